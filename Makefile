@@ -1,0 +1,43 @@
+# make demo: the main job on real images; make test: the tests
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+HOSTS := $(VENV)/original-hosts
+
+.PHONY: setup demo test lint clean
+
+setup: $(VENV)/.ready
+
+# the stamp comes last, so that an interrupted set-up is taken up again
+$(VENV)/.ready: requirements.lock requirements.txt setup.py
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install -q --disable-pip-version-check -r requirements.lock
+	$(BIN)/pip install -q --disable-pip-version-check --no-deps -e .
+	touch $@
+
+$(VENV)/.demo: $(VENV)/.ready
+	$(BIN)/pip install -q --disable-pip-version-check --no-deps \
+	    elpv-dataset==1.0.0.post1
+	touch $@
+
+# the distributions that most people have, beside the locked ones
+$(HOSTS)/.ready: $(VENV)/.ready
+	rm -rf $(HOSTS)
+	$(BIN)/pip install -q --disable-pip-version-check --no-deps \
+	    --target $(HOSTS) mmengine==0.10.7 mmcv-lite==2.0.1 mmdet==3.3.0 \
+	    mmpretrain==1.2.0 mmyolo==0.6.0
+	touch $@
+
+demo: $(VENV)/.demo
+	$(BIN)/python tools/demo.py
+
+test: $(VENV)/.ready $(HOSTS)/.ready
+	MMCVGSSL_ORIGINAL_HOSTS=$(abspath $(HOSTS)) $(BIN)/python -m pytest -n 2
+
+lint: $(VENV)/.ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+clean:
+	rm -rf $(VENV) build *.egg-info work_dirs

@@ -1,0 +1,12 @@
+# regression of standardised teacher levels, no contrast: what measures best
+model = dict(
+    type='mmcvgssl.CVGSSL',
+    backbone=dict(type='ResNet', depth=18, zero_init_residual=True),
+    regression_head=dict(
+        type='mmcvgssl.FeatureRegressionHead',
+        in_channels=512,
+        standardize=True,
+    ),
+    mixup=0.3,
+    channels_last=True,
+)

@@ -1,0 +1,119 @@
+"""The backbone that a checkpoint says it was trained with."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+
+from mmcvgssl.models.weight_names import HOSTS, scoped_type
+
+FIX = 'Pass the config of the training run (--config CFG).'
+
+
+def backbone_config(
+    checkpoint: Mapping[str, Any], config: str | Path | None = None
+) -> dict[str, Any]:
+    """Return the backbone's config, its type with the package's name.
+
+    Args:
+        checkpoint: Whose ``meta`` may hold the config as text. The text is
+            read as data; no code of it is run.
+        config: A config file, which takes precedence.
+
+    Raises:
+        FileNotFoundError: If the config file is missing.
+        ValueError: If no backbone is described.
+    """
+    if config is not None:
+        if not Path(config).is_file():
+            raise FileNotFoundError(
+                f'Expected a config in {config}, found no such file.'
+            )
+        try:
+            top = Config.fromfile(config).to_dict()
+        except Exception as error:
+            raise ValueError(
+                f'{config} cannot be read as a config: {error}'
+            ) from error
+        source = str(config)
+    else:
+        meta = checkpoint.get('meta')
+        text = meta.get('cfg') if isinstance(meta, dict) else None
+        if not isinstance(text, str):
+            raise ValueError(
+                "Expected a checkpoint whose meta['cfg'] says what was "
+                f'trained, got one without. {FIX}'
+            )
+        top = literal_config(text, ('model', 'default_scope'))
+        source = "the checkpoint's meta['cfg']"
+    model = top.get('model')
+    backbone = model.get('backbone') if isinstance(model, dict) else None
+    if not isinstance(backbone, dict):
+        raise ValueError(
+            'Expected model=dict(backbone=dict(type=...)) in '
+            f'{source}, got none. {FIX}'
+        )
+    backbone = dict(backbone)
+    scope = backbone.pop('_scope_', None) or top.get('default_scope')
+    if scope not in HOSTS:
+        scope = 'mmpretrain'
+    backbone['type'] = scoped_type(backbone, scope)
+    return backbone
+
+
+def literal_config(text: str, names: tuple[str, ...]) -> dict[str, Any]:
+    """Read some settings of a dumped config without running it.
+
+    Raises:
+        ValueError: If the text is not Python, or a setting is no literal.
+    """
+    try:
+        tree = ast.parse(text)
+    except SyntaxError as error:
+        raise ValueError(
+            f"The checkpoint's meta['cfg'] is not a config: {error}. {FIX}"
+        ) from error
+    found: dict[str, Any] = {}
+    for node in tree.body:
+        if not isinstance(node, ast.Assign):
+            continue
+        for name in node.targets:
+            if isinstance(name, ast.Name) and name.id in names:
+                found[name.id] = _setting(name.id, node.value)
+    return found
+
+
+def _setting(name: str, node: ast.expr) -> Any:
+    try:
+        return _literal(node)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ValueError(
+            "Expected plain values in the checkpoint's meta['cfg'], got "
+            f'otherwise in `{name}`: {error}. {FIX}'
+        ) from error
+
+
+def _literal(node: ast.expr) -> Any:
+    """Evaluate displays, ``dict(...)`` and names of classes."""
+    match node:
+        case ast.Call(func=ast.Name(id='dict'), args=args, keywords=words):
+            made = {w.arg: _literal(w.value) for w in words}
+            for arg in args:
+                made = {**_literal(arg), **made}
+            return made
+        case ast.Dict(keys=keys, values=values):
+            pairs = zip(keys, values, strict=True)
+            return {_literal(k): _literal(v) for k, v in pairs if k}
+        case ast.List(elts=items):
+            return [_literal(item) for item in items]
+        case ast.Tuple(elts=items):
+            return tuple(_literal(item) for item in items)
+        case ast.Name() | ast.Attribute():
+            # a dumped class, or inf and nan
+            dotted = ast.unparse(node)
+            return float(dotted) if dotted in ('inf', 'nan') else dotted
+    return ast.literal_eval(node)

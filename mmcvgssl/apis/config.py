@@ -1,0 +1,100 @@
+"""Configs from files and the command line, checked before work starts."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.config import Config
+
+from mmcvgssl.compat import require
+
+# top-level names that mmengine's Runner or the tools read
+_RUNNER_KEYS = frozenset(
+    {
+        *('model', 'work_dir', 'load_from', 'resume', 'launcher'),
+        *('train_dataloader', 'val_dataloader', 'test_dataloader'),
+        *('train_cfg', 'val_cfg', 'test_cfg', 'optim_wrapper'),
+        *('val_evaluator', 'test_evaluator', 'param_scheduler'),
+        *('default_hooks', 'custom_hooks', 'data_preprocessor', 'env_cfg'),
+        *('auto_scale_lr', 'log_processor', 'log_level', 'visualizer'),
+        *('default_scope', 'randomness', 'experiment_name', 'sync_bn'),
+        *('model_wrapper_cfg', 'find_unused_parameters', 'compile'),
+    }
+)
+
+
+def load_config(
+    path: str | Path, options: dict[str, Any] | None = None
+) -> Config:
+    """Read a config file and merge options from the command line.
+
+    A top-level value that nested settings repeat under the same name, such
+    as ``data_root``, is replaced there too.
+
+    Args:
+        path: Config file.
+        options: Dotted keys and values.
+
+    Raises:
+        FileNotFoundError: If the file does not exist.
+        ImportError: If a base config needs a package that is missing.
+        KeyError: If an option's top-level name is in no config.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f'no config file {path}')
+    _require_hosts(path)
+    cfg = Config.fromfile(path)
+    options = dict(options or {})
+    known = _RUNNER_KEYS | set(cfg.keys())
+    for key in options:
+        name = key.split('.')[0]
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=3)
+            hint = f'; did you mean {" or ".join(near)}?' if near else ''
+            raise KeyError(f'{path.name} has no option {name!r}{hint}')
+    shared = {
+        key: cfg[key]
+        for key in options
+        if '.' not in key and isinstance(cfg.get(key), (str, int, float))
+    }
+    cfg.merge_from_dict(options)
+    for key, old in shared.items():
+        _replace(cfg._cfg_dict, key, old, cfg[key])
+    return cfg
+
+
+def use_amp(cfg: Config) -> None:
+    """Switch on mixed precision: float16 on an accelerator, else bfloat16."""
+    wrapper = cfg.optim_wrapper
+    if wrapper.get('type', 'OptimWrapper').endswith('AutocastOptimWrapper'):
+        wrapper.enabled = True
+    elif torch.cuda.is_available():
+        wrapper.type = 'AmpOptimWrapper'
+        wrapper.setdefault('loss_scale', 'dynamic')
+    else:
+        wrapper.type = 'mmcvgssl.AutocastOptimWrapper'
+
+
+def _replace(node: Any, key: str, old: Any, new: Any) -> None:
+    """Give every nested ``key`` that holds ``old`` the value ``new``."""
+    if isinstance(node, dict):
+        for name, value in node.items():
+            if name == key and type(value) is type(old) and value == old:
+                node[name] = new
+            else:
+                _replace(value, key, old, new)
+    elif isinstance(node, (list, tuple)):
+        for item in node:
+            _replace(item, key, old, new)
+
+
+def _require_hosts(path: Path) -> None:
+    """Name the missing extra before mmengine's less helpful error."""
+    text = path.read_text(encoding='utf-8')
+    for package in ('mmyolo', 'mmdet'):
+        if f'{package}::' in text or f"'{package}." in text:
+            require(package)

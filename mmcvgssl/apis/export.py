@@ -1,0 +1,91 @@
+"""Plain backbone weights for other packages."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import save_file
+from torch import Tensor
+
+from mmcvgssl.apis.checkpoint_config import backbone_config
+from mmcvgssl.models.weight_files import (
+    SUFFIXES,
+    backbone_state,
+    read_checkpoint,
+)
+from mmcvgssl.models.weight_names import TARGETS, convert
+from mmcvgssl.models.weight_targets import build_target
+from mmcvgssl.models.weights import KeyReport, load_checked
+
+
+def export_backbone(
+    checkpoint: str | Path,
+    out: str | Path,
+    target: str,
+    config: str | Path | None = None,
+    arch: str | None = None,
+) -> KeyReport:
+    """Write a trained backbone as plain weights of another package.
+
+    The file is loaded into the real model of the package before it takes
+    its place, so a file that does not fit is never left behind.
+
+    Args:
+        checkpoint: Of a training run, or plain weights with ``config``.
+        out: File to write; ``.pth`` or ``.safetensors``.
+        target: One of mmpretrain, mmdet, mmyolo, timm and torchvision.
+        config: Config of the training run, if the checkpoint holds none.
+        arch: Name of the model in timm or torchvision, if not the usual one.
+
+    Raises:
+        FileNotFoundError: If a file is missing.
+        OSError: If the file cannot be written.
+        ValueError: If there is no backbone config, or no counterpart.
+        mmcvgssl.models.weights.KeyMismatchError: If keys do not fit.
+    """
+    out = Path(out)
+    if out.suffix not in SUFFIXES:
+        raise ValueError(
+            f'Expected an output file {", ".join(SUFFIXES)}, got {out}.'
+        )
+    if target not in TARGETS:
+        raise ValueError(
+            f'Expected a target of {", ".join(TARGETS)}, got {target!r}.'
+        )
+    held = read_checkpoint(checkpoint)
+    cfg = backbone_config(held, config)
+    state = convert(backbone_state(held), cfg, target)
+    model = build_target(cfg, target, arch)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    # beside the target, so that the last step is a rename
+    unready = out.with_name(f'.{out.stem}.{os.getpid()}{out.suffix}')
+    try:
+        _write(state, unready)
+        written = backbone_state(read_checkpoint(unready))
+        report = load_checked(model, written, f'{checkpoint} for {target}')
+        os.replace(unready, out)
+    finally:
+        unready.unlink(missing_ok=True)
+    return report
+
+
+def _write(state: Mapping[str, Tensor], path: Path) -> None:
+    # Own, dense memory: safetensors refuses views and channels-last tensors.
+    plain = {
+        k: v.detach().clone(memory_format=torch.contiguous_format)
+        for k, v in state.items()
+    }
+    try:
+        if path.suffix == '.safetensors':
+            save_file(plain, path, metadata={'format': 'pt'})
+        else:
+            torch.save(plain, path)
+    except (OSError, RuntimeError, SafetensorError) as error:
+        raise OSError(
+            f'Expected to write weights into {path.parent}, but: {error}. '
+            'Choose another folder.'
+        ) from error

@@ -1,0 +1,256 @@
+"""Few-shot evaluation of a backbone, a random one or the teacher itself."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.config import Config
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from mmcvgssl.evaluation.few_shot import (
+    FewShotResults,
+    draw_shots,
+    probe,
+    train_classifier,
+)
+from mmcvgssl.evaluation.few_shot import features as data
+from mmcvgssl.evaluation.few_shot.learners import SCHEDULE, linear_layer
+from mmcvgssl.models.layers import global_pool
+from mmcvgssl.models.teachers import FrozenTeacher
+from mmcvgssl.models.weights import load_backbone
+from mmcvgssl.registry import MODELS
+from mmcvgssl.utils import atomic_write
+
+MODES = ('finetune', 'linear', 'probe')
+
+
+class Embedder(nn.Module):
+    """A backbone that takes RGB images in [0, 1] and gives pooled features."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, backbone: nn.Module, preprocessor: dict) -> None:
+        super().__init__()
+        self.backbone = backbone
+        for name in ('mean', 'std'):
+            value = torch.tensor(preprocessor[name]).view(-1, 1, 1) / 255
+            self.register_buffer(name, value)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Map [N, 3, H, W] to [N, D]."""
+        return global_pool(self.backbone((images - self.mean) / self.std))
+
+
+class FewShot:
+    """The protocol over one config and one set of weights.
+
+    Args:
+        cfg: A pretraining config with a ``few_shot`` section.
+        checkpoint: A file, ``'none'`` (random weights) or ``'teacher'``.
+        mode: ``'finetune'`` (all weights), ``'linear'`` (last layer) or
+            ``'probe'`` (logistic regression on L2-normalised features).
+        seed: Of the draws and of the classifiers.
+        size: Pixels; by default ``few_shot.view_size`` of the config, or the
+            teacher's own size.
+        report_best: Also report the best epoch on the test set, as some
+            papers do; it is optimistic.
+
+    Raises:
+        ValueError: If options contradict each other or data is lacking.
+        FileNotFoundError: If the checkpoint does not exist.
+        mmcvgssl.models.weights.KeyMismatchError: If it is of another
+            architecture.
+    """
+
+    def __init__(
+        self,
+        cfg: Config,
+        checkpoint: str,
+        mode: str = 'probe',
+        seed: int = 0,
+        size: int | None = None,
+        report_best: bool = False,
+        workers: int = 0,
+    ) -> None:
+        if mode not in MODES:
+            raise ValueError(f'mode must be one of {MODES}, got {mode!r}')
+        if cfg.get('few_shot') is None:
+            raise ValueError(
+                f'{cfg.filename} has no `few_shot` section that names the '
+                'labelled images; see configs/_base_/datasets/folder.py'
+            )
+        self.cfg, self.checkpoint, self.mode = cfg, checkpoint, mode
+        self.seed, self.report_best, self.workers = seed, report_best, workers
+        self.schedule = {**SCHEDULE, **cfg.few_shot.get('schedule', {})}
+        self.device = torch.device(
+            'cuda' if torch.cuda.is_available() else 'cpu'
+        )
+        self.encoder = self._build_encoder().to(self.device)
+        side, resize = size or cfg.few_shot.view_size, 'bilinear'
+        self.size: tuple[int, int] = (side, side)
+        if isinstance(self.encoder, FrozenTeacher):
+            self.size = (side, side) if size else self.encoder.input_size
+            resize = self.encoder.interpolation
+        self.train, self.test = (
+            data.build_labelled(cfg.few_shot[part], self.size, resize)
+            for part in ('train', 'test')
+        )
+        self.labels = data.labels_of(self.train)
+        self.test_labels = data.labels_of(self.test)
+        unknown = set(self.test_labels) - set(self.labels)
+        if unknown:
+            raise ValueError(
+                f'classes {sorted(unknown)} of the test set have no training '
+                'image: make both lists with the same class indices'
+            )
+        self._features: tuple[np.ndarray, np.ndarray] | None = None
+
+    def run(
+        self, shots: Sequence[int], runs: int, out: Path
+    ) -> FewShotResults:
+        """Do the runs that are not in ``out/few_shot.json`` yet.
+
+        Args:
+            shots: Numbers of images a class.
+            runs: Draws for each of them.
+            out: Folder of ``few_shot.json``, ``few_shot.md`` and the plot.
+        """
+        names = self.train.CLASSES
+        for k in shots:  # complain before work starts
+            draw_shots(self.labels, k, self.seed, names)
+        results = FewShotResults(out / 'few_shot.json', self._settings())
+        paths = data.paths_of(self.train)
+        todo = [(k, r) for k in shots for r in range(runs)]
+        with tqdm(todo, desc=self.mode) as bar:
+            for k, r in bar:
+                if results.has(k, r):
+                    continue
+                drawn = draw_shots(self.labels, k, self.seed + r, names)
+                accuracies = self._learn(drawn, self.seed + r)
+                results.add(
+                    k,
+                    accuracies[-1],
+                    [paths[i] for i in drawn],
+                    max(accuracies) if self.report_best else None,
+                )
+                bar.set_postfix_str(f'{k}-shot {accuracies[-1]:.1f} %')
+        atomic_write(out / 'few_shot.md', results.table().encode())
+        results.plot(out / 'few_shot.png')
+        return results
+
+    def _learn(self, drawn: np.ndarray, seed: int) -> list[float]:
+        labels = self.labels[drawn]
+        if self.mode == 'finetune':
+            return self._finetune(drawn, labels, seed)
+        train, test = self._extract()
+        if self.mode == 'probe':
+            return [probe(train[drawn], labels, test, self.test_labels)]
+        layer = linear_layer(train.shape[1], self._n_classes(), seed)
+        rows, truth = torch.from_numpy(test), self.test_labels
+
+        def evaluate(model: nn.Module) -> float:
+            with torch.inference_mode():
+                predicted = model(rows).argmax(dim=1).numpy()
+            return float(100 * (predicted == truth).mean())
+
+        return train_classifier(
+            layer,
+            torch.from_numpy(train[drawn]),
+            torch.from_numpy(labels),
+            evaluate,
+            self.schedule,
+            seed,
+            every_epoch=self.report_best,
+        )
+
+    def _finetune(
+        self, drawn: np.ndarray, labels: np.ndarray, seed: int
+    ) -> list[float]:
+        torch.manual_seed(seed)
+        encoder = deepcopy(self.encoder)
+        images = data.load_images(self.train, drawn).to(self.device)
+        encoder.eval()
+        with torch.no_grad():
+            width = encoder(images[:1]).shape[1]
+        layer = linear_layer(width, self._n_classes(), seed).to(self.device)
+
+        def evaluate(model: nn.Module) -> float:
+            logits = data.extract(
+                model, self.test, self.device, workers=self.workers
+            )
+            return float(100 * (logits.argmax(1) == self.test_labels).mean())
+
+        return train_classifier(
+            nn.Sequential(encoder, layer),
+            images,
+            torch.from_numpy(labels).to(self.device),
+            evaluate,
+            self.schedule,
+            seed,
+            every_epoch=self.report_best,
+        )
+
+    def _extract(self) -> tuple[np.ndarray, np.ndarray]:
+        if self._features is None:
+            self.encoder.eval()
+            train, test = (
+                data.extract(
+                    self.encoder, part, self.device, 64, self.workers, title
+                )
+                for part, title in (
+                    (self.train, 'training images'),
+                    (self.test, 'test images'),
+                )
+            )
+            self._features = train, test
+        return self._features
+
+    def _n_classes(self) -> int:
+        return int(self.labels.max()) + 1
+
+    def _build_encoder(self) -> nn.Module:
+        model = self.cfg.model
+        if self.checkpoint == 'teacher':
+            if self.mode == 'finetune':
+                raise ValueError(
+                    'a teacher is frozen: use --mode probe or linear'
+                )
+            if not model.get('teachers'):
+                raise ValueError(f'{self.cfg.filename} has no teachers')
+            return MODELS.build(model.teachers[0])
+        torch.manual_seed(self.seed)
+        with_scope: Callable = MODELS.switch_scope_and_registry
+        with with_scope(self.cfg.get('default_scope', 'mmpretrain')) as models:
+            backbone = models.build(model.backbone)
+        backbone.init_weights()
+        if self.checkpoint != 'none':
+            load_backbone(backbone, self.checkpoint)
+        return Embedder(backbone, self.cfg.data_preprocessor)
+
+    def _settings(self) -> dict[str, Any]:
+        name, digest = self.checkpoint, ''
+        if Path(name).is_file():
+            digest = hashlib.sha256(Path(name).read_bytes()).hexdigest()
+            name = str(Path(name).name)
+        settings = {
+            'mode': self.mode,
+            'config': Path(self.cfg.filename).name,
+            'checkpoint': name,
+            'checkpoint_sha256': digest,
+            'seed': self.seed,
+            'size': list(self.size),
+            'classes': list(self.train.CLASSES),
+            'n_train': len(self.train),
+            'n_test': len(self.test),
+        }
+        if self.mode != 'probe':
+            settings['schedule'] = self.schedule
+        return settings

@@ -1,0 +1,99 @@
+"""Training by mmengine's Runner, with the checks a user is glad of."""
+
+from __future__ import annotations
+
+import os
+import random
+
+import numpy as np
+import torch
+import torch.distributed
+from mmengine.config import Config
+from mmengine.dist import get_world_size
+from mmengine.runner import Runner
+
+from mmcvgssl.engine import keep_freed_memory
+
+
+def build_runner(cfg: Config) -> Runner:
+    """Make a Runner that works on machines without a GPU, too.
+
+    Without CUDA, processes talk over gloo, freed memory is kept for reuse
+    and DDP gets no device number.
+
+    Args:
+        cfg: Config with ``work_dir`` and ``launcher`` set.
+    """
+    if not torch.cuda.is_available():
+        keep_freed_memory()
+        if cfg.get('launcher', 'none') == 'pytorch':
+            cfg.env_cfg.dist_cfg = dict(backend='gloo')
+            cfg.setdefault(
+                'model_wrapper_cfg',
+                dict(
+                    type='MMDistributedDataParallel',
+                    broadcast_buffers=False,
+                    find_unused_parameters=cfg.get(
+                        'find_unused_parameters', False
+                    ),
+                ),
+            )
+            cfg.model_wrapper_cfg.device_ids = None
+            if not torch.distributed.is_initialized():
+                torch.distributed.init_process_group('gloo')
+    return Runner.from_cfg(cfg)
+
+
+def check_before_training(runner: Runner) -> None:
+    """Find what would fail later, before the first step.
+
+    Raises:
+        ValueError: If a batch is larger than the data set, or the backbone
+            cannot take a view of the configured size.
+    """
+    loader = runner.train_dataloader
+    n, world = len(loader.dataset), get_world_size()
+    # a batch sampler takes the place of the number
+    size = loader.batch_size or loader.batch_sampler.batch_size
+    batch = size * world
+    if n < batch:
+        raise ValueError(
+            f'a batch of {batch} images ({size} on each of '
+            f'{world} processes) is larger than the data set of {n}; set '
+            f'train_dataloader.batch_size to {max(n // world, 1)} or less'
+        )
+    # reading a sample seeds the generators that make the initial weights
+    states = random.getstate(), np.random.get_state(), torch.get_rng_state()
+    inputs = loader.dataset[0]['inputs']
+    random.setstate(states[0])
+    np.random.set_state(states[1])
+    torch.set_rng_state(states[2])
+    _check_views(runner, inputs)
+
+
+def _check_views(runner: Runner, inputs) -> None:
+    model = getattr(runner.model, 'module', runner.model)
+    views = [inputs] if torch.is_tensor(inputs) else list(inputs)
+    device = next(model.parameters()).device
+    was_training = model.training
+    model.eval()
+    try:
+        for height, width in sorted({tuple(v.shape[-2:]) for v in views}):
+            image = torch.zeros(1, 3, height, width, device=device)
+            try:
+                with torch.inference_mode():
+                    model.backbone(image)
+            except Exception as error:
+                raise ValueError(
+                    f'{type(model.backbone).__name__} cannot take views of '
+                    f'{height}x{width} pixels ({error}); change the size of '
+                    'the views (view_size), or img_size of the backbone'
+                ) from error
+    finally:
+        model.train(was_training)
+
+
+def default_work_dir(config: str) -> str:
+    """``work_dirs/<config name>`` as in the hosts."""
+    name = os.path.splitext(os.path.basename(config))[0]
+    return os.path.join('work_dirs', name)

@@ -1,0 +1,43 @@
+"""What makes the host packages run on today's PyTorch, and nothing else."""
+
+import os
+
+from .ext import ops_origin, provide_ext
+from .hosts import explain_missing_hosts, missing_extras, require
+from .import_hook import after_import
+from .mmyolo import accept_newer_mmcv
+from .packages import spare_pkg_resources
+
+_installed = False
+
+
+def install() -> None:
+    """Make the hosts importable; safe to call more than once."""
+    global _installed
+    if _installed:
+        return
+    _installed = True
+    # its import looks for a newer release, which hangs without a network
+    os.environ.setdefault('NO_ALBUMENTATIONS_UPDATE', '1')
+    provide_ext()
+    accept_newer_mmcv()
+    spare_pkg_resources()
+    explain_missing_hosts()
+    _protect_loading()
+
+
+def _protect_loading() -> None:
+    try:
+        from . import safe_load
+
+        safe_load.register_safe_globals()
+    except ModuleNotFoundError as error:
+        # Without a host there is nothing to protect, and `mmcvgssl.env`
+        # still has to run to say what is missing.
+        if error.name not in ('mmengine', 'torch', 'numpy'):
+            raise
+        return
+    after_import('mmengine.runner.checkpoint', safe_load.protect_checkpoints)
+
+
+__all__ = ['install', 'missing_extras', 'ops_origin', 'require']

@@ -1,0 +1,119 @@
+"""The lists of images and classes that the configs read."""
+
+from __future__ import annotations
+
+import os
+from argparse import ArgumentParser
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+# Path relative to the data root, with '/', and class index.
+Item = tuple[str, int]
+
+OUT_FOLDER = 'mmcvgssl'
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A data set's splits, as written.
+
+    Args:
+        data_root: Folder that the paths are relative to.
+        out: Folder of the lists.
+        classes: Names, in the order of their indices.
+        splits: Images and labels by name of the split.
+        notes: What the user should know besides.
+    """
+
+    data_root: Path
+    out: Path
+    classes: Sequence[str]
+    splits: Mapping[str, Sequence[Item]]
+    notes: Sequence[str] = field(default=())
+
+    def summary(self) -> str:
+        """Count the images by class and split and say where all is."""
+        counts = [
+            Counter(label for _, label in items)
+            for items in self.splits.values()
+        ]
+        width = max(len(name) for name in (*self.classes, 'total'))
+        rows = [('', list(self.splits))]
+        for index, name in enumerate(self.classes):
+            rows.append((name, [str(c[index]) for c in counts]))
+        rows.append(('total', [str(c.total()) for c in counts]))
+        lines = [
+            name.ljust(width) + ''.join(cell.rjust(8) for cell in cells)
+            for name, cells in rows
+        ]
+        root, out = self.data_root.resolve(), self.out.resolve()
+        return '\n'.join(
+            [
+                *lines,
+                *[f'note: {note}' for note in self.notes],
+                f'data_root: {root}',
+                f'lists: {out}',
+                f'use: --cfg-options data_root="{root}" split_dir="{out}"',
+            ]
+        )
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """A subcommand: its help, its options and what it does with them.
+
+    Args:
+        help: One line.
+        add_arguments: Adds the options to a parser.
+        run: Takes the options by name.
+    """
+
+    help: str
+    add_arguments: Callable[[ArgumentParser], None]
+    run: Callable[..., Prepared]
+
+
+def write_annotations(
+    prepared: Prepared, more: Mapping[str, Sequence[str]] | None = None
+) -> Prepared:
+    """Write ``SPLIT.txt``, ``train_unlabelled.txt`` and ``classes.txt``.
+
+    A line of a split is a path, a space and a class index, as mmpretrain's
+    ``CustomDataset`` reads it; the path may hold spaces.
+
+    Args:
+        prepared: What to write, and where.
+        more: Further lists by file name, one entry a line.
+
+    Raises:
+        OSError: If the folder cannot be written.
+    """
+    files: dict[str, Sequence[str]] = {
+        f'{name}.txt': [f'{path} {label}' for path, label in items]
+        for name, items in prepared.splits.items()
+    }
+    files['train_unlabelled.txt'] = [p for p, _ in prepared.splits['train']]
+    files['classes.txt'] = prepared.classes
+    files |= more or {}
+    try:
+        prepared.out.mkdir(parents=True, exist_ok=True)
+        for name, lines in files.items():
+            _replace(prepared.out / name, lines)
+    except OSError as error:
+        raise OSError(
+            f'Expected to write lists into {prepared.out}, but: {error}. '
+            'Choose another folder with --out.'
+        ) from error
+    return prepared
+
+
+def _replace(path: Path, lines: Sequence[str]) -> None:
+    unready = path.with_name(f'.{path.name}.{os.getpid()}')
+    try:
+        text = ''.join(f'{line}\n' for line in lines)
+        unready.write_text(text, encoding='utf-8')
+        os.replace(unready, path)
+    finally:
+        unready.unlink(missing_ok=True)

@@ -1,0 +1,167 @@
+"""Dividing images into training and test."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from mmcvgssl.datasets.preparation.annotations import OUT_FOLDER, Item
+
+SPLITS = ('train', 'test')
+
+
+def add_split_arguments(parser: ArgumentParser, fixed: bool = False) -> None:
+    """Add the options of a data set in a folder.
+
+    Args:
+        parser: Of the subcommand.
+        fixed: Whether the data set may come with fixed splits.
+    """
+    parser.add_argument('root', help='folder of the data set')
+    parser.add_argument(
+        '--out', help=f'folder of the lists (default: ROOT/{OUT_FOLDER})'
+    )
+    if fixed:
+        parser.add_argument(
+            '--splits',
+            help='folder of a fixed train.txt and test.txt, each line a path '
+            'and a class index, separated by a tab (default: ROOT, if there)',
+        )
+    parser.add_argument(
+        '--test-fraction',
+        type=float,
+        default=0.5,
+        help='share of each class in the test split, where none is fixed',
+    )
+    parser.add_argument('--seed', type=int, default=0)
+
+
+def stratified_split(
+    strata: Sequence[Hashable], test_fraction: float = 0.5, seed: int = 0
+) -> tuple[list[int], list[int]]:
+    """Draw a share of each stratum, at random but fixed by the seed.
+
+    Each side gets at least one of a stratum of two and more; a single one is
+    for training.
+
+    Args:
+        strata: What each sample belongs to.
+        test_fraction: In (0, 1).
+        seed: Of the draw.
+
+    Returns:
+        Indices for training and for testing, in ascending order.
+
+    Raises:
+        ValueError: If the fraction is out of range.
+    """
+    if not 0 < test_fraction < 1:
+        raise ValueError(
+            f'Expected a test fraction between 0 and 1, got {test_fraction}.'
+        )
+    random = np.random.RandomState(seed)
+    test: set[int] = set()
+    for stratum in dict.fromkeys(strata):
+        members = [i for i, own in enumerate(strata) if own == stratum]
+        count = int(test_fraction * len(members) + 0.5)
+        count = min(max(count, 1), len(members) - 1)
+        test.update(
+            members[i] for i in random.permutation(len(members))[:count]
+        )
+    return [i for i in range(len(strata)) if i not in test], sorted(test)
+
+
+def draw_splits(
+    labels: Mapping[str, int],
+    strata: Iterable[Hashable],
+    test_fraction: float,
+    seed: int,
+) -> dict[str, list[Item]]:
+    """Divide labelled images by stratum, one for each image."""
+    items = list(labels.items())
+    sides = stratified_split(list(strata), test_fraction, seed)
+    return {
+        name: [items[i] for i in side]
+        for name, side in zip(SPLITS, sides, strict=True)
+    }
+
+
+def split_or_fixed(
+    root: Path,
+    out: Path,
+    labels: Mapping[str, int],
+    splits: str | Path | None,
+    test_fraction: float,
+    seed: int,
+) -> dict[str, list[Item]]:
+    """Divide labelled images as the fixed lists say, else by class.
+
+    Raises:
+        FileNotFoundError: If a fixed list or an image of it is missing.
+        ValueError: If a list is wrong or would be overwritten.
+    """
+    folder = root if splits is None else Path(splits)
+    there = [(folder / f'{name}.txt').is_file() for name in SPLITS]
+    if splits is not None or any(there):
+        if folder.resolve() == out.resolve():
+            raise ValueError(
+                f'The lists would overwrite the fixed split in {folder}. '
+                'Choose another folder with --out.'
+            )
+        return fixed_splits(folder, labels)
+    return draw_splits(labels, labels.values(), test_fraction, seed)
+
+
+def fixed_splits(
+    folder: Path, labels: Mapping[str, int]
+) -> dict[str, list[Item]]:
+    r"""Read ``train.txt`` and ``test.txt`` of lines ``path\tclass_index``.
+
+    Args:
+        folder: Where they are.
+        labels: Class index of each image that there is, by path.
+
+    Raises:
+        FileNotFoundError: If one of them, or an image, is missing.
+        ValueError: If a line is malformed, repeated or of another class.
+    """
+    splits: dict[str, list[Item]] = {}
+    seen: dict[str, str] = {}
+    for name in SPLITS:
+        file = folder / f'{name}.txt'
+        if not file.is_file():
+            raise FileNotFoundError(
+                f'Expected fixed splits train.txt and test.txt in {folder}, '
+                f'found no {file.name}. Add it, or remove the other one to '
+                'draw a split.'
+            )
+        splits[name] = []
+        for number, line in enumerate(file.read_text('utf-8').splitlines(), 1):
+            path, tab, index = line.rpartition('\t')
+            where = f'{file}:{number}'
+            if not tab or not index.strip().isdecimal():
+                raise ValueError(
+                    f'{where}: expected path, tab and class index, got '
+                    f'{line!r}.'
+                )
+            if path not in labels:
+                raise FileNotFoundError(
+                    f'{where}: expected an image of the data set, found no '
+                    f'{path}. Check ROOT, or leave --splits out.'
+                )
+            if labels[path] != int(index):
+                raise ValueError(
+                    f'{where}: expected class {labels[path]} of {path}, got '
+                    f'{index}; classes count from 0 in alphabetical order.'
+                )
+            if path in seen:
+                raise ValueError(
+                    f'{where}: {path} stands in {seen[path]} too; list each '
+                    'image once.'
+                )
+            seen[path] = where
+            splits[name].append((path, labels[path]))
+    return splits

@@ -1,0 +1,237 @@
+"""Images of surfaces in a folder or a list, with or without labels."""
+
+from __future__ import annotations
+
+import random
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import torch
+from mmengine.logging import MMLogger
+from mmpretrain.datasets import CustomDataset
+
+from mmcvgssl.datasets.transforms import UnreadableImageError, read_image
+from mmcvgssl.registry import DATASETS
+
+EXTENSIONS = (
+    '.jpg',
+    '.jpeg',
+    '.png',
+    '.bmp',
+    '.tif',
+    '.tiff',
+    '.webp',
+    '.ppm',
+    '.pgm',
+)
+
+
+class TooManyUnreadableError(RuntimeError):
+    """More files than allowed cannot be decoded."""
+
+
+@DATASETS.register_module()
+class SurfaceImages(CustomDataset):
+    """mmpretrain's ``CustomDataset`` that survives broken files.
+
+    An unreadable file is named once, counted and skipped; too many of them
+    stop the run. Random transforms are seeded by seed, epoch and sample, so
+    that views do not depend on the number of workers or on a restart.
+
+    Args:
+        data_root: Folder with images in any nesting.
+        ann_file: Optional list: a path (and a class index after a space,
+            with ``with_label``) a line.
+        split_dir: Folder of ``ann_file``; relative to ``data_root``.
+        with_label: Whether folders or the list give classes.
+        max_unreadable: Largest share of unreadable files, in [0, 1].
+        verify: Decode every file at once when the data set is made and leave
+            the unreadable ones out, instead of on first use.
+        seed: Of the random transforms.
+        fixed_views: Number of sets of views an image gets; after that many
+            epochs they repeat. 0: new views in each epoch.
+        min_classes: Fewest classes a labelled set must have.
+        **kwargs: Of ``CustomDataset``.
+
+    Raises:
+        FileNotFoundError: If folder or list is missing.
+        ValueError: If there is no image, or a label is out of place.
+        TooManyUnreadableError: If more than ``max_unreadable`` are broken.
+    """
+
+    def __init__(
+        self,
+        data_root: str = '',
+        ann_file: str = '',
+        split_dir: str = '',
+        with_label: bool = False,
+        max_unreadable: float = 0.1,
+        verify: bool = False,
+        seed: int = 0,
+        fixed_views: int = 0,
+        min_classes: int = 2,
+        lazy_init: bool = False,
+        **kwargs,
+    ) -> None:
+        if not 0 <= max_unreadable <= 1:
+            raise ValueError(
+                f'max_unreadable is a share in [0, 1], got {max_unreadable}'
+            )
+        self.max_unreadable = max_unreadable
+        self.verify = verify
+        self.seed = seed
+        self.fixed_views = fixed_views
+        self.min_classes = min_classes
+        kwargs.setdefault('extensions', EXTENSIONS)
+        super().__init__(
+            data_root=data_root,
+            ann_file=str(Path(split_dir, ann_file)) if ann_file else '',
+            with_label=with_label,
+            lazy_init=True,
+            **kwargs,
+        )
+        # workers of a loader see and set these, hence shared memory
+        self._epoch = torch.zeros(1, dtype=torch.int64).share_memory_()
+        self._broken = torch.zeros(0, dtype=torch.uint8)
+        self._n_dropped = 0
+        if not lazy_init:
+            self.full_init()
+
+    def full_init(self) -> None:
+        """Load the list of images and check it."""
+        if self._fully_initialized:
+            return
+        self._check_paths()
+        super().full_init()
+        n = len(self)
+        if n == 0:
+            raise ValueError(
+                f'{self.ann_file or self.img_prefix or self.data_root}: no '
+                f'images; expected files ending in {", ".join(EXTENSIONS)} '
+                'in this folder or below it'
+            )
+        self._broken = torch.zeros(n, dtype=torch.uint8).share_memory_()
+        if self.verify:
+            self._drop_unreadable()
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the random views; call it before each epoch."""
+        self._epoch.fill_(epoch)
+
+    @property
+    def n_unreadable(self) -> int:
+        """How many files have turned out to be unreadable."""
+        return self._n_dropped + int(self._broken.sum())
+
+    def prepare_data(self, idx: int) -> dict | None:
+        """Run the pipeline on one image; None if it cannot be read."""
+        # first, as the choice of a substitute is random, too
+        view_set = self._seed_transforms(idx)
+        if self._broken[idx]:
+            return None
+        info = self.get_data_info(idx)
+        info['view_set'] = view_set
+        try:
+            return self.pipeline(info)
+        except UnreadableImageError as error:
+            if self.test_mode:
+                raise
+            self._mark(idx, str(error))
+            return None
+
+    def load_data_list(self) -> list[dict]:
+        """Read paths and labels and check the classes."""
+        if not self.ann_file and not self.with_label:
+            samples = self._walk()
+            return [{'img_path': str(path)} for path in samples]
+        try:
+            data = super().load_data_list()
+        except ValueError as error:
+            raise ValueError(
+                f'{self.ann_file}: expected "path class_index" on each line '
+                f'({error})'
+            ) from error
+        if self.with_label:
+            found = sorted({info['gt_label'] for info in data})
+            if len(found) < self.min_classes:
+                raise ValueError(
+                    f'{self.ann_file or self.img_prefix}: expected at least '
+                    f'{self.min_classes} classes, found {len(found)}; make '
+                    'one folder per class, or list "path class_index" lines'
+                )
+            if self.CLASSES is None:
+                names = tuple(str(i) for i in range(found[-1] + 1))
+                self._metainfo['classes'] = names
+        return data
+
+    def _walk(self) -> list[Path]:
+        root = Path(self.img_prefix or self.data_root)
+        return sorted(
+            path
+            for path in root.rglob('*')
+            if path.suffix.lower() in self.extensions and path.is_file()
+        )
+
+    def _check_paths(self) -> None:
+        folder = Path(self.img_prefix or self.data_root or '.')
+        if not folder.is_dir():
+            raise FileNotFoundError(
+                f'no folder {folder}: set data_root to the folder of images '
+                '(--cfg-options data_root=DIR)'
+            )
+        if self.ann_file and not Path(self.ann_file).is_file():
+            raise FileNotFoundError(
+                f'no list of images {self.ann_file}: make it with '
+                'tools/prepare_data.py, or leave ann_file empty to read the '
+                'folder'
+            )
+
+    def _seed_transforms(self, idx: int) -> int:
+        """Seed the transforms; return the number of this set of views."""
+        epoch = int(self._epoch)
+        view_set = epoch % self.fixed_views if self.fixed_views else epoch
+        words = np.random.SeedSequence([self.seed, view_set, idx])
+        state = words.generate_state(1)
+        value = int(state[0])
+        random.seed(value)
+        np.random.seed(value)
+        torch.manual_seed(value)
+        return view_set
+
+    def _mark(self, idx: int, reason: str) -> None:
+        self._broken[idx] = 1
+        count = self.n_unreadable
+        n = self._n_dropped + len(self._broken)
+        MMLogger.get_current_instance().warning(
+            f'skipping unreadable image {count} of {n}: {reason}'
+        )
+        self._stop_if_too_many(count, n)
+
+    def _stop_if_too_many(self, count: int, n: int) -> None:
+        if count > self.max_unreadable * n:
+            raise TooManyUnreadableError(
+                f'{count} of {n} images cannot be read, more than the share '
+                f'of {self.max_unreadable:g} allowed; repair or remove them, '
+                'or raise max_unreadable of the data set'
+            )
+
+    def _drop_unreadable(self) -> None:
+        def reason(i: int) -> str | None:
+            try:
+                read_image(self.get_data_info(i)['img_path'])
+            except UnreadableImageError as error:
+                return str(error)
+            return None
+
+        with ThreadPoolExecutor() as pool:
+            reasons = list(pool.map(reason, range(len(self))))
+        for i, text in enumerate(reasons):
+            if text is not None:
+                self._mark(i, text)
+        keep = [i for i, text in enumerate(reasons) if text is None]
+        if len(keep) < len(reasons):
+            self.get_subset_(keep)
+            self._n_dropped = len(reasons) - len(keep)
+            broken = torch.zeros(len(keep), dtype=torch.uint8)
+            self._broken = broken.share_memory_()

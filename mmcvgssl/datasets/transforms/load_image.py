@@ -1,0 +1,80 @@
+"""Reading image files as they lie around in factories."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from mmcv.transforms import BaseTransform
+from PIL import Image, ImageOps
+
+from mmcvgssl.registry import TRANSFORMS
+
+
+class UnreadableImageError(OSError):
+    """An image file that cannot be decoded in full."""
+
+
+def read_image(
+    path: str, depth_range: tuple[float, float] = (0, 65535)
+) -> np.ndarray:
+    """Decode a file to BGR uint8 [H, W, 3], whatever its mode.
+
+    Grey, palette, RGBA, CMYK and 16-bit files are converted; the orientation
+    tag is honoured. A file that ends too early is an error, not a grey bar.
+
+    Args:
+        path: The file.
+        depth_range: Values of files of more than 8 bits that become 0 and
+            255, ``(0, 4095)`` for a 12-bit camera.
+
+    Raises:
+        UnreadableImageError: If the file cannot be decoded in full.
+    """
+    try:
+        with Image.open(path) as image:
+            image.load()
+            upright = ImageOps.exif_transpose(image)
+            if upright.mode in ('I', 'F') or upright.mode.startswith('I;'):
+                low, high = depth_range
+                deep = np.asarray(upright, dtype=np.float32)
+                scaled = (deep - low) * (255 / (high - low))
+                grey = np.clip(scaled, 0, 255).astype(np.uint8)
+                return cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR)
+            rgb = np.asarray(upright.convert('RGB'))
+    except Image.DecompressionBombError:
+        raise
+    except Exception as error:
+        raise UnreadableImageError(f'{path}: {error}') from error
+    return cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR)
+
+
+@TRANSFORMS.register_module()
+class LoadImage(BaseTransform):
+    """Load an image file, strictly.
+
+    **Required keys:** img_path. **Added keys:** img (BGR uint8 [H, W, 3]),
+    img_shape, ori_shape.
+
+    Args:
+        depth_range: See :func:`read_image`.
+
+    Raises:
+        UnreadableImageError: If the file cannot be decoded in full.
+    """
+
+    def __init__(self, depth_range: tuple[float, float] = (0, 65535)) -> None:
+        if not depth_range[0] < depth_range[1]:
+            raise ValueError(
+                f'depth_range must be (low, high), got {depth_range}'
+            )
+        self.depth_range = (depth_range[0], depth_range[1])
+
+    def transform(self, results: dict) -> dict:
+        """Read ``results['img_path']``."""
+        image = read_image(results['img_path'], self.depth_range)
+        results['img'] = image
+        results['img_shape'] = results['ori_shape'] = image.shape[:2]
+        return results
+
+    def __repr__(self) -> str:
+        return f'{type(self).__name__}(depth_range={self.depth_range})'

@@ -1,0 +1,48 @@
+"""Stop before a broken loss spoils the weights on disk."""
+
+from __future__ import annotations
+
+import torch
+from mmengine.hooks import Hook
+from mmengine.runner import Runner, find_latest_checkpoint
+
+from mmcvgssl.registry import HOOKS
+
+
+class InvalidLossError(RuntimeError):
+    """The loss is no number any more."""
+
+
+@HOOKS.register_module()
+class InvalidLossHook(Hook):
+    """Stop the run when the loss is NaN or infinite.
+
+    It runs before checkpoints are written, so the last one on disk is good.
+
+    Raises:
+        InvalidLossError: Names the iteration, the terms and that checkpoint.
+    """
+
+    priority = 'VERY_HIGH'
+
+    def after_train_iter(
+        self,
+        runner: Runner,
+        batch_idx: int,
+        data_batch: dict | None = None,
+        outputs: dict | None = None,
+    ) -> None:
+        """Look at every loss term of the iteration."""
+        bad = {
+            key: float(value)
+            for key, value in (outputs or {}).items()
+            if 'loss' in key and not torch.isfinite(torch.as_tensor(value))
+        }
+        if bad:
+            last = find_latest_checkpoint(runner.work_dir)
+            raise InvalidLossError(
+                f'{bad} at iteration {runner.iter + 1} of epoch '
+                f'{runner.epoch + 1}. Last good checkpoint: '
+                f'{last or "none yet"}. Lower the learning rate, lengthen the '
+                'warm-up or train in float32, then continue with --resume'
+            )

@@ -1,0 +1,48 @@
+"""Which images a few-shot run may learn from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+
+def draw_shots(
+    labels: Sequence[int] | np.ndarray,
+    shots: int,
+    seed: int,
+    names: Sequence[str] | None = None,
+) -> np.ndarray:
+    """Draw ``shots`` images of each class without replacement.
+
+    Args:
+        labels: Class index of each training image.
+        shots: Images a class.
+        seed: Of the draw; classes are drawn in order from one generator.
+        names: Class names, for messages.
+
+    Returns:
+        Indices into ``labels``, class by class.
+
+    Raises:
+        ValueError: If a class has fewer images than ``shots``.
+    """
+    labels = np.asarray(labels)
+    classes, counts = np.unique(labels, return_counts=True)
+    short = [
+        f'{names[c] if names else c} has {n}'
+        for c, n in zip(classes, counts, strict=True)
+        if n < shots
+    ]
+    if shots < 1 or short:
+        raise ValueError(
+            f'{shots} images of each class were asked for; '
+            f'{"; ".join(short) or "at least 1 is needed"}'
+        )
+    random = np.random.RandomState(seed)
+    return np.concatenate(
+        [
+            random.choice(np.flatnonzero(labels == c), shots, replace=False)
+            for c in classes
+        ]
+    )

@@ -1,0 +1,96 @@
+"""Images and features for the few-shot protocols."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from mmengine.dataset import default_collate
+from torch import Tensor
+from torch.utils.data import DataLoader
+from tqdm import tqdm
+
+from mmcvgssl.datasets import SurfaceImages
+from mmcvgssl.registry import DATASETS
+
+
+def build_labelled(
+    cfg: dict, size: tuple[int, int], interpolation: str = 'bilinear'
+) -> SurfaceImages:
+    """Build a labelled data set that yields RGB images of one size.
+
+    Args:
+        cfg: Data set config without a pipeline.
+        size: Height and width in pixels; the aspect ratio is not kept.
+        interpolation: Of the resize.
+    """
+    return DATASETS.build(
+        {
+            **cfg,
+            'test_mode': True,
+            'pipeline': [
+                dict(type='mmcvgssl.LoadImage'),
+                dict(
+                    type='Resize',
+                    scale=tuple(size[::-1]),
+                    interpolation=interpolation,
+                ),
+                dict(type='PackInputs', meta_keys=('img_path',)),
+            ],
+        }
+    )
+
+
+def labels_of(data_set: SurfaceImages) -> np.ndarray:
+    """Return the class index of each image [N]."""
+    return np.array([int(i) for i in data_set.get_gt_labels()])
+
+
+def paths_of(data_set: SurfaceImages) -> list[str]:
+    """Return the path of each image."""
+    return [
+        data_set.get_data_info(i)['img_path'] for i in range(len(data_set))
+    ]
+
+
+def to_unit_rgb(batch: Tensor) -> Tensor:
+    """Turn BGR uint8 [N, 3, H, W] into RGB floats in [0, 1]."""
+    return batch.flip(1).float() / 255
+
+
+@torch.no_grad()
+def extract(
+    encode: Callable[[Tensor], Tensor],
+    data_set: SurfaceImages,
+    device: torch.device,
+    batch_size: int = 64,
+    workers: int = 0,
+    title: str = 'features',
+) -> np.ndarray:
+    """Run an encoder over a data set.
+
+    Args:
+        encode: RGB [N, 3, H, W] in [0, 1] to features [N, D].
+        data_set: As of :func:`build_labelled`.
+
+    Returns:
+        float32 [N, D].
+    """
+    loader: DataLoader = DataLoader(
+        data_set,
+        batch_size=batch_size,
+        num_workers=workers,
+        collate_fn=default_collate,
+    )
+    rows = [
+        encode(to_unit_rgb(batch['inputs'].to(device))).float().cpu()
+        for batch in tqdm(loader, desc=title, leave=False)
+    ]
+    return torch.cat(rows).numpy()
+
+
+def load_images(data_set: SurfaceImages, indices: np.ndarray) -> Tensor:
+    """Return the images of these indices, RGB [N, 3, H, W] in [0, 1]."""
+    batch = [data_set[int(i)]['inputs'] for i in indices]
+    return to_unit_rgb(torch.stack(batch))

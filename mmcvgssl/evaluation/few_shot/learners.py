@@ -1,0 +1,93 @@
+"""Three ways to learn classes from a few images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from sklearn.linear_model import LogisticRegression
+from torch import Tensor, nn
+
+# the method's schedule for fine-tuning and linear evaluation
+SCHEDULE = dict(
+    lr=0.003, momentum=0.9, weight_decay=1e-4, epochs=100, batch_size=256
+)
+
+
+def probe(
+    train: np.ndarray,
+    train_labels: np.ndarray,
+    test: np.ndarray,
+    test_labels: np.ndarray,
+) -> float:
+    """Logistic regression on L2-normalised features; accuracy in percent.
+
+    Args:
+        train: [n, D] features of the drawn images.
+        test: [N, D] features of the test images.
+    """
+    model = LogisticRegression(C=100, max_iter=2000)
+    model.fit(_normalise(train), train_labels)
+    hits = model.predict(_normalise(test)) == test_labels
+    return float(100 * hits.mean())
+
+
+def train_classifier(
+    model: nn.Module,
+    inputs: Tensor,
+    labels: Tensor,
+    evaluate: Callable[[nn.Module], float],
+    schedule: dict,
+    seed: int,
+    every_epoch: bool = False,
+) -> list[float]:
+    """Train with SGD on a few examples that fit in memory.
+
+    Args:
+        model: Maps a batch of ``inputs`` to logits.
+        inputs: [n, ...] images or features.
+        labels: [n] class indices.
+        evaluate: Gives the test accuracy in percent.
+        schedule: lr, momentum, weight_decay, epochs and batch_size.
+        seed: Of the order of the examples.
+        every_epoch: Evaluate after each epoch, not after the last alone.
+
+    Returns:
+        Accuracies; the last one is that of the last epoch.
+    """
+    optimizer = torch.optim.SGD(
+        (p for p in model.parameters() if p.requires_grad),
+        lr=schedule['lr'],
+        momentum=schedule['momentum'],
+        weight_decay=schedule['weight_decay'],
+    )
+    order = torch.Generator().manual_seed(seed)
+    accuracies = []
+    for epoch in range(schedule['epochs']):
+        model.train()
+        shuffled = torch.randperm(len(inputs), generator=order)
+        for rows in shuffled.split(schedule['batch_size']):
+            loss = F.cross_entropy(model(inputs[rows]), labels[rows])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+        if every_epoch or epoch == schedule['epochs'] - 1:
+            model.eval()
+            accuracies.append(evaluate(model))
+    return accuracies
+
+
+def linear_layer(width: int, n_classes: int, seed: int) -> nn.Linear:
+    """Make a classifier layer, small weights and no bias to begin with."""
+    layer = nn.Linear(width, n_classes)
+    generator = torch.Generator().manual_seed(seed)
+    nn.init.normal_(layer.weight, std=0.01, generator=generator)
+    nn.init.zeros_(layer.bias)
+    return layer
+
+
+def _normalise(features: np.ndarray) -> np.ndarray:
+    norms = np.linalg.norm(features, axis=1, keepdims=True)
+    return features / np.maximum(norms, 1e-12)

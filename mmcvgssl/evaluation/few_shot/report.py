@@ -1,0 +1,146 @@
+"""Results of few-shot runs: a file that grows, a table and a plot."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mmcvgssl.utils import atomic_write
+
+
+class FewShotResults:
+    """Accuracies by number of shots, kept on disk after every run.
+
+    Args:
+        path: The JSON file; finished runs in it are kept if its settings
+            are the same.
+        settings: What the runs depend on.
+
+    Raises:
+        ValueError: If the file holds runs of other settings.
+    """
+
+    def __init__(self, path: Path, settings: dict[str, Any]) -> None:
+        self.path = path
+        self.data: dict[str, Any] = {**settings, 'shots': {}}
+        if path.is_file():
+            old = json.loads(path.read_text())
+            for key, value in settings.items():
+                if old.get(key) != value:
+                    raise ValueError(
+                        f'{path} holds runs with {key}={old.get(key)!r}, '
+                        f'this one has {value!r}: choose another --work-dir, '
+                        'or remove the file'
+                    )
+            self.data = old
+
+    def has(self, shots: int, run: int) -> bool:
+        """Whether this run is finished."""
+        entry = self.data['shots'].get(str(shots), {})
+        return run < len(entry.get('runs', ()))
+
+    def add(
+        self,
+        shots: int,
+        accuracy: float,
+        images: list[str],
+        best_on_test: float | None = None,
+    ) -> None:
+        """Append a run and write the file."""
+        entry = self.data['shots'].setdefault(
+            str(shots), {'mean': 0.0, 'std': 0.0, 'runs': [], 'draws': []}
+        )
+        entry['runs'].append(accuracy)
+        entry['draws'].append(images)
+        entry['mean'] = float(np.mean(entry['runs']))
+        entry['std'] = float(np.std(entry['runs']))
+        if best_on_test is not None:
+            entry.setdefault('best_epoch_on_test', []).append(best_on_test)
+        atomic_write(self.path, json.dumps(self.data, indent=1).encode())
+
+    def table(self) -> str:
+        """Return a Markdown table of mean and standard deviation."""
+        shots = sorted(self.data['shots'], key=int)
+        entries = [self.data['shots'][k] for k in shots]
+        rows = [['accuracy, %', *(f'{k}-shot' for k in shots)]]
+        rows.append(['---'] * len(rows[0]))
+        name = f'{self.data["mode"]}, {self.data["checkpoint"]}'
+        rows.append(
+            [name, *(f'{e["mean"]:.1f} ± {e["std"]:.1f}' for e in entries)]
+        )
+        if all('best_epoch_on_test' in e for e in entries):
+            best = [e['best_epoch_on_test'] for e in entries]
+            rows.append(
+                [
+                    'best epoch chosen on the test set (optimistic)',
+                    *(f'{np.mean(b):.1f} ± {np.std(b):.1f}' for b in best),
+                ]
+            )
+        return '\n'.join(f'| {" | ".join(row)} |' for row in rows) + '\n'
+
+    def plot(self, path: Path) -> None:
+        """Draw mean, standard deviation and every run over the shots."""
+        name = f'{self.data["mode"]}, {self.data["checkpoint"]}'
+        _plot({name: self.data}, path)
+
+
+def compare(results: dict[str, dict[str, Any]], path: Path) -> str:
+    """Set several results beside each other.
+
+    Args:
+        results: Contents of ``few_shot.json`` files by their titles.
+        path: Where the plot goes.
+
+    Returns:
+        A Markdown table.
+    """
+    _plot(results, path)
+    shots = sorted({int(k) for r in results.values() for k in r['shots']})
+    lines = [
+        '| features | ' + ' | '.join(f'{k}-shot' for k in shots) + ' |',
+        '|' + ' --- |' * (len(shots) + 1),
+    ]
+    for title, result in results.items():
+        cells = [
+            f'{e["mean"]:.1f} ± {e["std"]:.1f}' if e else ''
+            for e in (result['shots'].get(str(k)) for k in shots)
+        ]
+        lines.append(f'| {title} | ' + ' | '.join(cells) + ' |')
+    return '\n'.join(lines) + '\n'
+
+
+def _plot(results: dict[str, dict[str, Any]], path: Path) -> None:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6, 4), layout='constrained')
+    axes = figure.add_subplot()
+    ticks: set[int] = set()
+    for i, (title, result) in enumerate(results.items()):
+        shots = sorted(int(k) for k in result['shots'])
+        entries = [result['shots'][str(k)] for k in shots]
+        ticks |= set(shots)
+        for k, entry in zip(shots, entries, strict=True):
+            runs = entry['runs']
+            axes.plot([k] * len(runs), runs, '.', color=f'C{i}', alpha=0.25)
+        axes.errorbar(
+            shots,
+            [e['mean'] for e in entries],
+            [e['std'] for e in entries],
+            color=f'C{i}',
+            marker='o',
+            capsize=3,
+            label=title,
+        )
+    axes.set_xscale('log', base=2)
+    axes.set_xticks(sorted(ticks), [str(k) for k in sorted(ticks)])
+    axes.set_xlabel('labelled images a class')
+    axes.set_ylabel('accuracy on the test set, %')
+    axes.legend(fontsize='small')
+    axes.grid(alpha=0.3)
+    with io.BytesIO() as buffer:
+        figure.savefig(buffer, dpi=150, format='png')
+        atomic_write(path, buffer.getvalue())

@@ -1,0 +1,29 @@
+"""From whatever a backbone returns to one vector an image."""
+
+from collections.abc import Sequence
+
+from torch import Tensor
+
+
+def global_pool(features: Tensor | Sequence[Tensor]) -> Tensor:
+    """Pool a backbone's last output to [N, C].
+
+    Args:
+        features: A tensor or a sequence of levels of which the last counts:
+            [N, C, H, W] maps and [N, L, C] tokens are averaged, [N, C] class
+            tokens are kept.
+
+    Raises:
+        ValueError: If the output has another number of dimensions.
+    """
+    x = features if isinstance(features, Tensor) else features[-1]
+    if x.ndim == 4:
+        return x.mean(dim=(2, 3))
+    if x.ndim == 3:
+        return x.mean(dim=1)
+    if x.ndim == 2:
+        return x
+    raise ValueError(
+        'expected a backbone output of shape [N, C, H, W], [N, L, C] or '
+        f'[N, C], got {tuple(x.shape)}'
+    )

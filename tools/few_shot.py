@@ -1,0 +1,73 @@
+"""Evaluate features with a handful of labels, over several draws."""
+
+import argparse
+from pathlib import Path
+
+from mmengine.config import DictAction
+
+import mmcvgssl  # noqa: F401  (makes the hosts importable)
+from mmcvgssl.apis import default_work_dir, load_config
+from mmcvgssl.apis.cli import user_errors
+from mmcvgssl.apis.few_shot import MODES, FewShot
+from mmcvgssl.engine import keep_freed_memory
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('config', help='config the weights were trained with')
+    parser.add_argument(
+        '--checkpoint',
+        required=True,
+        help="file, 'none' for random weights, 'teacher' for the teacher",
+    )
+    parser.add_argument('--shots', type=int, nargs='+', default=[1, 2, 4])
+    parser.add_argument('--runs', type=int, default=5, help='draws per shot')
+    parser.add_argument('--mode', choices=MODES, default='probe')
+    parser.add_argument('--seed', type=int, default=0)
+    parser.add_argument('--size', type=int, help='side of the images, pixels')
+    parser.add_argument(
+        '--report-best',
+        action='store_true',
+        help='also give the best epoch on the test set, labelled as such',
+    )
+    parser.add_argument('--workers', type=int, default=0)
+    parser.add_argument(
+        '--work-dir',
+        help='where results go; default: work_dirs/<config>/few_shot/'
+        '<mode>_<checkpoint>',
+    )
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction)
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Evaluate."""
+    args = parse_args()
+    keep_freed_memory()
+    with user_errors():
+        cfg = load_config(args.config, args.cfg_options)
+        out = Path(
+            args.work_dir
+            or Path(
+                default_work_dir(args.config),
+                'few_shot',
+                f'{args.mode}_{Path(args.checkpoint).stem}',
+            )
+        )
+        protocol = FewShot(
+            cfg,
+            args.checkpoint,
+            args.mode,
+            seed=args.seed,
+            size=args.size,
+            report_best=args.report_best,
+            workers=args.workers,
+        )
+        results = protocol.run(args.shots, args.runs, out)
+    print(results.table())
+    print(f'{out / "few_shot.json"}, few_shot.md and few_shot.png written')
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,55 @@
+"""Evaluate a checkpoint by the test loop of a config."""
+
+import argparse
+import os
+from pathlib import Path
+
+from mmengine.config import DictAction
+
+import mmcvgssl  # noqa: F401  (makes the hosts importable)
+from mmcvgssl.apis import build_runner, default_work_dir, load_config
+from mmcvgssl.apis.cli import user_errors
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('config', help='config file')
+    parser.add_argument('checkpoint', help='checkpoint file')
+    parser.add_argument('--work-dir', help='folder of logs')
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction)
+    parser.add_argument(
+        '--launcher',
+        choices=['none', 'pytorch', 'slurm', 'mpi'],
+        default='none',
+    )
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
+    args = parser.parse_args()
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    return args
+
+
+def main() -> None:
+    """Test."""
+    args = parse_args()
+    with user_errors():
+        cfg = load_config(args.config, args.cfg_options)
+        if not Path(args.checkpoint).is_file():
+            raise FileNotFoundError(f'no checkpoint {args.checkpoint}')
+        if cfg.get('test_dataloader') is None:
+            raise ValueError(
+                f'{args.config} describes no test; a pretraining config is '
+                'evaluated by tools/few_shot.py'
+            )
+        cfg.launcher = args.launcher
+        cfg.work_dir = (
+            args.work_dir
+            or cfg.get('work_dir')
+            or default_work_dir(args.config)
+        )
+        cfg.load_from = args.checkpoint
+        build_runner(cfg).test()
+
+
+if __name__ == '__main__':
+    main()

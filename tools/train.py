@@ -1,0 +1,88 @@
+"""Train what a config describes."""
+
+import argparse
+import os
+
+from mmengine.config import DictAction
+
+import mmcvgssl  # noqa: F401  (makes the hosts importable)
+from mmcvgssl.apis import (
+    build_runner,
+    check_before_training,
+    default_work_dir,
+    load_config,
+    use_amp,
+)
+from mmcvgssl.apis.cli import user_errors
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('config', help='config file')
+    parser.add_argument('--work-dir', help='folder of logs and checkpoints')
+    parser.add_argument(
+        '--resume',
+        nargs='?',
+        const='auto',
+        metavar='FILE',
+        help='continue from FILE, or from the latest checkpoint of the work '
+        'directory if no file is given',
+    )
+    parser.add_argument(
+        '--amp',
+        action='store_true',
+        help='mixed precision: float16 on an accelerator, bfloat16 on a CPU',
+    )
+    parser.add_argument(
+        '--auto-scale-lr',
+        action='store_true',
+        help='scale the learning rate with the total batch size',
+    )
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        help='settings to override, as key=value; data_root=DIR, for example',
+    )
+    parser.add_argument(
+        '--launcher',
+        choices=['none', 'pytorch', 'slurm', 'mpi'],
+        default='none',
+    )
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
+    args = parser.parse_args()
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    return args
+
+
+def main() -> None:
+    """Train."""
+    args = parse_args()
+    with user_errors():
+        cfg = load_config(args.config, args.cfg_options)
+        cfg.launcher = args.launcher
+        cfg.work_dir = (
+            args.work_dir
+            or cfg.get('work_dir')
+            or default_work_dir(args.config)
+        )
+        if args.resume is not None:
+            cfg.resume = True
+            cfg.load_from = None if args.resume == 'auto' else args.resume
+        if args.amp:
+            use_amp(cfg)
+        if args.auto_scale_lr:
+            if 'auto_scale_lr' not in cfg:
+                raise KeyError(
+                    f'{args.config} has no auto_scale_lr.base_batch_size, '
+                    'which --auto-scale-lr needs'
+                )
+            cfg.auto_scale_lr.enable = True
+        runner = build_runner(cfg)
+        check_before_training(runner)
+        runner.train()
+
+
+if __name__ == '__main__':
+    main()
