@@ -20,7 +20,8 @@ env_cfg = dict(
     dist_cfg=dict(backend='nccl'),
 )
 visualizer = dict(
-    type='UniversalVisualizer', vis_backends=[dict(type='LocalVisBackend')]
+    type='mmpretrain.UniversalVisualizer',
+    vis_backends=[dict(type='LocalVisBackend')],
 )
 log_level = 'INFO'
 load_from = None

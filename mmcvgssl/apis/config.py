@@ -10,6 +10,7 @@ import torch
 from mmengine.config import Config
 
 from mmcvgssl.compat import require
+from mmcvgssl.registry import SCOPE
 
 # top-level names that mmengine's Runner or the tools read
 _RUNNER_KEYS = frozenset(
@@ -64,6 +65,7 @@ def load_config(
     cfg.merge_from_dict(options)
     for key, old in shared.items():
         _replace(cfg._cfg_dict, key, old, cfg[key])
+    _drop_own_scope(cfg._cfg_dict)
     return cfg
 
 
@@ -90,6 +92,22 @@ def _replace(node: Any, key: str, old: Any, new: Any) -> None:
     elif isinstance(node, (list, tuple)):
         for item in node:
             _replace(item, key, old, new)
+
+
+def _drop_own_scope(node: Any) -> None:
+    """Undo the scope that mmengine notes for what ``mmcvgssl::`` inherits.
+
+    Types in this package's configs name their scope themselves, and
+    mmengine hands the note on to functions that do not take it.
+    """
+    if isinstance(node, dict):
+        if node.get('_scope_') == SCOPE:
+            del node['_scope_']
+        for value in node.values():
+            _drop_own_scope(value)
+    elif isinstance(node, (list, tuple)):
+        for item in node:
+            _drop_own_scope(item)
 
 
 def _require_hosts(path: Path) -> None:

@@ -105,7 +105,7 @@ class FewShot:
         )
         self.labels = data.labels_of(self.train)
         self.test_labels = data.labels_of(self.test)
-        unknown = set(self.test_labels) - set(self.labels)
+        unknown = {*self.test_labels.tolist()} - {*self.labels.tolist()}
         if unknown:
             raise ValueError(
                 f'classes {sorted(unknown)} of the test set have no training '

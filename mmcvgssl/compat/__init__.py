@@ -2,6 +2,7 @@
 
 import os
 
+from .config_scope import add_config_scope
 from .ext import ops_origin, provide_ext
 from .hosts import explain_missing_hosts, missing_extras, require
 from .import_hook import after_import
@@ -22,6 +23,7 @@ def install() -> None:
     provide_ext()
     accept_newer_mmcv()
     spare_pkg_resources()
+    after_import('mmengine.config.utils', add_config_scope)
     explain_missing_hosts()
     _protect_loading()
 

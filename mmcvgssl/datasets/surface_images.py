@@ -104,14 +104,8 @@ class SurfaceImages(CustomDataset):
             return
         self._check_paths()
         super().full_init()
-        n = len(self)
-        if n == 0:
-            raise ValueError(
-                f'{self.ann_file or self.img_prefix or self.data_root}: no '
-                f'images; expected files ending in {", ".join(EXTENSIONS)} '
-                'in this folder or below it'
-            )
-        self._broken = torch.zeros(n, dtype=torch.uint8).share_memory_()
+        broken = torch.zeros(len(self), dtype=torch.uint8)
+        self._broken = broken.share_memory_()
         if self.verify:
             self._drop_unreadable()
 
@@ -124,12 +118,21 @@ class SurfaceImages(CustomDataset):
         """How many files have turned out to be unreadable."""
         return self._n_dropped + int(self._broken.sum())
 
+    def __getitem__(self, idx: int) -> dict:
+        # substitutes of an unreadable image depend on the sample, too,
+        # whoever has found out that it is one
+        words = [self.seed, self._view_set(), idx]
+        self._substitutes = np.random.default_rng(words)
+        return super().__getitem__(idx)
+
+    def _rand_another(self) -> int:
+        return int(self._substitutes.integers(len(self)))
+
     def prepare_data(self, idx: int) -> dict | None:
         """Run the pipeline on one image; None if it cannot be read."""
-        # first, as the choice of a substitute is random, too
-        view_set = self._seed_transforms(idx)
         if self._broken[idx]:
             return None
+        view_set = self._seed_transforms(idx)
         info = self.get_data_info(idx)
         info['view_set'] = view_set
         try:
@@ -143,8 +146,18 @@ class SurfaceImages(CustomDataset):
     def load_data_list(self) -> list[dict]:
         """Read paths and labels and check the classes."""
         if not self.ann_file and not self.with_label:
-            samples = self._walk()
-            return [{'img_path': str(path)} for path in samples]
+            data = [{'img_path': str(path)} for path in self._walk()]
+        else:
+            data = self._load_annotated()
+        if not data:
+            raise ValueError(
+                f'{self.ann_file or self.img_prefix or self.data_root}: no '
+                f'images; expected files ending in {", ".join(EXTENSIONS)} '
+                'in this folder or below it, or one path a line in a list'
+            )
+        return data
+
+    def _load_annotated(self) -> list[dict]:
         try:
             data = super().load_data_list()
         except ValueError as error:
@@ -152,7 +165,9 @@ class SurfaceImages(CustomDataset):
                 f'{self.ann_file}: expected "path class_index" on each line '
                 f'({error})'
             ) from error
-        if self.with_label:
+        except RuntimeError:  # no file in any class folder
+            return []
+        if self.with_label and data:
             found = sorted({info['gt_label'] for info in data})
             if len(found) < self.min_classes:
                 raise ValueError(
@@ -187,10 +202,13 @@ class SurfaceImages(CustomDataset):
                 'folder'
             )
 
+    def _view_set(self) -> int:
+        epoch = int(self._epoch)
+        return epoch % self.fixed_views if self.fixed_views else epoch
+
     def _seed_transforms(self, idx: int) -> int:
         """Seed the transforms; return the number of this set of views."""
-        epoch = int(self._epoch)
-        view_set = epoch % self.fixed_views if self.fixed_views else epoch
+        view_set = self._view_set()
         words = np.random.SeedSequence([self.seed, view_set, idx])
         state = words.generate_state(1)
         value = int(state[0])

@@ -1,4 +1,4 @@
-"""Randomness that depends on the epoch alone."""
+"""Randomness that depends on epoch and iteration alone."""
 
 from __future__ import annotations
 
@@ -15,10 +15,12 @@ from mmcvgssl.registry import HOOKS
 
 @HOOKS.register_module()
 class EpochSeedHook(Hook):
-    """Seed every epoch afresh, so that a resumed run repeats it exactly.
+    """Seed epochs and iterations, so that a resumed run repeats exactly.
 
-    Generators are seeded from the run's seed, the epoch and the rank; a data
-    set with ``set_epoch`` is told the epoch.
+    Generators are seeded from the run's seed, the epoch or the iteration,
+    and the rank; a data set with ``set_epoch`` is told the epoch. Seeding
+    each iteration keeps the loader, which draws as many numbers as its
+    workers and restarts ask for, out of what the model draws.
     """
 
     priority = 'VERY_HIGH'
@@ -28,10 +30,17 @@ class EpochSeedHook(Hook):
         data_set = runner.train_dataloader.dataset
         if hasattr(data_set, 'set_epoch'):
             data_set.set_epoch(runner.epoch)
-        words = np.random.SeedSequence(
-            [runner.seed or 0, runner.epoch, get_rank()]
-        )
-        value = int(words.generate_state(1)[0])
-        random.seed(value)
-        np.random.seed(value)
-        torch.manual_seed(value)
+        _seed(runner.seed or 0, runner.epoch, get_rank())
+
+    def before_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: dict | None = None
+    ) -> None:
+        """Seed this process for the forward pass."""
+        _seed(runner.seed or 0, runner.iter, get_rank(), 1)
+
+
+def _seed(*words: int) -> None:
+    value = int(np.random.SeedSequence(words).generate_state(1)[0])
+    random.seed(value)
+    np.random.seed(value)
+    torch.manual_seed(value)

@@ -15,7 +15,7 @@ class InvalidLossError(RuntimeError):
 
 @HOOKS.register_module()
 class InvalidLossHook(Hook):
-    """Stop the run when the loss is NaN or infinite.
+    """Stop the run when the loss or a weight is NaN or infinite.
 
     It runs before checkpoints are written, so the last one on disk is good.
 
@@ -39,10 +39,24 @@ class InvalidLossHook(Hook):
             if 'loss' in key and not torch.isfinite(torch.as_tensor(value))
         }
         if bad:
-            last = find_latest_checkpoint(runner.work_dir)
-            raise InvalidLossError(
-                f'{bad} at iteration {runner.iter + 1} of epoch '
-                f'{runner.epoch + 1}. Last good checkpoint: '
-                f'{last or "none yet"}. Lower the learning rate, lengthen the '
-                'warm-up or train in float32, then continue with --resume'
-            )
+            _stop(runner, bad, runner.iter + 1)
+
+    def after_train_epoch(self, runner: Runner) -> None:
+        """Look at the weights: the last step has no loss of its own."""
+        bad = [
+            name
+            for name, value in runner.model.named_parameters()
+            if not torch.isfinite(value).all()
+        ]
+        if bad:
+            text = f'weights without finite values ({", ".join(bad[:3])})'
+            _stop(runner, text, runner.iter)
+
+
+def _stop(runner: Runner, what: object, iteration: int) -> None:
+    last = find_latest_checkpoint(runner.work_dir)
+    raise InvalidLossError(
+        f'{what} at iteration {iteration} of epoch {runner.epoch + 1}. Last '
+        f'good checkpoint: {last or "none yet"}. Lower the learning rate, '
+        'lengthen the warm-up or train in float32, then continue with --resume'
+    )

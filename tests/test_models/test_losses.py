@@ -38,7 +38,7 @@ def slow_self(t: list[Tensor]) -> Tensor:
         after = t[(i + 1) % len(t)]
         s = [cosine(t[i][n], after[n]) for n in range(len(after))]
         exps = [x.exp() for x in s]
-        best = max(range(len(s)), key=lambda n: float(s[n]))
+        best = max(range(len(s)), key=lambda n: s[n].item())
         total = total - (exps[best] / sum(exps)).log()
     return total / len(t)
 

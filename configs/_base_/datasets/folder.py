@@ -4,13 +4,15 @@ split_dir = 'mmcvgssl'
 view_size = 224
 
 data_preprocessor = dict(
-    type='SelfSupDataPreprocessor',
+    type='mmpretrain.SelfSupDataPreprocessor',
     mean=[127.5, 127.5, 127.5],
     std=[127.5, 127.5, 127.5],
     to_rgb=True,
 )
 
-jitter = dict(type='ColorJitter', brightness=0.2, contrast=0.2, backend='cv2')
+jitter = dict(
+    type='mmpretrain.ColorJitter', brightness=0.2, contrast=0.2, backend='cv2'
+)
 train_pipeline = [
     dict(type='mmcvgssl.LoadImage'),
     dict(
@@ -25,7 +27,7 @@ train_pipeline = [
             jitter,
             dict(type='RandomGrayscale', prob=0.2, keep_channels=True),
             dict(
-                type='GaussianBlur',
+                type='mmpretrain.GaussianBlur',
                 magnitude_range=(0.1, 2.0),
                 magnitude_std='inf',
                 prob=0.5,
@@ -33,7 +35,10 @@ train_pipeline = [
             dict(type='RandomFlip', prob=0.5, direction='horizontal'),
         ],
     ),
-    dict(type='PackInputs', meta_keys=('sample_idx', 'img_path', 'view_set')),
+    dict(
+        type='mmpretrain.PackInputs',
+        meta_keys=('sample_idx', 'img_path', 'view_set'),
+    ),
 ]
 train_dataloader = dict(
     batch_size=64,

@@ -1,7 +1,7 @@
 # regression of standardised teacher levels, no contrast: what measures best
 model = dict(
     type='mmcvgssl.CVGSSL',
-    backbone=dict(type='ResNet', depth=18, zero_init_residual=True),
+    backbone=dict(type='mmpretrain.ResNet', depth=18, zero_init_residual=True),
     regression_head=dict(
         type='mmcvgssl.FeatureRegressionHead',
         in_channels=512,

@@ -1,9 +1,9 @@
 # the method's student and heads; a teacher comes from another base
 model = dict(
     type='mmcvgssl.CVGSSL',
-    backbone=dict(type='ResNet', depth=18, zero_init_residual=True),
+    backbone=dict(type='mmpretrain.ResNet', depth=18, zero_init_residual=True),
     neck=dict(
-        type='NonLinearNeck',
+        type='mmpretrain.NonLinearNeck',
         in_channels=512,
         hid_channels=512,
         out_channels=256,

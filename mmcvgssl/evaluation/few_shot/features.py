@@ -36,7 +36,7 @@ def build_labelled(
                     scale=tuple(size[::-1]),
                     interpolation=interpolation,
                 ),
-                dict(type='PackInputs', meta_keys=('img_path',)),
+                dict(type='mmpretrain.PackInputs', meta_keys=('img_path',)),
             ],
         }
     )

@@ -51,7 +51,8 @@ class FrozenTeacher(nn.Module):
                 "interpolation must be 'bicubic' or 'bilinear', got "
                 f'{interpolation!r}'
             )
-        self.tower = tower.eval().requires_grad_(False)
+        tower.eval()  # mmpretrain's return None
+        self.tower = tower.requires_grad_(False)
         self.levels = tuple(levels)
         self.interpolation = interpolation
         size = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Sequence
 from typing import Any
 
@@ -87,8 +88,9 @@ def _create(
             'file; `allow_random=True` is for tests only'
         )
     if not timm.is_model(name):
-        near = ', '.join(timm.list_models(f'*{name.split("_")[-1]}*')[:5])
-        raise ValueError(f'timm has no model {name!r}; similar: {near}')
+        near = difflib.get_close_matches(name, timm.list_models(), n=5)
+        hint = f'; similar: {", ".join(near)}' if near else ''
+        raise ValueError(f'timm has no model {name!r}{hint}')
     # only towers with a fixed grid of positions care for the size
     size: dict[str, Any] = {}
     if input_size and 'vit' in name:

@@ -1,0 +1,114 @@
+"""Fixtures of all tests."""
+
+import json
+import os
+import runpy
+import subprocess
+import sys
+import uuid
+from pathlib import Path
+
+import pytest
+import torch
+
+import mmcvgssl  # noqa: F401  (makes the hosts importable)
+from mmcvgssl.apis import build_runner, check_before_training, load_config
+from tests.data import ROOT, tiny_config, write_classes, write_images
+
+# sums do not depend on the machine, and tests run side by side
+torch.set_num_threads(1)
+
+
+@pytest.fixture
+def tiny(tmp_path):
+    """Write a config (see ``tiny_config``) over eight pictures."""
+    images = tmp_path / 'images'
+    write_images(images, 8)
+
+    def write(extra: str = '', head: bool = True, name: str = 'cfg') -> Path:
+        return tiny_config(tmp_path / name, images, extra, head)
+
+    return write
+
+
+@pytest.fixture
+def tiny_classes(tmp_path):
+    """Write a config over three classes of pictures, six a class."""
+    return tiny_config(tmp_path / 'cfg', write_classes(tmp_path / 'images', 6))
+
+
+@pytest.fixture
+def fit():
+    """Train in this process as tools/train.py does; return the runner."""
+
+    def train(config, work_dir, options=None, resume=False):
+        cfg = load_config(config, options)
+        cfg.work_dir, cfg.launcher = str(work_dir), 'none'
+        cfg.experiment_name, cfg.resume = uuid.uuid4().hex, resume
+        runner = build_runner(cfg)
+        check_before_training(runner)
+        runner.train()
+        return runner
+
+    return train
+
+
+@pytest.fixture
+def scalars():
+    """Read the losses that runs have logged, by epoch and step."""
+
+    def read(work_dir) -> dict[tuple[int, int], dict[str, float]]:
+        found = {}
+        # later files of a resumed run replace what was lost
+        for file in sorted(Path(work_dir).glob('*/vis_data/scalars.json')):
+            for line in file.read_text().splitlines():
+                entry = json.loads(line)
+                found[entry['epoch'], entry['step']] = {
+                    k: v for k, v in entry.items() if 'loss' in k
+                }
+        return found
+
+    return read
+
+
+@pytest.fixture
+def tool(monkeypatch, capsys):
+    """Run a tool in this process; return exit code, output and errors."""
+
+    def run(name: str, *args) -> tuple[int, str, str]:
+        path = ROOT / 'tools' / name
+        monkeypatch.setattr(sys, 'argv', [str(path), *map(str, args)])
+        capsys.readouterr()
+        code = 0
+        try:
+            runpy.run_path(str(path), run_name='__main__')
+        except SystemExit as stop:
+            code = stop.code if isinstance(stop.code, int) else 1
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return run
+
+
+@pytest.fixture
+def process(tmp_path):
+    """Run a command in its own process, two threads at most."""
+
+    def run(command, **env) -> subprocess.CompletedProcess:
+        return subprocess.run(
+            [str(part) for part in command],
+            capture_output=True,
+            text=True,
+            cwd=tmp_path,
+            timeout=240,
+            env={
+                **os.environ,
+                'OMP_NUM_THREADS': '1',
+                'NO_ALBUMENTATIONS_UPDATE': '1',
+                'PYTHONPATH': str(ROOT),
+                'PYTHON': sys.executable,
+                **{k: str(v) for k, v in env.items()},
+            },
+        )
+
+    return run

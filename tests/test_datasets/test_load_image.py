@@ -1,0 +1,107 @@
+"""Decoding of the files that factories keep."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mmcvgssl.datasets.transforms import (
+    LoadImage,
+    UnreadableImageError,
+    read_image,
+)
+from tests.data import picture, write_broken
+
+RGB = np.asarray(picture(1, 24))
+
+
+def save(path, image, **kwargs):
+    image.save(path, **kwargs)
+    return str(path)
+
+
+def test_colour_comes_as_bgr(tmp_path):
+    file = save(tmp_path / 'a.png', picture(1, 24))
+    image = read_image(file)
+    assert image.dtype == np.uint8
+    assert np.array_equal(image, RGB[..., ::-1])
+
+
+@pytest.mark.parametrize(
+    ('mode', 'suffix', 'tolerance'),
+    [
+        ('L', '.png', 0),
+        ('LA', '.png', 0),
+        ('1', '.png', 0),
+        ('P', '.png', 0),
+        ('RGBA', '.png', 0),
+        ('CMYK', '.jpg', 12),
+        ('CMYK', '.tif', 3),
+    ],
+)
+def test_every_mode_becomes_three_channels(tmp_path, mode, suffix, tolerance):
+    source = picture(1, 24, mode)
+    image = read_image(save(tmp_path / f'a{suffix}', source))
+    assert image.shape == (24, 24, 3)
+    assert image.dtype == np.uint8
+    expected = np.asarray(source.convert('RGB'))[..., ::-1].astype(int)
+    assert np.abs(image - expected).mean() <= tolerance
+    if mode in ('L', 'LA', '1'):
+        assert np.array_equal(image[..., 0], image[..., 2])
+
+
+@pytest.mark.parametrize('suffix', ['.png', '.tif'])
+@pytest.mark.parametrize(
+    ('depth_range', 'expected'),
+    [((0, 65535), [0, 3, 15, 255]), ((0, 4095), [0, 63, 255, 255])],
+)
+def test_sixteen_bits_are_scaled_by_the_range(
+    tmp_path, suffix, depth_range, expected
+):
+    deep = np.array([[0, 1024, 4095, 65535]], np.uint16)
+    file = save(tmp_path / f'deep{suffix}', Image.fromarray(deep))
+    image = read_image(file, depth_range)
+    assert image[0, :, 0].tolist() == expected
+    assert np.array_equal(image[..., 0], image[..., 1])
+    results = LoadImage(depth_range)({'img_path': file})
+    assert np.array_equal(results['img'], image)
+
+
+def test_the_orientation_tag_is_honoured(tmp_path):
+    wide = Image.fromarray(RGB[:10])
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turn by 90 degrees
+    file = save(tmp_path / 'turned.png', wide, exif=exif)
+    assert read_image(file).shape == (24, 10, 3)
+
+
+def test_results_of_the_transform(tmp_path):
+    file = save(tmp_path / 'a.png', Image.fromarray(RGB[:10]))
+    results = LoadImage()({'img_path': file, 'sample_idx': 3})
+    assert results['img_shape'] == results['ori_shape'] == (10, 24)
+    assert results['sample_idx'] == 3
+    assert '65535' in repr(LoadImage())
+
+
+def test_what_is_no_picture_is_an_error_with_its_name(tmp_path):
+    for path in write_broken(tmp_path):
+        with pytest.raises(UnreadableImageError, match=path.name):
+            read_image(str(path))
+    with pytest.raises(UnreadableImageError, match='missing'):
+        LoadImage()({'img_path': str(tmp_path / 'missing.png')})
+
+
+@pytest.mark.parametrize('suffix', ['.jpg', '.png', '.bmp', '.tif'])
+@pytest.mark.parametrize('share', [0.3, 0.9])
+def test_a_file_that_ends_too_early_is_an_error(tmp_path, suffix, share):
+    file = tmp_path / f'cut{suffix}'
+    picture(1, 64).save(file)
+    content = file.read_bytes()
+    file.write_bytes(content[: int(len(content) * share)])
+    with pytest.raises(UnreadableImageError, match='cut'):
+        read_image(str(file))
+
+
+@pytest.mark.parametrize('depth_range', [(5, 5), (9, 1)])
+def test_an_empty_depth_range_is_refused(depth_range):
+    with pytest.raises(ValueError, match='depth_range'):
+        LoadImage(depth_range)

@@ -1,0 +1,355 @@
+"""Folders and lists of images, whole and broken."""
+
+import logging
+import random
+
+import numpy as np
+import pytest
+import torch
+from mmengine.dataset import default_collate
+from mmengine.logging import MMLogger
+from torch.utils.data import DataLoader
+
+from mmcvgssl.datasets import SurfaceImages, TooManyUnreadableError
+from mmcvgssl.datasets.transforms import UnreadableImageError, load_image
+from tests.data import CLASSES, picture, write_broken, write_classes
+from tests.data import write_images as write
+
+META = ('sample_idx', 'img_path', 'view_set')
+PIPELINE = [
+    {'type': 'mmcvgssl.LoadImage'},
+    {
+        'type': 'mmcvgssl.MultiCrop',
+        'view_size': 12,
+        'crop_scales': [(0.2, 0.6)] * 2,
+        'weak_transforms': [{'type': 'mmpretrain.RandomFlip', 'prob': 0.5}],
+        'crop_transforms': [
+            {'type': 'mmpretrain.ColorJitter', 'brightness': 0.5}
+        ],
+    },
+    {'type': 'mmpretrain.PackInputs', 'meta_keys': META},
+]
+
+
+def make(folder, **kwargs) -> SurfaceImages:
+    kwargs = {'pipeline': PIPELINE, **kwargs}
+    return SurfaceImages(data_root=str(folder), **kwargs)
+
+
+def names(data_set) -> list[str]:
+    paths = [
+        data_set.get_data_info(i)['img_path'] for i in range(len(data_set))
+    ]
+    return [path.rsplit('/', 1)[-1] for path in paths]
+
+
+def views(data_set, idx: int) -> np.ndarray:
+    return torch.stack(data_set[idx]['inputs']).numpy()
+
+
+def loader(data_set, workers: int, **kwargs) -> DataLoader:
+    return DataLoader(
+        data_set,
+        batch_size=2,
+        num_workers=workers,
+        collate_fn=default_collate,
+        **kwargs,
+    )
+
+
+@pytest.fixture
+def warned(tmp_path_factory):
+    """Give the lines of the logger's warnings, of workers, too."""
+    file = tmp_path_factory.mktemp('log') / 'warnings.log'
+    handler = logging.FileHandler(file)
+    handler.setLevel(logging.WARNING)
+    logger = MMLogger.get_current_instance()
+    logger.addHandler(handler)
+    yield lambda: file.read_text().splitlines()
+    logger.removeHandler(handler)
+    handler.close()
+
+
+# what is found
+
+
+def test_any_nesting_any_case_and_nothing_else(tmp_path):
+    for name in ('b.PNG', 'x/a.jpg', 'x/y/z/c.Tiff', 'x/d.bmp', 'e.webp'):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        picture(0).save(path)
+    (tmp_path / 'x' / 'notes.txt').write_text('no picture')
+    (tmp_path / 'folder.png').mkdir()
+    data_set = make(tmp_path)
+    found = ['b.PNG', 'e.webp', 'a.jpg', 'd.bmp', 'c.Tiff']
+    assert names(data_set) == found
+    assert data_set[4]['data_samples'].sample_idx == 4
+
+
+def test_lists_may_be_read_instead(tmp_path):
+    write(tmp_path, 4)
+    lists = tmp_path / 'splits'
+    lists.mkdir()
+    (lists / 'train.txt').write_text('02.png\ndeeper/01.png\n')
+    (lists / 'labelled.txt').write_text('02.png 1\ndeeper/01.png 0\n')
+    plain = make(tmp_path, ann_file='train.txt', split_dir='splits')
+    assert names(plain) == ['02.png', '01.png']
+    labelled = make(
+        tmp_path,
+        ann_file='labelled.txt',
+        split_dir=str(lists),
+        with_label=True,
+    )
+    assert list(labelled.get_gt_labels()) == [1, 0]
+    assert labelled.CLASSES == ('0', '1')
+
+
+def test_class_folders_give_labels(tmp_path):
+    write_classes(tmp_path, 2)
+    data_set = make(tmp_path, data_prefix='train', with_label=True)
+    assert tuple(data_set.CLASSES) == CLASSES
+    assert list(data_set.get_gt_labels()) == [0, 0, 1, 1, 2, 2]
+
+
+@pytest.mark.parametrize(
+    ('kwargs', 'error', 'message'),
+    [
+        ({'data_root': 'none'}, FileNotFoundError, 'set data_root'),
+        ({'data_root': 'empty'}, ValueError, r'empty/?: no images.*\.png'),
+        (
+            {'data_root': 'empty', 'with_label': True},
+            ValueError,
+            'no images',
+        ),
+        ({'ann_file': 'no.txt'}, FileNotFoundError, r'no\.txt.*prepare_data'),
+        ({'ann_file': 'none.txt'}, ValueError, 'no images'),
+        (
+            {'ann_file': 'one.txt', 'with_label': True},
+            ValueError,
+            'at least 2 classes, found 1',
+        ),
+        (
+            {'ann_file': 'bad.txt', 'with_label': True},
+            ValueError,
+            r'bad\.txt.*"path class_index"',
+        ),
+        ({'max_unreadable': 1.1}, ValueError, r'in \[0, 1\], got 1.1'),
+        ({'max_unreadable': -0.1}, ValueError, 'share'),
+    ],
+)
+def test_what_is_missing_or_out_of_place_is_named(
+    tmp_path, kwargs, error, message
+):
+    write(tmp_path, 2)
+    (tmp_path / 'empty').mkdir()
+    (tmp_path / 'one.txt').write_text('00.png 0\ndeeper/01.png 0\n')
+    (tmp_path / 'bad.txt').write_text('00.png\n')
+    (tmp_path / 'none.txt').write_text('')
+    kwargs = dict(kwargs)
+    folder = tmp_path / kwargs.pop('data_root', '')
+    with pytest.raises(error, match=message):
+        make(folder, **kwargs)
+
+
+def test_one_class_folder_is_too_few_unless_allowed(tmp_path):
+    write(tmp_path / 'train' / 'rust', 2)
+    kwargs = {'data_prefix': 'train', 'with_label': True}
+    with pytest.raises(ValueError, match='one folder per class'):
+        make(tmp_path, **kwargs)
+    assert len(make(tmp_path, min_classes=1, **kwargs)) == 2
+
+
+# broken files among good ones
+
+
+@pytest.fixture
+def mixed(tmp_path):
+    """Eight readable files of all modes and three broken ones."""
+    write(tmp_path, 3)
+    for mode, suffix in (
+        ('L', 'png'),
+        ('RGBA', 'png'),
+        ('CMYK', 'jpg'),
+        ('P', 'png'),
+    ):
+        picture(1, mode=mode).save(tmp_path / f'mode_{mode}.{suffix}')
+    deep = np.arange(1600, dtype=np.uint16).reshape(40, 40) * 40
+    load_image.Image.fromarray(deep).save(tmp_path / 'mode_deep.png')
+    write_broken(tmp_path / 'broken')
+    return tmp_path
+
+
+@pytest.mark.parametrize('workers', [0, 2])
+def test_broken_files_are_named_once_counted_and_skipped(
+    mixed, workers, warned
+):
+    data_set = make(mixed, max_unreadable=0.5)
+    assert len(data_set) == 11
+    shown = []
+    # one batch at a time, so that no two workers meet a file together
+    batches = loader(
+        data_set,
+        workers,
+        **({'persistent_workers': True} if workers else {}),
+    )
+    for epoch in range(3):
+        data_set.set_epoch(epoch)
+        for batch in batches:
+            shown += [s.img_path for s in batch['data_samples']]
+    assert len(shown) == 3 * 11
+    assert not [path for path in shown if '/broken/' in path]
+    assert {p.rsplit('/', 1)[-1] for p in shown} == {
+        n for n in names(data_set) if n[0] in '0m'
+    }
+    assert data_set.n_unreadable == 3
+    said = warned()
+    for name in ('text.jpg', 'truncated.png', 'zero.png'):
+        assert sum(name in line for line in said) == 1
+    assert len(said) == 3
+    assert 'skipping unreadable image 3 of 11' in '\n'.join(said)
+
+
+@pytest.mark.parametrize('workers', [0, 1])
+def test_too_many_broken_files_stop_the_run(mixed, workers):
+    data_set = make(mixed, max_unreadable=0.2)
+    with pytest.raises(
+        TooManyUnreadableError, match=r'3 of 11 images.*max_unreadable'
+    ):
+        list(loader(data_set, workers))
+
+
+def test_verify_drops_broken_files_at_once(mixed, warned):
+    data_set = make(mixed, max_unreadable=0.5, verify=True)
+    assert len(data_set) == 8
+    assert data_set.n_unreadable == 3
+    assert len(warned()) == 3
+    assert not [n for n in names(data_set) if n[0] not in '0m']
+    data_set.set_epoch(1)
+    assert [data_set[i]['data_samples'].sample_idx for i in range(8)] == [
+        *range(8)
+    ]
+    assert len(warned()) == 3
+
+
+def test_verify_stops_at_too_many(mixed):
+    with pytest.raises(TooManyUnreadableError, match=r'share of 0\.1 allowed'):
+        make(mixed, verify=True)
+
+
+def test_verify_of_whole_files_says_nothing(tmp_path, warned):
+    write(tmp_path, 3)
+    data_set = make(tmp_path, verify=True)
+    assert (len(data_set), data_set.n_unreadable) == (3, 0)
+    assert not warned()
+
+
+def test_a_file_that_breaks_after_verify_counts_on(mixed):
+    data_set = make(mixed, max_unreadable=0.3, verify=True)
+    path = data_set.get_data_info(0)['img_path']
+    with open(path, 'wb'):
+        pass
+    with pytest.raises(TooManyUnreadableError, match='4 of 11'):
+        data_set[0]
+
+
+def test_tests_skip_nothing(mixed):
+    data_set = make(mixed, max_unreadable=1.0, test_mode=True)
+    broken = next(i for i, n in enumerate(names(data_set)) if n == 'zero.png')
+    with pytest.raises(UnreadableImageError, match=r'zero\.png'):
+        data_set[broken]
+
+
+# random views
+
+
+def test_views_depend_on_seed_epoch_and_sample_alone(tmp_path):
+    write(tmp_path, 4)
+    data_set = make(tmp_path)
+    first = views(data_set, 2)
+    views(data_set, 1)
+    random.seed(7)
+    np.random.seed(7)
+    torch.manual_seed(7)
+    assert np.array_equal(views(data_set, 2), first)
+    assert np.array_equal(views(make(tmp_path), 2), first)
+    assert not np.array_equal(views(make(tmp_path, seed=1), 2), first)
+    data_set.set_epoch(1)
+    assert not np.array_equal(views(data_set, 2), first)
+    data_set.set_epoch(0)
+    assert np.array_equal(views(data_set, 2), first)
+
+
+@pytest.mark.parametrize('persistent', [False, True])
+def test_views_do_not_depend_on_workers(mixed, persistent):
+    def epochs(workers: int) -> list[np.ndarray]:
+        data_set = make(mixed, max_unreadable=0.5)
+        keep = {'persistent_workers': True} if persistent and workers else {}
+        batches = loader(data_set, workers, **keep)
+        found = []
+        for epoch in range(2):
+            data_set.set_epoch(epoch)
+            found += [torch.stack(b['inputs'], 1).numpy() for b in batches]
+        return found
+
+    alone = epochs(0)
+    assert len(alone) == 12
+    for workers in (1, 2):
+        for a, b in zip(alone, epochs(workers), strict=True):
+            assert np.array_equal(a, b)
+
+
+def test_a_known_broken_file_has_the_same_substitute(mixed):
+    fresh = make(mixed, max_unreadable=0.5)
+    broken = next(i for i, n in enumerate(names(fresh)) if n == 'zero.png')
+    first = views(fresh, broken)
+    np.random.seed(99)
+    assert np.array_equal(views(fresh, broken), first)
+    fresh.set_epoch(1)
+    assert not np.array_equal(views(fresh, broken), first)
+
+
+def test_a_substitute_is_found_among_many_broken_files(tmp_path):
+    write(tmp_path, 1)
+    content = (tmp_path / '00.png').read_bytes()
+    for i in range(40):
+        (tmp_path / f'broken{i}.png').write_bytes(content[:30])
+    data_set = make(tmp_path, max_unreadable=1.0)
+    for i in range(41):
+        assert data_set[i]['data_samples'].img_path.endswith('00.png')
+    assert data_set.n_unreadable == 40
+
+
+def test_fixed_views_repeat(tmp_path):
+    write(tmp_path, 3)
+    data_set = make(tmp_path, fixed_views=2)
+    shown, sets = [], []
+    for epoch in range(5):
+        data_set.set_epoch(epoch)
+        shown.append(views(data_set, 1))
+        sets.append(data_set[1]['data_samples'].view_set)
+    assert sets == [0, 1, 0, 1, 0]
+    assert np.array_equal(shown[0], shown[2])
+    assert np.array_equal(shown[1], shown[3])
+    assert np.array_equal(shown[0], shown[4])
+    assert not np.array_equal(shown[0], shown[1])
+    # the first sets are those of new views
+    assert np.array_equal(shown[0], views(make(tmp_path), 1))
+
+
+@pytest.mark.parametrize('crops', [0, 1, 4])
+def test_a_file_is_decoded_once_whatever_the_number_of_views(
+    tmp_path, monkeypatch, crops
+):
+    write(tmp_path, 2)
+    calls = []
+    decode = load_image.read_image
+
+    def count(path, *args):
+        calls.append(path)
+        return decode(path, *args)
+
+    monkeypatch.setattr(load_image, 'read_image', count)
+    crop = {**PIPELINE[1], 'crop_scales': [(0.2, 0.6)] * crops}
+    data_set = make(tmp_path, pipeline=[PIPELINE[0], crop, PIPELINE[2]])
+    assert views(data_set, 0).shape == (1 + crops, 3, 12, 12)
+    assert len(calls) == 1

@@ -1,0 +1,156 @@
+"""tools/train.py and tools/test.py by their command lines."""
+
+import json
+import sys
+
+import pytest
+import torch
+
+from mmcvgssl.models.weights import read_checkpoint
+from tests.data import CONFIGS, ROOT, write_broken, write_images
+
+
+def logged(work) -> list[dict]:
+    (file,) = work.glob('*/vis_data/scalars.json')
+    return [json.loads(line) for line in file.read_text().splitlines()]
+
+
+@pytest.mark.parametrize('amp', [False, True])
+def test_training_on_a_folder_of_ones_own(tiny, tool, tmp_path, amp):
+    mine, work = tmp_path / 'mine', tmp_path / 'work'
+    write_images(mine, 4)
+    options = ['--cfg-options', f'data_root={mine}', 'train_cfg.max_epochs=1']
+    amp_flag = ['--amp'] if amp else []
+    code, _, err = tool(
+        'train.py', tiny(), '--work-dir', work, *amp_flag, *options
+    )
+    assert code == 0, err
+    held = read_checkpoint(work / 'epoch_1.pth')
+    assert str(mine) in held['meta']['cfg']
+    assert ('AutocastOptimWrapper' in held['meta']['cfg']) == (
+        amp and not torch.cuda.is_available()
+    )
+    assert len(logged(work)) == 1  # one batch of four of these images
+
+
+def test_resume_goes_on_where_the_run_stopped(tiny, tool, tmp_path):
+    config, work = tiny(), tmp_path / 'work'
+    args = ['train.py', config, '--work-dir', work]
+    one = ['--cfg-options', 'train_cfg.max_epochs=1']
+    assert tool(*args, '--resume', *one)[0] == 0  # nothing to resume yet
+    before = (work / 'epoch_1.pth').stat().st_mtime_ns
+    more = ['--cfg-options', f'experiment_name={tmp_path.name}']
+    assert tool(*args, '--resume', *more)[0] == 0
+    assert (work / 'epoch_1.pth').stat().st_mtime_ns == before
+    assert read_checkpoint(work / 'epoch_2.pth')['meta']['epoch'] == 2
+    other = tmp_path / 'other'
+    more = ['--cfg-options', f'experiment_name={tmp_path.name}-other']
+    code, _, err = tool(
+        *['train.py', config, '--work-dir', other],
+        *['--resume', work / 'epoch_1.pth', *more],
+    )
+    assert code == 0, err
+    assert (other / 'epoch_2.pth').is_file()
+    assert not (other / 'epoch_1.pth').exists()
+
+
+def test_the_learning_rate_is_scaled_on_demand(tiny, tool, tmp_path):
+    work = tmp_path / 'work'
+    code, _, err = tool(
+        *['train.py', tiny(), '--work-dir', work, '--auto-scale-lr'],
+        *['--cfg-options', 'train_cfg.max_epochs=1'],
+        'optim_wrapper.optimizer.lr=0.64',
+    )
+    assert code == 0, err
+    state = read_checkpoint(work / 'epoch_1.pth')['optimizer']
+    assert state['param_groups'][0]['lr'] == pytest.approx(0.64 * 4 / 64)
+
+
+@pytest.mark.parametrize(
+    ('args', 'message'),
+    [
+        (['data_rot=x'], "no option 'data_rot'; did you mean data_root"),
+        (['data_root=gone'], 'no folder gone: set data_root'),
+        (['train_dataloader.batch_size=99'], 'larger than the data set of 8'),
+        (['model.mixup=2'], 'mixup is a share in [0, 1], got 2'),
+        (
+            ['model.teachers.0.weights=gone.pth'],
+            '`weights` names gone.pth, which does not exist',
+        ),
+        (
+            ['model.teachers.0.allow_random=False'],
+            'package:efficientnet-lite0',
+        ),
+        (['train_dataloader.dataset.fixed=2'], "argument 'fixed'"),
+    ],
+)
+def test_mistakes_end_in_one_clear_line(tiny, tool, tmp_path, args, message):
+    work = tmp_path / 'work'
+    extra = "for t in model['teachers']:\n    t['weights'] = None\ndel t\n"
+    code, _, err = tool(
+        *['train.py', tiny(extra), '--work-dir', work],
+        *['--cfg-options', *args],
+    )
+    assert code == 1
+    last = err.strip().splitlines()[-1]
+    assert last.startswith('ERROR: ')
+    assert message in last
+    assert not list(work.glob('*.pth'))
+
+
+def test_a_config_that_is_not_there_is_named(tool, tmp_path):
+    code, _, err = tool('train.py', tmp_path / 'gone.py')
+    assert code == 1
+    assert err.strip().splitlines()[-1].startswith('ERROR: no config file')
+
+
+def test_too_many_broken_files_stop_the_run(tiny, tool, tmp_path):
+    write_broken(tmp_path / 'images' / 'broken')
+    code, _, err = tool('train.py', tiny(), '--work-dir', tmp_path / 'work')
+    assert code == 1
+    last = err.strip().splitlines()[-1]
+    assert 'of 11 images cannot be read' in last
+    assert 'max_unreadable' in last
+
+
+def test_nan_ends_in_one_clear_line(tiny, tool, tmp_path):
+    work = tmp_path / 'work'
+    code, _, err = tool(
+        *['train.py', tiny(), '--work-dir', work],
+        *['--cfg-options', 'optim_wrapper.optimizer.lr=1e38'],
+    )
+    assert code == 1
+    last = err.strip().splitlines()[-1]
+    assert 'at iteration 2 of epoch 1' in last
+    assert 'none yet' in last
+
+
+def test_a_pretraining_config_has_no_test(tool, tmp_path):
+    config = next((CONFIGS / 'pretrain' / 'cvgssl').glob('*.py'))
+    file = tmp_path / 'epoch_1.pth'
+    code, _, err = tool('test.py', config, file)
+    assert code == 1
+    assert f'ERROR: no checkpoint {file}' in err
+    file.write_bytes(b'')
+    code, _, err = tool('test.py', config, file)
+    assert code == 1
+    last = err.strip().splitlines()[-1]
+    assert last.startswith('ERROR: ')
+    assert 'evaluated by tools/few_shot.py' in last
+
+
+def test_the_tool_runs_in_a_process_of_its_own(tiny, process, tmp_path):
+    work = tmp_path / 'work'
+    done = process(
+        [
+            sys.executable,
+            ROOT / 'tools' / 'train.py',
+            tiny(),
+            '--work-dir',
+            work,
+            '--cfg-options',
+            'train_cfg.max_epochs=1',
+        ]
+    )
+    assert done.returncode == 0, done.stderr
+    assert (work / 'epoch_1.pth').is_file()
