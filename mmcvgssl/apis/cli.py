@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from mmcvgssl.datasets import TooManyUnreadableError
 from mmcvgssl.datasets.transforms import UnreadableImageError
 from mmcvgssl.engine import InvalidLossError
+from mmcvgssl.models.teachers import WeightsError
 from mmcvgssl.models.weights import KeyMismatchError
 
 _USER_ERRORS = (
@@ -21,6 +22,7 @@ _USER_ERRORS = (
     TypeError,
     UnreadableImageError,
     ValueError,
+    WeightsError,
 )
 
 

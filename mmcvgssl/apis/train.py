@@ -63,11 +63,12 @@ def check_before_training(runner: Runner) -> None:
             f'train_dataloader.batch_size to {max(n // world, 1)} or less'
         )
     # reading a sample seeds the generators that make the initial weights
-    states = random.getstate(), np.random.get_state(), torch.get_rng_state()
-    inputs = loader.dataset[0]['inputs']
+    states = random.getstate(), np.random.get_state()
+    gpu = torch.cuda.is_available()
+    with torch.random.fork_rng([torch.cuda.current_device()] if gpu else []):
+        inputs = loader.dataset[0]['inputs']
     random.setstate(states[0])
     np.random.set_state(states[1])
-    torch.set_rng_state(states[2])
     _check_views(runner, inputs)
 
 

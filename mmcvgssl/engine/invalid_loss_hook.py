@@ -34,7 +34,7 @@ class InvalidLossHook(Hook):
     ) -> None:
         """Look at every loss term of the iteration."""
         bad = {
-            key: float(value)
+            key: float(torch.as_tensor(value).detach())
             for key, value in (outputs or {}).items()
             if 'loss' in key and not torch.isfinite(torch.as_tensor(value))
         }

@@ -1,13 +1,12 @@
 """tools/train.py and tools/test.py by their command lines."""
 
 import json
-import sys
 
 import pytest
 import torch
 
 from mmcvgssl.models.weights import read_checkpoint
-from tests.data import CONFIGS, ROOT, write_broken, write_images
+from tests.data import CONFIGS, write_broken, write_images
 
 
 def logged(work) -> list[dict]:
@@ -137,20 +136,3 @@ def test_a_pretraining_config_has_no_test(tool, tmp_path):
     last = err.strip().splitlines()[-1]
     assert last.startswith('ERROR: ')
     assert 'evaluated by tools/few_shot.py' in last
-
-
-def test_the_tool_runs_in_a_process_of_its_own(tiny, process, tmp_path):
-    work = tmp_path / 'work'
-    done = process(
-        [
-            sys.executable,
-            ROOT / 'tools' / 'train.py',
-            tiny(),
-            '--work-dir',
-            work,
-            '--cfg-options',
-            'train_cfg.max_epochs=1',
-        ]
-    )
-    assert done.returncode == 0, done.stderr
-    assert (work / 'epoch_1.pth').is_file()

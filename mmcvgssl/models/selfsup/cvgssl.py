@@ -198,6 +198,8 @@ class CVGSSL(BaseSelfSupervisor):
         preprocessor = self.data_preprocessor
         if getattr(preprocessor, '_enable_normalize', False):
             view = view * preprocessor.std + preprocessor.mean
+        if not getattr(preprocessor, '_channel_conversion', True):
+            view = view.flip(1)  # files are decoded to BGR
         return view / 255
 
     def _embedding_levels(self) -> list[int]:

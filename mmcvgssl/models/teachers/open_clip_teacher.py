@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from mmcvgssl.models.teachers.base import FrozenTeacher
-from mmcvgssl.models.teachers.weights import FALLBACK
+from mmcvgssl.models.teachers.weights import FALLBACK, WeightsError
 from mmcvgssl.registry import MODELS
 
 
@@ -35,7 +35,7 @@ class OpenCLIPTeacher(FrozenTeacher):
     Raises:
         ValueError: If there are no weights and ``allow_random`` is not set.
         FileNotFoundError: If the checkpoint file is missing.
-        RuntimeError: If a download fails or weights do not fit.
+        WeightsError: If a download fails or weights do not fit.
     """
 
     def __init__(
@@ -108,7 +108,7 @@ def _create(
             name, pretrained=checkpoint or pretrained
         )
     except Exception as error:
-        raise RuntimeError(
+        raise WeightsError(
             f'open_clip could not make {name!r} with '
             f'{checkpoint or pretrained!r}: {error}. Without a network set '
             '`checkpoint` to a local file (list of tags: '

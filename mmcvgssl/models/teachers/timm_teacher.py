@@ -10,7 +10,11 @@ import timm
 from torch import Tensor, nn
 
 from mmcvgssl.models.teachers.base import FrozenTeacher
-from mmcvgssl.models.teachers.weights import load_package, read_weights
+from mmcvgssl.models.teachers.weights import (
+    WeightsError,
+    load_package,
+    read_weights,
+)
 from mmcvgssl.registry import MODELS
 
 
@@ -36,7 +40,7 @@ class TimmTeacher(FrozenTeacher):
     Raises:
         ValueError: If there are no weights and ``allow_random`` is not set.
         FileNotFoundError: If a weights file is missing.
-        RuntimeError: If a download fails or weights do not fit the model.
+        WeightsError: If a download fails or weights do not fit the model.
     """
 
     def __init__(
@@ -99,7 +103,7 @@ def _create(
         try:
             return timm.create_model(name, pretrained=True, **size)
         except Exception as error:
-            raise RuntimeError(
+            raise WeightsError(
                 f'timm could not fetch the weights of {name}: {error}. '
                 'Without a network set `weights` to a local file, or use the '
                 "fallback teacher weights='package:efficientnet-lite0'"
@@ -114,7 +118,7 @@ def _create(
     try:
         tower.load_state_dict(state)
     except RuntimeError as error:
-        raise RuntimeError(
+        raise WeightsError(
             f'{weights} does not hold weights of timm {name}: {error}'
         ) from error
     return tower

@@ -9,6 +9,11 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+
+class WeightsError(RuntimeError):
+    """Weights that cannot be fetched, read or fitted to a model."""
+
+
 FALLBACK = (
     "Without the file use the fallback teacher: type='mmcvgssl.TimmTeacher', "
     "model_name='tf_efficientnet_lite0', weights='package:efficientnet-lite0' "
@@ -31,7 +36,7 @@ def read_weights(path: str | Path, option: str) -> dict[str, Tensor]:
 
     Raises:
         FileNotFoundError: If the file does not exist.
-        RuntimeError: If it holds anything but tensors.
+        WeightsError: If it holds anything but tensors.
     """
     path = Path(path)
     if not path.is_file():
@@ -43,7 +48,7 @@ def read_weights(path: str | Path, option: str) -> dict[str, Tensor]:
             return load_file(path)
         state = torch.load(path, map_location='cpu', weights_only=True)
     except Exception as error:
-        raise RuntimeError(
+        raise WeightsError(
             f'`{option}`: {path} cannot be read as weights: {error}'
         ) from error
     for key in ('state_dict', 'model'):
@@ -61,7 +66,7 @@ def load_package(tower: nn.Module, name: str) -> None:
     Raises:
         ValueError: If the package is not a known one.
         ModuleNotFoundError: If it is not installed.
-        RuntimeError: If its tensors do not fit the tower.
+        WeightsError: If its tensors do not fit the tower.
     """
     if name not in PACKAGES:
         raise ValueError(
@@ -79,7 +84,7 @@ def load_package(tower: nn.Module, name: str) -> None:
     theirs, ours = read_weights(file, 'weights'), tower.state_dict()
     shapes = [tuple(t.shape) for t in theirs.values()]
     if shapes != [tuple(t.shape) for t in ours.values()]:
-        raise RuntimeError(
+        raise WeightsError(
             f"weights='package:{name}' do not fit this timm model; use "
             f"model_name='tf_{name.replace('-', '_')}'"
         )
