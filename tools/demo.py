@@ -2,8 +2,8 @@
 
 Solar cells under electroluminescence (ELPV) come from the package registry.
 A ResNet-18 from random weights learns from half of them without labels; then
-it, a random ResNet-18 and its teacher classify the other half from 4, 16 and
-64 labelled images a class.
+it, a random ResNet-18 and its teacher classify the other half from 16, 64 and
+128 labelled images a class.
 """
 
 import argparse
@@ -20,7 +20,7 @@ from mmcvgssl.evaluation.few_shot.report import compare
 TOOLS = Path(__file__).parent
 CONFIG = (
     TOOLS.parent
-    / 'configs/pretrain/cvgssl/cvgssl-regress_resnet18_lite0_1xb64-16e_elpv.py'
+    / 'configs/pretrain/cvgssl/cvgssl-regress_resnet18_lite0_1xb64-30e_elpv.py'
 )
 
 
@@ -31,9 +31,8 @@ def parse_args() -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument('--work-dir', default='work_dirs/demo')
-    parser.add_argument('--epochs', type=int, default=16)
     parser.add_argument('--runs', type=int, default=10)
-    parser.add_argument('--shots', type=int, nargs='+', default=[4, 16, 64])
+    parser.add_argument('--shots', type=int, nargs='+', default=[16, 64, 128])
     return parser.parse_args()
 
 
@@ -66,9 +65,8 @@ def main() -> None:
         str(work / 'pretrain'),
         '--resume',
         *options,
-        f'train_cfg.max_epochs={args.epochs}',
     )
-    student = work / 'pretrain' / f'epoch_{args.epochs}.pth'
+    student = Path((work / 'pretrain' / 'last_checkpoint').read_text())
     rows = {
         'random ResNet-18, 128 px': 'none',
         'its teacher EfficientNet-Lite0, 192 px': 'teacher',

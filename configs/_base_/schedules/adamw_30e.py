@@ -6,17 +6,17 @@ param_scheduler = [
         type='LinearLR',
         start_factor=1e-3,
         begin=0,
-        end=1,
+        end=2,
         by_epoch=True,
         convert_to_iter_based=True,
     ),
     dict(
         type='CosineAnnealingLR',
-        T_max=15,
-        begin=1,
-        end=16,
+        T_max=28,
+        begin=2,
+        end=30,
         by_epoch=True,
         convert_to_iter_based=True,
     ),
 ]
-train_cfg = dict(max_epochs=16)
+train_cfg = dict(max_epochs=30)
