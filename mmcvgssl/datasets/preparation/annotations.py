@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from argparse import ArgumentParser
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from mmcvgssl.utils import atomic_write
 
 # Path relative to the data root, with '/', and class index.
 Item = tuple[str, int]
@@ -100,20 +101,11 @@ def write_annotations(
     try:
         prepared.out.mkdir(parents=True, exist_ok=True)
         for name, lines in files.items():
-            _replace(prepared.out / name, lines)
+            text = ''.join(f'{line}\n' for line in lines)
+            atomic_write(prepared.out / name, text.encode())
     except OSError as error:
         raise OSError(
             f'Expected to write lists into {prepared.out}, but: {error}. '
             'Choose another folder with --out.'
         ) from error
     return prepared
-
-
-def _replace(path: Path, lines: Sequence[str]) -> None:
-    unready = path.with_name(f'.{path.name}.{os.getpid()}')
-    try:
-        text = ''.join(f'{line}\n' for line in lines)
-        unready.write_text(text, encoding='utf-8')
-        os.replace(unready, path)
-    finally:
-        unready.unlink(missing_ok=True)
