@@ -61,6 +61,7 @@ setup(
     long_description_content_type='text/markdown',
     license='Apache-2.0',
     packages=find_packages(include=['mmcvgssl', 'mmcvgssl.*']),
+    package_data={'mmcvgssl.models.anomaly': ['knowledge/*.yaml']},
     python_requires='>=3.10',
     install_requires=read('requirements.txt').splitlines(),
     extras_require=EXTRAS,

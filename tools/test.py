@@ -15,7 +15,11 @@ def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('config', help='config file')
-    parser.add_argument('checkpoint', help='checkpoint file')
+    parser.add_argument(
+        'checkpoint',
+        nargs='?',
+        help='checkpoint file; none for what is fitted, not trained',
+    )
     parser.add_argument('--work-dir', help='folder of logs')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction)
     parser.add_argument(
@@ -34,7 +38,7 @@ def main() -> None:
     args = parse_args()
     with user_errors():
         cfg = load_config(args.config, args.cfg_options)
-        if not Path(args.checkpoint).is_file():
+        if args.checkpoint and not Path(args.checkpoint).is_file():
             raise FileNotFoundError(f'no checkpoint {args.checkpoint}')
         if cfg.get('test_dataloader') is None:
             raise ValueError(

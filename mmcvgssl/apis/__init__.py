@@ -1,6 +1,9 @@
 """Functions for people who write Python."""
 
 from mmcvgssl.apis.config import load_config, use_amp
+from mmcvgssl.apis.make_maps import list_images, make_maps
+from mmcvgssl.apis.maps import MapError, MapFolder, find_mapped_images
+from mmcvgssl.apis.maps_to_boxes import BoxOptions, MapsToBoxes
 from mmcvgssl.apis.train import (
     build_runner,
     check_before_training,
@@ -8,9 +11,16 @@ from mmcvgssl.apis.train import (
 )
 
 __all__ = [
+    'BoxOptions',
+    'MapError',
+    'MapFolder',
+    'MapsToBoxes',
     'build_runner',
     'check_before_training',
     'default_work_dir',
+    'find_mapped_images',
+    'list_images',
     'load_config',
+    'make_maps',
     'use_amp',
 ]

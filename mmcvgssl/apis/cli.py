@@ -13,11 +13,11 @@ from mmcvgssl.models.teachers import WeightsError
 from mmcvgssl.models.weights import KeyMismatchError
 
 _USER_ERRORS = (
-    FileNotFoundError,
     ImportError,
     InvalidLossError,
     KeyError,
     KeyMismatchError,
+    OSError,
     TooManyUnreadableError,
     TypeError,
     UnreadableImageError,
@@ -39,6 +39,8 @@ def user_errors() -> Iterator[None]:
         import traceback
 
         traceback.print_exc()
-        text = error.args[0] if error.args else error
+        # an OSError's first argument is a number, a KeyError's text quoted
+        plain = error.args and not isinstance(error, OSError)
+        text = error.args[0] if plain else error
         print(f'\nERROR: {text}', file=sys.stderr)
         raise SystemExit(1) from None

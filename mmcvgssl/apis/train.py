@@ -9,7 +9,7 @@ import numpy as np
 import torch
 import torch.distributed
 from mmengine.config import Config
-from mmengine.dist import get_world_size
+from mmengine.dist import get_world_size, init_dist
 from mmengine.runner import Runner
 
 from mmcvgssl.engine import keep_freed_memory
@@ -39,9 +39,24 @@ def build_runner(cfg: Config) -> Runner:
                 ),
             )
             cfg.model_wrapper_cfg.device_ids = None
-            if not torch.distributed.is_initialized():
-                torch.distributed.init_process_group('gloo')
+    start_processes(cfg)
     return Runner.from_cfg(cfg)
+
+
+def start_processes(cfg: Config) -> None:
+    """Let the processes of a launcher find each other, if they have not.
+
+    Args:
+        cfg: Config with ``launcher`` set.
+    """
+    launcher = cfg.get('launcher', 'none')
+    if launcher == 'none' or torch.distributed.is_initialized():
+        return
+    if launcher == 'pytorch' and not torch.cuda.is_available():
+        # mmengine's would look for a device
+        torch.distributed.init_process_group('gloo')
+    else:
+        init_dist(launcher, **cfg.env_cfg.get('dist_cfg', {}))
 
 
 def check_before_training(runner: Runner) -> None:

@@ -1,9 +1,19 @@
 """Data sets and transforms."""
 
 from mmcvgssl.datasets import transforms
+from mmcvgssl.datasets.anomaly_map_dataset import AnomalyMapDataset
+from mmcvgssl.datasets.image_list import ImageList
+from mmcvgssl.datasets.one_class import OneClassDataset
 from mmcvgssl.datasets.surface_images import (
     SurfaceImages,
     TooManyUnreadableError,
 )
 
-__all__ = ['SurfaceImages', 'TooManyUnreadableError', 'transforms']
+__all__ = [
+    'AnomalyMapDataset',
+    'ImageList',
+    'OneClassDataset',
+    'SurfaceImages',
+    'TooManyUnreadableError',
+    'transforms',
+]

@@ -51,6 +51,8 @@ class SurfaceImages(CustomDataset):
         seed: Of the random transforms.
         fixed_views: Number of sets of views an image gets; after that many
             epochs they repeat. 0: new views in each epoch.
+        repeat: Passes over the images that count as one epoch, each with views
+            of its own; for epochs of more steps than images give.
         min_classes: Fewest classes a labelled set must have.
         **kwargs: Of ``CustomDataset``.
 
@@ -70,6 +72,7 @@ class SurfaceImages(CustomDataset):
         verify: bool = False,
         seed: int = 0,
         fixed_views: int = 0,
+        repeat: int = 1,
         min_classes: int = 2,
         lazy_init: bool = False,
         **kwargs,
@@ -78,6 +81,9 @@ class SurfaceImages(CustomDataset):
             raise ValueError(
                 f'max_unreadable is a share in [0, 1], got {max_unreadable}'
             )
+        if repeat < 1:
+            raise ValueError(f'repeat is a number of passes, got {repeat}')
+        self.repeat = repeat
         self.max_unreadable = max_unreadable
         self.verify = verify
         self.seed = seed
@@ -104,7 +110,7 @@ class SurfaceImages(CustomDataset):
             return
         self._check_paths()
         super().full_init()
-        broken = torch.zeros(len(self), dtype=torch.uint8)
+        broken = torch.zeros(self.n_images, dtype=torch.uint8)
         self._broken = broken.share_memory_()
         if self.verify:
             self._drop_unreadable()
@@ -118,6 +124,14 @@ class SurfaceImages(CustomDataset):
         """How many files have turned out to be unreadable."""
         return self._n_dropped + int(self._broken.sum())
 
+    def __len__(self) -> int:
+        return self.repeat * self.n_images
+
+    @property
+    def n_images(self) -> int:
+        """How many images there are, each counted once."""
+        return super().__len__()
+
     def __getitem__(self, idx: int) -> dict:
         # substitutes of an unreadable image depend on the sample, too,
         # whoever has found out that it is one
@@ -130,17 +144,18 @@ class SurfaceImages(CustomDataset):
 
     def prepare_data(self, idx: int) -> dict | None:
         """Run the pipeline on one image; None if it cannot be read."""
-        if self._broken[idx]:
+        image = idx % self.n_images
+        if self._broken[image]:
             return None
         view_set = self._seed_transforms(idx)
-        info = self.get_data_info(idx)
+        info = self.get_data_info(image)
         info['view_set'] = view_set
         try:
             return self.pipeline(info)
         except UnreadableImageError as error:
             if self.test_mode:
                 raise
-            self._mark(idx, str(error))
+            self._mark(image, str(error))
             return None
 
     def load_data_list(self) -> list[dict]:
@@ -214,7 +229,7 @@ class SurfaceImages(CustomDataset):
         value = int(state[0])
         random.seed(value)
         np.random.seed(value)
-        torch.manual_seed(value)
+        torch.default_generator.manual_seed(value)
         return view_set
 
     def _mark(self, idx: int, reason: str) -> None:
@@ -243,7 +258,7 @@ class SurfaceImages(CustomDataset):
             return None
 
         with ThreadPoolExecutor() as pool:
-            reasons = list(pool.map(reason, range(len(self))))
+            reasons = list(pool.map(reason, range(self.n_images)))
         for i, text in enumerate(reasons):
             if text is not None:
                 self._mark(i, text)

@@ -1,17 +1,23 @@
 """Hooks and wrappers for what a config cannot say."""
 
 from mmcvgssl.engine.allocator import keep_freed_memory
+from mmcvgssl.engine.anomaly_fit_hook import AnomalyFitHook
 from mmcvgssl.engine.autocast_optim_wrapper import AutocastOptimWrapper
 from mmcvgssl.engine.epoch_seed_hook import EpochSeedHook
 from mmcvgssl.engine.invalid_loss_hook import (
     InvalidLossError,
     InvalidLossHook,
 )
+from mmcvgssl.engine.map_writer_hook import MapWriterHook
+from mmcvgssl.engine.unfreeze_hook import UnfreezeHook
 
 __all__ = [
+    'AnomalyFitHook',
     'AutocastOptimWrapper',
     'EpochSeedHook',
     'InvalidLossError',
     'InvalidLossHook',
+    'MapWriterHook',
+    'UnfreezeHook',
     'keep_freed_memory',
 ]

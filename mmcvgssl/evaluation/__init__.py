@@ -1,5 +1,32 @@
 """Metrics and evaluation protocols."""
 
 from mmcvgssl.evaluation import few_shot
+from mmcvgssl.evaluation.anomaly import (
+    AnomalyMetric,
+    CategoryScores,
+    DetectionRate,
+    OperatingPoint,
+    ScoreHistogram,
+    anomaly_table,
+    aupro,
+    binary_metrics,
+    detection_rate,
+    operating_point,
+)
+from mmcvgssl.evaluation.box_recall import BoxRecall, match_boxes
 
-__all__ = ['few_shot']
+__all__ = [
+    'AnomalyMetric',
+    'BoxRecall',
+    'CategoryScores',
+    'DetectionRate',
+    'OperatingPoint',
+    'ScoreHistogram',
+    'anomaly_table',
+    'aupro',
+    'binary_metrics',
+    'detection_rate',
+    'few_shot',
+    'match_boxes',
+    'operating_point',
+]

@@ -1,18 +1,49 @@
 """Models of the package."""
 
-from mmcvgssl.models import heads, layers, losses, selfsup, teachers
-from mmcvgssl.models.heads import CVGSSLHead, FeatureRegressionHead
-from mmcvgssl.models.selfsup import CVGSSL
+from mmcvgssl.models import anomaly, heads, layers, losses, selfsup, teachers
+from mmcvgssl.models.anomaly import (
+    GaussianPatch,
+    KeAD,
+    MapEnsemble,
+    MutualScoring,
+    PatchMemory,
+)
+from mmcvgssl.models.heads import (
+    AnomalyDistillHead,
+    AttentionAdapterHead,
+    CVGSSLHead,
+    FeatureRegressionHead,
+)
+from mmcvgssl.models.layers import SSPCAB, insert_sspcab
+from mmcvgssl.models.selfsup import (
+    CVGSSL,
+    AnomalyDistillClassifier,
+    AnomalyDistillSimMIM,
+    CutPasteClassifier,
+)
 from mmcvgssl.models.teachers import HostTeacher, OpenCLIPTeacher, TimmTeacher
 
 __all__ = [
     'CVGSSL',
+    'SSPCAB',
+    'AnomalyDistillClassifier',
+    'AnomalyDistillHead',
+    'AnomalyDistillSimMIM',
+    'AttentionAdapterHead',
     'CVGSSLHead',
+    'CutPasteClassifier',
     'FeatureRegressionHead',
+    'GaussianPatch',
     'HostTeacher',
+    'KeAD',
+    'MapEnsemble',
+    'MutualScoring',
     'OpenCLIPTeacher',
+    'PatchMemory',
     'TimmTeacher',
+    'anomaly',
     'heads',
+    'insert_sspcab',
     'layers',
     'losses',
     'selfsup',

@@ -353,3 +353,34 @@ def test_a_file_is_decoded_once_whatever_the_number_of_views(
     data_set = make(tmp_path, pipeline=[PIPELINE[0], crop, PIPELINE[2]])
     assert views(data_set, 0).shape == (1 + crops, 3, 12, 12)
     assert len(calls) == 1
+
+
+# several passes as one epoch
+
+
+def test_each_pass_has_views_of_its_own(tmp_path):
+    write(tmp_path, 3)
+    data_set, plain = make(tmp_path, repeat=4), make(tmp_path)
+    assert (len(data_set), data_set.n_images) == (12, 3)
+    for i in range(3):
+        passes = [views(data_set, i + 3 * k) for k in range(4)]
+        assert (passes[0] == views(plain, i)).all()
+        for k in range(1, 4):
+            assert not (passes[k] == passes[0]).all()
+        paths = {data_set[i + 3 * k]['data_samples'].img_path for k in (0, 3)}
+        assert len(paths) == 1
+
+
+def test_a_broken_image_is_named_once_in_all_passes(tmp_path, warned):
+    write(tmp_path, 4)
+    (tmp_path / 'bad.png').write_bytes(b'none')
+    data_set = make(tmp_path, repeat=3, max_unreadable=0.2)
+    for i in range(len(data_set)):
+        assert data_set[i]['data_samples'].img_path.endswith('png')
+    assert data_set.n_unreadable == len(warned()) == 1
+
+
+def test_no_pass_is_no_number_of_passes(tmp_path):
+    write(tmp_path, 2)
+    with pytest.raises(ValueError, match='repeat is a number of passes'):
+        make(tmp_path, repeat=0)

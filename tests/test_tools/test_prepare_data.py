@@ -13,7 +13,6 @@ from mmpretrain.datasets import CustomDataset
 
 import mmcvgssl  # noqa: F401
 from mmcvgssl.datasets.preparation import (
-    PREPARATIONS,
     elpv,
     neu_cls,
     prepare_elpv,
@@ -454,7 +453,7 @@ MAKERS = {
 }
 
 
-@pytest.mark.parametrize('name', PREPARATIONS)
+@pytest.mark.parametrize('name', MAKERS)
 def test_every_subcommand(tmp_path, monkeypatch, capsys, name):
     root, out = MAKERS[name](tmp_path / 'data'), tmp_path / 'out'
     args = ['--root', root] if name == 'elpv' else [root]

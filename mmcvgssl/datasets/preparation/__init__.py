@@ -4,7 +4,16 @@ A data set is a module with a :class:`Preparation`; listing it in
 ``PREPARATIONS`` makes it a subcommand of ``tools/prepare_data.py``.
 """
 
-from mmcvgssl.datasets.preparation import elpv, folder, neu_cls, x_sdd
+from mmcvgssl.datasets.preparation import (
+    elpv,
+    folder,
+    magnetic_tile,
+    mvtec,
+    neu_cls,
+    neu_det,
+    one_class_to_simclr,
+    x_sdd,
+)
 from mmcvgssl.datasets.preparation.annotations import (
     Preparation,
     Prepared,
@@ -12,7 +21,13 @@ from mmcvgssl.datasets.preparation.annotations import (
 )
 from mmcvgssl.datasets.preparation.elpv import prepare_elpv
 from mmcvgssl.datasets.preparation.folder import prepare_folder
+from mmcvgssl.datasets.preparation.magnetic_tile import prepare_magnetic_tile
+from mmcvgssl.datasets.preparation.mvtec import prepare_mvtec
 from mmcvgssl.datasets.preparation.neu_cls import prepare_neu_cls
+from mmcvgssl.datasets.preparation.neu_det import prepare_neu_det
+from mmcvgssl.datasets.preparation.one_class_to_simclr import (
+    prepare_one_class_to_simclr,
+)
 from mmcvgssl.datasets.preparation.splits import (
     fixed_splits,
     stratified_split,
@@ -22,8 +37,12 @@ from mmcvgssl.datasets.preparation.x_sdd import prepare_x_sdd
 PREPARATIONS: dict[str, Preparation] = {
     'x-sdd': x_sdd.PREPARATION,
     'neu-cls': neu_cls.PREPARATION,
+    'neu-det': neu_det.PREPARATION,
     'elpv': elpv.PREPARATION,
+    'mvtec': mvtec.PREPARATION,
+    'magnetic-tile': magnetic_tile.PREPARATION,
     'folder': folder.PREPARATION,
+    'one-class-to-simclr': one_class_to_simclr.PREPARATION,
 }
 
 __all__ = [
@@ -33,7 +52,11 @@ __all__ = [
     'fixed_splits',
     'prepare_elpv',
     'prepare_folder',
+    'prepare_magnetic_tile',
+    'prepare_mvtec',
     'prepare_neu_cls',
+    'prepare_neu_det',
+    'prepare_one_class_to_simclr',
     'prepare_x_sdd',
     'stratified_split',
     'write_annotations',

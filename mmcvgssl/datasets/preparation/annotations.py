@@ -22,14 +22,14 @@ class Prepared:
 
     Args:
         data_root: Folder that the paths are relative to.
-        out: Folder of the lists.
+        out: Folder of the lists; None if a data set needs none.
         classes: Names, in the order of their indices.
         splits: Images and labels by name of the split.
         notes: What the user should know besides.
     """
 
     data_root: Path
-    out: Path
+    out: Path | None
     classes: Sequence[str]
     splits: Mapping[str, Sequence[Item]]
     notes: Sequence[str] = field(default=())
@@ -45,20 +45,19 @@ class Prepared:
         for index, name in enumerate(self.classes):
             rows.append((name, [str(c[index]) for c in counts]))
         rows.append(('total', [str(c.total()) for c in counts]))
+        column = max(8, *(len(name) + 2 for name in self.splits))
         lines = [
-            name.ljust(width) + ''.join(cell.rjust(8) for cell in cells)
+            name.ljust(width) + ''.join(cell.rjust(column) for cell in cells)
             for name, cells in rows
         ]
-        root, out = self.data_root.resolve(), self.out.resolve()
-        return '\n'.join(
-            [
-                *lines,
-                *[f'note: {note}' for note in self.notes],
-                f'data_root: {root}',
-                f'lists: {out}',
-                f'use: --cfg-options data_root="{root}" split_dir="{out}"',
-            ]
-        )
+        lines += [f'note: {note}' for note in self.notes]
+        root = self.data_root.resolve()
+        lines.append(f'data_root: {root}')
+        use = f'use: --cfg-options data_root="{root}"'
+        if self.out is not None:
+            lines.append(f'lists: {self.out.resolve()}')
+            use += f' split_dir="{self.out.resolve()}"'
+        return '\n'.join([*lines, use])
 
 
 @dataclass(frozen=True)
@@ -90,7 +89,10 @@ def write_annotations(
 
     Raises:
         OSError: If the folder cannot be written.
+        ValueError: If there is no folder for the lists.
     """
+    if prepared.out is None:
+        raise ValueError('Expected a folder for the lists, got none.')
     files: dict[str, Sequence[str]] = {
         f'{name}.txt': [f'{path} {label}' for path, label in items]
         for name, items in prepared.splits.items()

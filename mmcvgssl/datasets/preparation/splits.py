@@ -128,40 +128,57 @@ def fixed_splits(
         FileNotFoundError: If one of them, or an image, is missing.
         ValueError: If a line is malformed, repeated or of another class.
     """
-    splits: dict[str, list[Item]] = {}
     seen: dict[str, str] = {}
     for name in SPLITS:
-        file = folder / f'{name}.txt'
-        if not file.is_file():
+        if not (folder / f'{name}.txt').is_file():
             raise FileNotFoundError(
                 f'Expected fixed splits train.txt and test.txt in {folder}, '
-                f'found no {file.name}. Add it, or remove the other one to '
+                f'found no {name}.txt. Add it, or remove the other one to '
                 'draw a split.'
             )
-        splits[name] = []
-        for number, line in enumerate(file.read_text('utf-8').splitlines(), 1):
-            path, tab, index = line.rpartition('\t')
-            where = f'{file}:{number}'
-            if not tab or not index.strip().isdecimal():
-                raise ValueError(
-                    f'{where}: expected path, tab and class index, got '
-                    f'{line!r}.'
-                )
-            if path not in labels:
-                raise FileNotFoundError(
-                    f'{where}: expected an image of the data set, found no '
-                    f'{path}. Check ROOT, or leave --splits out.'
-                )
-            if labels[path] != int(index):
-                raise ValueError(
-                    f'{where}: expected class {labels[path]} of {path}, got '
-                    f'{index}; classes count from 0 in alphabetical order.'
-                )
-            if path in seen:
-                raise ValueError(
-                    f'{where}: {path} stands in {seen[path]} too; list each '
-                    'image once.'
-                )
-            seen[path] = where
-            splits[name].append((path, labels[path]))
-    return splits
+    return {
+        name: read_fixed(folder / f'{name}.txt', labels, seen)
+        for name in SPLITS
+    }
+
+
+def read_fixed(
+    file: Path, labels: Mapping[str, int], seen: dict[str, str]
+) -> list[Item]:
+    r"""Read one list of lines ``path\tclass_index``.
+
+    Args:
+        file: The list.
+        labels: Class index of each image that there is, by path.
+        seen: Where images have stood so far; those of the list are added.
+
+    Raises:
+        FileNotFoundError: If an image is missing.
+        ValueError: If a line is malformed, repeated or of another class.
+    """
+    items = []
+    for number, line in enumerate(file.read_text('utf-8').splitlines(), 1):
+        path, tab, index = line.rpartition('\t')
+        where = f'{file}:{number}'
+        if not tab or not index.strip().isdecimal():
+            raise ValueError(
+                f'{where}: expected path, tab and class index, got {line!r}.'
+            )
+        if path not in labels:
+            raise FileNotFoundError(
+                f'{where}: expected an image of the data set, found no '
+                f'{path}. Check ROOT, or leave --splits out.'
+            )
+        if labels[path] != int(index):
+            raise ValueError(
+                f'{where}: expected class {labels[path]} of {path}, got '
+                f'{index}; classes count from 0 in alphabetical order.'
+            )
+        if path in seen:
+            raise ValueError(
+                f'{where}: {path} stands in {seen[path]} too; list each '
+                'image once.'
+            )
+        seen[path] = where
+        items.append((path, labels[path]))
+    return items

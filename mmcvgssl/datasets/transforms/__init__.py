@@ -1,10 +1,44 @@
 """Transforms in the manner of mmcv."""
 
+from mmcvgssl.datasets.transforms.cutpaste import (
+    CutPaste,
+    CutPaste3Way,
+    CutPasteScar,
+    CutPasteUnion,
+)
+from mmcvgssl.datasets.transforms.fast_color_jitter import FastColorJitter
+from mmcvgssl.datasets.transforms.joint_geometry import JointGeometry
+from mmcvgssl.datasets.transforms.load_anomaly_map import (
+    LoadAnomalyMap,
+    PackInputsWithMap,
+    read_map,
+)
 from mmcvgssl.datasets.transforms.load_image import (
     LoadImage,
     UnreadableImageError,
     read_image,
 )
+from mmcvgssl.datasets.transforms.load_mask import LoadMask, read_mask
+from mmcvgssl.datasets.transforms.map_crop import MapCrop
 from mmcvgssl.datasets.transforms.multi_crop import MultiCrop
+from mmcvgssl.datasets.transforms.square_resize import SquareResize
 
-__all__ = ['LoadImage', 'MultiCrop', 'UnreadableImageError', 'read_image']
+__all__ = [
+    'CutPaste',
+    'CutPaste3Way',
+    'CutPasteScar',
+    'CutPasteUnion',
+    'FastColorJitter',
+    'JointGeometry',
+    'LoadAnomalyMap',
+    'LoadImage',
+    'LoadMask',
+    'MapCrop',
+    'MultiCrop',
+    'PackInputsWithMap',
+    'SquareResize',
+    'UnreadableImageError',
+    'read_image',
+    'read_map',
+    'read_mask',
+]

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from mmcv.transforms import BaseTransform, Compose
 
+from mmcvgssl.datasets.transforms.joint_geometry import joint, loses_map
 from mmcvgssl.registry import TRANSFORMS
 
 # scale ranges of the crops in the method's description
@@ -18,8 +19,12 @@ class MultiCrop(BaseTransform):
 
     Source: "CLIP-Vision Guided Few-Shot Metal Surface Defect Recognition".
 
-    **Required keys:** img. **Modified keys:** img becomes a list of views,
-    the weak one first.
+    An anomaly map follows the crop of the weak view, and those of its other
+    transforms that :class:`JointGeometry` takes, as flips.
+
+    **Required keys:** img. **Optional keys:** anomaly_map. **Modified
+    keys:** img becomes a list of views, the weak one first; anomaly_map
+    becomes that of the weak view.
 
     Args:
         view_size: Side of the views in pixels.
@@ -33,7 +38,8 @@ class MultiCrop(BaseTransform):
         interpolation: Of the resize after a crop.
 
     Raises:
-        ValueError: If a range or a size makes no sense.
+        ValueError: If a range or a size makes no sense, or a map cannot
+            follow the weak view.
     """
 
     def __init__(
@@ -57,7 +63,7 @@ class MultiCrop(BaseTransform):
                 f'crop_size must be one number or {len(crops)} numbers, one '
                 f'per range in crop_scales; got {crop_size}'
             )
-        self.views = []
+        self.views: list[Compose] = []
         for side, scale, after in zip(
             [view_size, *sizes],
             [weak_scale, *crops],
@@ -76,16 +82,28 @@ class MultiCrop(BaseTransform):
                 aspect_ratio_range=tuple(aspect_ratio),
                 interpolation=interpolation,
             )
-            self.views.append(
-                Compose([TRANSFORMS.build(t) for t in [crop, *after]])
-            )
+            steps = [TRANSFORMS.build(t) for t in [crop, *after]]
+            if not self.views:
+                self.unfit = [t for t in steps if loses_map(t)]
+                steps = [joint(t) for t in steps]
+            self.views.append(Compose(steps))
 
     def transform(self, results: dict) -> dict:
         """Make the views; a crop never writes into the image it reads."""
-        image = results['img']
-        results['img'] = [
-            view({**results, 'img': image})['img'] for view in self.views
-        ]
+        heat = results.pop('anomaly_map', None)
+        inputs = [dict(results) for _ in self.views]
+        if heat is not None:
+            if self.unfit:
+                raise ValueError(
+                    'the anomaly map cannot follow these weak_transforms: '
+                    f'{self.unfit}; leave them out, or use those that '
+                    'mmcvgssl.JointGeometry takes'
+                )
+            inputs[0]['anomaly_map'] = heat
+        views = [view(x) for view, x in zip(self.views, inputs, strict=True)]
+        results['img'] = [view['img'] for view in views]
+        if heat is not None:
+            results['anomaly_map'] = views[0]['anomaly_map']
         return results
 
     def __repr__(self) -> str:

@@ -1,6 +1,17 @@
 """Heads that turn features into losses."""
 
+from mmcvgssl.models.heads.anomaly_distill_head import (
+    AnomalyDistillHead,
+    stack_maps,
+)
+from mmcvgssl.models.heads.attention_adapter_head import AttentionAdapterHead
 from mmcvgssl.models.heads.cvgssl_head import CVGSSLHead
 from mmcvgssl.models.heads.regression_head import FeatureRegressionHead
 
-__all__ = ['CVGSSLHead', 'FeatureRegressionHead']
+__all__ = [
+    'AnomalyDistillHead',
+    'AttentionAdapterHead',
+    'CVGSSLHead',
+    'FeatureRegressionHead',
+    'stack_maps',
+]

@@ -1,5 +1,7 @@
 """Plain modules and functions shared by the models."""
 
 from mmcvgssl.models.layers.global_pool import global_pool
+from mmcvgssl.models.layers.insertion import collect_losses, insert_sspcab
+from mmcvgssl.models.layers.sspcab import SSPCAB
 
-__all__ = ['global_pool']
+__all__ = ['SSPCAB', 'collect_losses', 'global_pool', 'insert_sspcab']

@@ -1,5 +1,10 @@
 """Loss maths as plain functions of tensors."""
 
+from mmcvgssl.models.losses.activation_distill_loss import (
+    activation_distill_loss,
+    map_distance,
+    squared_activation,
+)
 from mmcvgssl.models.losses.cvgssl_loss import (
     contrast,
     cvgssl_loss,
@@ -10,8 +15,11 @@ from mmcvgssl.models.losses.feature_regression_loss import (
 )
 
 __all__ = [
+    'activation_distill_loss',
     'contrast',
     'cvgssl_loss',
     'feature_regression_loss',
+    'map_distance',
     'self_constraint',
+    'squared_activation',
 ]

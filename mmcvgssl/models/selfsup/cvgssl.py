@@ -9,6 +9,7 @@ import torch
 from mmpretrain.models.selfsup import BaseSelfSupervisor
 from torch import Tensor, nn
 
+from mmcvgssl.models.heads import stack_maps
 from mmcvgssl.models.layers import global_pool
 from mmcvgssl.models.teachers import FrozenTeacher
 from mmcvgssl.models.teachers.cache import FeatureCache
@@ -21,8 +22,8 @@ class CVGSSL(BaseSelfSupervisor):
 
     Source: "CLIP-Vision Guided Few-Shot Metal Surface Defect Recognition",
     IEEE Transactions on Industrial Informatics. ``regression_head``,
-    ``mixup``, ``channels_last`` and ``cache_teacher`` go beyond it and are
-    off by default.
+    ``distill_head``, ``mixup``, ``channels_last`` and ``cache_teacher`` go
+    beyond it and are off by default.
 
     Args:
         backbone: Student: any backbone of mmpretrain, mmdet, mmyolo or timm
@@ -31,6 +32,9 @@ class CVGSSL(BaseSelfSupervisor):
         neck: Projection of the pooled features; needed by ``head``.
         head: :class:`CVGSSLHead`, or None for regression alone.
         regression_head: :class:`FeatureRegressionHead`, or None.
+        distill_head: :class:`AnomalyDistillHead` or another, which teaches
+            anomaly maps to all of the backbone's outputs for the weak view;
+            or None. Maps come with the data samples.
         per_view_bn: Run each view apart, so that batch norm sees it apart,
             as the reference does; otherwise views share one batch.
         mixup: Share of images of a batch that are mixed with another one,
@@ -44,6 +48,7 @@ class CVGSSL(BaseSelfSupervisor):
     """
 
     regression_head: Any
+    distill_head: Any
 
     def __init__(
         self,
@@ -59,6 +64,7 @@ class CVGSSL(BaseSelfSupervisor):
         data_preprocessor: dict | nn.Module | None = None,
         pretrained: str | None = None,
         init_cfg: dict | None = None,
+        distill_head: dict | nn.Module | None = None,
     ) -> None:
         if not teachers:
             raise ValueError('CVGSSL needs at least one teacher')
@@ -94,6 +100,7 @@ class CVGSSL(BaseSelfSupervisor):
             init_cfg=init_cfg,
         )
         self.regression_head = regression_head
+        self.distill_head = _build(distill_head)
         self.per_view_bn = per_view_bn
         self.mixup = mixup
         self.cache = FeatureCache() if cache_teacher else None
@@ -124,24 +131,34 @@ class CVGSSL(BaseSelfSupervisor):
 
         Args:
             inputs: V normalised views [N, 3, h, w], the weak one first.
-            data_samples: One per image.
+            data_samples: One per image; with ``anomaly_map`` [1, h, w] of
+                the weak view, if there is a distillation head.
         """
         views = [inputs] if torch.is_tensor(inputs) else list(inputs)
-        if self.mixup:
-            views = self._mix(views)
+        maps = []
+        if self.distill_head is not None:
+            maps.append(stack_maps(data_samples, views[0]))
+        if self.mixup:  # of the maps, too
+            mixed = self._mix([*views, *maps])
+            views, maps = mixed[: len(views)], mixed[len(views) :]
         targets = self.teach(views, data_samples)  # [level][view]
         groups = [[i] for i in range(len(views))]
         if not self.per_view_bn and _same_shape(views):
             groups = [list(range(len(views)))]
 
+        losses: dict[str, Tensor] = {}
         features: list[Tensor] = []
         z: list[Tensor] = []
         p: list[Tensor] = []
         t: list[list[Tensor]] = [[] for _ in self.teachers]
         for group in groups:
             batch = torch.cat([views[i] for i in group])
-            pooled = global_pool(self.extract_feat(batch))
+            levels = self.extract_feat(batch)
+            pooled = global_pool(levels)
             features += pooled.chunk(len(group))
+            if maps and group[0] == 0:  # the weak view comes first
+                weak = [level[: len(views[0])] for level in levels]
+                losses.update(self.distill_head.loss(weak, maps[0]))
             if self.head is None:
                 continue
             embedded = [
@@ -155,7 +172,6 @@ class CVGSSL(BaseSelfSupervisor):
             for mine, rows in zip(t, projected, strict=True):
                 mine += rows.chunk(len(group))
 
-        losses: dict[str, Tensor] = {}
         if self.head is not None:
             losses.update(self.head.loss(z[0], p, t))
         if self.regression_head is not None:

@@ -106,6 +106,16 @@ class FrozenTeacher(nn.Module):
         # a copy made outside inference mode may be saved for backward
         return [x.float().clone() for x in [*pooled, embedding]]
 
+    @torch.no_grad()
+    def local_features(self, images: Tensor) -> list[Tensor]:
+        """Return the maps [N, C, h, w] of the levels.
+
+        Args:
+            images: RGB [N, 3, H, W] in [0, 1].
+        """
+        maps, _ = self._run(self.preprocess(images))
+        return [m.float() for m in maps]
+
     def _run(self, images: Tensor) -> tuple[list[Tensor], Tensor]:
         """Return maps [N, C, h, w] of the levels and the embedding [N, D]."""
         raise NotImplementedError(

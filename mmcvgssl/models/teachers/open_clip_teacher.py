@@ -6,6 +6,7 @@ import logging
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import open_clip
 import torch
@@ -48,7 +49,14 @@ class OpenCLIPTeacher(FrozenTeacher):
         tower: nn.Module | None = None,
     ) -> None:
         if tower is None:
-            tower = _create(model_name, pretrained, checkpoint, allow_random)
+            tower = create_clip(
+                model_name,
+                pretrained,
+                checkpoint,
+                allow_random,
+                owner=type(self).__name__,
+                fallback=FALLBACK,
+            ).visual
         data = open_clip.get_model_preprocess_cfg(_Holder(tower))
         super().__init__(
             tower,
@@ -75,48 +83,63 @@ class _Holder:
         self.visual = visual
 
 
-def _create(
+def create_clip(
     name: str,
     pretrained: str | None,
     checkpoint: str | None,
     allow_random: bool,
-) -> nn.Module:
+    owner: str,
+    fallback: str = '',
+) -> Any:
+    """Make a CLIP model, image and text tower, with weights.
+
+    Args:
+        name: An open_clip architecture.
+        pretrained: A tag of open_clip to download.
+        checkpoint: A local file instead.
+        allow_random: Permit a model without weights.
+        owner: Who has these options, for messages.
+        fallback: What to do without weights, for messages.
+
+    Raises:
+        ValueError: If there are no weights and ``allow_random`` is not set.
+        FileNotFoundError: If the checkpoint file is missing.
+        WeightsError: If a download fails or weights do not fit.
+    """
     if checkpoint is not None:
         path = Path(checkpoint)
         if not path.is_file():
             raise FileNotFoundError(
-                f'`checkpoint` of OpenCLIPTeacher({name!r}) names {path}, '
-                f'which does not exist. {FALLBACK}'
+                f'`checkpoint` of {owner}({name!r}) names {path}, '
+                f'which does not exist. {fallback}'.strip()
             )
         if _is_torchscript(path):
             state = torch.jit.load(path, map_location='cpu').state_dict()
-            model = open_clip.model.build_model_from_openai_state_dict(
+            return open_clip.model.build_model_from_openai_state_dict(
                 state, cast_dtype=torch.float32
             ).float()
-            return model.visual
     elif pretrained is None and not allow_random:
         raise ValueError(
-            f'OpenCLIPTeacher({name!r}) has no weights, and a random CLIP '
-            'teaches nothing: set `pretrained` to a tag to download or '
-            f'`checkpoint` to a local file. {FALLBACK}'
+            f'{owner}({name!r}) has no weights, and a random CLIP knows '
+            'nothing: set `pretrained` to a tag to download or '
+            f'`checkpoint` to a local file. {fallback}'.strip()
         )
     log = logging.getLogger()
     level = log.level
     log.setLevel(max(level, logging.ERROR))  # "initialized randomly" is asked
     try:
-        model = open_clip.create_model(
-            name, pretrained=checkpoint or pretrained
+        return open_clip.create_model(
+            name, pretrained=str(checkpoint) if checkpoint else pretrained
         )
     except Exception as error:
         raise WeightsError(
             f'open_clip could not make {name!r} with '
             f'{checkpoint or pretrained!r}: {error}. Without a network set '
             '`checkpoint` to a local file (list of tags: '
-            f'open_clip.list_pretrained()). {FALLBACK}'
+            f'open_clip.list_pretrained()). {fallback}'.strip()
         ) from error
     finally:
         log.setLevel(level)
-    return model.visual
 
 
 def _is_torchscript(path: Path) -> bool:

@@ -1,0 +1,4 @@
+_base_ = 'default_runtime.py'
+
+# map generators that learn from images do so before the test
+custom_hooks = [dict(type='mmcvgssl.AnomalyFitHook')]

@@ -1,0 +1,12 @@
+# magnetic tiles: 952 good and 392 defective grey images with masks beside
+# them, of varying size
+_base_ = 'one_class_folder.py'
+
+data_root = 'data/magnetic_tile'
+
+fit_dataloader = dict(
+    dataset=dict(
+        data_root=data_root, ann_file='train.txt', layout='mask-beside'
+    )
+)
+test_dataloader = dict(dataset=dict(data_root=data_root, layout='mask-beside'))

@@ -1,0 +1,15 @@
+# MVTec AD: 15 objects and textures, good images to learn from; category=''
+# takes all that are there
+_base_ = 'one_class_folder.py'
+
+data_root = 'data/mvtec'
+category = 'bottle'
+
+fit_dataloader = dict(
+    dataset=dict(data_root=data_root, layout='mvtec', category=category)
+)
+test_dataloader = dict(
+    dataset=dict(
+        data_root=data_root, ann_file='', layout='mvtec', category=category
+    )
+)

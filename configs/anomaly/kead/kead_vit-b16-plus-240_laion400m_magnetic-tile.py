@@ -1,0 +1,15 @@
+_base_ = [
+    '../../_base_/models/kead.py',
+    '../../_base_/datasets/magnetic_tile.py',
+    '../../_base_/anomaly_runtime.py',
+]
+
+input_size = 240
+fit_pipeline = _base_.fit_pipeline
+fit_pipeline[1].input_size = input_size
+test_pipeline = _base_.test_pipeline
+test_pipeline[2].input_size = input_size
+fit_dataloader = dict(dataset=dict(pipeline=fit_pipeline))
+test_dataloader = dict(dataset=dict(pipeline=test_pipeline))
+
+model = dict(knowledge='magnetic_tile')

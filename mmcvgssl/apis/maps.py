@@ -1,0 +1,329 @@
+"""A folder of anomaly maps, as tools/make_maps.py writes it."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+from PIL import ExifTags, Image
+
+from mmcvgssl.apis.make_maps import list_images
+from mmcvgssl.datasets.preparation.images import images_below
+from mmcvgssl.datasets.transforms import UnreadableImageError
+from mmcvgssl.engine.map_writer_hook import MANIFEST, SETTINGS
+
+_MAKE = 'make the maps with tools/make_maps.py'
+
+
+class MapError(ValueError):
+    """A map, or the list of maps, that is not what it should be."""
+
+
+@dataclass(frozen=True)
+class MapEntry:
+    """A line of the manifest.
+
+    Args:
+        path: Of the image, relative to the folder of images, with /.
+        map: Of the ``.npy`` file, relative to the folder of maps, with /.
+        size: Height and width of the image, pixels.
+        score: Of the image.
+        map_max: Maximum of the map.
+    """
+
+    path: str
+    map: str
+    size: tuple[int, int]
+    score: float
+    map_max: float
+
+
+class MapFolder:
+    """Anomaly maps on disk, one ``.npy`` an image at patch resolution.
+
+    ``manifest.jsonl`` lists them, one JSON object a line; of lines with the
+    same path the last one holds. A last line that was cut off while being
+    written is ignored. Entries are in the order of their paths, whatever
+    the order of the lines.
+
+    Args:
+        path: The folder.
+
+    Raises:
+        FileNotFoundError: If there is no such folder, or no manifest.
+        MapError: If a line or ``settings.json`` is malformed, two images
+            share a map, or there is no line.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        file = self.path / MANIFEST
+        if not file.is_file():
+            begun = any(self.path.glob('manifest.*.jsonl'))
+            raise FileNotFoundError(
+                f'expected a folder of maps with {MANIFEST}, found no {file}; '
+                + (
+                    'tools/make_maps.py has not finished them: run it again'
+                    if begun
+                    else f'check the path, or {_MAKE}'
+                )
+            )
+        found = {entry.path: entry for entry in _read_manifest(file)}
+        if not found:
+            raise MapError(f'{file} lists no map; {_MAKE}')
+        self.entries = {path: found[path] for path in sorted(found)}
+        # what the maps were made with, if that was kept
+        self.settings = _read_settings(self.path / SETTINGS)
+        owners: dict[str, str] = {}
+        for entry in self:
+            other = owners.setdefault(entry.map, entry.path)
+            if other != entry.path:
+                raise MapError(
+                    f'{file}: {other} and {entry.path} share the map '
+                    f'{entry.map}; rename one of the images and {_MAKE}'
+                )
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    def __iter__(self) -> Iterator[MapEntry]:
+        return iter(self.entries.values())
+
+    def __contains__(self, path: str) -> bool:
+        return path in self.entries
+
+    def __getitem__(self, path: str) -> MapEntry:
+        """Return the entry of an image.
+
+        Raises:
+            KeyError: If it has no map.
+        """
+        if path not in self.entries:
+            raise KeyError(
+                f'{path} has no map in {self.path}; paths are relative to '
+                f'the folder of images, as in {MANIFEST}'
+            )
+        return self.entries[path]
+
+    def load_map(self, path: str) -> np.ndarray:
+        """Read the map of an image, float32 [h, w].
+
+        Raises:
+            KeyError: If the manifest does not list the image.
+            FileNotFoundError: If the map's file is missing.
+            MapError: If the file cannot be read, holds pickled objects, is
+                not 2-D and floating-point, or has values that are not
+                finite.
+        """
+        file = self.path / self[path].map
+        again = f'remove it and {_MAKE}'
+        try:
+            with file.open('rb') as stream:
+                held = np.load(stream, allow_pickle=False)
+        except FileNotFoundError as error:
+            raise FileNotFoundError(
+                f'{self.path / MANIFEST} lists a map that is missing: '
+                f'{file}; {_MAKE}'
+            ) from error
+        except (ValueError, EOFError, OSError) as error:
+            if 'pickle' in str(error):
+                raise MapError(
+                    f'{file} is refused: expected plain numbers in .npy '
+                    'format, found pickled objects, which could run code, or '
+                    f'no .npy file at all; {again}'
+                ) from None
+            raise MapError(
+                f'{file} cannot be read as .npy: {error}; {again}'
+            ) from error
+        if not isinstance(held, np.ndarray) or held.dtype.kind != 'f':
+            what = getattr(held, 'dtype', type(held).__name__)
+            raise MapError(
+                f'{file}: expected a map of float16 or float32, got {what}; '
+                f'{again}'
+            )
+        if held.ndim != 2 or held.size == 0:
+            raise MapError(
+                f'{file}: expected a map [h, w] at patch resolution, got the '
+                f'shape {list(held.shape)}; {again}'
+            )
+        if not np.isfinite(held).all():
+            raise MapError(f'{file} has NaN or infinite values; {again}')
+        return held.astype(np.float32)
+
+
+@dataclass(frozen=True)
+class MappedImages:
+    """Images that have maps.
+
+    Args:
+        root: Folder that the paths are relative to.
+        paths: In ascending order, with /.
+        without_map: Images left out, as they have no map.
+        not_listed: How many maps are of images that the list leaves out.
+    """
+
+    root: Path
+    paths: list[str]
+    without_map: list[str]
+    not_listed: int = 0
+
+
+def find_mapped_images(
+    maps: MapFolder,
+    images: str | Path,
+    root: str | Path | None = None,
+    allow_missing: bool = False,
+    skip: Collection[Path] = (),
+) -> MappedImages:
+    """Pair images and maps.
+
+    Args:
+        maps: The maps.
+        images: Folder of images in any nesting, or a list, see
+            :func:`mmcvgssl.apis.list_images`; maps of images that a list
+            leaves out are not used.
+        root: Folder that listed paths are relative to; by default the
+            list's.
+        allow_missing: Leave out images without a map.
+        skip: Folders within that of the images to leave out.
+
+    Raises:
+        FileNotFoundError: If folder, list or a listed image is missing.
+        MapError: If images and maps do not belong together.
+        ValueError: If there is no image, or a listed path leads out of the
+            folder.
+    """
+    images = Path(images)
+    if images.is_dir():
+        if root is not None:
+            raise ValueError(
+                f'{images} is a folder: a root is for a list of images'
+            )
+        home, wanted = images, images_below(images, skip)
+        unseen = sorted({*maps.entries} - {*wanted})
+        lost = [path for path in unseen if not (home / path).is_file()]
+        if lost:
+            raise MapError(
+                f'{some(lost, "map")} in {maps.path} without an image in '
+                f'{home}; check the path of the images, which must be that '
+                f'the maps were made of, or {_MAKE}'
+            )
+        wanted = sorted([*wanted, *unseen])
+    else:
+        home, listed = list_images(images, root)
+        wanted = sorted({_inside(path) for path in listed})
+        lost = [path for path in wanted if not (home / path).is_file()]
+        if lost:
+            raise FileNotFoundError(
+                f'{some(lost, "path")} of {images} not found in {home}; '
+                'expected one path a line, relative to the folder given by '
+                '--root'
+            )
+    without = [path for path in wanted if path not in maps]
+    if without and not allow_missing:
+        raise MapError(
+            f'{some(without, "image")} in {images} without a map in '
+            f'{maps.path}; {_MAKE}, or leave these images out with '
+            '--allow-missing'
+        )
+    paths = [path for path in wanted if path in maps]
+    if not paths:
+        raise MapError(f'no image in {images} has a map in {maps.path}')
+    return MappedImages(home, paths, without, len(maps) - len(paths))
+
+
+def check_size(file: Path, size: tuple[int, int]) -> None:
+    """Check height and width of an image file by its header.
+
+    Raises:
+        UnreadableImageError: If it has none.
+        MapError: If they differ.
+    """
+    try:
+        with Image.open(file) as image:
+            width, height = image.size
+            if (height, width) == size:
+                return
+            orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
+    except Exception as error:
+        raise UnreadableImageError(f'{file}: {error}') from error
+    if orientation in (5, 6, 7, 8):  # lies on its side
+        width, height = height, width
+    if (height, width) != size:
+        raise MapError(
+            f'{file} has {height} x {width} pixels, its map was made of '
+            f'{size[0]} x {size[1]}; {_MAKE}'
+        )
+
+
+def some(items: Collection[str], noun: str, first: int = 3) -> str:
+    """Count things and name the first of them."""
+    names = ', '.join(list(items)[:first])
+    more = ', ...' if len(items) > first else ''
+    return f'{len(items)} {noun}{"s"[: len(items) != 1]} ({names}{more})'
+
+
+def _read_manifest(file: Path) -> Iterator[MapEntry]:
+    lines = file.read_bytes().split(b'\n')
+    if _is_torn(lines[-1]):
+        lines.pop()
+    for number, line in enumerate(lines, 1):
+        try:
+            yield _entry(json.loads(line))
+        except (KeyError, TypeError, ValueError) as error:
+            raise MapError(
+                f'{file}:{number}: expected path, map, size [height, width], '
+                f'score and map_max of an image in JSON, got {line[:80]!r} '
+                f'({type(error).__name__}: {error}); remove the line and '
+                f'{_MAKE}'
+            ) from error
+
+
+def _read_settings(file: Path) -> dict[str, Any]:
+    if not file.is_file():
+        return {}
+    try:
+        held = json.loads(file.read_text('utf-8'))
+    except ValueError as error:
+        raise MapError(f'{file} is no JSON: {error}; {_MAKE}') from error
+    if not isinstance(held, dict):
+        raise MapError(f'{file}: expected an object in JSON; {_MAKE}')
+    return held
+
+
+def _is_torn(end: bytes) -> bool:
+    """Whether what follows the last newline is no whole line."""
+    try:
+        json.loads(end)
+    except ValueError:  # nothing, or its writer was stopped
+        return True
+    return False
+
+
+def _entry(held: dict[str, Any]) -> MapEntry:
+    height, width = held['size']
+    score, top = float(held['score']), float(held['map_max'])
+    if not (height == int(height) >= 1 and width == int(width) >= 1):
+        raise ValueError(f'size is {held["size"]}')
+    if not (math.isfinite(score) and math.isfinite(top)):
+        raise ValueError('score or map_max is not finite')
+    return MapEntry(
+        _inside(held['path']),
+        _inside(held['map']),
+        (int(height), int(width)),
+        score,
+        top,
+    )
+
+
+def _inside(path: str) -> str:
+    """Return a path that stays in its folder."""
+    pure = PurePosixPath(path)
+    if pure.is_absolute() or '..' in pure.parts or not pure.parts:
+        raise ValueError(f'{path!r} is no path inside the folder')
+    return str(pure)

@@ -1,0 +1,307 @@
+"""From a folder of anomaly maps to pseudo-boxes for a detector."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from tqdm import tqdm
+
+from mmcvgssl.apis import box_report
+from mmcvgssl.apis.box_files import (
+    GroundTruth,
+    ImageBoxes,
+    Outputs,
+    part_of_coco,
+    read_ground_truth,
+    to_coco,
+    to_yolo,
+)
+from mmcvgssl.apis.box_preview import draw_boxes
+from mmcvgssl.apis.maps import (
+    MapEntry,
+    MapError,
+    MapFolder,
+    MappedImages,
+    check_size,
+)
+from mmcvgssl.datasets.preparation import stratified_split
+from mmcvgssl.datasets.transforms import read_image
+from mmcvgssl.evaluation.box_recall import check_ious
+from mmcvgssl.models.anomaly.boxes import (
+    check_options,
+    dataset_threshold,
+    map_to_boxes,
+)
+
+
+@dataclass(frozen=True)
+class BoxOptions:
+    """How boxes are cut from maps.
+
+    Source: AGSSP, https://arxiv.org/abs/2509.18919.
+
+    Args:
+        margin: What is taken from the mean of the maps' maxima to get the
+            threshold, in units of the maps.
+        threshold: Given outright; ``margin`` plays no part then.
+        min_area: Least area of a blob, square pixels; by default by the
+            size of the image.
+        top_k: Most boxes an image.
+        nms_iou: A box that overlaps a better one by more is dropped.
+
+    Raises:
+        ValueError: If one is out of range.
+    """
+
+    margin: float = 0.1
+    threshold: float | None = None
+    min_area: float | None = None
+    top_k: int = 10
+    nms_iou: float = 0.8
+
+    def __post_init__(self) -> None:
+        check_options(self.min_area, self.top_k, self.nms_iou)
+
+    def threshold_of(self, entries: Sequence[MapEntry]) -> float:
+        """Return the threshold for these maps."""
+        if self.threshold is not None:
+            return self.threshold
+        maxima = [entry.map_max for entry in entries]
+        return dataset_threshold(maxima, self.margin)
+
+
+class MapsToBoxes:
+    """Boxes of all images, with what is written about them.
+
+    Maps are read one at a time; the boxes alone stay in memory. The
+    threshold is that of the images used. Nothing depends on the order of
+    the manifest.
+
+    Args:
+        maps: The maps.
+        images: Their images.
+        out: The COCO file; ``report.json`` and ``report.png`` go beside it.
+        options: How boxes are cut.
+        yolo: New or empty folder for label files.
+        preview: Folder for pictures of maps and boxes.
+        preview_count: Most pictures, evenly over the images.
+        ground_truth: COCO file to measure recall and precision against.
+        ious: Overlaps to measure at.
+        val_fraction: Share of the images for validation; writes
+            ``OUT_train.json`` and ``OUT_val.json``, besides ``out``.
+        seed: Of that division.
+
+    Raises:
+        FileNotFoundError: If the ground truth is missing.
+        ValueError: If an option is out of range, or a file that is no
+            result of this tool would be overwritten.
+    """
+
+    def __init__(
+        self,
+        maps: MapFolder,
+        images: MappedImages,
+        out: str | Path,
+        options: BoxOptions | None = None,
+        yolo: str | Path | None = None,
+        preview: str | Path | None = None,
+        preview_count: int = 50,
+        ground_truth: str | Path | None = None,
+        ious: Sequence[float] = (0.5, 0.3),
+        val_fraction: float | None = None,
+        seed: int = 0,
+    ) -> None:
+        self.maps, self.images, self.out = maps, images, Path(out)
+        self.options = options or BoxOptions()
+        self.yolo = Path(yolo) if yolo else None
+        self.preview = Path(preview) if preview else None
+        self.ious, self.seed = ious, seed
+        self.entries = [maps[path] for path in images.paths]
+        self.threshold = self.options.threshold_of(self.entries)
+        self.outputs = Outputs()
+        self.truth: GroundTruth | None = None
+        self._check_targets(Path(ground_truth) if ground_truth else None)
+        if ground_truth:
+            self.truth = self._read_truth(ground_truth)
+        self.parts: dict[str, list[int]] = {}
+        if val_fraction is not None:
+            self.parts = self._divide(val_fraction)
+        self._shown = self._choose(preview_count)
+        # complain before work starts
+        check_ious(ious)
+
+    def run(self) -> dict[str, Any]:
+        """Cut boxes, write all files and return the report.
+
+        Raises:
+            FileNotFoundError: If a map is missing.
+            MapError: If a map cannot be used, or is not that of its image.
+            OSError: If a file cannot be written, saying which ones were.
+        """
+        highest = max(entry.map_max for entry in self.entries)
+        found = []
+        for i, entry in enumerate(tqdm(self.entries, desc='boxes')):
+            file = self.images.root / entry.path
+            check_size(file, entry.size)
+            anomaly_map = self.maps.load_map(entry.path)
+            _check_maximum(entry, anomaly_map)
+            boxes, scores = map_to_boxes(
+                anomaly_map,
+                entry.size,
+                self.threshold,
+                self.options.min_area,
+                self.options.top_k,
+                self.options.nms_iou,
+            )
+            found.append(ImageBoxes(entry.path, entry.size, boxes, scores))
+            if self.preview is not None and i in self._shown:
+                # the whole name, as images may differ by the suffix alone
+                picture = self.preview / f'{entry.path}.jpg'
+                data = self._draw(found[-1], anomaly_map, highest)
+                self.outputs.write(picture, data)
+        report = self._report(found)
+        self._write(found, report)
+        return report
+
+    def _draw(
+        self, image: ImageBoxes, anomaly_map: np.ndarray, highest: float
+    ) -> bytes:
+        truth = None
+        if self.truth is not None and image.path in self.truth.images:
+            truth = self.truth.images[image.path][0]
+        picture = draw_boxes(
+            read_image(str(self.images.root / image.path)),
+            anomaly_map,
+            image.boxes,
+            image.scores,
+            self.threshold,
+            highest,
+            truth,
+        )
+        return cv2.imencode('.jpg', picture)[1].tobytes()
+
+    def _report(self, found: Sequence[ImageBoxes]) -> dict[str, Any]:
+        report: dict[str, Any] = {
+            **box_report.summarise(found, self.threshold),
+            'threshold': self.threshold,
+            'options': asdict(self.options),
+            'images_without_map': len(self.images.without_map),
+            'maps_not_listed': self.images.not_listed,
+            'maps': self.maps.settings,
+        }
+        if self.parts:
+            report['split'] = {
+                'seed': self.seed,
+                **{name: len(part) for name, part in self.parts.items()},
+            }
+        if self.truth is not None:
+            report['ground_truth'] = box_report.compare(
+                found, self.truth, self.ious
+            )
+        return {**report, 'notes': box_report.notes(report)}
+
+    def _write(
+        self, found: Sequence[ImageBoxes], report: dict[str, Any]
+    ) -> None:
+        if self.yolo is not None:
+            self.outputs.write_folder(self.yolo, to_yolo(found))
+        whole = to_coco(
+            found,
+            {
+                'description': 'boxes cut from anomaly maps',
+                **asdict(self.options),
+                'threshold': self.threshold,
+            },
+        )
+        self.outputs.write(self._beside('report.png'), box_report.plot(report))
+        self.outputs.write(
+            self._beside('report.json'),
+            json.dumps(report, indent=1).encode(),
+        )
+        for name, part in self.parts.items():
+            self.outputs.write(
+                self._part_file(name),
+                json.dumps(part_of_coco(whole, part)).encode(),
+            )
+        # last: where it is, all is
+        self.outputs.write(self.out, json.dumps(whole).encode())
+
+    def _read_truth(self, path: str | Path) -> GroundTruth:
+        truth = read_ground_truth(path)
+        if not any(name in truth.images for name in self.images.paths):
+            raise ValueError(
+                f'{path} knows none of the images: expected file_name as in '
+                f'{self.images.paths[0]!r}, got '
+                f'{next(iter(truth.images), None)!r}'
+            )
+        return truth
+
+    def _divide(self, val_fraction: float) -> dict[str, list[int]]:
+        if len(self.entries) < 2:
+            raise ValueError(
+                'a part for validation needs at least 2 images with maps, got '
+                f'{len(self.entries)}'
+            )
+        train, val = stratified_split(
+            [0] * len(self.entries), val_fraction, self.seed
+        )
+        return {'train': train, 'val': val}
+
+    def _choose(self, count: int) -> set[int]:
+        if count < 1:
+            raise ValueError(f'preview_count is 1 or more, got {count}')
+        last = len(self.entries) - 1
+        steps = np.linspace(0, last, min(count, last + 1))
+        return {round(float(step)) for step in steps}
+
+    def _beside(self, name: str) -> Path:
+        return self.out.with_name(name)
+
+    def _part_file(self, part: str) -> Path:
+        return self._beside(f'{self.out.stem}_{part}{self.out.suffix}')
+
+    def _check_targets(self, truth: Path | None) -> None:
+        if self.out.suffix != '.json' or self.out.is_dir():
+            raise ValueError(
+                f'expected the name of a .json file to write, got {self.out}'
+            )
+        report = self._beside('report.json')
+        if self.out == report:
+            raise ValueError(
+                f'{self.out} is the name of the report; choose another one'
+            )
+        targets = [self.out, report, *map(self._part_file, ('train', 'val'))]
+        if truth is not None and truth.resolve() in [
+            target.resolve() for target in targets
+        ]:
+            raise ValueError(
+                f'the ground truth {truth} would be overwritten; choose '
+                'another name or folder for the boxes'
+            )
+        if self.yolo is not None and _is_used(self.yolo):
+            raise ValueError(
+                f'{self.yolo} is not empty, and labels of other boxes must '
+                'not be mixed in or lost; remove it or choose a new folder'
+            )
+
+
+def _is_used(folder: Path) -> bool:
+    return folder.exists() and (not folder.is_dir() or any(folder.iterdir()))
+
+
+def _check_maximum(entry: MapEntry, anomaly_map: np.ndarray) -> None:
+    """Check that a map is the one the threshold was computed of."""
+    found = float(anomaly_map.max())
+    # maps may be stored in half precision
+    if not np.isclose(found, entry.map_max, rtol=2e-3, atol=1e-6):
+        raise MapError(
+            f'{entry.map} has the maximum {found:.6g}, the manifest says '
+            f'{entry.map_max:.6g}: they are of different runs; make the maps '
+            'anew with tools/make_maps.py'
+        )

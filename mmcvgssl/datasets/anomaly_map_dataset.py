@@ -1,0 +1,119 @@
+"""Images with their anomaly maps."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from mmengine.logging import MMLogger
+
+from mmcvgssl.datasets.surface_images import SurfaceImages
+from mmcvgssl.registry import DATASETS
+
+
+@DATASETS.register_module()
+class AnomalyMapDataset(SurfaceImages):
+    """Images, their anomaly maps and, ``with_label``, their classes.
+
+    An image's info holds ``map_path`` beside what :class:`SurfaceImages`
+    gives. The map is found in the folder's ``manifest.jsonl``, as
+    tools/make_maps.py writes it; then the info holds ``map_size``, the
+    height and width of the image that the map was made of, too. In a folder
+    without a manifest it lies at the image's relative path, with the suffix
+    ``.npy``.
+
+    Args:
+        maps: Folder of the maps.
+        map_root: Folder that the maps' paths are relative to, by default
+            ``data_root``: the folder of images that the maps were made of.
+        allow_missing: Leave out images without a map, and say how many,
+            instead of stopping.
+        **kwargs: Of :class:`SurfaceImages`.
+
+    Raises:
+        FileNotFoundError: If the folder of maps is missing, or images have
+            no map: says how many and names the first.
+        ValueError: If the manifest is malformed, or no image has a map.
+    """
+
+    def __init__(
+        self,
+        data_root: str = '',
+        maps: str = '',
+        map_root: str | None = None,
+        allow_missing: bool = False,
+        **kwargs,
+    ) -> None:
+        if not maps:
+            raise ValueError(
+                'AnomalyMapDataset needs maps, the folder that '
+                'tools/make_maps.py writes'
+            )
+        self.maps = Path(maps)
+        self.map_root = map_root
+        self.allow_missing = allow_missing
+        super().__init__(data_root=data_root, **kwargs)
+
+    def load_data_list(self) -> list[dict]:
+        """Read paths and labels, and find the maps."""
+        # apis stand on data sets, so it is no import of this module
+        from mmcvgssl.apis.maps import some
+
+        data = super().load_data_list()
+        root = self.map_root if self.map_root is not None else self.data_root
+        paths = [
+            Path(os.path.relpath(info['img_path'], root or '.')).as_posix()
+            for info in data
+        ]
+        found = self._find(paths)
+        without = [path for path in paths if path not in found]
+        if without:
+            problem = (
+                f'{some(without, "image")} of {len(paths)} without a map in '
+                f'{self.maps}'
+            )
+            if not self.allow_missing:
+                raise FileNotFoundError(
+                    f'{problem}; paths are relative to {root or "."}: set '
+                    'map_root if the maps were made of another folder, make '
+                    'the maps with tools/make_maps.py, or leave these images '
+                    'out with allow_missing=True'
+                )
+            if not found:
+                raise ValueError(
+                    f'{problem}: no image is left; check maps and map_root'
+                )
+            MMLogger.get_current_instance().warning(f'leaving out {problem}')
+        return [
+            {**info, **found[path]}
+            for info, path in zip(data, paths, strict=True)
+            if path in found
+        ]
+
+    def _find(self, paths: list[str]) -> dict[str, dict]:
+        """Return place and size of the maps that exist, by image path."""
+        from mmcvgssl.apis.maps import MapFolder
+
+        if not self.maps.is_dir():
+            raise FileNotFoundError(
+                f'no folder of maps {self.maps}; check the path, or make the '
+                'maps with tools/make_maps.py'
+            )
+        found: dict[str, dict] = {}
+        if any(self.maps.glob('manifest*.jsonl')):
+            entries = MapFolder(self.maps).entries
+            for path in paths:
+                if path in entries:
+                    entry = entries[path]
+                    file = self.maps / entry.map
+                    found[path] = dict(map_path=file, map_size=entry.size)
+        else:
+            for path in paths:
+                if not path.startswith('../'):
+                    file = (self.maps / path).with_suffix('.npy')
+                    found[path] = dict(map_path=file)
+        return {
+            path: {**info, 'map_path': str(info['map_path'])}
+            for path, info in found.items()
+            if info['map_path'].is_file()
+        }

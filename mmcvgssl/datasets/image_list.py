@@ -1,0 +1,64 @@
+"""Images that are each looked at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from mmpretrain.structures import DataSample
+
+from mmcvgssl.datasets.surface_images import SurfaceImages
+from mmcvgssl.registry import DATASETS
+
+
+@DATASETS.register_module()
+class ImageList(SurfaceImages):
+    """Images named one by one; none takes an unreadable one's place.
+
+    Args:
+        data_root: Folder that the paths are relative to.
+        list_file: Text file with one path a line; all images of the folder,
+            in any nesting, if it is empty.
+        **kwargs: Of :class:`SurfaceImages`.
+
+    Raises:
+        FileNotFoundError: If the folder, the list or an image is missing.
+        ValueError: If there is no image.
+        TooManyUnreadableError: If more than ``max_unreadable`` are broken.
+    """
+
+    def __init__(
+        self,
+        data_root: str = '',
+        list_file: str = '',
+        **kwargs,
+    ) -> None:
+        self.list_file = list_file
+        super().__init__(data_root=data_root, **kwargs)
+
+    def load_data_list(self) -> list[dict]:
+        """List the images."""
+        if not self.list_file:
+            return super().load_data_list()
+        root = Path(self.data_root)
+        paths = Path(self.list_file).read_text('utf-8').splitlines()
+        missing = [p for p in paths if not (root / p).is_file()]
+        if missing:
+            raise FileNotFoundError(
+                f'{len(missing)} of {len(paths)} listed images are not in '
+                f'{root}, the first: {missing[0]}'
+            )
+        return [{'img_path': str(root / path)} for path in paths]
+
+    def __getitem__(self, idx: int) -> dict:
+        if not self._fully_initialized:
+            self.full_init()
+        data = self.prepare_data(idx)
+        return data if data is not None else self._placeholder(idx)
+
+    def _placeholder(self, idx: int) -> dict:
+        """Fill the place in the batch; the loader pads it."""
+        path = self.get_data_info(idx)['img_path']
+        sample = DataSample(metainfo=dict(img_path=path, unreadable=True))
+        black = torch.zeros(3, 8, 8, dtype=torch.uint8)
+        return {'inputs': black, 'data_samples': sample}

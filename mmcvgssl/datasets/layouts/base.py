@@ -1,0 +1,121 @@
+"""What every layout of good and defective images shares."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+from typing import NamedTuple
+
+from mmcvgssl.datasets.image_folders import layout_error
+from mmcvgssl.datasets.layouts.lists import read_list
+
+GOOD, DEFECT = 0, 1
+CLASSES = ('good', 'defect')
+
+
+class Sample(NamedTuple):
+    """An image; paths are relative to the root and written with /.
+
+    ``label`` is ``GOOD``, ``DEFECT``, or None as long as it is unknown.
+    """
+
+    path: str
+    label: int | None
+    category: str = ''
+    defect: str = ''
+    mask: str | None = None
+
+
+class Layout:
+    """Images below a folder, walked or listed.
+
+    Args:
+        root: The folder.
+        good_names: Names of folders of good images, in any case.
+        extensions: What image files end in, in small letters.
+    """
+
+    name: str
+    expected: str
+
+    def __init__(
+        self,
+        root: Path,
+        good_names: Collection[str],
+        extensions: Collection[str],
+    ) -> None:
+        self.root = root
+        self.good_names = {name.casefold() for name in good_names}
+        self.extensions = extensions
+
+    def walked(self, split: str) -> list[Sample]:
+        """Return what the folders hold for ``train`` or ``test``."""
+        raise NotImplementedError(
+            f'{type(self).__name__} must implement walked()'
+        )
+
+    def describe(self, path: str) -> Sample:
+        """Say what an image's path tells."""
+        raise NotImplementedError(
+            f'{type(self).__name__} must implement describe()'
+        )
+
+    def listed(self, file: Path, split: str) -> list[Sample]:
+        """Return the images of a list, one path a line.
+
+        A class index, 0 for good and 1 for defective, may follow a path
+        after a space or tab. Images to train on are good ones.
+
+        Raises:
+            ValueError: If a line is malformed, or its label contradicts the
+                folders, or is unknown, or a defect is to be trained on.
+        """
+        return [
+            self.settle(path, index, split, where)
+            for where, path, index in read_list(file, self.extensions)
+        ]
+
+    def is_good(self, folder: str) -> bool:
+        """Say whether a folder of this name holds good images."""
+        return folder.casefold() in self.good_names
+
+    def settle(
+        self, path: str, index: int | None, split: str, where: str
+    ) -> Sample:
+        """Describe an image and decide on its label."""
+        sample = self.describe(path)
+        label = sample.label
+        if label is None:
+            label = index
+        elif index not in (None, label):
+            raise ValueError(
+                f'{where}: {path} is {CLASSES[label]} by its folder, but '
+                f'{CLASSES[index or 0]} by its index; 0 is good and 1 '
+                'defective, or leave the index out'
+            )
+        if label is None and split == 'train':
+            label = GOOD
+        if label is None:
+            raise ValueError(
+                f'{where}: is {path} good or defective? List it with 0 or 1, '
+                'as "path 0", or put good images into a folder of one of '
+                f'these names: {", ".join(sorted(self.good_names))}'
+            )
+        if label == DEFECT and split == 'train':
+            raise ValueError(
+                f'{where}: {path} is defective; list good images alone to '
+                'train on'
+            )
+        defect = sample.defect or CLASSES[DEFECT]
+        return sample._replace(
+            label=label, defect=CLASSES[GOOD] if label == GOOD else defect
+        )
+
+    def error(self, problem: str) -> ValueError:
+        """Make an error that shows the expected and the found tree."""
+        return layout_error(self.root, self.expected, problem)
+
+
+def first_folder(path: str) -> str:
+    """Return the first folder of a path, empty if there is none."""
+    return path.partition('/')[0] if '/' in path else ''

@@ -1,0 +1,162 @@
+"""Magnetic tiles: good and defective images, masks beside them."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from mmcvgssl.datasets.image_folders import EXTENSIONS
+from mmcvgssl.datasets.layouts import (
+    CLASSES,
+    DEFECT,
+    GOOD,
+    MaskBesideLayout,
+    Sample,
+)
+from mmcvgssl.datasets.preparation.annotations import (
+    OUT_FOLDER,
+    Item,
+    Preparation,
+    Prepared,
+    write_annotations,
+)
+from mmcvgssl.datasets.preparation.images import check_root, images_below
+from mmcvgssl.datasets.preparation.masks import mask_notes
+from mmcvgssl.datasets.preparation.splits import stratified_split
+
+GOOD_FOLDER = 'MT_Free'
+FIXED = {'train': 'train_good.txt', 'test': 'test.txt'}
+
+
+def prepare_magnetic_tile(
+    root: str | Path,
+    out: str | Path | None = None,
+    splits: str | Path | None = None,
+    test_fraction: float = 0.5,
+    seed: int = 0,
+) -> Prepared:
+    """Write the lists of the magnetic tiles: train on good, test on all.
+
+    Source: Huang, Qiu and Yuan, "Surface defect saliency of magnetic tile",
+    2020, https://github.com/abin24/Magnetic-tile-defect-datasets.
+
+    Args:
+        root: Folder of ``MT_Free`` and the defects' folders.
+        out: Folder of the lists; by default ``mmcvgssl`` in ``root``.
+        splits: Folder of a fixed ``train_good.txt`` and ``test.txt``; by
+            default ``root``, if they are there.
+        test_fraction: Of the good images, where no split is fixed.
+        seed: Of the draw, where no split is fixed.
+
+    Raises:
+        FileNotFoundError: If a folder, list or image is missing.
+        ValueError: If tree, list or a mask is not as expected.
+    """
+    root = check_root(root)
+    out = Path(out) if out else root / OUT_FOLDER
+    layout = MaskBesideLayout(
+        root, [GOOD_FOLDER], EXTENSIONS, images_below(root)
+    )
+    samples = layout.walked('test')
+    if all(sample.label == GOOD for sample in samples):
+        raise layout.error(f'{root}: no defective images.')
+    divided = _fixed(layout, samples, root, out, splits)
+    if divided is None:
+        good = [s for s in samples if s.label == GOOD]
+        train, rest = stratified_split([GOOD] * len(good), test_fraction, seed)
+        divided = {
+            'train': [good[i] for i in train],
+            'test': [good[i] for i in rest]
+            + [s for s in samples if s.label == DEFECT],
+        }
+    listed = {s.path for part in divided.values() for s in part}
+    notes = [f'test: {_count(divided["test"])}']
+    notes += mask_notes(root, samples)
+    if len(listed) < len(samples):
+        notes.append(f'{len(samples) - len(listed)} images are in no list')
+    items: dict[str, list[Item]] = {
+        name: [(s.path, int(s.label == DEFECT)) for s in part]
+        for name, part in divided.items()
+    }
+    return write_annotations(Prepared(root, out, CLASSES, items, notes))
+
+
+def _fixed(
+    layout: MaskBesideLayout,
+    samples: Sequence[Sample],
+    root: Path,
+    out: Path,
+    splits: str | Path | None,
+) -> dict[str, list[Sample]] | None:
+    """Read the fixed lists; None if there are none.
+
+    Raises:
+        FileNotFoundError: If one of them, or an image, is missing.
+        ValueError: If a list is wrong or would be overwritten.
+    """
+    folder = root if splits is None else Path(splits)
+    files = {name: folder / file for name, file in FIXED.items()}
+    missing = [file.name for file in files.values() if not file.is_file()]
+    if len(missing) == len(files) and splits is None:
+        return None
+    if missing:
+        raise FileNotFoundError(
+            f'Expected fixed lists {" and ".join(FIXED.values())} in '
+            f'{folder}, found no {missing[0]}. Add it, or remove the other '
+            'one to draw a split.'
+        )
+    if folder.resolve() == out.resolve():
+        raise ValueError(
+            f'The lists would overwrite the fixed ones in {folder}. Choose '
+            'another folder with --out.'
+        )
+    known = {sample.path for sample in samples}
+    found, seen = {}, dict[str, Path]()
+    for split, file in files.items():
+        found[split] = layout.listed(file, split)
+        for sample in found[split]:
+            if sample.path not in known:
+                raise FileNotFoundError(
+                    f'{file}: expected an image of the data set, found no '
+                    f'{sample.path}. Check ROOT, or remove the line.'
+                )
+            if sample.path in seen:
+                raise ValueError(
+                    f'{file}: {sample.path} stands in {seen[sample.path]} '
+                    'too; list each image once.'
+                )
+            seen[sample.path] = file
+    return found
+
+
+def _count(samples: Iterable[Sample]) -> str:
+    counts = Counter(sample.defect for sample in samples)
+    return ', '.join(f'{counts[name]} {name}' for name in sorted(counts))
+
+
+def _add_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument('root', help='folder of the data set')
+    parser.add_argument(
+        '--out', help=f'folder of the lists (default: ROOT/{OUT_FOLDER})'
+    )
+    parser.add_argument(
+        '--splits',
+        help=f'folder of fixed lists {" and ".join(FIXED.values())} (default: '
+        'ROOT, if there)',
+    )
+    parser.add_argument(
+        '--test-fraction',
+        type=float,
+        default=0.5,
+        help='share of the good images in the test list, where none is fixed',
+    )
+    parser.add_argument('--seed', type=int, default=0)
+
+
+PREPARATION = Preparation(
+    'magnetic tiles: good images to train on, all defects to test',
+    _add_arguments,
+    prepare_magnetic_tile,
+)

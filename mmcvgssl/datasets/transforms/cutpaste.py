@@ -1,0 +1,163 @@
+"""Views of a good image, some with a piece of it pasted elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from mmcv.transforms import BaseTransform
+
+from mmcvgssl.datasets.transforms.fast_color_jitter import jitter_of
+from mmcvgssl.datasets.transforms.pastes import (
+    EitherPaste,
+    Paste,
+    RectanglePaste,
+    ScarPaste,
+)
+from mmcvgssl.registry import TRANSFORMS
+
+
+class PasteViews(BaseTransform):
+    """The image with jittered colours, then with something pasted into it.
+
+    Source: "CutPaste: Self-Supervised Learning for Anomaly Detection and
+    Localization", https://arxiv.org/abs/2104.04015. All views come from the
+    same jittered image, so that nothing but the paste tells them apart.
+
+    **Required keys:** img (BGR uint8 [H, W, 3]). **Modified keys:** img, a
+    list of V views. **Added keys:** view_labels (int64 [V], the class of each
+    view: 0 is normal), paste_masks (V masks uint8 [H, W], 1 where something
+    was pasted; elsewhere a view is the normal one).
+
+    Args:
+        pastes: What makes each view after the normal one.
+        jitter: Of the image's brightness, contrast, saturation and hue: a
+            number, or options of :class:`FastColorJitter`.
+
+    Raises:
+        ValueError: If ``img`` is something else.
+    """
+
+    def __init__(
+        self,
+        pastes: Sequence[Paste],
+        jitter: float | Mapping = 0.1,
+    ) -> None:
+        self.pastes = list(pastes)
+        self.jitter = jitter_of(jitter)
+
+    def transform(self, results: dict) -> dict:
+        """Make the views; the image itself is not written into."""
+        normal = self.jitter.jitter(_checked(results['img']))
+        views, masks = [normal], [np.zeros(normal.shape[:2], np.uint8)]
+        for paste in self.pastes:
+            view, mask = paste(normal)
+            views.append(view)
+            masks.append(mask)
+        results['img'] = views
+        results['view_labels'] = np.arange(len(views))
+        results['paste_masks'] = masks
+        return results
+
+    def __repr__(self) -> str:
+        return (
+            f'{type(self).__name__}(pastes={self.pastes}, '
+            f'jitter={self.jitter})'
+        )
+
+
+@TRANSFORMS.register_module()
+class CutPaste(PasteViews):
+    """A normal view and one with a pasted rectangle.
+
+    Keys are those of :class:`PasteViews`.
+
+    Args:
+        jitter: Of the image.
+        **kwargs: Of :class:`RectanglePaste`.
+    """
+
+    def __init__(self, jitter: float | Mapping = 0.1, **kwargs) -> None:
+        super().__init__([RectanglePaste(**kwargs)], jitter)
+
+
+@TRANSFORMS.register_module()
+class CutPasteScar(PasteViews):
+    """A normal view and one with a pasted scar: thin and rotated.
+
+    Keys are those of :class:`PasteViews`.
+
+    Args:
+        jitter: Of the image.
+        **kwargs: Of :class:`ScarPaste`.
+    """
+
+    def __init__(self, jitter: float | Mapping = 0.1, **kwargs) -> None:
+        super().__init__([ScarPaste(**kwargs)], jitter)
+
+
+@TRANSFORMS.register_module()
+class CutPasteUnion(PasteViews):
+    """A normal view and one with a rectangle or a scar, at random.
+
+    Keys are those of :class:`PasteViews`.
+
+    Args:
+        jitter: Of the image.
+        rectangle: Options of :class:`RectanglePaste`.
+        scar: Options of :class:`ScarPaste`.
+    """
+
+    def __init__(
+        self,
+        jitter: float | Mapping = 0.1,
+        rectangle: Mapping | None = None,
+        scar: Mapping | None = None,
+    ) -> None:
+        either = EitherPaste(
+            RectanglePaste(**(rectangle or {})), ScarPaste(**(scar or {}))
+        )
+        super().__init__([either], jitter)
+
+
+@TRANSFORMS.register_module()
+class CutPaste3Way(PasteViews):
+    """A normal view, one with a rectangle and one with a scar.
+
+    Keys are those of :class:`PasteViews`.
+
+    Args:
+        jitter: Of the image.
+        rectangle: Options of :class:`RectanglePaste`.
+        scar: Options of :class:`ScarPaste`.
+    """
+
+    def __init__(
+        self,
+        jitter: float | Mapping = 0.1,
+        rectangle: Mapping | None = None,
+        scar: Mapping | None = None,
+    ) -> None:
+        pastes: list[Paste] = [
+            RectanglePaste(**(rectangle or {})),
+            ScarPaste(**(scar or {})),
+        ]
+        super().__init__(pastes, jitter)
+
+
+def _checked(image: object) -> np.ndarray:
+    if (
+        isinstance(image, np.ndarray)
+        and image.dtype == np.uint8
+        and image.ndim == 3
+        and image.shape[2] == 3
+        and image.size
+    ):
+        return image
+    got = type(image).__name__
+    if isinstance(image, np.ndarray):
+        got = f'{image.dtype} {list(image.shape)}'
+    raise ValueError(
+        f'expected one image uint8 [H, W, 3] in `img`, got {got}; load it '
+        'with mmcvgssl.LoadImage, and let nothing but PackInputs follow'
+    )

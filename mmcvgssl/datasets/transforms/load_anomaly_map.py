@@ -1,0 +1,125 @@
+"""Reading anomaly maps and passing them on."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from mmcv.transforms import BaseTransform
+from mmpretrain.datasets import PackInputs
+
+from mmcvgssl.registry import TRANSFORMS
+
+
+def read_map(path: str) -> np.ndarray:
+    """Read a ``.npy`` map, float32 [h, w]; pickled objects are refused.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is not what tools/make_maps.py writes.
+    """
+    again = 'remove it and make the maps with tools/make_maps.py'
+    try:
+        with open(path, 'rb') as stream:
+            held = np.load(stream, allow_pickle=False)
+    except FileNotFoundError as error:
+        raise FileNotFoundError(
+            f'no anomaly map {path}; make the maps with tools/make_maps.py'
+        ) from error
+    except (ValueError, EOFError, OSError) as error:
+        raise ValueError(
+            f'{path} cannot be read as .npy without pickled objects: {error}; '
+            f'{again}'
+        ) from error
+    if not isinstance(held, np.ndarray) or held.dtype.kind != 'f':
+        what = getattr(held, 'dtype', type(held).__name__)
+        raise ValueError(
+            f'{path}: expected a map of floating-point numbers, got {what}; '
+            f'{again}'
+        )
+    if held.ndim != 2 or held.size == 0:
+        raise ValueError(
+            f'{path}: expected a map [h, w], got the shape '
+            f'{list(held.shape)}; {again}'
+        )
+    if not np.isfinite(held).all():
+        raise ValueError(f'{path} has NaN or infinite values; {again}')
+    return held.astype(np.float32)
+
+
+@TRANSFORMS.register_module()
+class LoadAnomalyMap(BaseTransform):
+    """Load the anomaly map of an image, at the size of the image.
+
+    It is upsampled bilinearly, the centres of corner patches on the corners
+    of the image, as the maps are made.
+
+    **Required keys:** img (as read from the file), map_path. **Optional
+    keys:** map_size, height and width of the image that the map was made
+    of. **Added keys:** anomaly_map (float32 [H, W]).
+
+    Raises:
+        FileNotFoundError: If the map is missing.
+        ValueError: If it cannot be read, was made of an image of another
+            size, or the image has already been resized or flipped.
+    """
+
+    def transform(self, results: dict) -> dict:
+        """Read ``results['map_path']``."""
+        if 'map_path' not in results:
+            raise ValueError(
+                'LoadAnomalyMap needs map_path; use mmcvgssl.AnomalyMapDataset'
+            )
+        size = tuple(results['img'].shape[:2])
+        if size != tuple(results.get('ori_shape', size)) or results.get(
+            'flip'
+        ):
+            raise ValueError(
+                'LoadAnomalyMap must follow the loading of the image, before '
+                'it is resized, cropped or flipped'
+            )
+        made_of = tuple(results.get('map_size', size))
+        if made_of != size:
+            raise ValueError(
+                f'{results.get("img_path", "the image")} has {size[0]} x '
+                f'{size[1]} pixels, its map {results["map_path"]} was made of '
+                f'{made_of[0]} x {made_of[1]}; make the maps with '
+                'tools/make_maps.py'
+            )
+        heat = torch.from_numpy(read_map(results['map_path']))
+        resized = F.interpolate(
+            heat[None, None], size, mode='bilinear', align_corners=True
+        )
+        results['anomaly_map'] = resized[0, 0].numpy()
+        return results
+
+    def __repr__(self) -> str:
+        return f'{type(self).__name__}()'
+
+
+@TRANSFORMS.register_module()
+class PackInputsWithMap(PackInputs):
+    """mmpretrain's ``PackInputs`` that passes the anomaly map on.
+
+    The data sample's ``anomaly_map`` is a float32 tensor [1, H, W].
+
+    **Required keys:** img, anomaly_map. **Deleted keys:** all others that
+    are not asked for.
+
+    Args:
+        **kwargs: Of ``PackInputs``.
+    """
+
+    def transform(self, results: dict) -> dict:
+        """Pack image, map, label and what else is asked for."""
+        if 'anomaly_map' not in results:
+            raise ValueError(
+                'PackInputsWithMap needs anomaly_map; put '
+                'mmcvgssl.LoadAnomalyMap after the loading of the image'
+            )
+        packed = super().transform(results)
+        heat = np.ascontiguousarray(results['anomaly_map'], dtype=np.float32)
+        packed['data_samples'].set_field(
+            torch.from_numpy(heat)[None], 'anomaly_map'
+        )
+        return packed

@@ -1,0 +1,125 @@
+"""What is kept of the images of one category."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mmcvgssl.evaluation.anomaly_curves import (
+    aupro_of_masses,
+    metrics_of_masses,
+    region_weights,
+)
+from mmcvgssl.evaluation.score_histogram import ScoreHistogram
+
+GOOD = 0  # defects are of kind 1, or of a name
+DEFECT = 1
+REGIONS = 'regions'
+
+
+class CategoryScores:
+    """Distributions of image scores and pixels; their size is bounded.
+
+    Args:
+        exact_limit: Of :class:`ScoreHistogram`.
+    """
+
+    def __init__(self, exact_limit: int = 2**17) -> None:
+        self.images = ScoreHistogram(exact_limit)
+        self.pixels = ScoreHistogram(exact_limit)
+        self.n_defective = 0
+        self.n_without_mask = 0
+        self.n_empty_masks = 0
+
+    def add(
+        self,
+        score: float,
+        is_defective: bool,
+        defect: str | None = None,
+        anomaly_map: np.ndarray | None = None,
+        mask: np.ndarray | None = None,
+    ) -> None:
+        """Add an image.
+
+        Args:
+            score: Of the image.
+            is_defective: Whether it has a defect.
+            defect: Name of its class of defects, if known.
+            anomaly_map: [H, W], or None to leave pixels out.
+            mask: Booleans [H, W], or None if not known.
+        """
+        kind = (defect or DEFECT) if is_defective else GOOD
+        self.images.add(np.asarray([score]), kind)
+        self.n_defective += is_defective
+        if anomaly_map is None:
+            return
+        if mask is None:
+            self.n_without_mask += 1
+            return
+        self.pixels.add(anomaly_map[~mask], GOOD)
+        if mask.any():
+            found = anomaly_map[mask]
+            self.pixels.add(found, DEFECT)
+            self.pixels.add(found, REGIONS, region_weights(mask))
+        elif is_defective:
+            self.n_empty_masks += 1
+
+    def merge(self, other: CategoryScores) -> None:
+        """Add all that another one holds."""
+        self.images.merge(other.images)
+        self.pixels.merge(other.pixels)
+        self.n_defective += other.n_defective
+        self.n_without_mask += other.n_without_mask
+        self.n_empty_masks += other.n_empty_masks
+
+    def image_metrics(self) -> dict[str, float]:
+        """Compute ``image_auroc``, ``image_ap`` and ``image_f1_max``."""
+        good = self.images.masses(GOOD)
+        defects = [kind for kind in self.images.kinds if kind != GOOD]
+        metrics = metrics_of_masses(good, self.images.masses(*defects))
+        return {f'image_{name}': value for name, value in metrics.items()}
+
+    def pixel_metrics(self, fpr_limit: float) -> dict[str, float]:
+        """Compute the same of pixels, and ``pixel_aupro``."""
+        normal = self.pixels.masses(GOOD)
+        metrics = metrics_of_masses(normal, self.pixels.masses(DEFECT))
+        metrics['aupro'] = aupro_of_masses(
+            normal, self.pixels.masses(REGIONS), fpr_limit
+        )
+        return {f'pixel_{name}': value for name, value in metrics.items()}
+
+    def defect_auroc(self) -> dict[str, float]:
+        """Compute image AUROC of each named defect against all good ones."""
+        good = self.images.masses(GOOD)
+        names = sorted(k for k in self.images.kinds if isinstance(k, str))
+        return {
+            name: metrics_of_masses(good, self.images.masses(name))['auroc']
+            for name in names
+        }
+
+    def problems(self, pixel: bool) -> list[str]:
+        """Say what keeps metrics from being defined or complete."""
+        found = []
+        left_out = 'are undefined (NaN) and left out of the mean'
+        if GOOD not in self.images.kinds:
+            found.append(f'no good image, so image metrics {left_out}')
+        if not self.n_defective:
+            found.append(f'no defective image, so image metrics {left_out}')
+        if not pixel:
+            return found
+        if GOOD not in self.pixels.kinds:
+            found.append(f'no normal pixel, so pixel metrics {left_out}')
+        if DEFECT not in self.pixels.kinds:
+            found.append(
+                f'no defective pixel in a mask, so pixel metrics {left_out}'
+            )
+        if self.n_empty_masks:
+            found.append(
+                f'{self.n_empty_masks} of {self.n_defective} defective images '
+                'have an empty mask: all their pixels count as normal'
+            )
+        if self.n_without_mask:
+            found.append(
+                f'{self.n_without_mask} of {self.n_defective} defective '
+                'images have no mask: pixel metrics leave them out'
+            )
+        return found

@@ -1,0 +1,48 @@
+"""Images to anomaly maps, without labels."""
+
+from mmcvgssl.models.anomaly.base import AnomalyModel, FittedStateError
+from mmcvgssl.models.anomaly.boxes import (
+    dataset_threshold,
+    map_to_boxes,
+    resize_map,
+)
+from mmcvgssl.models.anomaly.calibration import Calibration
+from mmcvgssl.models.anomaly.coreset import greedy_coreset
+from mmcvgssl.models.anomaly.gaussian_patch import GaussianPatch
+from mmcvgssl.models.anomaly.kead import KeAD
+from mmcvgssl.models.anomaly.map_ensemble import MapEnsemble
+from mmcvgssl.models.anomaly.mutual_scoring import MutualScoring
+from mmcvgssl.models.anomaly.patch_features import PatchFeatures
+from mmcvgssl.models.anomaly.patch_memory import PatchMemory
+from mmcvgssl.models.anomaly.prompts import (
+    Knowledge,
+    KnowledgeError,
+    Prompts,
+    build_prompts,
+    load_knowledge,
+    shipped_knowledge,
+)
+from mmcvgssl.models.anomaly.vv_attention import VVAttention
+
+__all__ = [
+    'AnomalyModel',
+    'Calibration',
+    'FittedStateError',
+    'GaussianPatch',
+    'KeAD',
+    'Knowledge',
+    'KnowledgeError',
+    'MapEnsemble',
+    'MutualScoring',
+    'PatchFeatures',
+    'PatchMemory',
+    'Prompts',
+    'VVAttention',
+    'build_prompts',
+    'dataset_threshold',
+    'greedy_coreset',
+    'load_knowledge',
+    'map_to_boxes',
+    'resize_map',
+    'shipped_knowledge',
+]

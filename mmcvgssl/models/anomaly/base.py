@@ -1,0 +1,297 @@
+"""What every map generator shares."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.model import BaseModel
+from mmpretrain.structures import DataSample
+from safetensors.torch import load as from_safetensors
+from safetensors.torch import save as to_safetensors
+from torch import Tensor, nn
+
+from mmcvgssl.models.anomaly.calibration import Calibration
+from mmcvgssl.models.anomaly.fitting import FittingImages
+from mmcvgssl.utils import atomic_write
+
+UNIT_RANGE = dict(
+    type='mmengine.ImgDataPreprocessor',
+    mean=[0.0, 0.0, 0.0],
+    std=[255.0, 255.0, 255.0],
+    bgr_to_rgb=True,
+)
+
+
+class FittedStateError(ValueError):
+    """Fitted state that belongs to other settings, or is missing."""
+
+
+class AnomalyModel(BaseModel):
+    """Images to anomaly maps, without labels.
+
+    ``mode='predict'`` returns data samples with ``anomaly_map`` [h, w] at
+    patch resolution and ``anomaly_score``, a scalar; higher means more
+    anomalous. Subclasses write :meth:`predict_maps` and, if they learn from
+    images, :meth:`_fit` and ``needs_fit = True``.
+
+    Args:
+        settings: All that the maps depend on, as JSON can hold it.
+        calibration: Of :class:`Calibration`, with ``holdout``, the share of
+            the fitting images kept for it (default 0.2); None leaves maps as
+            they come.
+        data_preprocessor: By default BGR bytes become RGB in [0, 1].
+        init_cfg: Of mmengine's ``BaseModule``.
+    """
+
+    needs_fit = False
+    # it learns from the very images it makes maps of, and is calibrated on
+    # all of them
+    fits_on_collection = False
+    # images that fitting draws at random from a large set; 0: all
+    fit_sample = 0
+
+    def __init__(
+        self,
+        settings: dict[str, Any],
+        calibration: dict | None = None,
+        data_preprocessor: dict | None = None,
+        init_cfg: dict | None = None,
+    ) -> None:
+        super().__init__(data_preprocessor or dict(UNIT_RANGE), init_cfg)
+        self.settings = {
+            'model': type(self).__name__,
+            **settings,
+            'calibration': calibration,
+        }
+        options = dict(calibration or {})
+        self.holdout = options.pop('holdout', 0.2)
+        if not 0 < self.holdout < 1:
+            raise ValueError(
+                'calibration.holdout is a share between 0 and 1, got '
+                f'{self.holdout}'
+            )
+        self.calibration = (
+            None if calibration is None else Calibration(**options)
+        )
+        # DDP refuses a model in which nothing could be trained
+        self.anchor = nn.Parameter(torch.zeros(1))
+        # what fitting learns: sizes depend on the images, so no buffers
+        self.state: dict[str, Tensor] = {}
+
+    @property
+    def device(self) -> torch.device:
+        """Where images go."""
+        return self.anchor.device
+
+    def _apply(self, fn, recurse: bool = True):
+        super()._apply(fn, recurse)
+        device = self.device
+        self.state = {k: v.to(device) for k, v in self.state.items()}
+        return self
+
+    @property
+    def fitted(self) -> bool:
+        """Whether maps can be made."""
+        ready = bool(self.state) or not self.needs_fit
+        return ready and (self.calibration is None or self.calibration.ready)
+
+    def forward(
+        self,
+        inputs: Tensor,
+        data_samples: list | None = None,
+        mode: str = 'tensor',
+    ):
+        """Make maps of RGB images [N, 3, H, W] in [0, 1].
+
+        Raises:
+            FittedStateError: If the model has not been fitted.
+            ValueError: If ``mode`` is ``'loss'``: nothing is trained.
+        """
+        if mode not in ('predict', 'tensor'):
+            raise ValueError(
+                f"{type(self).__name__} has modes 'predict' and 'tensor', got "
+                f'{mode!r}; it is fitted, not trained'
+            )
+        self._require_fitted()
+        samples = data_samples or [DataSample() for _ in inputs]
+        maps, scores = self.predict(inputs, samples)
+        if mode == 'tensor':
+            return maps, scores
+        for sample, anomaly_map, score in zip(
+            samples, maps, scores, strict=True
+        ):
+            sample.set_field(anomaly_map, 'anomaly_map')
+            sample.set_field(score, 'anomaly_score')
+        return samples
+
+    @torch.no_grad()
+    def predict(
+        self, inputs: Tensor, data_samples: Sequence
+    ) -> tuple[Tensor, Tensor]:
+        """Return calibrated maps [N, h, w] and scores [N]."""
+        maps, scores = self._predict(inputs, data_samples)
+        if self.calibration is not None:
+            return self.calibration(maps, scores)
+        return maps, scores
+
+    def predict_maps(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Return maps [N, h, w] and scores [N] of RGB images in [0, 1]."""
+        raise NotImplementedError(
+            f'{type(self).__name__} must implement predict_maps()'
+        )
+
+    def _predict(
+        self, images: Tensor, data_samples: Sequence
+    ) -> tuple[Tensor, Tensor]:
+        """Make maps with what the data samples tell beside the image."""
+        return self.predict_maps(images)
+
+    @torch.no_grad()
+    def fit(self, batches: Iterable[dict]) -> None:
+        """Learn from images in one pass, and calibrate on those held out.
+
+        Args:
+            batches: What a data loader gives: ``inputs`` and
+                ``data_samples``; iterated once, and once more to calibrate.
+
+        Raises:
+            ValueError: If there are no images, or too few to hold some out.
+        """
+        self.eval()
+        self.state = {}
+        images = FittingImages(batches, self.data_preprocessor)
+        fitting = measuring = images
+        if self._holds_out():
+            every = max(round(1 / self.holdout), 2)
+            fitting = images.part(every, held_out=False)
+            measuring = images.part(every, held_out=True)
+        if self.needs_fit:
+            self._fit(fitting)
+        if self.calibration is not None:
+            self.calibration.fit(
+                self._predict(inputs, samples) for inputs, samples in measuring
+            )
+
+    def _holds_out(self) -> bool:
+        """Whether calibration needs images that fitting has not seen."""
+        return (
+            self.calibration is not None
+            and self.needs_fit
+            and not self.fits_on_collection
+        )
+
+    def _fit(self, images: FittingImages) -> None:
+        """Fill ``state`` from pairs of images and data samples."""
+        raise NotImplementedError(
+            f'{type(self).__name__} must implement _fit()'
+        )
+
+    def _require_fitted(self) -> None:
+        if not self.fitted:
+            raise FittedStateError(
+                f'{type(self).__name__} has not been fitted: run it by '
+                'tools/test.py or tools/make_maps.py with a `fit_dataloader` '
+                'in the config, call fit(), or load_fitted(FILE)'
+            )
+
+    def fitted_bytes(self) -> bytes:
+        """Return what :meth:`fit` has learned, with the settings."""
+        tensors = {f'state.{k}': v.cpu() for k, v in self.state.items()}
+        if self.calibration is not None:
+            for key, value in self.calibration.state_dict().items():
+                tensors[f'calibration.{key}'] = value.cpu()
+        tensors = {k: v.contiguous() for k, v in tensors.items()}
+        return to_safetensors(
+            tensors, {'settings': json.dumps(self.settings, sort_keys=True)}
+        )
+
+    def save_fitted(self, path: str | Path) -> None:
+        """Write what :meth:`fit` has learned to a ``.safetensors`` file."""
+        self._require_fitted()
+        atomic_write(path, self.fitted_bytes())
+
+    def load_fitted(self, path: str | Path) -> None:
+        """Read what :meth:`save_fitted` wrote.
+
+        Raises:
+            FileNotFoundError: If the file is missing.
+            FittedStateError: If it was fitted with other settings.
+        """
+        path = Path(path)
+        if not path.is_file():
+            raise FileNotFoundError(f'no fitted state {path}')
+        self.load_fitted_bytes(path.read_bytes(), str(path))
+
+    def load_fitted_bytes(self, data: bytes, where: str = 'the state') -> None:
+        """Take what :meth:`fitted_bytes` gave.
+
+        Raises:
+            FittedStateError: If it was fitted with other settings.
+        """
+        try:
+            header = int.from_bytes(data[:8], 'little')
+            metadata = json.loads(data[8 : 8 + header])['__metadata__']
+            settings = json.loads(metadata['settings'])
+            tensors = from_safetensors(data)
+        except Exception as error:
+            raise FittedStateError(
+                f'{where} is not what save_fitted() writes: {error!r}'
+            ) from error
+        if 'fit_images' in settings:  # of the state, not of the model
+            self.settings.setdefault('fit_images', settings['fit_images'])
+        check_settings(json.loads(json.dumps(self.settings)), settings, where)
+        self.state = {
+            key.removeprefix('state.'): value.to(self.device)
+            for key, value in tensors.items()
+            if key.startswith('state.')
+        }
+        if self.calibration is not None:
+            self.calibration.load_state_dict(
+                {
+                    key.removeprefix('calibration.'): value
+                    for key, value in tensors.items()
+                    if key.startswith('calibration.')
+                }
+            )
+
+    def fingerprint(self) -> str:
+        """Digest of settings and fitted state: same maps, same text."""
+        digest = hashlib.sha256(
+            json.dumps(self.settings, sort_keys=True).encode()
+        )
+        for key in sorted(self.state):
+            buffer = io.BytesIO()
+            value = self.state[key].cpu().contiguous()
+            buffer.write(f'{key}{tuple(value.shape)}{value.dtype}'.encode())
+            buffer.write(value.reshape(-1).view(torch.uint8).numpy().data)
+            digest.update(buffer.getvalue())
+        if self.calibration is not None:
+            for value in self.calibration.state_dict().values():
+                digest.update(value.cpu().numpy().tobytes())
+        return digest.hexdigest()[:16]
+
+
+def check_settings(
+    ours: dict[str, Any], theirs: dict[str, Any], where: str
+) -> None:
+    """Compare settings with those something was made with.
+
+    Raises:
+        FittedStateError: Names the settings that differ.
+    """
+    different = [
+        f'{key}: {theirs.get(key)!r} there, {ours.get(key)!r} here'
+        for key in sorted({*ours, *theirs})
+        if ours.get(key) != theirs.get(key)
+    ]
+    if different:
+        raise FittedStateError(
+            f'{where} was made with other settings: {"; ".join(different)}. '
+            'Use those settings, or another folder or file'
+        )

@@ -1,0 +1,237 @@
+"""Mahalanobis distance to a Gaussian of normal features."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from sklearn.covariance import ledoit_wolf
+from torch import Tensor
+
+from mmcvgssl.models.anomaly.base import AnomalyModel
+from mmcvgssl.models.anomaly.coreset import PatchPool
+from mmcvgssl.models.anomaly.fitting import FittingImages
+from mmcvgssl.models.anomaly.patch_features import PatchFeatures, as_rows
+from mmcvgssl.models.anomaly.patch_memory import describe
+from mmcvgssl.models.teachers import FrozenTeacher
+from mmcvgssl.registry import MODELS
+
+SCORES = ('max', 'pooled', 'sum')
+
+
+@MODELS.register_module()
+class GaussianPatch(AnomalyModel):
+    """Mahalanobis distance of each patch to normal ones.
+
+    Source: "PaDiM: a Patch Distribution Modeling Framework for Anomaly
+    Detection and Localization", https://arxiv.org/abs/2011.08785, for maps;
+    "Modeling the Distribution of Normal Data in Pre-Trained Deep Features
+    for Anomaly Detection", https://arxiv.org/abs/2005.14140, for the score
+    of pooled features.
+
+    Args:
+        teacher: A frozen teacher with ``levels``, or its config.
+        shared: One Gaussian for all positions, or one for each (for parts
+            that lie in the same place in every image).
+        channels: Channels of the joined levels kept, drawn by the seed; 0
+            keeps all. A Gaussian per position holds h * w * channels^2
+            numbers.
+        image_score: ``'max'`` of the map; ``'pooled'``: sum over levels of
+            the Mahalanobis distance of mean- and max-pooled features;
+            ``'sum'``: both, each divided by its median over the fitting
+            images.
+        pooled_images: Images that the Gaussians of pooled features are
+            fitted to at most.
+        ridge: Added to the diagonal, as a share of the mean variance.
+        neighbourhood: See :class:`PatchFeatures`.
+        normalise: See :class:`PatchFeatures`.
+        grid: See :class:`PatchFeatures`.
+        seed: Of channels and samples.
+        **kwargs: Of :class:`AnomalyModel`.
+
+    Raises:
+        ValueError: If an option is out of range.
+    """
+
+    needs_fit = True
+
+    def __init__(
+        self,
+        teacher: FrozenTeacher | dict,
+        shared: bool = True,
+        channels: int = 0,
+        image_score: str = 'max',
+        pooled_images: int = 10_000,
+        ridge: float = 0.01,
+        neighbourhood: int = 3,
+        normalise: bool = False,
+        grid: Sequence[int] | None = None,
+        seed: int = 0,
+        **kwargs,
+    ) -> None:
+        if image_score not in SCORES:
+            raise ValueError(
+                f'image_score must be one of {SCORES}, got {image_score!r}'
+            )
+        if channels < 0 or ridge < 0 or pooled_images < 2:
+            raise ValueError(
+                'expected channels >= 0, ridge >= 0 and pooled_images >= 2, '
+                f'got {channels}, {ridge} and {pooled_images}'
+            )
+        settings = dict(
+            teacher=describe(teacher),
+            shared=shared,
+            channels=channels,
+            image_score=image_score,
+            pooled_images=pooled_images,
+            ridge=ridge,
+            neighbourhood=neighbourhood,
+            normalise=normalise,
+            grid=None if grid is None else list(grid),
+            seed=seed,
+        )
+        super().__init__(settings, **kwargs)
+        self.features = PatchFeatures(teacher, neighbourhood, normalise, grid)
+        self.shared, self.channels, self.ridge = shared, channels, ridge
+        self.image_score, self.pooled_images = image_score, pooled_images
+        self.seed = seed
+
+    def predict_maps(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Return distances [N, h, w] and image scores [N]."""
+        levels = self.features.teacher.local_features(images)
+        maps = self._distances(self._join(levels))
+        peaks = maps.flatten(1).amax(1)
+        if self.image_score == 'max':
+            return maps, peaks
+        pooled = self._pooled_distance(levels)
+        if self.image_score == 'pooled':
+            return maps, pooled
+        typical = self.state['typical']
+        return maps, peaks / typical[0] + pooled / typical[1]
+
+    def _join(self, levels: Sequence[Tensor]) -> Tensor:
+        maps = self.features.join(levels)
+        if not self.channels or self.channels >= maps.shape[1]:
+            return maps
+        random = torch.Generator().manual_seed(self.seed)
+        kept = torch.randperm(maps.shape[1], generator=random)
+        return maps[:, kept[: self.channels].sort().values.to(maps.device)]
+
+    def _distances(self, maps: Tensor) -> Tensor:
+        mean, whiten = self.state['mean'], self.state['whiten']
+        if self.shared:
+            white = (as_rows(maps) - mean[0]) @ whiten[0]
+            size = (len(maps), *maps.shape[-2:])
+            return white.norm(dim=1).view(size)
+        centred = maps.flatten(2).permute(2, 0, 1) - mean[:, None]
+        return (
+            torch.bmm(centred, whiten)
+            .norm(dim=2)
+            .T.reshape(len(maps), *maps.shape[-2:])
+        )
+
+    def _pooled_distance(self, levels: Sequence[Tensor]) -> Tensor:
+        total = levels[0].new_zeros(len(levels[0]))
+        for i, rows in enumerate(_pool(levels)):
+            centred = rows - self.state[f'pooled_mean.{i}']
+            total += (centred @ self.state[f'pooled_whiten.{i}']).norm(dim=1)
+        return total
+
+    def _fit(self, images: FittingImages) -> None:
+        moments: _Moments | None = None
+        pooled: list[PatchPool] = []
+        sample: list[Tensor] = []
+        for inputs, _ in images:
+            levels = self.features.teacher.local_features(inputs)
+            maps = self._join(levels)
+            if self.shared:
+                rows = as_rows(maps)[None]
+            else:
+                rows = maps.flatten(2).permute(2, 0, 1)
+            moments = moments or _Moments(rows)
+            moments.add(rows)
+            if self.image_score != 'max':
+                pools = _pool(levels)
+                pooled = pooled or [
+                    PatchPool(self.pooled_images, self.seed) for _ in pools
+                ]
+                for pool, values in zip(pooled, pools, strict=True):
+                    pool.add(values)
+            if self.image_score == 'sum' and len(sample) < 32:
+                sample.append(inputs)
+        if moments is None:  # _images() raises first
+            return
+        mean, covariance = moments.result()
+        state = {
+            'mean': mean.float(),
+            'whiten': _whiten(covariance, self.ridge),
+        }
+        for i, pool in enumerate(pooled):
+            rows = pool.patches().double().cpu()
+            centre = rows.mean(0)
+            shrunk, _ = ledoit_wolf(
+                (rows - centre).numpy(), assume_centered=True
+            )
+            whiten = _whiten(torch.from_numpy(shrunk)[None], 0.0)[0]
+            device = mean.device
+            state[f'pooled_mean.{i}'] = centre.float().to(device)
+            state[f'pooled_whiten.{i}'] = whiten.to(device)
+        self.state = state
+        if sample:
+            self._measure_typical(sample)
+
+    def _measure_typical(self, sample: list[Tensor]) -> None:
+        peaks, pooled = [], []
+        for images in sample:
+            levels = self.features.teacher.local_features(images)
+            maps = self._distances(self._join(levels))
+            peaks.append(maps.flatten(1).amax(1))
+            pooled.append(self._pooled_distance(levels))
+        self.state['typical'] = torch.stack(
+            [torch.cat(peaks).median(), torch.cat(pooled).median()]
+        )
+
+
+class _Moments:
+    """Running mean and covariance of rows [p, n, D], in float64."""
+
+    def __init__(self, rows: Tensor) -> None:
+        # about a first guess of the mean little is lost to cancellation
+        self.origin = rows.double().mean(1, keepdim=True)
+        p, _, width = rows.shape
+        self.count = 0
+        self.total = rows.new_zeros(p, 1, width, dtype=torch.float64)
+        self.outer = rows.new_zeros(p, width, width, dtype=torch.float64)
+
+    def add(self, rows: Tensor) -> None:
+        centred = rows.double() - self.origin
+        self.count += rows.shape[1]
+        self.total += centred.sum(1, keepdim=True)
+        self.outer += centred.transpose(1, 2) @ centred
+
+    def result(self) -> tuple[Tensor, Tensor]:
+        shift = self.total / self.count
+        covariance = self.outer / self.count - shift.transpose(1, 2) @ shift
+        return (self.origin + shift).squeeze(1), covariance
+
+
+def _whiten(covariance: Tensor, ridge: float) -> Tensor:
+    """Return W with W Wᵀ = inverse of the covariances [p, D, D]."""
+    width = covariance.shape[-1]
+    variance = covariance.diagonal(dim1=1, dim2=2).mean(1)
+    least = torch.finfo(torch.float32).tiny
+    eye = torch.eye(width, dtype=torch.float64, device=covariance.device)
+    loaded = (
+        covariance + (ridge * variance).clamp(min=least)[:, None, None] * eye
+    )
+    values, vectors = torch.linalg.eigh(loaded)
+    # directions without any variance would weigh without bound
+    floor = 1e-7 * values[:, -1:].clamp(min=least)
+    scale = values.clamp(min=floor).rsqrt()
+    return (vectors * scale[:, None]).float()
+
+
+def _pool(levels: Sequence[Tensor]) -> list[Tensor]:
+    """Mean- and max-pool each level [N, C, h, w] to [N, C]."""
+    means = [level.mean(dim=(2, 3)) for level in levels]
+    return means + [level.amax(dim=(2, 3)) for level in levels]

@@ -1,0 +1,381 @@
+"""Anomaly maps from what words say of an object."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import nullcontext
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import open_clip
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from mmcvgssl.datasets.transforms import read_image
+from mmcvgssl.models.anomaly.base import AnomalyModel, FittedStateError
+from mmcvgssl.models.anomaly.fitting import FittingImages
+from mmcvgssl.models.anomaly.prompts import build_prompts, load_knowledge
+from mmcvgssl.models.anomaly.text_cache import TextCache, model_digest
+from mmcvgssl.models.anomaly.vv_attention import VVAttention, at_least_float
+from mmcvgssl.models.teachers.open_clip_teacher import create_clip
+from mmcvgssl.registry import MODELS
+
+_CHUNK = 4096
+_AUTOCAST = {
+    None: None,
+    'bfloat16': torch.bfloat16,
+    'float16': torch.float16,
+}
+
+
+@MODELS.register_module()
+class KeAD(AnomalyModel):
+    """Knowledge-enhanced anomaly detection by a CLIP.
+
+    Patches are compared with the words for a normal and for an anomalous
+    object, at several depths of a path of V-V attention. With ``k`` normal
+    images a category, the distance to their nearest patch is added.
+
+    Source: "Advancing Metallic Surface Defect Detection via Anomaly-Guided
+    Pretraining on a Large Industrial Dataset",
+    https://arxiv.org/abs/2509.18919.
+
+    The normal images are the first ``k`` that the knowledge file lists for a
+    category; for a category without a list, the first ``k`` of the fitting
+    images, in the order in which they come.
+
+    Args:
+        model_name: An open_clip architecture with a vision transformer.
+        pretrained: A tag of open_clip to download: ``'laion400m_e32'``.
+        checkpoint: A local file instead.
+        allow_random: Permit a CLIP without weights, for tests of mechanics.
+        clip: A ready open_clip model to use instead of creating one.
+        tokenizer: Of ``clip``: texts to numbers; by default open_clip's.
+        knowledge: A shipped name, the path of a YAML or JSON file, or its
+            content: see :func:`load_knowledge`.
+        category: Of images whose data sample names none; by default the
+            only one of ``knowledge``.
+        input_size: Height and width in pixels that images are resized to;
+            by default the size that the CLIP was trained with.
+        feature_blocks: See :class:`VVAttention`.
+        vv_blocks: See :class:`VVAttention`.
+        residual: See :class:`VVAttention`.
+        temperature: Of the soft-max.
+        k: Normal images a category; 0: words alone, nothing to fit.
+        autocast: ``'bfloat16'`` or ``'float16'`` for the image tower, which
+            an accelerator gains from; None leaves it as it is.
+        cache_dir: Folder of text features; None keeps them in memory only.
+        **kwargs: Of :class:`AnomalyModel`.
+
+    Raises:
+        ValueError: If there are no weights, the image tower is of another
+            kind, or an option is out of range.
+        FileNotFoundError: If checkpoint or knowledge file is missing.
+        KnowledgeError: If the knowledge file does not have the format.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(
+        self,
+        model_name: str = 'ViT-B-16-plus-240',
+        pretrained: str | None = None,
+        checkpoint: str | None = None,
+        allow_random: bool = False,
+        clip: Any = None,
+        tokenizer: Callable[[list[str]], Tensor] | None = None,
+        *,
+        knowledge: str | Path | Mapping[str, Any],
+        category: str | None = None,
+        input_size: int | Sequence[int] | None = None,
+        feature_blocks: Sequence[int] | None = None,
+        vv_blocks: int | None = None,
+        residual: bool = True,
+        temperature: float = 0.07,
+        k: int = 0,
+        autocast: str | None = None,
+        cache_dir: str | Path | None = None,
+        **kwargs,
+    ) -> None:
+        if temperature <= 0:
+            raise ValueError(f'temperature is positive, got {temperature}')
+        if k < 0:
+            raise ValueError(f'k is a number of images, got {k}')
+        if autocast not in _AUTOCAST:
+            raise ValueError(
+                f'autocast is one of {", ".join(map(str, _AUTOCAST))}, got '
+                f'{autocast!r}'
+            )
+        category = category or None
+        facts = load_knowledge(knowledge)
+        prompts = {name: build_prompts(known) for name, known in facts.items()}
+        if category is not None and category not in facts:
+            raise ValueError(_unknown(category, facts))
+        source = 'injected'
+        if clip is None:
+            source = model_name
+            clip = create_clip(
+                model_name, pretrained, checkpoint, allow_random, owner='KeAD'
+            )
+            tokenizer = tokenizer or open_clip.get_tokenizer(model_name)
+        elif tokenizer is None:
+            length = clip.context_length
+            tokenizer = partial(open_clip.tokenize, context_length=length)
+        path = VVAttention(
+            clip.visual, feature_blocks, vv_blocks, residual, input_size
+        )
+        data = open_clip.get_model_preprocess_cfg(clip)
+        mean = data.get('mean') or open_clip.OPENAI_DATASET_MEAN
+        std = data.get('std') or open_clip.OPENAI_DATASET_STD
+        digest = model_digest(clip)
+        texts = {name: vars(value) for name, value in prompts.items()}
+        told = json.dumps(texts, sort_keys=True).encode()
+        settings = dict(
+            clip=source,
+            weights=digest,
+            prompts=hashlib.sha256(told).hexdigest()[:32],
+            category=category,
+            mean=list(mean),
+            std=list(std),
+            input_size=list(path.input_size),
+            feature_blocks=list(path.feature_blocks),
+            vv_blocks=path.vv_blocks,
+            residual=residual,
+            temperature=temperature,
+            k=k,
+            autocast=autocast,
+            normal_images={
+                name: list(known.normal_images[:k])
+                for name, known in facts.items()
+                if k and known.normal_images
+            },
+        )
+        super().__init__(settings, **kwargs)
+        self.clip = clip.eval().requires_grad_(False)
+        self.knowledge, self.prompts = facts, prompts
+        self.category = next(iter(facts)) if len(facts) == 1 else category
+        self.temperature, self.k = temperature, k
+        self.needs_fit = k > 0
+        self.autocast = _AUTOCAST[autocast]
+        self.path = path
+        self.texts = TextCache(clip, tokenizer, digest, cache_dir)
+        self.register_buffer('mean', torch.tensor(mean).view(-1, 1, 1))
+        self.register_buffer('std', torch.tensor(std).view(-1, 1, 1))
+        self.training = False
+
+    def train(self, mode: bool = True) -> KeAD:
+        """Stay in eval mode."""
+        return super().train(False)
+
+    def preprocess(self, images: Tensor) -> Tensor:
+        """Resize and normalise images in [0, 1], [N, 3 or 1, H, W]."""
+        if images.ndim != 4 or images.shape[1] not in (1, 3):
+            raise ValueError(
+                'expected RGB or grey images [N, 3 or 1, H, W] in [0, 1], '
+                f'got {tuple(images.shape)}'
+            )
+        images = at_least_float(images).expand(-1, 3, -1, -1)
+        if tuple(images.shape[-2:]) != self.path.input_size:
+            images = F.interpolate(
+                images,
+                self.path.input_size,
+                mode='bicubic',
+                antialias=True,
+                align_corners=False,
+            ).clamp_(0, 1)
+        return (images - self.mean) / self.std
+
+    @torch.no_grad()
+    def encode_patches(self, images: Tensor) -> list[Tensor]:
+        """Return features [N, 1 + L, D] of each feature block.
+
+        The class token comes first. They are those of the V-V path where it
+        exists, else of the normal one, after the final LayerNorm and the
+        visual projection, and not normalised.
+
+        Args:
+            images: RGB [N, 3, H, W] in [0, 1], of any size.
+        """
+        return list(self._encode(images)[0])
+
+    def _encode(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Return features [S, N, 1 + L, D] and image embeddings [N, D]."""
+        images = self.preprocess(images)
+        context = (
+            nullcontext()
+            if self.autocast is None
+            else torch.autocast(images.device.type, self.autocast)
+        )
+        with context:
+            tokens, embedding = self.path(images)
+        return at_least_float(tokens), at_least_float(embedding)
+
+    def text_features(self, category: str) -> tuple[Tensor, Tensor, Tensor]:
+        """Return (normal, anomalous, redundant) text features, each [D].
+
+        All have unit length. The redundant feature has not been subtracted
+        yet: maps compare with ``normal - redundant`` and ``anomalous -
+        redundant``, brought to unit length.
+
+        Raises:
+            ValueError: If the category is not known.
+        """
+        if category not in self.knowledge:
+            raise ValueError(_unknown(category, self.knowledge))
+        normal, anomalous, redundant = self.texts(self.prompts[category])
+        return normal, anomalous, redundant
+
+    @torch.no_grad()
+    def predict_maps(
+        self, images: Tensor, categories: str | Sequence[str] | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Return maps and image scores.
+
+        Args:
+            images: RGB [N, 3, H, W] in [0, 1], of any size.
+            categories: Of all images, or one for each; by default
+                ``category``.
+
+        Returns:
+            Maps [N, h, w] and scores [N]: in (0, 1), maps in (0, 2) with
+            normal images.
+
+        Raises:
+            ValueError: If a category is not known.
+            FittedStateError: If it has no normal images although ``k`` > 0.
+        """
+        names = self._names(categories, len(images))
+        tokens, embedding = self._encode(images)
+        with torch.autocast(images.device.type, enabled=False):
+            patches = F.normalize(tokens[:, :, 1:], dim=-1)
+            embedding = F.normalize(embedding, dim=-1)
+            known = {name: self._direction(name) for name in set(names)}
+            direction = torch.stack([known[n] for n in names]).to(patches)
+            # a soft-max over two is the sigmoid of their difference
+            maps = (patches @ direction[..., None]).sigmoid()[..., 0].mean(0)
+            scores = (embedding * direction).sum(-1).sigmoid()
+            if self.k:
+                maps = maps + self._distances(patches, names)
+                scores = (scores + maps.amax(1)) / 2
+        return maps.unflatten(1, self.path.grid), scores
+
+    def _direction(self, category: str) -> Tensor:
+        """From the normal to the anomalous text feature, by temperature."""
+        normal, anomalous, redundant = self.text_features(category)
+        normal = F.normalize(normal - redundant, dim=0)
+        anomalous = F.normalize(anomalous - redundant, dim=0)
+        return (anomalous - normal) / self.temperature
+
+    def _distances(self, patches: Tensor, names: Sequence[str]) -> Tensor:
+        """Compare unit patches [S, N, L, D] with the memories, to [N, L]."""
+        out = patches.new_empty(patches.shape[1:3])
+        for name in dict.fromkeys(names):
+            if f'{name}/0' not in self.state:
+                fitted = sorted({key.rsplit('/', 1)[0] for key in self.state})
+                raise FittedStateError(
+                    f'KeAD(k={self.k}) has seen no normal images of '
+                    f'{name!r}, only of {", ".join(fitted)}; fit it with '
+                    'images of all categories'
+                )
+            rows = [i for i, other in enumerate(names) if other == name]
+            levels = [
+                nearest(level[rows], self.state[f'{name}/{i}'])
+                for i, level in enumerate(patches)
+            ]
+            out[rows] = torch.stack(levels).mean(0)
+        return out
+
+    def _predict(
+        self, images: Tensor, data_samples: Sequence
+    ) -> tuple[Tensor, Tensor]:
+        return self.predict_maps(images, self._categories(data_samples))
+
+    def _categories(self, data_samples: Sequence) -> list[str]:
+        default = self.category or ''
+        return [s.get('category') or default for s in data_samples]
+
+    def _names(
+        self, categories: str | Sequence[str] | None, count: int
+    ) -> list[str]:
+        """Give each image a known category."""
+        if categories is None or isinstance(categories, str):
+            categories = [categories or self.category or ''] * count
+        if len(categories) != count:
+            raise ValueError(
+                f'{count} images need as many categories, got '
+                f'{len(categories)}'
+            )
+        for name in categories:
+            if name not in self.knowledge:
+                raise ValueError(_unknown(name, self.knowledge))
+        return list(categories)
+
+    def _fit(self, images: FittingImages) -> None:
+        """Keep the patches of k normal images of each category."""
+        kept: dict[str, list[Tensor]] = {}
+        for name, facts in self.knowledge.items():
+            if facts.normal_images:
+                kept[name] = [
+                    self._memorise(self._read(path))
+                    for path in facts.normal_images[: self.k]
+                ]
+        missing = set(self.knowledge) - set(kept)
+        for inputs, samples in images if missing else ():
+            names = self._names(self._categories(samples), len(inputs))
+            for image, name in zip(inputs, names, strict=True):
+                held = kept.setdefault(name, [])
+                if len(held) < self.k and name in missing:
+                    held.append(self._memorise(image[None]))
+            if all(len(kept.get(n, ())) == self.k for n in missing):
+                break
+        for name, held in kept.items():
+            if len(held) < self.k:
+                raise ValueError(
+                    f'KeAD(k={self.k}) needs {self.k} normal images of '
+                    f'{name!r}, got {len(held)}; give more, or lower k'
+                )
+            for level, rows in enumerate(torch.cat(held, dim=1)):
+                self.state[f'{name}/{level}'] = rows.clone()
+
+    def _memorise(self, image: Tensor) -> Tensor:
+        """Return patch features [S, L, D] of an image [1, 3, H, W]."""
+        return self._encode(image)[0][:, 0, 1:]
+
+    def _read(self, path: str) -> Tensor:
+        bgr = torch.from_numpy(read_image(path))
+        rgb = bgr.flip(-1).permute(2, 0, 1)[None]
+        return rgb.to(self.device).float() / 255
+
+
+def nearest(patches: Tensor, memory: Tensor) -> Tensor:
+    """Return half of one minus the largest cosine.
+
+    Args:
+        patches: Of unit length, [N, L, D].
+        memory: Of any length, [M, D].
+
+    Returns:
+        [N, L] in [0, 1].
+    """
+    unit = F.normalize(memory.to(patches), dim=-1)
+    closest = [(patches @ p.T).amax(-1) for p in unit.split(_CHUNK)]
+    return (1 - torch.stack(closest).amax(0)) / 2
+
+
+def _unknown(category: str, known: Iterable[str]) -> str:
+    """Say what is wrong with a category."""
+    if not category:
+        return (
+            'which category? Set `category` of KeAD, or give each data '
+            f'sample one of {", ".join(known)}'
+        )
+    return (
+        f'nothing is known of the category {category!r}, only of '
+        f'{", ".join(known)}; add it to the knowledge file under this name, '
+        'or set `knowledge` to another'
+    )

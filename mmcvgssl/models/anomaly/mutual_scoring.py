@@ -1,0 +1,173 @@
+"""Anomalies of a collection in which nothing is known to be normal."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from mmcvgssl.models.anomaly.base import AnomalyModel
+from mmcvgssl.models.anomaly.fitting import FittingImages
+from mmcvgssl.models.anomaly.patch_features import PatchFeatures, as_rows
+from mmcvgssl.models.anomaly.patch_memory import describe, highest
+from mmcvgssl.models.teachers import FrozenTeacher
+from mmcvgssl.registry import MODELS
+
+
+@MODELS.register_module()
+class MutualScoring(AnomalyModel):
+    """How rarely the like of a patch occurs in the collection's other images.
+
+    Source: "MuSc: Zero-Shot Industrial Anomaly Classification and
+    Segmentation with Mutual Scoring of the Unlabeled Images", ICLR 2024,
+    https://arxiv.org/abs/2401.16753.
+
+    The collection is stood for by images drawn from it at random. A patch's
+    distance to an image is that to the nearest patch of it; the mean over
+    the share of the images that are nearest is the patch's value. Neither
+    labels nor normal images are needed.
+
+    Args:
+        teacher: A frozen teacher with ``levels``, or its config.
+        references: Images drawn; memory is references * h * w * D numbers.
+        share: Of the references that are averaged over, the nearest ones.
+        neighbourhoods: Sides of the averages of features; values are
+            averaged over them.
+        top: Share of the highest patches that makes the image score.
+        normalise: See :class:`PatchFeatures`.
+        grid: See :class:`PatchFeatures`.
+        seed: Of the draw.
+        **kwargs: Of :class:`AnomalyModel`.
+
+    Raises:
+        ValueError: If an option is out of range, or the collection has but
+            one image.
+    """
+
+    needs_fit = True
+    fits_on_collection = True
+
+    def __init__(
+        self,
+        teacher: FrozenTeacher | dict,
+        references: int = 100,
+        share: float = 0.3,
+        neighbourhoods: Sequence[int] = (1, 3, 5),
+        top: float = 0.0,
+        normalise: bool = True,
+        grid: Sequence[int] | None = None,
+        seed: int = 0,
+        **kwargs,
+    ) -> None:
+        if references < 2 or not 0 < share <= 1 or not 0 <= top <= 1:
+            raise ValueError(
+                'expected references >= 2, share in (0, 1] and top in [0, 1]'
+                f', got {references}, {share} and {top}'
+            )
+        if not neighbourhoods:
+            raise ValueError('expected at least one neighbourhood, got none')
+        settings = dict(
+            teacher=describe(teacher),
+            references=references,
+            share=share,
+            neighbourhoods=list(neighbourhoods),
+            top=top,
+            normalise=normalise,
+            grid=None if grid is None else list(grid),
+            seed=seed,
+        )
+        super().__init__(settings, **kwargs)
+        first = PatchFeatures(teacher, neighbourhoods[0], normalise, grid)
+        self.scales = [first] + [
+            PatchFeatures(first.teacher, side, normalise, grid)
+            for side in neighbourhoods[1:]
+        ]
+        # registered once, for all scales
+        self.teacher = first.teacher
+        self.references, self.share = references, share
+        self.fit_sample = references
+        self.top, self.seed = top, seed
+
+    def predict_maps(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Score images that are not among the references."""
+        none = torch.zeros(len(images), dtype=torch.int64)
+        return self._score(images, none)
+
+    def _predict(
+        self, images: Tensor, data_samples: Sequence
+    ) -> tuple[Tensor, Tensor]:
+        return self._score(images, identities(data_samples))
+
+    def _score(self, images: Tensor, names: Tensor) -> tuple[Tensor, Tensor]:
+        levels = self.teacher.local_features(images)
+        known = self.state['names']
+        made = []
+        for i, scale in enumerate(self.scales):
+            maps = scale.join(levels)
+            memory = self.state[f'patches.{i}'].to(maps)  # [R, L, D]
+            rows = as_rows(maps).view(len(images), -1, maps.shape[1])
+            made += [
+                torch.stack(
+                    [
+                        self._rarity(own, memory[known != name.to(known)])
+                        for own, name in zip(rows, names, strict=True)
+                    ]
+                )
+            ]
+        mean = torch.stack(made).mean(0).view(len(images), *maps.shape[-2:])
+        return mean, highest(mean, self.top)
+
+    def _rarity(self, rows: Tensor, memory: Tensor) -> Tensor:
+        """Average distances of patches [L, D] to images [R, L, D]."""
+        squares = memory.square().sum(2)
+        table = torch.stack(
+            [
+                torch.addmm(s, rows, m.T, alpha=-2).amin(1)
+                for s, m in zip(squares, memory, strict=True)
+            ]
+        )
+        table = (table + rows.square().sum(1)).clamp_(min=0).sqrt_()
+        count = max(round(self.share * len(table)), 1)
+        return table.topk(count, dim=0, largest=False).values.mean(0)
+
+    def _fit(self, images: FittingImages) -> None:
+        random = torch.Generator().manual_seed(self.seed)
+        kept: list[tuple[float, int, list[Tensor]]] = []
+        for inputs, samples in images:
+            keys = torch.rand(
+                len(inputs), generator=random, dtype=torch.float64
+            ).tolist()
+            bar = kept[-1][0] if len(kept) == self.references else -1.0
+            chosen = [i for i, key in enumerate(keys) if key > bar]
+            if not chosen:
+                continue
+            levels = self.teacher.local_features(inputs[chosen])
+            scales = [s.join(levels).half() for s in self.scales]
+            names = identities([samples[i] for i in chosen]).tolist()
+            for j, i in enumerate(chosen):
+                # a copy: a view would keep the whole batch
+                rows = [as_rows(m[j : j + 1]).clone() for m in scales]
+                kept.append((keys[i], names[j], rows))
+            kept.sort(key=lambda item: -item[0])
+            del kept[self.references :]
+        if len(kept) < 2:
+            raise ValueError(
+                'MutualScoring compares an image with others: expected a '
+                f'collection of at least 2 images, got {len(kept)}'
+            )
+        self.state = {'names': torch.tensor([name for _, name, _ in kept])}
+        for i in range(len(self.scales)):
+            patches = torch.stack([rows[i] for _, _, rows in kept])
+            self.state[f'patches.{i}'] = patches
+
+
+def identities(data_samples: Sequence) -> Tensor:
+    """Return a number per image, of its path; 0 where there is none."""
+    names = []
+    for sample in data_samples:
+        path = sample.get('img_path') if sample is not None else None
+        digest = hashlib.sha256(str(path).encode()).digest()[:7]
+        names.append(0 if path is None else int.from_bytes(digest, 'big'))
+    return torch.tensor(names, dtype=torch.int64)

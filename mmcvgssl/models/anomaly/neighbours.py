@@ -1,0 +1,39 @@
+"""Nearest patches of a memory."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+# distances held at once: 64 MiB
+_BLOCK = 1 << 24
+
+
+def nearest_patches(
+    patches: Tensor, memory: Tensor, k: int = 1
+) -> tuple[Tensor, Tensor]:
+    """Find the nearest patches of a memory by Euclidean distance.
+
+    Args:
+        patches: [n, D].
+        memory: [m, D].
+        k: Neighbours wanted.
+
+    Returns:
+        Distances and indices, [n, k] each, the nearest first.
+    """
+    k = min(k, len(memory))
+    squares = memory.square().sum(1)
+    rows = max(_BLOCK // len(memory), 1)
+    distances, indices = [], []
+    for part in patches.split(rows):
+        # the patch's own square changes no order: it is added at the end
+        table = torch.addmm(squares, part, memory.T, alpha=-2)
+        if k == 1:
+            best, index = table.min(dim=1, keepdim=True)
+        else:
+            best, index = table.topk(k, dim=1, largest=False)
+        own = part.square().sum(1, keepdim=True)
+        distances.append((best + own).clamp_(min=0).sqrt_())
+        indices.append(index)
+    return torch.cat(distances), torch.cat(indices)

@@ -1,0 +1,90 @@
+"""Local features of a frozen image encoder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from mmcvgssl.models.teachers import FrozenTeacher
+from mmcvgssl.registry import MODELS
+
+
+class PatchFeatures(nn.Module):
+    """Maps of several levels of a teacher on one grid.
+
+    Each level is averaged over a small neighbourhood, resized to the finest
+    level's grid and L2-normalised or not; then levels are concatenated.
+
+    Args:
+        teacher: A :class:`FrozenTeacher` with ``levels``, or its config.
+        neighbourhood: Side of the average, odd; 1 leaves levels as they are.
+        normalise: Give every level of every patch unit length, so that no
+            level outweighs another.
+        grid: Height and width of the maps; by default the finest level's.
+
+    Raises:
+        ValueError: If the teacher has no levels or an option is out of range.
+    """
+
+    def __init__(
+        self,
+        teacher: FrozenTeacher | dict,
+        neighbourhood: int = 3,
+        normalise: bool = True,
+        grid: Sequence[int] | None = None,
+    ) -> None:
+        super().__init__()
+        if isinstance(teacher, dict):
+            teacher = MODELS.build(teacher)
+        if not isinstance(teacher, FrozenTeacher):
+            raise TypeError(
+                'expected a frozen teacher of mmcvgssl.models.teachers, got '
+                f'{type(teacher).__name__}'
+            )
+        if not teacher.levels:
+            raise ValueError(
+                f'{type(teacher).__name__} gives no local features: set its '
+                '`levels`, such as levels=(2, 3)'
+            )
+        if neighbourhood < 1 or neighbourhood % 2 == 0:
+            raise ValueError(
+                f'neighbourhood must be odd and positive, got {neighbourhood}'
+            )
+        self.teacher = teacher
+        self.neighbourhood = neighbourhood
+        self.normalise = normalise
+        self.grid = None if grid is None else (int(grid[0]), int(grid[1]))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Map RGB images [N, 3, H, W] in [0, 1] to [N, D, h, w]."""
+        return self.join(self.teacher.local_features(images))
+
+    def join(self, levels: Sequence[Tensor]) -> Tensor:
+        """Bring levels [N, C, h, w] to one grid, [N, D, h, w]."""
+        grid = self.grid or max(tuple(m.shape[-2:]) for m in levels)
+        joined = []
+        for level in levels:
+            level = smooth(level, self.neighbourhood)
+            if tuple(level.shape[-2:]) != grid:
+                level = F.interpolate(
+                    level, grid, mode='bilinear', align_corners=False
+                )
+            joined.append(
+                F.normalize(level, dim=1) if self.normalise else level
+            )
+        return torch.cat(joined, dim=1)
+
+
+def smooth(level: Tensor, side: int) -> Tensor:
+    """Average maps [N, C, h, w] over neighbourhoods, smaller at borders."""
+    if side == 1:
+        return level
+    return F.avg_pool2d(level, side, 1, side // 2, count_include_pad=False)
+
+
+def as_rows(maps: Tensor) -> Tensor:
+    """Lay out maps [N, D, h, w] as patches [N * h * w, D]."""
+    return maps.permute(0, 2, 3, 1).reshape(-1, maps.shape[1])

@@ -1,0 +1,197 @@
+"""What is known of a kind of object, and the prompts made of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+NORMAL_STATES = ('{}', 'flawless {}', 'perfect {}', 'unblemished {}')
+ANOMALOUS_STATES = (
+    'damaged {}',
+    '{} with flaw',
+    '{} with defect',
+    '{} with damage',
+)
+TEMPLATES = (
+    'a photo of the {}.',
+    'a cropped photo of the {}.',
+    'a cropped photo of a {}.',
+    'a close-up photo of the {}.',
+    'a close-up photo of a {}.',
+    'a bright photo of the {}.',
+    'a bright photo of a {}.',
+    'a dark photo of the {}.',
+    'a dark photo of a {}.',
+    'a jpeg corrupted photo of the {}.',
+    'a jpeg corrupted photo of a {}.',
+    'a blurry photo of the {}.',
+    'a blurry photo of a {}.',
+    'a photo of the small {}.',
+    'a photo of a small {}.',
+    'a photo of the large {}.',
+    'a photo of a large {}.',
+    'a photo of the {} for visual inspection.',
+    'a photo of a {} for visual inspection.',
+    'a photo of the {} for anomaly detection.',
+    'a photo of a {} for anomaly detection.',
+)
+SHIPPED = Path(__file__).parent / 'knowledge'
+_SUFFIXES = ('.yaml', '.yml', '.json')
+_FORMAT = (
+    'expected {category: {name: what prompts call it, good: [phrases with '
+    '{}], defects: [sentences with {}], normal_images: [paths, optional]}}'
+)
+
+
+class KnowledgeError(ValueError):
+    """A knowledge file that does not say what is needed."""
+
+
+@dataclass(frozen=True)
+class Knowledge:
+    """What an expert tells of one category.
+
+    Args:
+        name: What the prompts call the object.
+        good: Phrases with ``{}`` for the object in order.
+        defects: Sentences with ``{}`` for the object with its defects.
+        normal_images: Paths of images without defects.
+    """
+
+    name: str
+    good: tuple[str, ...]
+    defects: tuple[str, ...]
+    normal_images: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Prompts:
+    """Sentences for the normal, the anomalous and no particular object."""
+
+    normal: tuple[str, ...]
+    anomalous: tuple[str, ...]
+    redundant: tuple[str, ...]
+
+
+def build_prompts(knowledge: Knowledge) -> Prompts:
+    """Put the states of an object into every template."""
+
+    def fill(states: Sequence[str]) -> tuple[str, ...]:
+        return tuple(
+            template.replace('{}', state.replace('{}', knowledge.name))
+            for state in states
+            for template in TEMPLATES
+        )
+
+    return Prompts(
+        normal=fill((*NORMAL_STATES, *knowledge.good)),
+        anomalous=fill((*ANOMALOUS_STATES, *knowledge.defects)),
+        redundant=tuple(t.replace('{}', '') for t in TEMPLATES),
+    )
+
+
+def shipped_knowledge() -> list[str]:
+    """Name the knowledge files of the package."""
+    return sorted(path.stem for path in SHIPPED.glob('*.yaml'))
+
+
+def load_knowledge(
+    source: str | Path | Mapping[str, Any],
+) -> dict[str, Knowledge]:
+    """Read what is known of one or several categories.
+
+    Args:
+        source: A shipped name (:func:`shipped_knowledge`), the path of a
+            YAML or JSON file, or the content of such a file. Paths of normal
+            images are relative to the file's folder.
+
+    Returns:
+        Category to knowledge.
+
+    Raises:
+        FileNotFoundError: If there is no such file or shipped name.
+        KnowledgeError: If a file does not have the format.
+    """
+    if isinstance(source, Mapping):
+        return _parse(source, 'knowledge', Path())
+    path = Path(source)
+    if path.suffix.lower() not in _SUFFIXES:
+        path = SHIPPED / f'{source}.yaml'
+    if not path.is_file():
+        raise FileNotFoundError(
+            f'no knowledge {str(source)!r}: give the path of a '
+            f'{", ".join(_SUFFIXES)} file, or one of '
+            f'{", ".join(shipped_knowledge())}'
+        )
+    text = path.read_text(encoding='utf-8')
+    try:
+        if path.suffix.lower() == '.json':
+            content = json.loads(text)
+        else:
+            content = yaml.safe_load(text)
+    except (ValueError, yaml.YAMLError) as error:
+        raise KnowledgeError(f'{path} cannot be read: {error}') from error
+    return _parse(content, str(path), path.parent)
+
+
+def _parse(content: Any, where: str, folder: Path) -> dict[str, Knowledge]:
+    if not isinstance(content, Mapping) or not content:
+        raise KnowledgeError(f'{where}: {_FORMAT}')
+    return {
+        str(category): _parse_one(entry, f'{where}: {category}', folder)
+        for category, entry in content.items()
+    }
+
+
+def _parse_one(entry: Any, where: str, folder: Path) -> Knowledge:
+    if not isinstance(entry, Mapping):
+        raise KnowledgeError(f'{where}: {_FORMAT}')
+    known = set(Knowledge.__dataclass_fields__)
+    if unknown := sorted(set(entry) - known):
+        raise KnowledgeError(
+            f'{where} has {", ".join(map(str, unknown))}, which mean nothing '
+            f'here; {_FORMAT}'
+        )
+    name = entry.get('name')
+    if not isinstance(name, str) or not name.strip():
+        raise KnowledgeError(f'{where}: name is {name!r}; {_FORMAT}')
+    paths = _texts(entry.get('normal_images', []), f'{where}: normal_images')
+    return Knowledge(
+        name,
+        _phrases(entry, 'good', where),
+        _phrases(entry, 'defects', where),
+        tuple(str(folder / path) for path in paths),
+    )
+
+
+def _phrases(entry: Mapping, key: str, where: str) -> tuple[str, ...]:
+    texts = _texts(entry.get(key), f'{where}: {key}')
+    if not texts:
+        raise KnowledgeError(
+            f'{where}: {key} is empty; write at least one, such as '
+            + ("'clean {}'" if key == 'good' else "'{} with a deep scratch'")
+        )
+    for text in texts:
+        if '{}' not in text:
+            raise KnowledgeError(
+                f'{where}: {key} has {text!r} without {{}}, where the name '
+                'of the object goes'
+            )
+    return texts
+
+
+def _texts(value: Any, where: str) -> tuple[str, ...]:
+    value = [] if value is None else value
+    if not isinstance(value, Sequence) or isinstance(value, str):
+        raise KnowledgeError(f'{where} is {value!r}, expected a list of texts')
+    for text in value:
+        if not isinstance(text, str):
+            raise KnowledgeError(
+                f'{where} has {text!r}, expected text; put quotes around it'
+            )
+    return tuple(value)

@@ -1,0 +1,126 @@
+"""Text features of prompts, computed once."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from mmengine.logging import MMLogger
+from safetensors.torch import load as from_safetensors
+from safetensors.torch import save as to_safetensors
+from torch import Tensor, nn
+
+from mmcvgssl.models.anomaly.prompts import Prompts
+from mmcvgssl.models.anomaly.vv_attention import at_least_float
+from mmcvgssl.utils import atomic_write
+
+_BATCH = 64
+
+
+class TextCache:
+    """Averages a CLIP's embeddings of prompts and keeps the result.
+
+    Entries are named by the digest of the token numbers and of the weights,
+    so that neither another wording nor another model meets an old one.
+
+    Args:
+        clip: An open_clip model.
+        tokenizer: List of texts to token numbers [N, T].
+        digest: Of the model (:func:`model_digest`).
+        folder: Where entries are kept between runs; None: in memory only.
+    """
+
+    def __init__(
+        self,
+        clip: nn.Module,
+        tokenizer: Callable[[list[str]], Tensor],
+        digest: str,
+        folder: str | Path | None = None,
+    ) -> None:
+        self.clip: Any = clip
+        self.tokenizer = tokenizer
+        self.digest = digest
+        self.folder = None if folder is None else Path(folder)
+        self._known: dict[Prompts, Tensor] = {}
+
+    def __call__(self, prompts: Prompts) -> Tensor:
+        """Return features [3, D] of unit length, on the CPU.
+
+        Rows are those of normal, anomalous and redundant prompts: the mean
+        over embeddings of unit length, brought to unit length again.
+        """
+        if prompts not in self._known:
+            self._known[prompts] = self._load(
+                [
+                    self._tokens(texts)
+                    for texts in (
+                        prompts.normal,
+                        prompts.anomalous,
+                        prompts.redundant,
+                    )
+                ]
+            )
+        return self._known[prompts]
+
+    def _tokens(self, texts: Sequence[str]) -> Tensor:
+        tokens = self.tokenizer(list(texts))
+        size = getattr(self.clip, 'vocab_size', None)
+        if size is not None and int(tokens.max()) >= size:
+            raise ValueError(
+                f'the tokenizer gives numbers up to {int(tokens.max())}, but '
+                f'this CLIP knows {size} tokens; set `tokenizer` to its own'
+            )
+        return tokens
+
+    def _load(self, kinds: list[Tensor]) -> Tensor:
+        if self.folder is None:
+            return self._encode(kinds)
+        digest = hashlib.sha256(self.digest.encode())
+        for tokens in kinds:
+            digest.update(str(tuple(tokens.shape)).encode())
+            digest.update(tokens.cpu().numpy().tobytes())
+        path = self.folder / f'{digest.hexdigest()[:32]}.safetensors'
+        if path.is_file():
+            try:
+                return from_safetensors(path.read_bytes())['features']
+            except Exception as error:
+                MMLogger.get_current_instance().warning(
+                    f'{path} cannot be read and is made again: {error}'
+                )
+        features = self._encode(kinds)
+        atomic_write(path, to_safetensors({'features': features}))
+        return features
+
+    @torch.no_grad()
+    def _encode(self, kinds: list[Tensor]) -> Tensor:
+        device = next(self.clip.parameters()).device
+        means = []
+        with torch.autocast(device.type, enabled=False):
+            for tokens in kinds:
+                embedded = [
+                    F.normalize(
+                        at_least_float(self.clip.encode_text(part.to(device))),
+                        dim=-1,
+                    )
+                    for part in tokens.split(_BATCH)
+                ]
+                mean = torch.cat(embedded).mean(0)
+                means.append(F.normalize(mean, dim=0))
+        return torch.stack(means).cpu()
+
+
+def model_digest(model: nn.Module) -> str:
+    """Digest of a model's structure and weights."""
+    digest = hashlib.sha256(repr(model).encode())
+    for module in model.modules():
+        # what repr() does not tell
+        digest.update(str(getattr(module, 'num_heads', '')).encode())
+    for name, value in model.state_dict().items():
+        value = value.detach().cpu().contiguous()
+        digest.update(f'{name}{tuple(value.shape)}{value.dtype}'.encode())
+        digest.update(value.reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()[:32]

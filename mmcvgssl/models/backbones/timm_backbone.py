@@ -1,0 +1,69 @@
+"""A model of timm as a backbone that starts from a package's weights."""
+
+from __future__ import annotations
+
+import timm
+from mmpretrain.models.backbones import TIMMBackbone
+from torch import Tensor
+
+from mmcvgssl.models.teachers.weights import (
+    WeightsError,
+    load_package,
+    read_weights,
+)
+from mmcvgssl.models.weights import compare
+from mmcvgssl.registry import MODELS
+
+PACKAGE = 'package:'
+
+
+@MODELS.register_module()
+class TimmBackbone(TIMMBackbone):
+    """mmpretrain's ``TIMMBackbone`` with weights that need no hub.
+
+    Args:
+        model_name: Name that ``timm.create_model`` knows.
+        weights: ``'package:<name>'`` as of :class:`TimmTeacher`, or a file
+            with timm's names; loaded by ``init_weights``. None: random.
+        **kwargs: Of ``TIMMBackbone``.
+
+    Raises:
+        ValueError: If the package is not a known one.
+        FileNotFoundError: If the file is missing.
+        WeightsError: If weights do not fit.
+    """
+
+    def __init__(
+        self, model_name: str, weights: str | None = None, **kwargs
+    ) -> None:
+        super().__init__(model_name, **kwargs)
+        self.model_name, self.weights = model_name, weights
+
+    def init_weights(self) -> None:
+        """Load the weights, if any are named."""
+        super().init_weights()
+        if self.weights is None:
+            return
+        state = self._state(self.weights)
+        report = compare(self.timm_model, state)
+        # a convolution that another block has replaced starts anew
+        replaced = {key.rpartition('.')[0] for key in report.unexpected}
+        known = {name for name, _ in self.timm_model.named_modules()}
+        if not report.matched or report.mismatched or replaced - known - HEAD:
+            raise WeightsError(
+                f'{self.weights} does not hold weights of timm '
+                f'{self.model_name}\n{report.summary()}'
+            )
+        self.timm_model.load_state_dict(state, strict=False)
+
+    def _state(self, weights: str) -> dict[str, Tensor]:
+        if not weights.startswith(PACKAGE):
+            return read_weights(weights, option='weights')
+        # the package lists tensors in the order of a whole classifier's
+        whole = timm.create_model(self.model_name)
+        load_package(whole, weights.removeprefix(PACKAGE))
+        return whole.state_dict()
+
+
+# of the classifier, which a backbone is without
+HEAD = {'classifier', 'fc', 'head', 'head.fc'}

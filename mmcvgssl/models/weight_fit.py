@@ -1,0 +1,111 @@
+"""Loading what fits of a checkpoint, if that is nearly all of a backbone.
+
+The next stage of a pretraining differs at the edges: a Swin gets output
+norms, a window another size, a head other classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from mmengine.logging import print_log
+from mmpretrain.models.utils import resize_relative_position_bias_table
+from torch import Tensor, nn
+
+from mmcvgssl.models.weights import (
+    COUNTER,
+    KeyMismatchError,
+    KeyReport,
+    compare,
+)
+
+LEAST = 0.95
+TABLE, INDEX = 'relative_position_bias_table', 'relative_position_index'
+
+
+def load_fitting(
+    module: nn.Module,
+    state: Mapping[str, Tensor],
+    source: str,
+    least: float = LEAST,
+) -> KeyReport:
+    """Load the weights that fit a backbone, or nothing if they are too few.
+
+    Args:
+        module: The backbone.
+        state: Tensors by the backbone's own names.
+        source: Where they come from, for messages.
+        least: Share of the backbone's weights that must fit, in [0, 1].
+
+    Raises:
+        KeyMismatchError: If fewer fit; names all that do not.
+    """
+    state = resize_tables(module, state)
+    report = fit_report(module, state)
+    require_share(report, type(module).__name__, source, least)
+    fitting = {key: state[key] for key in report.matched}
+    module.load_state_dict(fitting, strict=False)
+    print_log(
+        f'Loaded {source} into {type(module).__name__}\n{report.summary()}',
+        logger='current',
+    )
+    return report
+
+
+def fit_report(module: nn.Module, state: Mapping[str, Tensor]) -> KeyReport:
+    """Compare weights; what follows from the model's settings is left out.
+
+    That are counters of batches and indices of position tables.
+    """
+    report = compare(module, state)
+    for keys in (report.matched, report.missing, report.mismatched):
+        keys[:] = [k for k in keys if not _derived(k)]
+    report.unexpected = [k for k in report.unexpected if not _derived(k)]
+    return report
+
+
+def require_share(
+    report: KeyReport, name: str, source: str, least: float = LEAST
+) -> None:
+    """Stop where too few of a module's weights fit.
+
+    Raises:
+        KeyMismatchError: Names all that do not.
+    """
+    matched = len(report.matched)
+    total = matched + len(report.missing) + len(report.mismatched)
+    if not total or matched < least * total:
+        raise KeyMismatchError(
+            f'Expected weights for at least {least:.0%} of {name}, got '
+            f'{matched} of {total} from {source}. Build the backbone with '
+            'the settings that it was trained with, or take a checkpoint of '
+            'this architecture; names of another package are converted by '
+            f'tools/export_backbone.py.\n{report.summary()}'
+        )
+
+
+def resize_tables(
+    module: nn.Module, state: Mapping[str, Tensor]
+) -> dict[str, Tensor]:
+    """Resize relative position tables to the module's windows.
+
+    Tables are [(2w - 1)^2, heads] for windows of w patches a side.
+    """
+    own = module.state_dict()
+    resized = dict(state)
+    for key, table in state.items():
+        want = own.get(key)
+        if not key.endswith(TABLE) or want is None:
+            continue
+        if table.shape == want.shape or table.shape[1:] != want.shape[1:]:
+            continue
+        sides = [round(len(t) ** 0.5) for t in (table, want)]
+        resized[key] = resize_relative_position_bias_table(
+            *sides, table, table.shape[1]
+        )
+    return resized
+
+
+def _derived(key: str) -> bool:
+    # a mismatched key is followed by its shapes
+    return key.split(' ')[0].endswith((COUNTER, INDEX))

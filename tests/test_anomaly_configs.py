@@ -1,0 +1,131 @@
+"""Every shipped map generator: found by glob, fitted and tested on trees."""
+
+import uuid
+
+import cv2
+import numpy as np
+import pytest
+
+from mmcvgssl.apis import build_runner, load_config
+from mmcvgssl.models.anomaly import AnomalyModel, KeAD
+from mmcvgssl.registry import MODELS
+from tests.clips import make_clip, tokenize
+from tests.data import CONFIGS, picture
+
+RECIPES = sorted((CONFIGS / 'anomaly').glob('[!_]*/*.py'))
+GENERATORS = {
+    'kead': 'KeAD',
+    'patch-memory': 'PatchMemory',
+    'gaussian-patch': 'GaussianPatch',
+    'map-ensemble': 'MapEnsemble',
+    'mutual-scoring': 'MutualScoring',
+}
+SIDE = 40
+
+
+@MODELS.register_module(force=True)
+class TinyKeAD(KeAD):
+    """KeAD around a tiny random CLIP."""
+
+    def __init__(self, **kwargs) -> None:
+        super().__init__(clip=make_clip(4), tokenizer=tokenize, **kwargs)
+
+
+def save(path, seed: int, spot: bool = False) -> None:
+    """Write a picture, with a bright spot for a defect."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image = np.asarray(picture(seed, SIDE)).copy()
+    if spot:
+        image[8:16, 20:30] = 255
+    cv2.imwrite(str(path), image)
+
+
+def save_mask(path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    mask = np.zeros((SIDE, SIDE), np.uint8)
+    mask[8:16, 20:30] = 255
+    cv2.imwrite(str(path), mask)
+
+
+@pytest.fixture(scope='module')
+def roots(tmp_path_factory):
+    """Make a tree in each layout that the recipes read."""
+    root = tmp_path_factory.mktemp('trees')
+    for i in range(6):
+        save(root / f'folder/good/{i}.png', 3 * i)
+        save(root / f'mvtec/bottle/train/good/{i}.png', 3 * i)
+        save(root / f'magnetic_tile/MT_Free/Imgs/{i}.jpg', 3 * i)
+    for i in range(2):
+        save(root / f'folder/good/t{i}.png', 90 + 3 * i)
+        save(root / f'folder/dent/{i}.png', 60 + 3 * i, spot=True)
+        save(root / f'mvtec/bottle/test/good/{i}.png', 90 + 3 * i)
+        save(root / f'mvtec/bottle/test/dent/{i}.png', 60 + 3 * i, spot=True)
+        save_mask(root / f'mvtec/bottle/ground_truth/dent/{i}_mask.png')
+        save(root / f'magnetic_tile/MT_Free/Imgs/t{i}.jpg', 90 + 3 * i)
+        save(root / f'magnetic_tile/MT_Crack/Imgs/{i}.jpg', 60 + 3 * i, True)
+        save_mask(root / f'magnetic_tile/MT_Crack/Imgs/{i}.png')
+    for name, good, bad, end in (
+        ('folder', 'good', 'dent', 'png'),
+        ('magnetic_tile', 'MT_Free/Imgs', 'MT_Crack/Imgs', 'jpg'),
+    ):
+        lists = root / name / 'mmcvgssl'
+        lists.mkdir()
+        train = [f'{good}/{i}.{end} 0\n' for i in range(6)]
+        test = [f'{good}/t{i}.{end} 0\n{bad}/{i}.{end} 1\n' for i in range(2)]
+        (lists / 'train.txt').write_text(''.join(train))
+        (lists / 'test.txt').write_text(''.join(test))
+    return root
+
+
+def test_there_are_recipes():
+    assert len(RECIPES) >= 11
+
+
+@pytest.mark.parametrize('path', RECIPES, ids=lambda p: p.stem)
+def test_a_recipe_fits_and_tests(path, roots, tmp_path):
+    generator, _, data = path.stem.rpartition('_')
+    kind = generator.split('_')[0]
+    assert path.parent.name == kind.replace('-', '_')
+    root = roots / data.replace('-', '_')
+    options = {'data_root': str(root), 'work_dir': str(tmp_path / 'work')}
+    if data == 'mvtec':
+        options['category'] = 'bottle'
+    cfg = load_config(path, options)
+    assert cfg.model.type == f'mmcvgssl.{GENERATORS[kind]}'
+    if kind == 'kead':
+        for key in ('model_name', 'pretrained', 'input_size', 'cache_dir'):
+            cfg.model.pop(key)
+        cfg.model.type = 'mmcvgssl.TinyKeAD'
+        if data == 'mvtec':
+            cfg.model.category = 'bottle'
+    for part in cfg.model.get('members', [cfg.model]):
+        if kind == 'kead':
+            break
+        part.teacher.update(
+            type='mmcvgssl.TimmTeacher',
+            model_name='test_efficientnet',
+            weights=None,
+            allow_random=True,
+            input_size=32,
+            levels=tuple(level - 2 for level in part.teacher.levels),
+        )
+    for loader in (cfg.fit_dataloader, cfg.test_dataloader):
+        loader.update(num_workers=0, batch_size=3)
+        loader.pop('persistent_workers', None)
+    cfg.experiment_name, cfg.launcher = uuid.uuid4().hex, 'none'
+    runner = build_runner(cfg)
+    assert isinstance(runner.model, AnomalyModel)
+    metrics = runner.test()
+    assert np.isfinite(metrics['image_auroc'])
+    assert 0 <= metrics['image_auroc'] <= 1
+    if data != 'folder':
+        assert np.isfinite(metrics['pixel_aupro'])
+    assert (
+        runner.model.needs_fit
+        == (tmp_path / 'work').joinpath('fitted.safetensors').is_file()
+    )
+
+
+def test_models_are_found_by_their_scope():
+    for name in GENERATORS.values():
+        assert MODELS.get(f'mmcvgssl.{name}') is not None

@@ -1,0 +1,148 @@
+"""Masks as they lie around: grey, coloured, deep, turned, wrong."""
+
+import numpy as np
+import pytest
+from mmpretrain.datasets import PackInputs
+from PIL import Image
+
+from mmcvgssl.datasets.transforms import (
+    LoadImage,
+    LoadMask,
+    SquareResize,
+    UnreadableImageError,
+    read_mask,
+)
+from tests.data import picture
+
+VALUES = np.array([[0, 1, 90], [254, 255, 0]], np.uint8)
+
+
+def save(path, values, mode=None) -> str:
+    image = Image.fromarray(values)
+    (image.convert(mode) if mode else image).save(path)
+    return str(path)
+
+
+def results(tmp_path, mask_path, label=1, shape=(2, 3)) -> dict:
+    return {
+        'img_path': str(tmp_path / 'image.png'),
+        'mask_path': mask_path,
+        'gt_label': label,
+        'ori_shape': shape,
+    }
+
+
+@pytest.mark.parametrize('mode', [None, 'RGB', 'RGBA', 'LA', 'P'])
+@pytest.mark.parametrize(
+    ('threshold', 'expected'),
+    [
+        (0, [[0, 1, 1], [1, 1, 0]]),
+        (1, [[0, 0, 1], [1, 1, 0]]),
+        (127, [[0, 0, 0], [1, 1, 0]]),
+        (254, [[0, 0, 0], [0, 1, 0]]),
+    ],
+)
+def test_values_above_the_threshold_are_defect(
+    tmp_path, mode, threshold, expected
+):
+    file = save(tmp_path / 'a.png', VALUES, mode)
+    mask = LoadMask(threshold)(results(tmp_path, file))['gt_mask']
+    assert (mask.dtype, mask.tolist()) == (np.uint8, expected)
+
+
+def test_colours_bits_and_deep_values(tmp_path):
+    colour = np.zeros((2, 3, 3), np.uint8)
+    colour[0, 0, 0], colour[1, 1, 2] = 1, 200
+    expected = [[1, 0, 0], [0, 1, 0]]
+    file = save(tmp_path / 'colour.png', colour)
+    assert read_mask(file).tolist() == expected
+    file = save(tmp_path / 'bits.png', VALUES > 200)
+    assert read_mask(file).tolist() == [[0, 0, 0], [1, 1, 0]]
+    deep = save(tmp_path / 'deep.png', VALUES.astype(np.uint16) * 256)
+    assert read_mask(deep, 300).tolist() == [[0, 0, 1], [1, 1, 0]]
+
+
+def test_a_turned_mask_is_turned_as_its_image(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(VALUES).save(tmp_path / 'a.png', exif=exif)
+    turned = np.rot90(VALUES > 0, -1).astype(np.uint8)
+    assert read_mask(str(tmp_path / 'a.png')).tolist() == turned.tolist()
+
+
+def test_without_a_mask_good_is_empty_and_defect_unknown(tmp_path):
+    good = LoadMask()(results(tmp_path, None, label=0, shape=(4, 7)))
+    assert good['gt_mask'].shape == (4, 7)
+    assert good['gt_mask'].dtype == np.uint8
+    assert not good['gt_mask'].any()
+    assert 'gt_mask' not in LoadMask()(results(tmp_path, None))
+    with pytest.raises(ValueError, match=r'image\.png is defective, but has'):
+        LoadMask(required=True)(results(tmp_path, None))
+    LoadMask(required=True)(results(tmp_path, None, label=0))
+
+
+def test_an_empty_mask_is_kept_whatever_the_label(tmp_path):
+    file = save(tmp_path / 'a.png', VALUES * 0)
+    for label in (0, 1):
+        loaded = LoadMask()(results(tmp_path, file, label))
+        assert loaded['gt_mask'].tolist() == [[0] * 3] * 2
+
+
+@pytest.mark.parametrize(
+    ('kwargs', 'message'),
+    [
+        (
+            {'shape': (3, 2)},
+            r'mask .*a\.png is 3 wide and 2 high and its image .*image\.png '
+            '2 wide and 3 high',
+        ),
+        ({'label': 0}, r'image\.png is good, but its mask .*a\.png has 4 pix'),
+    ],
+)
+def test_masks_that_do_not_fit(tmp_path, kwargs, message):
+    file = save(tmp_path / 'a.png', VALUES)
+    with pytest.raises(ValueError, match=message):
+        LoadMask()(results(tmp_path, file, **kwargs))
+    with pytest.raises(ValueError, match='threshold is 0 or more, got -1'):
+        LoadMask(-1)
+
+
+@pytest.mark.parametrize('content', [None, b'', b'no picture'])
+def test_unreadable_masks_are_named(tmp_path, content):
+    file = tmp_path / 'a.png'
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(UnreadableImageError, match=r'a\.png'):
+        LoadMask()(results(tmp_path, str(file)))
+
+
+def test_the_mask_stays_as_large_as_the_file(tmp_path):
+    picture(0, 24).crop((0, 0, 24, 10)).save(tmp_path / 'image.png')
+    mask = np.zeros((10, 24), np.uint8)
+    mask[2:5, 7:20] = 255
+    held = results(tmp_path, save(tmp_path / 'mask.png', mask))
+    pack = PackInputs(algorithm_keys=('gt_mask',), meta_keys=('ori_shape',))
+    for step in (LoadImage(), LoadMask(), SquareResize(16), pack):
+        held = step(held)
+    assert held['inputs'].shape == (3, 16, 16)
+    sample = held['data_samples']
+    assert sample.gt_mask.tolist() == (mask > 0).astype(int).tolist()
+    assert sample.ori_shape == (10, 24)
+    assert int(sample.gt_label) == 1
+
+
+@pytest.mark.parametrize('shape', [(10, 24), (24, 10), (5, 5)])
+def test_square_resize(shape):
+    image = np.zeros((*shape, 3), np.uint8)
+    image[: shape[0] // 2] = 200
+    out = SquareResize(8, interpolation='nearest')({'img': image})
+    assert out['img'].shape == (8, 8, 3)
+    assert out['img_shape'] == (8, 8)
+    assert out['img'][0, 0, 0] == 200
+    assert out['img'][-1, -1, 0] == 0
+
+
+@pytest.mark.parametrize('size', [0, -3, 2.5, (8, 8), '8'])
+def test_square_resize_takes_pixels(size):
+    with pytest.raises(ValueError, match='input_size is a number of pixels'):
+        SquareResize(size)

@@ -1,0 +1,530 @@
+"""Map generators against slow references written from their definitions."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from mmengine.dataset import pseudo_collate
+from mmpretrain.structures import DataSample
+from sklearn.covariance import ledoit_wolf
+from torch import Tensor, nn
+
+from mmcvgssl.models.anomaly import (
+    AnomalyModel,
+    Calibration,
+    FittedStateError,
+    GaussianPatch,
+    MapEnsemble,
+    MutualScoring,
+    PatchFeatures,
+    PatchMemory,
+)
+from mmcvgssl.models.anomaly.fitting import FittingImages
+from mmcvgssl.models.teachers import FrozenTeacher
+
+SIDE = 16
+
+
+class LocalTeacher(FrozenTeacher):
+    """Two levels of fixed filters, of strides 2 and 4."""
+
+    def __init__(self, levels=(0, 1)) -> None:
+        torch.manual_seed(0)
+        tower = nn.ModuleList(
+            [nn.Conv2d(3, 5, 3, 2, 1), nn.Conv2d(5, 7, 3, 2, 1)]
+        )
+        super().__init__(tower, [0.5] * 3, [0.5] * 3, SIDE, levels)
+
+    def _run(self, images: Tensor) -> tuple[list[Tensor], Tensor]:
+        first = self.tower[0](images).tanh()
+        second = self.tower[1](first)
+        maps = [(first, second)[i] for i in self.levels]
+        return maps, second.mean((2, 3))
+
+
+def batches(n: int, size: int = 4, seed: int = 0) -> list[dict]:
+    """Grey noise on a gradient, as a loader would give it."""
+    random = np.random.RandomState(seed)
+    items = []
+    for i in range(n):
+        image = random.uniform(90, 110, (3, SIDE, SIDE))
+        sample = DataSample(metainfo=dict(img_path=f'{seed}/{i}.png'))
+        items.append(
+            {
+                'inputs': torch.from_numpy(image).to(torch.uint8),
+                'data_samples': sample,
+            }
+        )
+    return [pseudo_collate(items[i : i + size]) for i in range(0, n, size)]
+
+
+def images_of(data: list[dict]) -> Tensor:
+    """RGB in [0, 1]."""
+    raw = torch.stack([image for b in data for image in b['inputs']])
+    return raw.flip(1).float() / 255
+
+
+def slow_rows(image: Tensor, neighbourhood: int, normalise: bool) -> Tensor:
+    """Patches [64, 12] of one image, one by one."""
+    levels = LocalTeacher().local_features(image[None])
+    joined = []
+    for level in levels:
+        level = level[0]
+        _, h, w = level.shape
+        mean = torch.zeros_like(level)
+        r = neighbourhood // 2
+        for y in range(h):
+            for x in range(w):
+                around = level[
+                    :, max(y - r, 0) : y + r + 1, max(x - r, 0) : x + r + 1
+                ]
+                mean[:, y, x] = around.mean((1, 2))
+        if h == 4:  # to the finer grid
+            mean = nn.functional.interpolate(
+                mean[None], (8, 8), mode='bilinear'
+            )[0]
+        rows = mean.flatten(1).T
+        joined.append(
+            rows / rows.norm(dim=1, keepdim=True) if normalise else rows
+        )
+    return torch.cat(joined, 1)
+
+
+MODELS_TO_TRY = {
+    'memory': lambda **k: PatchMemory(LocalTeacher(), coreset_size=40, **k),
+    'gaussian': lambda **k: GaussianPatch(LocalTeacher(), **k),
+    'positions': lambda **k: GaussianPatch(
+        LocalTeacher(), shared=False, channels=4, image_score='sum', **k
+    ),
+    'mutual': lambda **k: MutualScoring(LocalTeacher(), references=5, **k),
+    'ensemble': lambda **k: MapEnsemble(
+        [
+            PatchMemory(LocalTeacher(), coreset_size=30, top=0.1),
+            GaussianPatch(LocalTeacher(levels=(1,)), image_score='pooled'),
+        ],
+        map_weights=(1.0, 0.5),
+        **k,
+    ),
+}
+every_model = pytest.mark.parametrize('kind', MODELS_TO_TRY)
+
+
+@pytest.mark.parametrize('neighbourhood', [1, 3])
+@pytest.mark.parametrize('normalise', [True, False])
+def test_patches_are_averaged_levels_on_one_grid(neighbourhood, normalise):
+    images = images_of(batches(2))
+    features = PatchFeatures(LocalTeacher(), neighbourhood, normalise)
+    maps = features(images)
+    assert maps.shape == (2, 12, 8, 8)
+    for image, ours in zip(images, maps, strict=True):
+        theirs = slow_rows(image, neighbourhood, normalise)
+        torch.testing.assert_close(ours.flatten(1).T, theirs)
+
+
+@pytest.mark.parametrize(
+    ('options', 'error', 'word'),
+    [
+        (dict(teacher=LocalTeacher(levels=())), ValueError, 'levels'),
+        (dict(teacher=nn.Identity()), TypeError, 'frozen teacher'),
+        (
+            dict(teacher=LocalTeacher(), neighbourhood=2),
+            ValueError,
+            'neighbourhood',
+        ),
+    ],
+)
+def test_patch_features_refuse(options, error, word):
+    with pytest.raises(error, match=word):
+        PatchFeatures(**options)
+
+
+@pytest.mark.parametrize('metric', ['euclidean', 'cosine'])
+@pytest.mark.parametrize('neighbours', [1, 3])
+def test_memory_measures_the_distance_to_the_nearest_patch(metric, neighbours):
+    data, query = batches(3), images_of(batches(2, seed=7))
+    model = PatchMemory(
+        LocalTeacher(), coreset_size=500, metric=metric, neighbours=neighbours
+    )
+    model.fit(data)
+    maps, scores = model.predict_maps(query)
+    memory = torch.cat([slow_rows(i, 3, True) for i in images_of(data)])
+    for image, found, score in zip(query, maps, scores, strict=True):
+        values = []
+        for row in slow_rows(image, 3, True):
+            if metric == 'euclidean':
+                distances = (memory - row).norm(dim=1)
+            else:
+                distances = 1 - torch.cosine_similarity(
+                    memory, row[None], dim=1
+                )
+            values.append(distances.sort().values[:neighbours].mean())
+        expected = torch.stack(values).view(8, 8)
+        torch.testing.assert_close(found, expected, atol=2e-4, rtol=1e-3)
+        assert float(score) == pytest.approx(float(found.max()))
+
+
+def test_memory_re_weights_by_the_papers_soft_max():
+    data, query = batches(3), images_of(batches(2, seed=7))
+    plain = PatchMemory(LocalTeacher(), coreset_size=60, reweight=0)
+    weighed = PatchMemory(LocalTeacher(), coreset_size=60, reweight=4)
+    plain.fit(data)
+    weighed.fit(data)
+    memory = plain.state['memory']
+    maps, scores = weighed.predict_maps(query)
+    for image, grid, score in zip(query, maps, scores, strict=True):
+        rows = slow_rows(image, 3, True)
+        place = int(grid.flatten().argmax())
+        row = rows[place]
+        nearest = memory[int((memory - row).norm(dim=1).argmin())]
+        order = (memory - nearest).norm(dim=1).argsort()[:5]
+        root = memory.shape[1] ** 0.5
+        powers = ((memory[order] - row).norm(dim=1) / root).exp()
+        own = ((nearest - row).norm() / root).exp()
+        weight = 1 - own / powers.sum()
+        expected = weight * (nearest - row).norm()
+        assert float(score) == pytest.approx(float(expected), rel=1e-3)
+    assert torch.equal(maps, plain.predict_maps(query)[0])
+
+
+def test_memory_scales_by_how_dense_it_is_there():
+    data, query = batches(3), images_of(batches(2, seed=7))
+    model = PatchMemory(
+        LocalTeacher(), coreset_size=60, neighbours=2, local_scale=4
+    )
+    model.fit(data)
+    maps, _ = model.predict_maps(query)
+    memory = model.state['memory'].double()
+    around = torch.cdist(memory, memory).sort(1).values[:, 1:5].mean(1)
+    for image, found in zip(query, maps, strict=True):
+        for place, row in enumerate(slow_rows(image, 3, True)):
+            distances = (memory - row).norm(dim=1)
+            order = distances.argsort()[:2]
+            expected = float((distances[order] / around[order]).mean())
+            value = float(found.flatten()[place])
+            assert value == pytest.approx(expected, rel=2e-2, abs=2e-3)
+
+
+def test_an_image_score_can_average_the_highest_patches():
+    data, query = batches(2), images_of(batches(2, seed=5))
+    model = PatchMemory(LocalTeacher(), coreset_size=30, top=0.1)
+    model.fit(data)
+    maps, scores = model.predict_maps(query)
+    expected = maps.flatten(1).sort(1).values[:, -6:].mean(1)
+    torch.testing.assert_close(scores, expected)
+
+
+@pytest.mark.parametrize('shared', [True, False])
+def test_gaussian_is_the_mahalanobis_distance(shared):
+    n = 40
+    data, query = batches(n), images_of(batches(2, seed=7))
+    model = GaussianPatch(
+        LocalTeacher(), shared=shared, ridge=0.1, neighbourhood=1
+    )
+    model.fit(data)
+    maps, scores = model.predict_maps(query)
+    rows = torch.stack(
+        [slow_rows(i, 1, False) for i in images_of(data)]
+    ).double()
+    asked = torch.stack([slow_rows(i, 1, False) for i in query]).double()
+    for i in range(2):
+        for place in (0, 9, 63):
+            own = rows.flatten(0, 1) if shared else rows[:, place]
+            mean = own.mean(0)
+            covariance = (own - mean).T @ (own - mean) / len(own)
+            load = 0.1 * covariance.diagonal().mean()
+            inverse = torch.linalg.inv(covariance + load * torch.eye(12))
+            d = asked[i, place] - mean
+            expected = float((d @ inverse @ d).sqrt())
+            found = float(maps[i].flatten()[place])
+            assert found == pytest.approx(expected, rel=1e-3)
+        assert float(scores[i]) == pytest.approx(float(maps[i].max()))
+
+
+def test_pooled_score_sums_distances_under_ledoit_wolf():
+    data, query = batches(30), images_of(batches(3, seed=7))
+    model = GaussianPatch(LocalTeacher(), image_score='pooled')
+    model.fit(data)
+    _, scores = model.predict_maps(query)
+    teacher = LocalTeacher()
+    expected = np.zeros(3)
+    for i in range(2):
+        for pool in (lambda m: m.mean((2, 3)), lambda m: m.amax((2, 3))):
+            known = pool(teacher.local_features(images_of(data))[i])
+            asked = pool(teacher.local_features(query)[i]).double().numpy()
+            known = known.double().numpy()
+            covariance, _ = ledoit_wolf(known)
+            d = asked - known.mean(0)
+            inverse = np.linalg.inv(covariance)
+            expected += np.sqrt(np.einsum('ni,ij,nj->n', d, inverse, d))
+    np.testing.assert_allclose(scores, expected, rtol=1e-3)
+
+
+def test_mutual_scoring_compares_with_the_other_images():
+    data = batches(5)
+    model = MutualScoring(
+        LocalTeacher(), references=5, share=0.5, neighbourhoods=(1, 3)
+    )
+    model.fit(data)
+    for batch in data:
+        for sample in model.test_step(batch):
+            own = int(sample.img_path.split('/')[1].split('.')[0])
+            images = images_of(data)
+            expected = torch.zeros(64)
+            for side in (1, 3):
+                rows = slow_rows(images[own], side, True)
+                to_images = []
+                for other in range(5):
+                    if other != own:
+                        memory = slow_rows(images[other], side, True)
+                        table = torch.cdist(rows, memory)
+                        to_images.append(table.min(1).values)
+                nearest = torch.stack(to_images).sort(0).values[:2]
+                expected += nearest.mean(0) / 2
+            torch.testing.assert_close(
+                sample.anomaly_map.flatten(), expected, atol=3e-3, rtol=1e-2
+            )
+            assert float(sample.anomaly_score) == pytest.approx(
+                float(sample.anomaly_map.max())
+            )
+
+
+def test_mutual_scoring_finds_the_odd_one_of_a_collection():
+    data = batches(8)
+    data[1]['inputs'][2][:, 4:8, 4:8] = 255
+    model = MutualScoring(LocalTeacher(), references=8)
+    model.fit(data)
+    samples = [s for batch in data for s in model.test_step(batch)]
+    scores = [float(s.anomaly_score) for s in samples]
+    assert int(np.argmax(scores)) == 6
+    peak = int(samples[6].anomaly_map.argmax())
+    assert 1 <= peak // 8 <= 4
+    assert 1 <= peak % 8 <= 4
+
+
+def test_one_image_has_none_to_be_compared_with():
+    with pytest.raises(ValueError, match='at least 2 images, got 1'):
+        MutualScoring(LocalTeacher()).fit(batches(1))
+
+
+def test_ensemble_sums_members_on_the_scale_of_images_held_out():
+    data, query = batches(20), images_of(batches(2, seed=7))
+    members = [
+        PatchMemory(LocalTeacher(), coreset_size=30),
+        GaussianPatch(LocalTeacher(levels=(1,)), image_score='pooled'),
+    ]
+    model = MapEnsemble(
+        members, map_weights=(2.0, 0.0), score_weights=(1.0, 3.0)
+    )
+    model.fit(data)
+    maps, scores = model.predict_maps(query)
+    part = FittingImages(data, model.data_preprocessor)
+    kept, held = part.part(5, False), part.part(5, True)
+    expected_maps, expected_scores = 0, 0
+    for member, m, s in zip(members, (2, 0), (1, 3), strict=True):
+        member._fit(kept)
+        seen = [member.predict_maps(images) for images, _ in held]
+        units = []
+        for i in range(2):
+            values = torch.cat([made[i].flatten() for made in seen]).numpy()
+            units.append((np.median(values), np.quantile(values, 0.99)))
+        member._fit(part)
+        own_maps, own_scores = member.predict_maps(query)
+        (low, high), (low_score, high_score) = units
+        if m:
+            expected_maps += m * (own_maps - low) / (high - low)
+        expected_scores += (
+            s * (own_scores - low_score) / (high_score - low_score)
+        )
+    torch.testing.assert_close(
+        maps, expected_maps.float(), atol=1e-3, rtol=1e-3
+    )
+    torch.testing.assert_close(
+        scores, expected_scores.float(), atol=1e-3, rtol=1e-3
+    )
+
+
+def test_divisions_of_the_fitting_images():
+    data, model = batches(10), MODELS_TO_TRY['memory']()
+    whole = FittingImages(data, model.data_preprocessor)
+
+    def names(images):
+        return [int(s.img_path[2:-4]) for _, part in images for s in part]
+
+    held, kept = whole.part(5, True), whole.part(5, False)
+    assert names(held) == [4, 9]
+    assert names(kept) == [0, 1, 2, 3, 5, 6, 7, 8]
+    assert names(kept.part(2, True)) == [1, 3, 6, 8]
+    data[1]['data_samples'][0].set_metainfo(dict(unreadable=True))
+    assert names(whole) == [0, 1, 2, 3, 5, 6, 7, 8, 9]
+    with pytest.raises(ValueError, match='to measure on, found none among 10'):
+        names(whole.part(11, True))
+
+
+@every_model
+def test_predict_gives_data_samples(kind):
+    model = MODELS_TO_TRY[kind]()
+    model.fit(batches(10))
+    batch = batches(3, seed=3)[0]
+    samples = model.test_step(batch)
+    maps, scores = model.predict_maps(images_of([batch]))
+    for i, sample in enumerate(samples):
+        assert sample.img_path == f'3/{i}.png'
+        assert sample.anomaly_map.ndim == 2
+        assert sample.anomaly_score.ndim == 0
+        torch.testing.assert_close(
+            sample.anomaly_map, maps[i], atol=1e-4, rtol=1e-3
+        )
+        torch.testing.assert_close(
+            sample.anomaly_score, scores[i], atol=1e-4, rtol=1e-3
+        )
+    assert not model.training
+
+
+@every_model
+def test_a_batch_is_its_images_one_by_one(kind):
+    model = MODELS_TO_TRY[kind]()
+    model.fit(batches(10))
+    images = images_of(batches(3, seed=3))
+    maps, scores = model.predict_maps(images)
+    for i in range(3):
+        one, score = model.predict_maps(images[i : i + 1])
+        torch.testing.assert_close(one[0], maps[i], atol=1e-4, rtol=1e-3)
+        torch.testing.assert_close(score[0], scores[i], atol=1e-4, rtol=1e-3)
+
+
+@every_model
+def test_fitting_twice_gives_the_same(kind):
+    prints = []
+    for _ in range(2):
+        model = MODELS_TO_TRY[kind]()
+        model.fit(batches(10))
+        prints.append(model.fingerprint())
+    assert prints[0] == prints[1]
+    model.fit(batches(10, seed=1))
+    assert model.fingerprint() != prints[0]
+
+
+@every_model
+def test_state_survives_a_file(kind, tmp_path):
+    model = MODELS_TO_TRY[kind](calibration=dict(quantile=0.9))
+    with pytest.raises(FittedStateError, match='has not been fitted'):
+        model.save_fitted(tmp_path / 'state.safetensors')
+    model.fit(batches(12))
+    model.save_fitted(tmp_path / 'state.safetensors')
+    again = MODELS_TO_TRY[kind](calibration=dict(quantile=0.9))
+    assert not again.fitted
+    again.load_fitted(tmp_path / 'state.safetensors')
+    assert again.fitted
+    assert again.fingerprint() == model.fingerprint()
+    batch = batches(2, seed=4)[0]
+    for one, two in zip(
+        model.test_step(batch), again.test_step(batch), strict=True
+    ):
+        torch.testing.assert_close(one.anomaly_map, two.anomaly_map)
+        torch.testing.assert_close(one.anomaly_score, two.anomaly_score)
+
+
+def test_state_of_other_settings_is_refused_by_name(tmp_path):
+    model = PatchMemory(LocalTeacher(), coreset_size=40)
+    model.fit(batches(3))
+    model.save_fitted(tmp_path / 'a.safetensors')
+    other = PatchMemory(LocalTeacher(), coreset_size=41)
+    with pytest.raises(FittedStateError, match='coreset_size: 40 there, 41'):
+        other.load_fitted(tmp_path / 'a.safetensors')
+    (tmp_path / 'b.safetensors').write_bytes(b'no such thing')
+    with pytest.raises(FittedStateError, match='save_fitted'):
+        other.load_fitted(tmp_path / 'b.safetensors')
+    with pytest.raises(FileNotFoundError, match='fitted state'):
+        other.load_fitted(tmp_path / 'c.safetensors')
+
+
+@every_model
+def test_calibrated_values_keep_their_order(kind):
+    raw, model = (
+        MODELS_TO_TRY[kind](calibration=c) for c in (None, {'holdout': 0.25})
+    )
+    model.fit(batches(20))
+    raw.state = model.state
+    data = batches(4, seed=2)
+    images = images_of(data)
+    maps, scores = raw.predict_maps(images)
+    calibrated, levels = model.predict(images, data[0]['data_samples'])
+    for before, after in ((maps, calibrated), (scores, levels)):
+        assert 0 <= float(after.min()) <= float(after.max()) <= 1
+        order = before.flatten().argsort()
+        assert (after.flatten()[order].diff() >= 0).all()
+
+
+def test_calibration_puts_quantiles_where_it_says():
+    torch.manual_seed(0)
+    maps, scores = torch.randn(50, 8, 8) * 7 + 100, torch.rand(50)
+    curve = Calibration(quantile=0.95)
+    assert not curve.ready
+    curve.fit([(maps[:20], scores[:20]), (maps[20:], scores[20:])])
+    assert curve.ready
+    for i, values in enumerate((maps, scores)):
+        marks = np.quantile(values.numpy(), [0.5, 0.95])
+        marks = torch.tensor(marks, dtype=torch.float32)
+        done = curve(marks, marks)[i]
+        torch.testing.assert_close(
+            done, torch.tensor([0.25, 0.5]), atol=1e-4, rtol=0
+        )
+    far = curve(torch.tensor([500.0, 501.0]), scores)[0]
+    assert far[0] < far[1] < 1
+
+
+def test_calibration_of_values_that_do_not_vary():
+    curve = Calibration()
+    curve.fit([(torch.full((2, 3, 3), 5.0), torch.full((2,), 5.0))])
+    maps, scores = curve(
+        torch.tensor([[[4.0, 5.0, 6.0]]]), torch.tensor([5.0])
+    )
+    assert torch.isfinite(maps).all()
+    assert maps[0, 0, 0] < 0.5 == float(maps[0, 0, 1]) < maps[0, 0, 2]
+    assert float(scores) == 0.5
+
+
+@pytest.mark.parametrize(
+    ('make', 'word'),
+    [
+        (lambda: PatchMemory(LocalTeacher(), coreset_size=0), 'coreset_size'),
+        (lambda: PatchMemory(LocalTeacher(), 50, pool_size=40), 'pool_size'),
+        (lambda: PatchMemory(LocalTeacher(), metric='l1'), 'metric'),
+        (lambda: PatchMemory(LocalTeacher(), top=1.5), 'top'),
+        (lambda: PatchMemory(LocalTeacher(), top=0.1, reweight=3), 'reweight'),
+        (lambda: GaussianPatch(LocalTeacher(), image_score='min'), 'score'),
+        (lambda: GaussianPatch(LocalTeacher(), ridge=-1), 'ridge'),
+        (lambda: MutualScoring(LocalTeacher(), share=0), 'share'),
+        (lambda: MutualScoring(LocalTeacher(), references=1), 'references'),
+        (lambda: MutualScoring(LocalTeacher(), neighbourhoods=()), 'one'),
+        (lambda: MapEnsemble([]), 'members'),
+        (lambda: Calibration(quantile=0.4), 'quantile'),
+        (
+            lambda: PatchMemory(LocalTeacher(), calibration={'holdout': 1}),
+            'holdout',
+        ),
+    ],
+)
+def test_bad_options_are_named(make, word):
+    with pytest.raises(ValueError, match=word):
+        make()
+
+
+def test_an_unfitted_model_says_how_to_fit():
+    model = MODELS_TO_TRY['memory']()
+    with pytest.raises(FittedStateError, match='fit_dataloader'):
+        model.test_step(batches(1)[0])
+    model.fit(batches(2))
+    with pytest.raises(ValueError, match='fitted, not trained'):
+        model(images_of(batches(1)), mode='loss')
+
+
+def test_settings_are_json_and_models_move():
+    for make in MODELS_TO_TRY.values():
+        model = make()
+        json.dumps(model.settings)
+        model.fit(batches(10))
+        assert isinstance(model, AnomalyModel)
+        moved = model.to(torch.float32)
+        assert moved.state.keys() == model.state.keys()

@@ -1,0 +1,288 @@
+"""Maps of folders by the command line: whole, resumable, shared out."""
+
+import errno
+import json
+import os
+import sys
+import uuid
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from mmengine.dataset import pseudo_collate
+
+from mmcvgssl.apis import load_config
+from mmcvgssl.datasets.transforms import read_image
+from mmcvgssl.engine import map_writer_hook as module
+from mmcvgssl.registry import MODELS
+from tests.data import CONFIGS, ROOT, picture, write_broken, write_images
+from tests.test_tools.test_dist import free_port
+
+SIDE = 32
+
+
+@pytest.fixture
+def config(tmp_path):
+    """Write a config of a small memory over six good pictures."""
+    good = tmp_path / 'good'
+    write_images(good, 6)
+
+    def write(model: str = '', extra: str = ''):
+        teacher = (
+            "dict(type='mmcvgssl.TimmTeacher', levels=(1, 2), "
+            f"model_name='test_efficientnet', input_size={SIDE}, "
+            'allow_random=True)'
+        )
+        model = model or "type='mmcvgssl.PatchMemory', coreset_size=20"
+        bases = [
+            str(CONFIGS / '_base_/datasets/one_class_folder.py'),
+            str(CONFIGS / '_base_/default_runtime.py'),
+        ]
+        path = tmp_path / 'maps.py'
+        path.write_text(
+            f'_base_ = {bases!r}\n'
+            'fit_dataloader = dict(num_workers=0, '
+            f'dataset=dict(data_root={str(good)!r}))\n'
+            'test_dataloader = dict(num_workers=0)\n'
+            f'model = dict({model}, teacher={teacher})\n'
+            f'experiment_name = {uuid.uuid4().hex!r}\n{extra}\n'
+        )
+        return path
+
+    return write
+
+
+@pytest.fixture
+def make(tool, tmp_path):
+    """Run the tool in this process, from the same random weights."""
+
+    def run(path, images, out='maps', *more):
+        torch.manual_seed(0)
+        options = ['--cfg-options', f'input_size={SIDE}']
+        options += [f'experiment_name={uuid.uuid4().hex}']
+        return tool(
+            *('make_maps.py', path, '--images', images),
+            *('--out', tmp_path / out, '--work-dir', tmp_path / 'work'),
+            *(*more, *options),
+        )
+
+    return run
+
+
+def lines(folder) -> list[dict]:
+    text = (folder / 'manifest.jsonl').read_text()
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def maps(folder) -> list[str]:
+    return sorted(
+        p.relative_to(folder).as_posix() for p in folder.rglob('*.npy')
+    )
+
+
+def test_a_map_for_each_image_at_its_relative_path(config, make, tmp_path):
+    images = write_images(tmp_path / 'images', 5)
+    picture(9, 70, 'L').save(tmp_path / 'images' / 'grey.png')
+    path = config()
+    code, out, err = make(path, tmp_path / 'images')
+    assert code == 0, err
+    assert '6 images: 0 maps were there, 6 written' in out
+    folder = tmp_path / 'maps'
+    names = [p.relative_to(tmp_path / 'images').as_posix() for p in images]
+    names = sorted([*names, 'grey.png'])
+    assert [line['path'] for line in lines(folder)] == names
+    assert maps(folder) == [n.replace('.png', '.npy') for n in names]
+
+    torch.manual_seed(0)
+    model = MODELS.build(load_config(path).model.to_dict())
+    model.load_fitted(folder / 'fitted.safetensors')
+    for line in lines(folder):
+        image = read_image(str(tmp_path / 'images' / line['path']))
+        assert line['size'] == list(image.shape[:2])
+        stored = np.load(folder / line['map'], allow_pickle=False)
+        assert stored.dtype == np.float16
+        assert stored.shape == (8, 8)
+        assert line['map_max'] == pytest.approx(stored.max(), rel=2e-3)
+        assert line['score'] == pytest.approx(line['map_max'], rel=2e-3)
+        # nothing else was done to the image than reading and resizing it
+        small = cv2.resize(image, (SIDE, SIDE))
+        batch = pseudo_collate(
+            [{'inputs': torch.from_numpy(small).permute(2, 0, 1)}]
+        )
+        expected = model.test_step(batch)[0].anomaly_map
+        np.testing.assert_allclose(stored, expected, rtol=2e-3, atol=1e-3)
+
+
+def test_what_is_there_is_left_and_the_rest_is_made(config, make, tmp_path):
+    images = write_images(tmp_path / 'images', 4)
+    path = config()
+    assert make(path, tmp_path / 'images')[0] == 0
+    folder = tmp_path / 'maps'
+    before = {p: os.stat(folder / p).st_mtime_ns for p in maps(folder)}
+    picture(7).save(tmp_path / 'images' / 'new.png')
+    (folder / maps(folder)[0]).unlink()
+    code, out, err = make(path, tmp_path / 'images')
+    assert code == 0, err
+    assert '5 images: 3 maps were there, 2 written' in out
+    after = {p: os.stat(folder / p).st_mtime_ns for p in maps(folder)}
+    same = [p for p in before if after[p] == before[p]]
+    assert len(same) == 3
+    assert len(lines(folder)) == len(images) + 1
+    assert not list(folder.glob('manifest.*.jsonl'))
+    code, out, err = make(path, tmp_path / 'images')
+    assert '5 maps were there, 0 written' in out
+
+
+def test_an_interrupted_run_goes_on(config, make, tmp_path, monkeypatch):
+    write_images(tmp_path / 'images', 6)
+    path, folder = config(), tmp_path / 'maps'
+    write, count = module.atomic_write, [0]
+
+    def fails(name, data):
+        if str(name).endswith('.npy'):
+            count[0] += 1
+            if count[0] > 3:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        write(name, data)
+
+    monkeypatch.setattr(module, 'atomic_write', fails)
+    code, _, err = make(path, tmp_path / 'images')
+    assert code == 1
+    assert 'No space left on device: 3 maps were written' in err
+    assert 'run the same command again' in err
+    assert len(maps(folder)) == 3
+    assert {p.suffix for p in folder.rglob('*') if p.is_file()} <= {
+        *('.npy', '.json', '.jsonl', '.safetensors')
+    }
+    # a line that was cut off
+    part = folder / 'manifest.0.jsonl'
+    part.write_text(part.read_text() + '{"path": "03.p')
+    monkeypatch.setattr(module, 'atomic_write', write)
+    code, out, err = make(path, tmp_path / 'images')
+    assert code == 0, err
+    assert '6 images: 3 maps were there, 3 written' in out
+    assert len(lines(folder)) == len(maps(folder)) == 6
+
+
+@pytest.mark.parametrize(
+    ('change', 'named'),
+    [
+        (['--cfg-options', 'model.coreset_size=19'], 'coreset_size'),
+        (['--dtype', 'float32'], 'dtype'),
+    ],
+)
+def test_maps_of_other_settings_are_not_mixed(
+    config, tool, make, tmp_path, change, named
+):
+    write_images(tmp_path / 'images', 3)
+    path = config()
+    assert make(path, tmp_path / 'images')[0] == 0
+    picture(8).save(tmp_path / 'images' / 'new.png')
+    torch.manual_seed(0)
+    common = [f'experiment_name={uuid.uuid4().hex}', f'input_size={SIDE}']
+    if '--cfg-options' not in change:
+        change = [*change, '--cfg-options']
+    code, _, err = tool(
+        *('make_maps.py', path, '--images', tmp_path / 'images', '--out'),
+        *(tmp_path / 'maps', '--work-dir', tmp_path / 'work'),
+        *(*change, *common),
+    )
+    assert code == 1
+    assert f'{named}: ' in err.splitlines()[-1]
+    assert len(maps(tmp_path / 'maps')) == 3
+
+
+def test_broken_images_are_left_out(config, make, tmp_path):
+    write_images(tmp_path / 'images', 6)
+    write_broken(tmp_path / 'images' / 'bad')
+    path = config()
+    code, _, err = make(path, tmp_path / 'images')
+    assert code == 1
+    assert 'images cannot be read' in err
+    code, out, err = make(
+        path, tmp_path / 'images', 'others', '--max-unreadable', '0.5'
+    )
+    assert code == 0, err
+    assert '9 images: 0 maps were there, 6 written' in out
+    assert '3 unreadable' in out
+    assert len(maps(tmp_path / 'others')) == 6
+
+
+def test_a_list_names_the_images(config, make, tmp_path):
+    write_images(tmp_path / 'images', 4)
+    (tmp_path / 'images' / 'some.txt').write_text('00.png\t0\n02.png\n')
+    code, _, err = make(config(), tmp_path / 'images' / 'some.txt')
+    assert code == 0, err
+    assert maps(tmp_path / 'maps') == ['00.npy', '02.npy']
+    (tmp_path / 'far.txt').write_text('04.png\n')
+    code, _, err = make(config(), tmp_path / 'far.txt', 'other')
+    assert code == 1
+    assert '1 of 1 listed images are not in' in err
+
+
+def test_two_images_cannot_share_a_map(config, make, tmp_path):
+    write_images(tmp_path / 'images', 2)
+    picture(1).save(tmp_path / 'images' / '00.bmp')
+    code, _, err = make(config(), tmp_path / 'images')
+    assert code == 1
+    assert 'would share the map 00.npy' in err
+
+
+@pytest.mark.parametrize('what', ['nothing', 'empty'])
+def test_no_images(config, make, tmp_path, what):
+    (tmp_path / 'empty').mkdir()
+    code, _, err = make(config(), tmp_path / what)
+    assert code == 1
+    assert 'no images' in err or 'found no' in err
+
+
+def test_a_collection_is_fitted_to_itself(config, make, tmp_path):
+    write_images(tmp_path / 'images', 5)
+    path = config("type='mmcvgssl.MutualScoring', references=4")
+    code, _, err = make(path, tmp_path / 'images')
+    assert code == 0, err
+    settings = json.loads((tmp_path / 'maps' / 'settings.json').read_text())
+    assert settings['fit_images'].startswith('4 images, ')
+    assert len(maps(tmp_path / 'maps')) == 5
+
+
+def test_a_fitted_state_serves_other_folders(config, make, tmp_path):
+    write_images(tmp_path / 'images', 3)
+    path = config()
+    assert make(path, tmp_path / 'images')[0] == 0
+    state = tmp_path / 'maps' / 'fitted.safetensors'
+    code, _, err = make(
+        *(path, tmp_path / 'images', 'again', '--fitted', state)
+    )
+    assert code == 0, err
+    for name in maps(tmp_path / 'maps'):
+        one, two = (np.load(tmp_path / d / name) for d in ('maps', 'again'))
+        np.testing.assert_array_equal(one, two)
+    code, _, err = make(
+        *(path, tmp_path / 'images', 'b', '--fitted', tmp_path / 'no.file')
+    )
+    assert code == 1
+    assert 'no fitted state' in err
+
+
+def test_two_processes_share_the_images(config, process, tmp_path):
+    write_images(tmp_path / 'images', 7)
+    # random weights differ between processes unless they are seeded alike
+    path = config(extra='randomness = dict(seed=0)')
+    done = process(
+        [
+            *(sys.executable, '-m', 'torch.distributed.run'),
+            *('--nproc_per_node=2', f'--master_port={free_port()}'),
+            *(ROOT / 'tools' / 'make_maps.py', path),
+            *('--images', tmp_path / 'images', '--out', tmp_path / 'maps'),
+            *('--launcher', 'pytorch', '--work-dir', tmp_path / 'work'),
+            *('--cfg-options', 'test_dataloader.batch_size=2'),
+            f'input_size={SIDE}',
+        ]
+    )
+    assert done.returncode == 0, done.stderr
+    assert '4 written by this process' in done.stdout
+    assert '3 written by this process' in done.stdout
+    assert len(lines(tmp_path / 'maps')) == len(maps(tmp_path / 'maps')) == 7
+    assert not list((tmp_path / 'maps').glob('manifest.*.jsonl'))

@@ -1,0 +1,306 @@
+"""Compare our makers of anomaly maps with plain ones, in one run.
+
+Both make maps of the same images with the same random weights. Each is timed
+in processes of its own, in turn; the ratio of their rates is what counts.
+"""
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+
+import numpy as np
+import open_clip
+import torch
+from plain_coreset import plain_coreset
+from plain_kead import plain_maps, plain_texts
+from torch import Tensor, nn
+
+from mmcvgssl.models import TimmTeacher
+from mmcvgssl.models.anomaly import KeAD, PatchMemory, greedy_coreset
+from mmcvgssl.models.anomaly.patch_features import as_rows
+
+TOWERS = ('small', 'ViT-B-16-plus-240')
+CATEGORY = 'steel_strip'
+WARM_UP = 1
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parts = parser.add_subparsers(dest='part', required=True)
+    kead = parts.add_parser('kead', help='maps by words and V-V attention')
+    kead.add_argument('--tower', choices=TOWERS, default=TOWERS[0])
+    kead.set_defaults(measure=measure_kead, compare=compare_kead)
+    memory = parts.add_parser('memory', help='maps by a bank of patches')
+    memory.add_argument('--bank', type=int, default=10_000)
+    memory.add_argument('--size', type=int, default=224)
+    memory.set_defaults(measure=measure_memory, compare=compare_memory)
+    coreset = parts.add_parser('coreset', help='the choice of the bank')
+    coreset.add_argument('--patches', type=int, default=50_000)
+    coreset.add_argument('--chosen', type=int, default=5_000)
+    coreset.set_defaults(measure=measure_coreset, compare=compare_coreset)
+    for part in (kead, memory, coreset):
+        part.add_argument('--batch-size', type=int, default=8)
+        part.add_argument('--iters', type=int, default=4)
+        part.add_argument('--rounds', type=int, default=3)
+        part.add_argument('--one', help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+# what is measured
+
+
+def small_clip() -> nn.Module:
+    """Make a narrow tower of 12 blocks and 15 x 15 patches."""
+    vision = dict(layers=12, width=192, patch_size=16, image_size=240)
+    text = dict(width=128, heads=2, layers=4)
+    return open_clip.CLIP(128, vision, text)
+
+
+def make_kead(tower: str, **kwargs) -> KeAD:
+    """Make a KeAD with random weights."""
+    torch.manual_seed(0)
+    options = dict(knowledge=CATEGORY, allow_random=True, **kwargs)
+    if tower == 'small':
+        model = KeAD(clip=small_clip(), **options)
+    else:
+        model = KeAD(tower, **options)
+    return model.to(device())
+
+
+def random_images(n: int) -> Tensor:
+    """Make images [N, 3, 240, 240] in [0, 1]."""
+    generator = torch.Generator().manual_seed(1)
+    return torch.rand(n, 3, 240, 240, generator=generator).to(device())
+
+
+def measure_kead(args: argparse.Namespace, kind: str) -> dict:
+    """Time KeAD or the plain one."""
+    half = 'bfloat16' if 'bfloat16' in kind else None
+    model = make_kead(args.tower, autocast=half)
+    images = random_images(args.batch_size)
+    if kind.startswith('ours'):
+        run = model.predict_maps
+        options = {}
+    else:
+        run = plain_maps
+        kept = 'kept' in kind
+        options = {
+            'texts': plain_texts(model, CATEGORY) if kept else None,
+            'category': CATEGORY,
+            'kead': model,
+        }
+    return rate(lambda: run(images=images, **options), args)
+
+
+def compare_kead(args: argparse.Namespace) -> dict:
+    """Make maps both ways and return the largest differences."""
+    images = random_images(args.batch_size)
+    model = make_kead(args.tower)
+    maps, scores = model.predict_maps(images)
+    plain = plain_maps(model, images, CATEGORY)
+    half = make_kead(args.tower, autocast='bfloat16').predict_maps(images)
+    own = model.clip.encode_image(model.preprocess(images))
+    return {
+        'maps': gap(maps, plain[0]),
+        'scores': gap(scores, plain[1]),
+        'maps in bfloat16': gap(half[0], plain[0]),
+        "embeddings, to open_clip's": gap(
+            model.path(model.preprocess(images))[1], own
+        ),
+    }
+
+
+def make_memory(args: argparse.Namespace) -> tuple[PatchMemory, Tensor]:
+    """Make a bank of random textures' patches, and images to score."""
+    torch.manual_seed(0)
+    teacher = TimmTeacher(
+        weights='package:efficientnet-lite0', levels=(3,), input_size=args.size
+    )
+    model = PatchMemory(teacher, coreset_size=args.bank).to(device())
+    images = textures(args.batch_size, args.size)
+    grid = model.features(images[:1]).shape[2] ** 2
+    rows = [
+        as_rows(model.features(textures(8, args.size, seed)))
+        for seed in range(-(-args.bank // (8 * grid)))
+    ]
+    model.state = {'memory': torch.cat(rows)[: args.bank]}
+    return model, images
+
+
+def textures(n: int, size: int, seed: int = -1) -> Tensor:
+    """Make images [N, 3, size, size] of smooth noise in [0, 1]."""
+    random = torch.Generator().manual_seed(seed + 2)
+    coarse = torch.rand(n, 3, size // 8, size // 8, generator=random)
+    fine = torch.rand(n, 3, size, size, generator=random)
+    smooth = nn.functional.interpolate(coarse, (size, size), mode='bilinear')
+    return (0.7 * smooth + 0.3 * fine).to(device())
+
+
+def plain_memory(model: PatchMemory, images: Tensor) -> tuple[Tensor, Tensor]:
+    """Score images by a table of all distances."""
+    maps = model.features(images)
+    table = torch.cdist(as_rows(maps), model.state['memory'])
+    values = table.min(1).values.view(len(images), *maps.shape[-2:])
+    return values, values.amax((1, 2))
+
+
+def measure_memory(args: argparse.Namespace, kind: str) -> dict:
+    """Time scoring by a bank."""
+    model, images = make_memory(args)
+    if kind == 'ours':
+        return rate(lambda: model.predict_maps(images), args)
+    return rate(lambda: plain_memory(model, images), args)
+
+
+def compare_memory(args: argparse.Namespace) -> dict:
+    """Score both ways and return the largest differences."""
+    model, images = make_memory(args)
+    ours, plain = model.predict_maps(images), plain_memory(model, images)
+    return {'maps': gap(ours[0], plain[0]), 'scores': gap(ours[1], plain[1])}
+
+
+def coreset_patches(args: argparse.Namespace) -> Tensor:
+    """Make patches [n, 112] of random textures."""
+    torch.manual_seed(0)
+    teacher = TimmTeacher(
+        weights='package:efficientnet-lite0', levels=(3,), input_size=256
+    )
+    model = PatchMemory(teacher).to(device())
+    rows: list[Tensor] = []
+    while sum(map(len, rows)) < args.patches:
+        images = textures(16, 256, seed=len(rows))
+        rows.append(as_rows(model.features(images)))
+    return torch.cat(rows)[: args.patches]
+
+
+def measure_coreset(args: argparse.Namespace, kind: str) -> dict:
+    """Time the choice of a coreset."""
+    patches = coreset_patches(args)
+    start = clock()
+    if kind == 'ours':
+        greedy_coreset(patches, args.chosen)
+    else:
+        first = int(greedy_coreset(patches, 1)[0])
+        plain_coreset(patches, args.chosen, first)
+    seconds = clock() - start
+    usage = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(f'{kind}: {seconds:.1f} s', file=sys.stderr)
+    return {'rate': 1 / seconds, 'peak_host_mib': usage}
+
+
+def compare_coreset(args: argparse.Namespace) -> dict:
+    """Choose both ways; return how far the rest is from what was chosen."""
+    patches = coreset_patches(args)
+    chosen = min(args.chosen, 1000)
+    ours = greedy_coreset(patches, chosen)
+    plain = plain_coreset(patches, chosen, int(ours[0]))
+    radii = [
+        float(torch.cdist(patches, patches[c]).min(1).values.max())
+        for c in (ours, plain)
+    ]
+    return {'the radius of the cover': abs(radii[0] - radii[1])}
+
+
+KINDS = {
+    'kead': ('plain', 'plain, words kept', 'ours', 'ours, bfloat16'),
+    'memory': ('plain', 'ours'),
+    'coreset': ('plain', 'ours'),
+}
+
+
+UNITS = {'kead': 'images/s', 'memory': 'images/s', 'coreset': 'choices/s'}
+
+
+# how
+
+
+def device() -> str:
+    """Name the device to run on."""
+    return 'cuda' if torch.cuda.is_available() else 'cpu'
+
+
+def clock() -> float:
+    """Return the time when all queued work is done."""
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    return time.perf_counter()
+
+
+def gap(ours: Tensor, theirs: Tensor) -> float:
+    """Return the largest difference."""
+    return float((ours - theirs).abs().max())
+
+
+@torch.no_grad()
+def rate(run: Callable[[], object], args: argparse.Namespace) -> dict:
+    """Return images a second and peak memory in MiB."""
+    for _ in range(WARM_UP):
+        run()
+    start = clock()
+    for _ in range(args.iters):
+        run()
+    seconds = clock() - start
+    usage = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    out = {
+        'rate': args.iters * args.batch_size / seconds,
+        'peak_host_mib': usage,
+    }
+    if torch.cuda.is_available():
+        out['peak_device_mib'] = torch.cuda.max_memory_allocated() / 2**20
+    return out
+
+
+def child(one: str) -> dict:
+    """Run one measurement in a process of its own."""
+    command = [sys.executable, *sys.argv, '--one', one]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def main() -> None:
+    """Measure in turn and print medians and ratios."""
+    args = parse_args()
+    if args.one == 'compare':
+        with torch.no_grad():
+            print(json.dumps(args.compare(args)))
+        return
+    if args.one:
+        print(json.dumps(args.measure(args, args.one)))
+        return
+    for name, value in child('compare').items():
+        print(f'largest difference of {name}: {value:.1e}')
+    kinds = KINDS[args.part]
+    rounds = []
+    for i in range(args.rounds):
+        rounds.append({kind: child(kind) for kind in kinds})
+        told = ', '.join(
+            f'{kind}: {rounds[-1][kind]["rate"]:.3g}' for kind in kinds
+        )
+        print(f'round {i + 1}, {UNITS[args.part]}: {told}', flush=True)
+    for kind in kinds:
+        rates = [r[kind]['rate'] for r in rounds]
+        ratios = [
+            ours / r[kinds[0]]['rate']
+            for ours, r in zip(rates, rounds, strict=True)
+        ]
+        memory = ', '.join(
+            f'{key} {rounds[-1][kind][key]:.0f}'
+            for key in ('peak_host_mib', 'peak_device_mib')
+            if key in rounds[-1][kind]
+        )
+        print(
+            f'{kind}: median {np.median(rates):.3g} {UNITS[args.part]}, '
+            f'{np.median(ratios):.2f} x {kinds[0]}, {memory}'
+        )
+
+
+if __name__ == '__main__':
+    main()

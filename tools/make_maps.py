@@ -1,0 +1,82 @@
+"""Write an anomaly map for each image of a folder or a list."""
+
+import argparse
+import os
+
+from mmengine.config import DictAction
+
+import mmcvgssl  # noqa: F401  (makes the hosts importable)
+from mmcvgssl.apis import default_work_dir, load_config, make_maps
+from mmcvgssl.apis.cli import user_errors
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('config', help='config file of configs/anomaly')
+    parser.add_argument(
+        '--images',
+        required=True,
+        help='folder of images in any nesting, or a list, one path a line',
+    )
+    parser.add_argument('--out', required=True, help='folder of the maps')
+    parser.add_argument(
+        '--root',
+        help="folder that listed paths are relative to (default: the list's)",
+    )
+    parser.add_argument(
+        '--fit',
+        help='folder or list of the images to fit to (default: those of the '
+        'config)',
+    )
+    parser.add_argument(
+        '--fitted', help='file of a fitted state, instead of fitting'
+    )
+    parser.add_argument(
+        '--dtype', choices=['float16', 'float32'], default='float16'
+    )
+    parser.add_argument(
+        '--max-unreadable',
+        type=float,
+        default=0.1,
+        help='largest share of images that may be unreadable',
+    )
+    parser.add_argument('--work-dir', help='folder of logs')
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction)
+    parser.add_argument(
+        '--launcher',
+        choices=['none', 'pytorch', 'slurm', 'mpi'],
+        default='none',
+    )
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
+    args = parser.parse_args()
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    return args
+
+
+def main() -> None:
+    """Make the maps that are not there yet."""
+    args = parse_args()
+    with user_errors():
+        cfg = load_config(args.config, args.cfg_options)
+        cfg.launcher = args.launcher
+        cfg.work_dir = args.work_dir or default_work_dir(args.config)
+        counts = make_maps(
+            cfg,
+            args.images,
+            args.out,
+            root=args.root,
+            fit=args.fit,
+            fitted=args.fitted,
+            dtype=args.dtype,
+            max_unreadable=args.max_unreadable,
+        )
+    print(
+        f'{counts["images"]} images: {counts["there"]} maps were there, '
+        f'{counts["written"]} written by this process, '
+        f'{counts["unreadable"]} unreadable; {args.out}'
+    )
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,138 @@
+"""Cut boxes from anomaly maps, for a detector to learn from."""
+
+import argparse
+from pathlib import Path
+
+import mmcvgssl  # noqa: F401  (makes the hosts importable)
+from mmcvgssl.apis.box_report import to_text
+from mmcvgssl.apis.cli import user_errors
+from mmcvgssl.apis.maps import MapFolder, find_mapped_images
+from mmcvgssl.apis.maps_to_boxes import BoxOptions, MapsToBoxes
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('maps', help='folder that tools/make_maps.py wrote')
+    parser.add_argument(
+        'images', help='folder of the images, or a list with a path a line'
+    )
+    parser.add_argument(
+        '--root',
+        help="folder that listed paths are relative to (default: the list's)",
+    )
+    parser.add_argument(
+        '--out',
+        required=True,
+        help='COCO file to write; report.json and report.png go beside it',
+    )
+    parser.add_argument(
+        '--yolo', metavar='DIR', help='write label files to a new folder, too'
+    )
+    parser.add_argument(
+        '--preview', metavar='DIR', help='draw maps and boxes over images'
+    )
+    parser.add_argument(
+        '--preview-count',
+        type=int,
+        default=50,
+        help='most pictures, evenly over the images (%(default)s)',
+    )
+    parser.add_argument(
+        '--ground-truth',
+        metavar='COCO.json',
+        help='measure recall and precision against these boxes',
+    )
+    parser.add_argument(
+        '--iou',
+        type=float,
+        nargs='+',
+        default=[0.5, 0.3],
+        help='overlaps to measure them at (%(default)s)',
+    )
+    parser.add_argument(
+        '--val-fraction',
+        type=float,
+        help='besides OUT, write OUT_train.json and OUT_val.json with this '
+        'share of the images for validation',
+    )
+    parser.add_argument(
+        '--seed', type=int, default=0, help='of that division (%(default)s)'
+    )
+    parser.add_argument(
+        '--allow-missing',
+        action='store_true',
+        help='leave out images without a map',
+    )
+    cut = parser.add_mutually_exclusive_group()
+    cut.add_argument(
+        '--margin',
+        type=float,
+        default=0.1,
+        help="threshold: mean of the maps' maxima less this, in units of the "
+        'maps (%(default)s)',
+    )
+    cut.add_argument(
+        '--threshold', type=float, help='given outright, in units of the maps'
+    )
+    parser.add_argument(
+        '--min-area',
+        type=float,
+        help='least area of a blob, square pixels; max((height // 100) * '
+        '(width // 100), 10) by default',
+    )
+    parser.add_argument(
+        '--top-k',
+        type=int,
+        default=10,
+        help='most boxes an image (%(default)s)',
+    )
+    parser.add_argument(
+        '--nms-iou',
+        type=float,
+        default=0.8,
+        help='drop a box that overlaps a better one by more (%(default)s)',
+    )
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Cut boxes and report on them."""
+    args = parse_args()
+    with user_errors():
+        options = BoxOptions(
+            args.margin,
+            args.threshold,
+            args.min_area,
+            args.top_k,
+            args.nms_iou,
+        )
+        maps = MapFolder(args.maps)
+        # results of this tool among the images are none of them
+        results = [args.preview, Path(args.out).with_name('report.png')]
+        images = find_mapped_images(
+            maps,
+            args.images,
+            args.root,
+            args.allow_missing,
+            [maps.path, *(Path(path) for path in results if path)],
+        )
+        job = MapsToBoxes(
+            maps,
+            images,
+            args.out,
+            options,
+            args.yolo,
+            args.preview,
+            args.preview_count,
+            args.ground_truth,
+            args.iou,
+            args.val_fraction,
+            args.seed,
+        )
+        print(to_text(job.run()))
+    print(f'{args.out}, report.json and report.png written')
+
+
+if __name__ == '__main__':
+    main()
