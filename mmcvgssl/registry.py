@@ -7,6 +7,7 @@ without ``custom_imports``.
 from mmengine.registry import DATASETS as MMENGINE_DATASETS
 from mmengine.registry import EVALUATOR as MMENGINE_EVALUATOR
 from mmengine.registry import HOOKS as MMENGINE_HOOKS
+from mmengine.registry import LOOPS as MMENGINE_LOOPS
 from mmengine.registry import METRICS as MMENGINE_METRICS
 from mmengine.registry import MODELS as MMENGINE_MODELS
 from mmengine.registry import OPTIM_WRAPPERS as MMENGINE_OPTIM_WRAPPERS
@@ -41,6 +42,9 @@ OPTIM_WRAPPERS = Registry(
     parent=MMENGINE_OPTIM_WRAPPERS,
     scope=SCOPE,
     locations=['mmcvgssl.engine'],
+)
+LOOPS = Registry(
+    'loop', parent=MMENGINE_LOOPS, scope=SCOPE, locations=['mmcvgssl.engine']
 )
 METRICS = Registry(
     'metric',

@@ -10,6 +10,7 @@ from mmcvgssl.engine.invalid_loss_hook import (
 )
 from mmcvgssl.engine.map_writer_hook import MapWriterHook
 from mmcvgssl.engine.unfreeze_hook import UnfreezeHook
+from mmcvgssl.engine.views_val_loop import ViewsValLoop
 
 __all__ = [
     'AnomalyFitHook',
@@ -19,5 +20,6 @@ __all__ = [
     'InvalidLossHook',
     'MapWriterHook',
     'UnfreezeHook',
+    'ViewsValLoop',
     'keep_freed_memory',
 ]

@@ -14,11 +14,13 @@ from mmcvgssl.evaluation.anomaly import (
     operating_point,
 )
 from mmcvgssl.evaluation.box_recall import BoxRecall, match_boxes
+from mmcvgssl.evaluation.contrastive_accuracy import ContrastiveAccuracy
 
 __all__ = [
     'AnomalyMetric',
     'BoxRecall',
     'CategoryScores',
+    'ContrastiveAccuracy',
     'DetectionRate',
     'OperatingPoint',
     'ScoreHistogram',

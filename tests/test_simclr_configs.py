@@ -1,0 +1,284 @@
+"""Every SimCLR recipe: found by glob, built, stepped, evaluated."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+import torch
+from mmengine.optim import build_optim_wrapper
+from mmengine.runner import Runner
+
+from mmcvgssl.apis import load_config
+from mmcvgssl.engine.views_val_loop import ViewsValLoop
+from mmcvgssl.evaluation.contrastive_accuracy import ContrastiveAccuracy
+from mmcvgssl.registry import DATASETS, METRICS, MODELS
+from tests.data import CLASSES, CONFIGS, picture
+
+FOLDER = CONFIGS / 'pretrain/simclr'
+RECIPES = sorted(FOLDER.glob('*.py'))
+SIDE = 32
+COUNT = 9
+NAME = re.compile(
+    r'simclr_(?P<backbone>resnet\d+|yolov8-s)_1xb(?P<batch>\d+)'
+    r'-(?P<epochs>\d+)e_(?P<data>folder|mvtec|x-sdd|neu)'
+)
+# of each backbone, made narrow: options and width
+RESNET = {
+    'model.backbone.stem_channels': 8,
+    'model.backbone.base_channels': 8,
+}
+NARROW = {
+    'resnet18': (RESNET, 64),
+    'resnet50': (RESNET, 256),
+    'yolov8-s': ({'model.backbone.widen_factor': 0.125}, 128),
+}
+DATA = {
+    'folder': 'images',
+    'mvtec': 'mvtec',
+    'x-sdd': 'x_sdd',
+    'neu': 'neu_cls',
+}
+LISTS = {'train.txt', 'test.txt', 'train_unlabelled.txt'}
+
+
+@pytest.fixture(scope='module')
+def images(tmp_path_factory):
+    """Nine pictures of three classes and every list that a recipe reads."""
+    root = tmp_path_factory.mktemp('images')
+    (root / 'mmcvgssl').mkdir()
+    for i in range(COUNT):
+        picture(i, 60).save(root / f'{i}.png')
+    for name in LISTS:
+        lines = [
+            f'{i}.png' + ('' if 'un' in name else f' {i % len(CLASSES)}')
+            for i in range(COUNT)
+        ]
+        (root / 'mmcvgssl' / name).write_text('\n'.join(lines))
+    return root
+
+
+def small(path, images):
+    """Load a recipe with a narrow backbone, for small pictures."""
+    if 'yolov8' in path.stem:
+        pytest.importorskip('mmyolo')
+    narrow, width = NARROW[NAME.fullmatch(path.stem)['backbone']]
+    cfg = load_config(
+        path,
+        {
+            **narrow,
+            'model.neck.in_channels': width,
+            'model.neck.hid_channels': 16,
+            'data_root': str(images),
+            'view_size': SIDE,
+        },
+    )
+    for loader in (cfg.train_dataloader, cfg.val_dataloader):
+        loader.update(batch_size=4, num_workers=0, persistent_workers=False)
+    for data_set in (
+        cfg.train_dataloader.dataset,
+        cfg.val_dataloader.dataset,
+        cfg.few_shot.train,
+        cfg.few_shot.test,
+    ):
+        data_set.serialize_data = False  # it collects all garbage first
+    return cfg
+
+
+def test_there_are_recipes_for_each_backbone_and_data_set():
+    made = {
+        (said['backbone'], said['data'])
+        for said in (NAME.fullmatch(path.stem) for path in RECIPES)
+    }
+    assert made == {(b, d) for b in NARROW for d in DATA}
+
+
+@pytest.mark.parametrize('path', RECIPES, ids=lambda p: p.stem)
+def test_a_recipe_is_what_its_name_says(path):
+    cfg, said = load_config(path), NAME.fullmatch(path.stem)
+    backbone = cfg.model.backbone
+    assert cfg.model.type == 'mmpretrain.SimCLR'
+    if said['backbone'] == 'yolov8-s':
+        assert backbone.type == 'mmyolo.YOLOv8CSPDarknet'
+        assert (backbone.deepen_factor, backbone.widen_factor) == (0.33, 0.5)
+    else:
+        assert backbone.type == 'mmpretrain.ResNet'
+        assert f'resnet{backbone.depth}' == said['backbone']
+    assert cfg.train_dataloader.batch_size == int(said['batch'])
+    assert cfg.auto_scale_lr.base_batch_size == int(said['batch'])
+    epochs = int(said['epochs'])
+    warm_up, cosine = cfg.param_scheduler
+    assert cfg.train_cfg.max_epochs == cosine.end == epochs
+    assert warm_up.end == cosine.begin == epochs - cosine.T_max
+    data_sets = [
+        cfg.train_dataloader.dataset,
+        cfg.val_dataloader.dataset,
+        cfg.few_shot.train,
+        cfg.few_shot.test,
+    ]
+    root = f'data/{DATA[said["data"]]}'
+    assert {d.data_root for d in data_sets} == {root}
+    listed = said['data'] != 'folder'
+    for data_set, name in zip(
+        data_sets, ('train_unlabelled.txt', 'test.txt'), strict=False
+    ):
+        assert data_set.get('ann_file', '') == (name if listed else '')
+    assert cfg.view_size == (128 if said['data'] in ('x-sdd', 'neu') else 224)
+
+
+@pytest.mark.parametrize('path', RECIPES, ids=lambda p: p.stem)
+def test_a_recipe_builds_and_steps(path, images):
+    cfg = small(path, images)
+    batches = iter(
+        Runner.build_dataloader(cfg.train_dataloader.to_dict(), seed=0)
+    )
+    torch.manual_seed(0)
+    config = cfg.model.to_dict()
+    config['data_preprocessor'] = cfg.data_preprocessor.to_dict()
+    model = MODELS.build(config)
+    model.init_weights()
+    model.train()
+    optim = build_optim_wrapper(model, cfg.optim_wrapper.to_dict())
+    before = {k: p.detach().clone() for k, p in model.named_parameters()}
+    # residual branches that start from zero learn from the second step on
+    for batch in (next(batches), next(batches)):
+        shapes = [tuple(view.shape) for view in batch['inputs']]
+        assert shapes == [(4, 3, SIDE, SIDE)] * 2
+        logged = model.train_step(batch, optim)
+        assert set(logged) == {'loss'}
+        assert torch.isfinite(logged['loss'])
+    still = [
+        name
+        for name, value in model.named_parameters()
+        if torch.equal(value, before[name])
+    ]
+    assert not still
+    evaluator = METRICS.build(cfg.val_evaluator.to_dict())
+    assert isinstance(evaluator, ContrastiveAccuracy)
+    for part in (cfg.few_shot.train, cfg.few_shot.test):
+        labelled = DATASETS.build({**part.to_dict(), 'pipeline': []})
+        labels = [int(i) for i in labelled.get_gt_labels()]
+        assert labels == [i % len(CLASSES) for i in range(COUNT)]
+
+
+@pytest.mark.parametrize('part', ['train', 'val'])
+@pytest.mark.parametrize('data', list(DATA))
+def test_two_views_differ_and_are_fixed_by_the_seed(images, data, part):
+    path = FOLDER / f'simclr_resnet18_1xb64-400e_{data}.py'
+    cfg = small(path, images)[f'{part}_dataloader'].dataset
+
+    def views(seed: int = 0, epoch: int = 0, order=range(COUNT)):
+        data_set = DATASETS.build({**cfg.to_dict(), 'seed': seed})
+        data_set.set_epoch(epoch)
+        made = {i: torch.stack(data_set[i]['inputs']) for i in order}
+        return torch.stack([made[i] for i in range(COUNT)])
+
+    first = views()
+    assert first.shape == (COUNT, 2, 3, SIDE, SIDE)
+    assert all((a != b).any() for a, b in first)
+    # nobody else's numbers, nor the order, change them
+    np.random.seed(7)
+    torch.manual_seed(7)
+    assert torch.equal(first, views(order=reversed(range(COUNT))))
+    for other in (views(seed=1), views(epoch=1)):
+        assert all((a != b).any() for a, b in zip(first, other, strict=True))
+
+
+def test_either_view_is_drawn_alike(images):
+    cfg = small(RECIPES[0], images)
+    crop = cfg.train_dataloader.dataset.pipeline[1]
+    assert crop.weak_transforms == crop.crop_transforms
+    assert [tuple(s) for s in crop.crop_scales] == [tuple(crop.weak_scale)]
+
+
+def test_the_loss_is_that_of_the_method(images):
+    cfg = small(RECIPES[0], images)
+    torch.manual_seed(0)
+    model = MODELS.build(cfg.model.to_dict()).train()
+    views = [torch.randn(5, 3, SIDE, SIDE) for _ in range(2)]
+    loss = model.loss(views, [])['loss']
+    # image by image, as the host's model sees them
+    rows = torch.stack(views, 1).flatten(0, 1)
+    z = torch.nn.functional.normalize(model.neck(model.backbone(rows))[0])
+    terms = []
+    for i in range(10):
+        exps = (z[i] @ z.T / cfg.model.head.temperature).exp()
+        others = exps.sum() - exps[i]
+        terms.append(-(exps[i ^ 1] / others).log())
+    assert loss.item() == pytest.approx(sum(terms).item() / 10, rel=1e-4)
+
+
+def test_weights_of_the_yolo_backbone_are_those_of_the_detector(images):
+    cfg = small(FOLDER / 'simclr_yolov8-s_1xb64-400e_folder.py', images)
+    assert cfg.data_preprocessor.std == [255.0] * 3
+    single = MODELS.build(cfg.model.backbone.to_dict())
+    cfg.model.backbone.pop('out_indices')
+    levels = MODELS.build(cfg.model.backbone.to_dict())
+    levels.load_state_dict(single.state_dict(), strict=True)
+    view = torch.rand(2, 3, SIDE, SIDE)
+    for backbone in (single, levels):
+        backbone.eval()
+    (last,), all_levels = single(view), levels(view)
+    assert len(all_levels) == 3
+    assert torch.equal(last, all_levels[-1])
+
+
+@pytest.fixture(scope='module')
+def recipe(tmp_path_factory, images):
+    """Write a small recipe as users do, over a shipped one."""
+    path = tmp_path_factory.mktemp('recipe') / 'small.py'
+    base = FOLDER / 'simclr_resnet18_1xb64-100e_x-sdd.py'
+    cfg = small(base, images)
+    cfg.param_scheduler = []
+    cfg.train_cfg = dict(cfg.train_cfg, max_epochs=2, val_interval=2)
+    cfg.default_hooks.checkpoint.interval = 1
+    cfg.dump(path)
+    return path
+
+
+def test_a_run_logs_the_accuracy_and_its_weights_are_evaluated(
+    recipe, fit, tool, tmp_path
+):
+    runner = fit(recipe, tmp_path / 'run')
+    logs = list((tmp_path / 'run').glob('*/vis_data/scalars.json'))
+    rows = [json.loads(line) for line in logs[0].read_text().splitlines()]
+    (logged,) = (
+        row['contrastive_accuracy']
+        for row in rows
+        if 'contrastive_accuracy' in row
+    )
+    loop, model = runner.val_loop, runner.model.eval()
+    assert isinstance(loop, ViewsValLoop)
+    found = 0
+    with torch.no_grad():
+        inputs = [loop.dataloader.dataset[i]['inputs'] for i in range(COUNT)]
+        images = torch.stack([view for views in inputs for view in views])
+        batch = {'inputs': [images], 'data_samples': []}
+        (images,) = model.data_preprocessor(batch)['inputs']
+        rows = model.neck(model.backbone(images))[0]
+    for i, row in enumerate(rows):
+        cosines = torch.cosine_similarity(row[None], rows)
+        cosines[i] = -2
+        found += int(cosines.argmax()) == i ^ 1
+    assert logged == pytest.approx(found / len(rows))
+    loop.fp16 = True
+    assert abs(loop.run()['contrastive_accuracy'] - logged) < 0.5
+
+    base = [recipe, '--checkpoint', tmp_path / 'run/epoch_2.pth']
+    base += ['--shots', 2, '--runs', 1, '--cfg-options']
+    for mode in ('probe', 'linear', 'finetune'):
+        args = [*base, 'few_shot.schedule.epochs=1', '--mode', mode]
+        out = tmp_path / mode
+        code, text, err = tool('few_shot.py', *args, '--work-dir', out)
+        assert code == 0, err
+        assert '| accuracy, % | 2-shot |' in text
+        held = json.loads((out / 'few_shot.json').read_text())
+        assert held['mode'] == mode
+        assert held['classes'] == [str(i) for i in range(len(CLASSES))]
+
+
+def test_a_model_without_a_neck_is_refused(recipe, fit, tmp_path):
+    options = {'model.neck': None, 'train_cfg.max_epochs': 0}
+    runner = fit(recipe, tmp_path, options)
+    with pytest.raises(TypeError, match='SimCLR has none; leave val_data'):
+        runner.val()
