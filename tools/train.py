@@ -4,6 +4,7 @@ import argparse
 import os
 
 from mmengine.config import DictAction
+from mmengine.runner import find_latest_checkpoint
 
 import mmcvgssl  # noqa: F401  (makes the hosts importable)
 from mmcvgssl.apis import (
@@ -69,7 +70,13 @@ def main() -> None:
         )
         if args.resume is not None:
             cfg.resume = True
-            cfg.load_from = None if args.resume == 'auto' else args.resume
+            if args.resume != 'auto':
+                cfg.load_from = args.resume
+            elif find_latest_checkpoint(cfg.work_dir) is not None:
+                # what the run itself has learned goes before where it began
+                cfg.load_from = None
+            elif cfg.get('load_from'):
+                cfg.resume = False  # nothing yet: begin where it should
         if args.amp:
             use_amp(cfg)
         if args.auto_scale_lr:

@@ -4,10 +4,12 @@ from mmcvgssl.engine.allocator import keep_freed_memory
 from mmcvgssl.engine.anomaly_fit_hook import AnomalyFitHook
 from mmcvgssl.engine.autocast_optim_wrapper import AutocastOptimWrapper
 from mmcvgssl.engine.epoch_seed_hook import EpochSeedHook
+from mmcvgssl.engine.fit_checkpoint_hook import FitCheckpointHook
 from mmcvgssl.engine.invalid_loss_hook import (
     InvalidLossError,
     InvalidLossHook,
 )
+from mmcvgssl.engine.load_backbone_hook import LoadBackboneHook
 from mmcvgssl.engine.map_writer_hook import MapWriterHook
 from mmcvgssl.engine.unfreeze_hook import UnfreezeHook
 from mmcvgssl.engine.views_val_loop import ViewsValLoop
@@ -16,8 +18,10 @@ __all__ = [
     'AnomalyFitHook',
     'AutocastOptimWrapper',
     'EpochSeedHook',
+    'FitCheckpointHook',
     'InvalidLossError',
     'InvalidLossHook',
+    'LoadBackboneHook',
     'MapWriterHook',
     'UnfreezeHook',
     'ViewsValLoop',

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import torch.nn.functional as F
 from mmengine.logging import print_log
-from mmpretrain.models.utils import resize_relative_position_bias_table
 from torch import Tensor, nn
 
 from mmcvgssl.models.weights import (
     COUNTER,
+    EXTRA_PREFIXES,
     KeyMismatchError,
     KeyReport,
     compare,
@@ -35,7 +36,8 @@ def load_fitting(
         module: The backbone.
         state: Tensors by the backbone's own names.
         source: Where they come from, for messages.
-        least: Share of the backbone's weights that must fit, in [0, 1].
+        least: Share of the backbone's weights, and of those in the state,
+            that must fit, in [0, 1].
 
     Raises:
         KeyMismatchError: If fewer fit; names all that do not.
@@ -67,14 +69,17 @@ def fit_report(module: nn.Module, state: Mapping[str, Tensor]) -> KeyReport:
 def require_share(
     report: KeyReport, name: str, source: str, least: float = LEAST
 ) -> None:
-    """Stop where too few of a module's weights fit.
+    """Stop where too few weights of a module, or of a file, fit.
 
     Raises:
         KeyMismatchError: Names all that do not.
     """
     matched = len(report.matched)
-    total = matched + len(report.missing) + len(report.mismatched)
-    if not total or matched < least * total:
+    own = matched + len(report.missing) + len(report.mismatched)
+    left = [k for k in report.unexpected if not k.startswith(EXTRA_PREFIXES)]
+    # what a deeper network has besides is as wrong as what is missing
+    total = max(own, matched + len(report.mismatched) + len(left))
+    if not matched or matched < least * total:
         raise KeyMismatchError(
             f'Expected weights for at least {least:.0%} of {name}, got '
             f'{matched} of {total} from {source}. Build the backbone with '
@@ -99,10 +104,14 @@ def resize_tables(
             continue
         if table.shape == want.shape or table.shape[1:] != want.shape[1:]:
             continue
-        sides = [round(len(t) ** 0.5) for t in (table, want)]
-        resized[key] = resize_relative_position_bias_table(
-            *sides, table, table.shape[1]
+        old, new = (round(len(t) ** 0.5) for t in (table, want))
+        heads = table.shape[1]
+        grid = table.T.reshape(1, heads, old, old).float()
+        # offsets grow with the window: corners stay corners
+        grid = F.interpolate(
+            grid, (new, new), mode='bicubic', align_corners=True
         )
+        resized[key] = grid.reshape(heads, new * new).T.to(table.dtype)
     return resized
 
 

@@ -19,10 +19,13 @@ FAMILIES = {
     'mmdet.ResNet': 'resnet',
     'mmpretrain.VisionTransformer': 'vit',
     'mmpretrain.MoCoV3ViT': 'vit',
+    'mmpretrain.SwinTransformer': 'swin',
+    'mmpretrain.SimMIMSwinTransformer': 'swin',
     'mmpretrain.TIMMBackbone': 'timm',
 }
 SUPPORTED = {
     'resnet': TARGETS,
+    'swin': HOSTS,
     'vit': ('mmpretrain', 'timm', 'torchvision'),
     'timm': ('mmpretrain', 'timm'),
     'other mmpretrain backbones': ('mmpretrain',),
@@ -48,6 +51,14 @@ RESNET_SIZES: dict[str, Any] = {
     'conv_cfg': None,
 }
 BN_EPS = 1e-5
+MASK_TOKEN = 'mask_token'
+# mmdet's Swin has none of the others' choices.
+SWIN_PLAIN: dict[str, Any] = {
+    'in_channels': 3,
+    'out_after_downsample': False,
+    'use_abs_pos_embed': False,
+    'patch_cfg': {},
+}
 VIT_PLAIN: dict[str, Any] = {
     'final_norm': True,
     'pre_norm': False,
@@ -119,6 +130,8 @@ def convert(
     rules = RENAMES.get(f'{family}→{target}', [])
     renamed = {}
     for key, value in state.items():
+        if family == 'swin' and target != 'mmpretrain' and key == MASK_TOKEN:
+            continue  # of masked images alone
         for pattern, new in rules:
             key = re.sub(f'^{pattern}', new, key)
         renamed[key] = value
@@ -147,6 +160,7 @@ def check_target(cfg: Mapping[str, Any], target: str) -> str:
         names = {v: k for k, v in FAMILIES.items()} | {
             'resnet': 'mmpretrain.ResNet and mmdet.ResNet',
             'vit': 'mmpretrain.VisionTransformer and MoCoV3ViT',
+            'swin': 'mmpretrain.SwinTransformer and SimMIMSwinTransformer',
         }
         table = '; '.join(
             f'{names.get(f, f)} to {", ".join(t)}'
@@ -166,6 +180,8 @@ def check_target(cfg: Mapping[str, Any], target: str) -> str:
                 f'{kind} with eps={eps} in norm_cfg has no counterpart in '
                 f'{target}, which has {BN_EPS}; export it to a host.'
             )
+    if family == 'swin' and target != 'mmpretrain':
+        _require_plain(cfg, SWIN_PLAIN, target)
     if family == 'vit' and target != 'mmpretrain':
         _require_plain(cfg, VIT_PLAIN, target)
         if cfg.get('out_type') == 'avg_featmap':

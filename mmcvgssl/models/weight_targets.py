@@ -44,7 +44,8 @@ def build_target(
             )
         cfg = dict(backbone_cfg)
         if not names_kept(scoped_type(cfg), target):
-            cfg = _resnet_of(cfg, target)
+            of = _swin_of if family == 'swin' else _resnet_of
+            cfg = of(cfg, target)
         return build_host(cfg)
     kwargs: dict[str, Any] = {}
     if arch is None and family == 'vit':
@@ -90,6 +91,31 @@ def _resnet_of(cfg: Mapping[str, Any], target: str) -> dict[str, Any]:
     host = 'mmpretrain' if target == 'mmpretrain' else 'mmdet'
     indices = tuple(range(stages))
     return {'type': f'{host}.ResNet', 'out_indices': indices, **sizes}
+
+
+def _swin_of(cfg: dict[str, Any], target: str) -> dict[str, Any]:
+    """Describe mmpretrain's Swin to mmdet, which serves mmyolo, too."""
+    source: Any = build_host(cfg)
+    windows = {
+        block.attn.window_size
+        for stage in source.stages
+        for block in stage.blocks
+    }
+    if len(windows) > 1:
+        raise ValueError(
+            f'A Swin with windows of {sorted(windows)} has no counterpart in '
+            f'{target}, which has one size. Export it to mmpretrain.'
+        )
+    # norms stand at the outputs; mmdet's cannot do without
+    normed = cfg.get('norm_cfg', True) is not None
+    return {
+        'type': 'mmdet.SwinTransformer',
+        'embed_dims': source.embed_dims,
+        'depths': source.depths,
+        'num_heads': source.num_heads,
+        'window_size': windows.pop(),
+        'out_indices': tuple(source.out_indices) if normed else (),
+    }
 
 
 def _build_named(arch: str, target: str, **kwargs: Any) -> nn.Module:

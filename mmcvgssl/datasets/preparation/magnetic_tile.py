@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from argparse import ArgumentParser
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -23,10 +24,13 @@ from mmcvgssl.datasets.preparation.annotations import (
     write_annotations,
 )
 from mmcvgssl.datasets.preparation.images import check_root, images_below
+from mmcvgssl.datasets.preparation.mask_boxes import boxes_of_sample
 from mmcvgssl.datasets.preparation.masks import mask_notes
 from mmcvgssl.datasets.preparation.splits import stratified_split
+from mmcvgssl.datasets.preparation.voc import to_coco
 
 GOOD_FOLDER = 'MT_Free'
+BOXES = ('defects_train.json', 'defects_test.json')
 FIXED = {'train': 'train_good.txt', 'test': 'test.txt'}
 
 
@@ -47,8 +51,10 @@ def prepare_magnetic_tile(
         out: Folder of the lists; by default ``mmcvgssl`` in ``root``.
         splits: Folder of a fixed ``train_good.txt`` and ``test.txt``; by
             default ``root``, if they are there.
-        test_fraction: Of the good images, where no split is fixed.
-        seed: Of the draw, where no split is fixed.
+        test_fraction: Of the good images, where no split is fixed, and of
+            each defect in ``defects_train.json`` and ``defects_test.json``,
+            boxes around the masks for detectors.
+        seed: Of the draws.
 
     Raises:
         FileNotFoundError: If a folder, list or image is missing.
@@ -80,7 +86,36 @@ def prepare_magnetic_tile(
         name: [(s.path, int(s.label == DEFECT)) for s in part]
         for name, part in divided.items()
     }
-    return write_annotations(Prepared(root, out, CLASSES, items, notes))
+    held = _boxes(root, samples, test_fraction, seed)
+    notes += [
+        f'{name}: {len(found["annotations"])} boxes around the masks of '
+        f'{len(found["images"])} defective images'
+        for name, found in held.items()
+    ]
+    return write_annotations(
+        Prepared(root, out, CLASSES, items, notes),
+        {name: [json.dumps(found)] for name, found in held.items()},
+    )
+
+
+def _boxes(
+    root: Path, samples: Sequence[Sample], test_fraction: float, seed: int
+) -> dict[str, dict]:
+    """Divide the defects by class, as COCO, for detectors.
+
+    Images without a box around any pixel of their mask are left out.
+    """
+    defects = [s for s in samples if s.label == DEFECT]
+    boxes = {s.path: boxes_of_sample(root, s) for s in defects}
+    defects = [s for s in defects if boxes[s.path].objects]
+    names = sorted({s.defect for s in defects})
+    sides = stratified_split([s.defect for s in defects], test_fraction, seed)
+    return {
+        file: to_coco(
+            [defects[i].path for i in side], boxes, names, 'magnetic tiles'
+        )
+        for file, side in zip(BOXES, sides, strict=True)
+    }
 
 
 def _fixed(

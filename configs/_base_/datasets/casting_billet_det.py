@@ -1,0 +1,16 @@
+# casting billets; names as in the categories of the COCO files
+classes = (
+    'scratch',
+    'weld_slag',
+    'cutting_opening',
+    'water_slag_mark',
+    'slag_skin',
+    'longitudinal_crack',
+)
+train_set = dict(
+    data_root='data/casting_billet',
+    ann_file='mmcvgssl/train.json',
+    data_prefix=dict(img=''),
+    metainfo=dict(classes=classes),
+)
+test_set = {**train_set, 'ann_file': 'mmcvgssl/test.json'}

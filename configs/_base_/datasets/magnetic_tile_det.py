@@ -1,0 +1,15 @@
+# magnetic tiles: boxes around the masks of 5 defects
+classes = (
+    'MT_Blowhole',
+    'MT_Break',
+    'MT_Crack',
+    'MT_Fray',
+    'MT_Uneven',
+)
+train_set = dict(
+    data_root='data/magnetic_tile',
+    ann_file='mmcvgssl/defects_train.json',
+    data_prefix=dict(img=''),
+    metainfo=dict(classes=classes),
+)
+test_set = {**train_set, 'ann_file': 'mmcvgssl/defects_test.json'}

@@ -1,0 +1,16 @@
+# NEU-DET, hot-rolled strip: 6 defects, 1,800 grey images of 200 px
+classes = (
+    'crazing',
+    'inclusion',
+    'patches',
+    'pitted_surface',
+    'rolled-in_scale',
+    'scratches',
+)
+train_set = dict(
+    data_root='data/neu_det',
+    ann_file='mmcvgssl/train.json',
+    data_prefix=dict(img=''),
+    metainfo=dict(classes=classes),
+)
+test_set = {**train_set, 'ann_file': 'mmcvgssl/test.json'}

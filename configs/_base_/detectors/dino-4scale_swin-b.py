@@ -1,0 +1,53 @@
+# DINO with four scales of a transformer; a leaf adds data and classes
+_base_ = [
+    'mmdet::dino/dino-4scale_r50_8xb2-12e_coco.py',
+    '../models/backbone_swin-b.py',
+]
+
+custom_imports = dict(imports=['mmcvgssl'], allow_failed_imports=False)
+
+model = dict(
+    num_queries=100,
+    data_preprocessor=_base_.normalisation,
+    backbone=dict(_delete_=True, **_base_.swin_b),
+    neck=dict(in_channels=[256, 512, 1024]),
+    dn_cfg=dict(group_cfg=dict(num_dn_queries=300)),
+    test_cfg=dict(max_per_img=100),
+)
+
+# the truth comes with the samples, so that data_root stands in one place
+test_pipeline = _base_.test_pipeline
+test_pipeline[-1].meta_keys += ('instances',)
+val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
+test_dataloader = val_dataloader
+val_evaluator = dict(ann_file=None)
+test_evaluator = val_evaluator
+
+# a checkpoint whose backbone training starts with; '' for none
+backbone_checkpoint = ''
+custom_hooks = [
+    dict(type='mmcvgssl.InvalidLossHook'),
+    dict(type='mmcvgssl.LoadBackboneHook'),
+    dict(type='mmcvgssl.FitCheckpointHook'),
+]
+# the last epoch counts: the data sets have no part to choose one on
+default_hooks = dict(
+    checkpoint=dict(
+        interval=5,
+        max_keep_ckpts=2,
+    )
+)
+
+max_epochs = 50
+param_scheduler = [
+    dict(
+        type='MultiStepLR',
+        begin=0,
+        end=max_epochs,
+        by_epoch=True,
+        milestones=[40],
+        gamma=0.1,
+    )
+]
+train_cfg = dict(max_epochs=max_epochs, val_interval=5)
+find_unused_parameters = True

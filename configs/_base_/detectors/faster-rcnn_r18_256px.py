@@ -1,0 +1,27 @@
+# Faster R-CNN on small images, for CPUs; a leaf adds data and classes
+_base_ = 'faster-rcnn_r50.py'
+
+img_scale = (256, 256)
+
+# a few regions: small images show few defects
+model = dict(
+    backbone=dict(depth=18),
+    neck=dict(in_channels=[64, 128, 256, 512]),
+    train_cfg=dict(
+        rpn_proposal=dict(nms_pre=500, max_per_img=200),
+        rcnn=dict(sampler=dict(num=64)),
+    ),
+    test_cfg=dict(rpn=dict(nms_pre=500, max_per_img=200)),
+)
+
+train_pipeline = _base_.train_pipeline
+test_pipeline = _base_.test_pipeline
+train_pipeline[2].scale = test_pipeline[1].scale = img_scale
+train_dataloader = dict(batch_size=8, dataset=dict(pipeline=train_pipeline))
+val_dataloader = dict(batch_size=8, dataset=dict(pipeline=test_pipeline))
+test_dataloader = val_dataloader
+
+optim_wrapper = dict(optimizer=dict(lr=0.01))
+auto_scale_lr = dict(base_batch_size=8)
+default_hooks = dict(logger=dict(interval=10), checkpoint=dict(interval=50))
+train_cfg = dict(val_interval=50)

@@ -1,0 +1,52 @@
+# Faster R-CNN, backbone without ImageNet; a leaf adds data and classes
+_base_ = 'mmdet::faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py'
+
+custom_imports = dict(imports=['mmcvgssl'], allow_failed_imports=False)
+
+model = dict(
+    data_preprocessor=dict(
+        mean=[110.30, 113.43, 109.91], std=[32.03, 30.61, 30.27]
+    ),
+    backbone=dict(frozen_stages=-1, norm_eval=False, init_cfg=None),
+)
+
+# the truth comes with the samples, so that data_root stands in one place
+test_pipeline = _base_.test_pipeline
+test_pipeline[-1].meta_keys += ('instances',)
+val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
+test_dataloader = val_dataloader
+val_evaluator = dict(ann_file=None)
+test_evaluator = val_evaluator
+
+# a checkpoint whose backbone training starts with; '' for none
+backbone_checkpoint = ''
+custom_hooks = [
+    dict(type='mmcvgssl.InvalidLossHook'),
+    dict(type='mmcvgssl.LoadBackboneHook'),
+    dict(type='mmcvgssl.FitCheckpointHook'),
+]
+# the last epoch counts: the data sets have no part to choose one on
+default_hooks = dict(
+    checkpoint=dict(
+        interval=10,
+        max_keep_ckpts=2,
+    )
+)
+
+max_epochs = 100
+optim_wrapper = dict(clip_grad=dict(max_norm=35.0))
+param_scheduler = [
+    dict(
+        type='LinearLR', start_factor=0.001, by_epoch=False, begin=0, end=100
+    ),
+    dict(
+        type='MultiStepLR',
+        begin=0,
+        end=max_epochs,
+        by_epoch=True,
+        milestones=[70, 90],
+        gamma=0.1,
+    ),
+]
+train_cfg = dict(max_epochs=max_epochs, val_interval=10)
+find_unused_parameters = True

@@ -1,0 +1,36 @@
+# YOLOv8-s; a leaf adds data and the number of classes
+_base_ = 'mmyolo::yolov8/yolov8_s_syncbn_fast_8xb16-500e_coco.py'
+
+custom_imports = dict(imports=['mmcvgssl'], allow_failed_imports=False)
+
+# less mmdet.Albu, which needs another package
+train_pipeline = _base_.train_pipeline
+train_pipeline_stage2 = _base_.train_pipeline_stage2
+del train_pipeline[4], train_pipeline_stage2[5]
+test_pipeline = _base_.test_pipeline
+test_pipeline[-1].meta_keys += ('instances',)
+
+train_dataloader = dict(
+    # anew, as mmengine would pass its note of the scope to the function
+    collate_fn=dict(_delete_=True, type='yolov5_collate'),
+    dataset=dict(pipeline=train_pipeline),
+)
+val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
+test_dataloader = val_dataloader
+# the truth comes with the samples, so that data_root stands in one place
+val_evaluator = dict(ann_file=None)
+test_evaluator = val_evaluator
+
+# a checkpoint whose backbone training starts with; '' for none
+backbone_checkpoint = ''
+mosaic_switch = _base_.custom_hooks[1]
+mosaic_switch.switch_pipeline = train_pipeline_stage2
+custom_hooks = [
+    _base_.custom_hooks[0],
+    mosaic_switch,
+    dict(type='mmcvgssl.InvalidLossHook'),
+    dict(type='mmcvgssl.LoadBackboneHook'),
+    dict(type='mmcvgssl.FitCheckpointHook'),
+]
+# the last epoch counts: the data sets have no part to choose one on
+default_hooks = dict(checkpoint=dict(save_best=None))

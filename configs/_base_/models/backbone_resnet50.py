@@ -1,0 +1,8 @@
+# as the pretraining builds it, for detectors
+resnet50 = dict(
+    type='mmdet.ResNet',
+    depth=50,
+    out_indices=(1, 2, 3),
+    frozen_stages=-1,
+)
+normalisation = dict(mean=[110.30, 113.43, 109.91], std=[32.03, 30.61, 30.27])

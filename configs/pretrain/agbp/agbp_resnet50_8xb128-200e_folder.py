@@ -1,0 +1,19 @@
+_base_ = [
+    '../../_base_/models/agbp_resnet50.py',
+    '../../_base_/datasets/anomaly_maps.py',
+    '../../_base_/schedules/agbp_sgd_200e.py',
+    '../../_base_/pretrained_runtime.py',
+]
+
+# folders below data_root, one for each source of images
+num_classes = 6
+
+model = dict(
+    neck=dict(type='mmpretrain.GlobalAveragePooling'),
+    head=dict(
+        type='mmpretrain.LinearClsHead',
+        num_classes=num_classes,
+        in_channels=2048,
+    ),
+)
+train_dataloader = dict(dataset=dict(with_label=True))

@@ -1,0 +1,29 @@
+_base_ = [
+    '../../_base_/detectors/faster-rcnn_r50.py',
+    '../../_base_/datasets/pseudo_boxes.py',
+]
+
+backbone_checkpoint = (
+    'work_dirs/agbp_resnet50_8xb128-200e_folder/epoch_200.pth'
+)
+ann_file = _base_.train_set.ann_file
+# folder of the images
+img = _base_.train_set.data_prefix.img
+
+model = dict(
+    backbone=dict(frozen_stages=4, norm_eval=True),
+    roi_head=dict(bbox_head=dict(num_classes=1)),
+)
+train_dataloader = dict(dataset=_base_.train_set)
+val_dataloader = None
+val_evaluator = None
+val_cfg = None
+test_dataloader = None
+test_evaluator = None
+test_cfg = None
+
+default_hooks = dict(checkpoint=dict(interval=5, save_best=None))
+param_scheduler = _base_.param_scheduler
+param_scheduler[-1].end = 10
+param_scheduler[-1].milestones = [7, 9]
+train_cfg = dict(max_epochs=10)

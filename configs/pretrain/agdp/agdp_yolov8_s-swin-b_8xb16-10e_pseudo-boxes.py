@@ -1,0 +1,34 @@
+_base_ = [
+    '../../_base_/detectors/yolov8_s-swin-b.py',
+    '../../_base_/datasets/pseudo_boxes.py',
+]
+
+backbone_checkpoint = (
+    'work_dirs/agbp_swin-b-simmim_8xb56-100e_folder/epoch_100.pth'
+)
+ann_file = _base_.train_set.ann_file
+# folder of the images
+img = _base_.train_set.data_prefix.img
+
+model = dict(
+    backbone=dict(frozen_stages=3),
+    bbox_head=dict(head_module=dict(num_classes=1)),
+    train_cfg=dict(assigner=dict(num_classes=1)),
+)
+train_dataloader = dict(dataset=_base_.train_set)
+val_dataloader = None
+val_evaluator = None
+val_cfg = None
+test_dataloader = None
+test_evaluator = None
+test_cfg = None
+
+custom_hooks = _base_.custom_hooks
+custom_hooks[1].switch_epoch = 8
+default_hooks = dict(
+    param_scheduler=dict(max_epochs=10, warmup_mim_iter=100),
+    checkpoint=dict(interval=5, save_best=None),
+)
+train_cfg = dict(max_epochs=10, dynamic_intervals=None)
+# what is frozen gets no gradients
+find_unused_parameters = True

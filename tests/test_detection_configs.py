@@ -1,0 +1,352 @@
+"""Recipes of detectors: found by glob, built, stepped and run in a chain."""
+
+import re
+from copy import deepcopy
+from functools import cache
+
+import mmyolo.models  # noqa: F401  (registers detectors)
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.optim import build_optim_wrapper
+from mmengine.registry import DefaultScope, init_default_scope
+from mmengine.runner import Runner
+
+from mmcvgssl.apis import load_config
+from mmcvgssl.registry import MODELS
+from tests.boxes import (
+    NARROW_SWIN,
+    make_runner,
+    small_loaders,
+    write_boxes,
+    write_surfaces,
+)
+from tests.data import CONFIGS
+
+DETECTION = sorted((CONFIGS / 'detection').glob('*/*.py'))
+AGDP = sorted((CONFIGS / 'pretrain/agdp').glob('*.py'))
+DETECTORS = {
+    'yolov8_n': ('YOLODetector', 'YOLOv8CSPDarknet'),
+    'yolov8_s': ('YOLODetector', 'YOLOv8CSPDarknet'),
+    'yolov8_s-r50': ('YOLODetector', 'ResNet'),
+    'yolov8_s-swin-b': ('YOLODetector', 'SwinTransformer'),
+    'faster-rcnn_r18': ('FasterRCNN', 'ResNet'),
+    'faster-rcnn_r50': ('FasterRCNN', 'ResNet'),
+    'faster-rcnn_swin-b': ('FasterRCNN', 'SwinTransformer'),
+    'dino-4scale_swin-b': ('DINO', 'SwinTransformer'),
+}
+NAME = re.compile(
+    r'(?P<agdp>agdp_)?(?P<detector>(yolov8|faster-rcnn|dino-4scale)_[a-z0-9-]+)'
+    r'(_(?P<stage>agbp|agssp))?'
+    r'_(?P<gpus>\d+)xb(?P<batch>\d+)-(?P<epochs>\d+)e_(?P<data>[a-z0-9-]+)'
+)
+SIX = ('neu-det', 'magnetic-tile', 'casting-billet', 'steel-pipe', 'gc10')
+NEU = (
+    *('crazing', 'inclusion', 'patches', 'pitted_surface'),
+    *('rolled-in_scale', 'scratches'),
+)
+# a detector that is quick to run through all stages
+CHAINS = {
+    'yolov8_n': ('csp-n', '1xb16-10e', 'yolov8', '1xb16-300e'),
+    'faster-rcnn_r18': ('resnet18', '1xb8-10e', 'faster_rcnn', '1xb8-100e'),
+}
+
+
+# pixels a side that images are resized to
+SIZE = 128
+
+
+def said_by(path):
+    said = NAME.fullmatch(path.stem)
+    assert said, f'{path.stem} does not follow the pattern of names'
+    return said
+
+
+def head_classes(cfg: Config) -> set[int]:
+    """Return every number of classes that a detector is built with."""
+    model = cfg.model
+    if 'roi_head' in model:
+        return {model.roi_head.bbox_head.num_classes}
+    if 'head_module' in model.bbox_head:
+        head = model.bbox_head.head_module.num_classes
+        return {head, model.train_cfg.assigner.num_classes}
+    return {model.bbox_head.num_classes}
+
+
+@pytest.fixture(scope='module')
+def surfaces(tmp_path_factory):
+    """Images, boxes of NEU-DET's classes, boxes of anomalies, and maps."""
+    root = write_surfaces(tmp_path_factory.mktemp('surfaces'))
+    for part in ('train', 'test'):
+        write_boxes(root / f'mmcvgssl/{part}.json', NEU)
+    write_boxes(root / 'boxes.json', ['anomaly'])
+    return root
+
+
+@pytest.fixture(scope='module', autouse=True)
+def read_once():
+    """Let mmengine read shared bases once, and write configs unformatted."""
+    read = cache(Config._file2dict)
+
+    def copied(*args, **kwargs):
+        return deepcopy(read(*args, **kwargs))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Config, '_file2dict', staticmethod(copied))
+        patch.setattr(
+            'yapf.yapflib.yapf_api.FormatCode', lambda text, **_: (text, True)
+        )
+        yield
+
+
+@pytest.fixture(autouse=True)
+def own_scope():
+    """Leave no default scope to other tests."""
+    yield
+    DefaultScope._instance_dict.clear()
+
+
+def test_every_detector_comes_in_every_stage_and_for_every_data_set():
+    found = {
+        (said['detector'], said['stage'], said['data'])
+        for said in map(said_by, DETECTION)
+    }
+    stages = (None, 'agbp', 'agssp')
+    assert found >= {(d, s, 'neu-det') for d in DETECTORS for s in stages}
+    full = ('yolov8_s', 'faster-rcnn_swin-b', 'dino-4scale_swin-b')
+    sets = (*SIX, 'coco-format')
+    assert found >= {(d, s, k) for d in full for s in stages for k in sets}
+    assert {said_by(p)['detector'] for p in AGDP} == set(DETECTORS)
+
+
+@pytest.mark.parametrize('path', [*DETECTION, *AGDP], ids=lambda p: p.stem)
+def test_a_recipe_is_what_its_name_says(path):
+    said = said_by(path)
+    cfg = load_config(path)
+    kinds = cfg.model.type, cfg.model.backbone.type.split('.')[-1]
+    assert kinds == DETECTORS[said['detector']]
+    assert cfg.train_dataloader.batch_size == int(said['batch'])
+    assert cfg.train_cfg.max_epochs == int(said['epochs'])
+    hooks = cfg.default_hooks
+    if said['detector'].startswith('yolo'):
+        assert hooks.param_scheduler.max_epochs == int(said['epochs'])
+        foreign = said['detector'] in ('yolov8_s-r50', 'yolov8_s-swin-b')
+        lr = 0.01 / 4 if foreign else 0.01
+        assert cfg.optim_wrapper.optimizer.lr == pytest.approx(lr)
+    else:
+        assert cfg.param_scheduler[-1].end == int(said['epochs'])
+
+    classes = cfg.train_dataloader.dataset.metainfo.classes
+    assert head_classes(cfg) == {len(classes)}
+    steps = str(cfg.train_dataloader.dataset.pipeline)
+    assert 'Albu' not in steps
+    backbone = cfg.model.backbone
+    assert backbone.get('init_cfg') is None
+    if said['agdp']:
+        assert tuple(classes) == ('anomaly',)
+        assert backbone.frozen_stages == (3 if 'swin' in path.stem else 4)
+        assert backbone.get('norm_eval') or 'swin' in path.stem
+        assert cfg.val_dataloader is None
+        assert cfg.backbone_checkpoint
+        assert not cfg.load_from
+        return
+    assert not hooks.checkpoint.get('save_best')  # no choice on test data
+    tested = cfg.val_dataloader.dataset
+    assert tested.metainfo.classes == classes
+    assert tested.ann_file != cfg.train_dataloader.dataset.ann_file
+    assert bool(cfg.backbone_checkpoint) == (said['stage'] == 'agbp')
+    assert bool(cfg.load_from) == (said['stage'] == 'agssp')
+    # the YOLOs train all of it, others keep early stages once pretrained
+    keeps = said['stage'] and not said['detector'].startswith('yolo')
+    assert (backbone.get('frozen_stages', -1) >= 1) == bool(keeps)
+
+
+LATER = [p for p in DETECTION if said_by(p)['stage']]
+
+
+@pytest.mark.parametrize('path', LATER, ids=lambda p: p.stem)
+def test_checkpoints_come_from_recipes_that_exist(path):
+    cfg = load_config(path)
+    for file in filter(None, (cfg.backbone_checkpoint, cfg.load_from)):
+        _, run, name = file.split('/')
+        kind = 'agdp' if 'agdp' in run else 'agbp'
+        before = load_config(CONFIGS / f'pretrain/{kind}/{run}.py')
+        assert name == f'epoch_{before.train_cfg.max_epochs}.pth'
+        if kind == 'agbp':
+            mine, theirs = cfg.model, before.model
+            assert [mine.data_preprocessor[k] for k in ('mean', 'std')] == [
+                theirs.data_preprocessor[k] for k in ('mean', 'std')
+            ]
+
+
+def test_options_of_the_command_line_reach_every_part():
+    options = {'data_root': 'elsewhere', 'ann_file': 'few.json'}
+    path = CONFIGS / 'detection/yolov8/yolov8_n_1xb16-300e_neu-det.py'
+    cfg = load_config(path, options)
+    train, test = (cfg[f'{p}_dataloader'].dataset for p in ('train', 'test'))
+    assert (train.data_root, train.ann_file) == ('elsewhere', 'few.json')
+    assert (test.data_root, test.ann_file) == (
+        'elsewhere',
+        'mmcvgssl/test.json',
+    )
+    assert cfg.val_evaluator.ann_file is None
+
+    agdp = CONFIGS / 'pretrain/agdp/agdp_yolov8_n_1xb16-10e_pseudo-boxes.py'
+    cfg = load_config(agdp, {'img': 'pictures', 'ann_file': 'boxes.json'})
+    train = cfg.train_dataloader.dataset
+    assert (train.data_prefix.img, train.ann_file) == (
+        'pictures',
+        'boxes.json',
+    )
+
+
+def test_another_data_set_takes_eight_lines(tmp_path):
+    base = CONFIGS / 'detection/yolov8/yolov8_s_8xb16-500e_coco-format.py'
+    lines = [
+        f'_base_ = {str(base)!r}',
+        "data_root = 'data/glass'",
+        "classes = ('chip', 'bubble')",
+        'part = dict(data_root=data_root, metainfo=dict(classes=classes))',
+        'train_dataloader = dict(dataset=part)',
+        'val_dataloader = test_dataloader = dict(dataset=part)',
+        'model = dict(bbox_head=dict(head_module=dict(num_classes=2)), '
+        'train_cfg=dict(assigner=dict(num_classes=2)))',
+    ]
+    path = tmp_path / 'glass.py'
+    path.write_text('\n'.join(lines))
+    cfg = load_config(path)
+    assert head_classes(cfg) == {2}
+    for part in ('train', 'val', 'test'):
+        held = cfg[f'{part}_dataloader'].dataset
+        assert held.data_root == 'data/glass'
+        assert tuple(held.metainfo.classes) == ('chip', 'bubble')
+
+
+def narrow(cfg: Config) -> None:
+    """Keep the architecture and make it small."""
+    model = cfg.model
+    if 'Swin' in model.backbone.type:
+        model.backbone.arch = NARROW_SWIN
+        widths = [16, 32, 64, 128]
+    elif model.backbone.get('depth') == 50:
+        model.backbone.update(stem_channels=8, base_channels=8)
+        widths = [32, 64, 128, 256]
+    else:
+        widths = []
+    if model.type == 'FasterRCNN':
+        model.roi_head.bbox_head.fc_out_channels = 32
+        model.train_cfg.rpn_proposal.max_per_img = 50
+        model.train_cfg.rcnn.sampler.num = 16
+    if widths:
+        widths = widths[-len(model.neck.in_channels) :]
+        model.neck.in_channels = widths
+        if model.type == 'YOLODetector':
+            model.neck.out_channels = widths
+            model.bbox_head.head_module.in_channels = widths
+    if model.type == 'DINO':
+        model.encoder.num_layers = model.decoder.num_layers = 1
+        model.num_queries = 20
+        model.encoder.layer_cfg.ffn_cfg.feedforward_channels = 64
+        model.decoder.layer_cfg.ffn_cfg.feedforward_channels = 64
+
+
+def one_step(cfg: Config, surfaces):
+    """Build a narrow detector, train one step; say which weights moved."""
+    init_default_scope(cfg.default_scope)
+    narrow(cfg)
+    small_loaders(cfg)
+    for step in cfg.train_dataloader.dataset.pipeline:
+        for key in ('img_scale', 'scale'):
+            if key in step:
+                step[key] = (SIZE, SIZE)
+        if 'border' in step:
+            step.border = (-SIZE // 2, -SIZE // 2)
+        if step.type == 'RandomChoice':
+            step.update(type='Resize', scale=(SIZE, SIZE), keep_ratio=True)
+            del step['transforms']
+    loader = Runner.build_dataloader(cfg.train_dataloader.to_dict(), seed=0)
+    torch.manual_seed(0)
+    model = MODELS.build(cfg.model)
+    model.init_weights()
+    model.train()
+    optim = build_optim_wrapper(model, cfg.optim_wrapper.to_dict())
+    before = {k: v.clone() for k, v in model.state_dict().items()}
+    logged = model.train_step(next(iter(loader)), optim)
+    assert torch.isfinite(torch.as_tensor(logged['loss']))
+    after = model.state_dict()
+    return {k for k in before if not torch.equal(before[k], after[k])}
+
+
+@pytest.mark.parametrize('name', DETECTORS)
+def test_a_detector_steps(name, surfaces):
+    paths = [p for p in DETECTION if said_by(p)['detector'] == name]
+    path = next(p for p in paths if p.stem.endswith('e_neu-det'))
+    cfg = load_config(path, {'data_root': str(surfaces)})
+    moved = one_step(cfg, surfaces)
+    parts = {k.split('.')[0] for k in moved}
+    assert {'backbone', 'neck'} <= parts
+    assert parts & {'bbox_head', 'roi_head'}
+
+
+@pytest.mark.parametrize('path', AGDP, ids=lambda p: p.stem)
+def test_a_detector_learns_boxes_behind_a_frozen_backbone(path, surfaces):
+    options = {'img': str(surfaces), 'ann_file': str(surfaces / 'boxes.json')}
+    moved = one_step(load_config(path, options), surfaces)
+    parts = {k.split('.')[0] for k in moved}
+    assert 'backbone' not in parts
+    assert 'neck' in parts
+    assert parts & {'bbox_head', 'roi_head'}
+
+
+@pytest.mark.parametrize('name', CHAINS)
+def test_weights_pass_from_stage_to_stage(name, surfaces, tmp_path):
+    backbone, agdp, folder, schedule = CHAINS[name]
+    paths = [
+        f'pretrain/agbp/agbp_{backbone}_1xb32-30e_neu-det.py',
+        f'pretrain/agdp/agdp_{name}_{agdp}_pseudo-boxes.py',
+        f'detection/{folder}/{name}_agssp_{schedule}_neu-det.py',
+    ]
+    root = str(surfaces)
+    runs = [tmp_path / stage for stage in ('agbp', 'agdp', 'agssp')]
+    given = [
+        {'data_root': root, 'maps': f'{root}/maps', 'crop_size': 64},
+        {
+            'img': root,
+            'ann_file': f'{root}/boxes.json',
+            'backbone_checkpoint': str(runs[0] / 'epoch_1.pth'),
+        },
+        {'data_root': root, 'load_from': str(runs[1] / 'epoch_1.pth')},
+    ]
+    if name == 'faster-rcnn_r18':
+        for options in given[1:]:
+            options['model.roi_head.bbox_head.fc_out_channels'] = 32
+            options['model.train_cfg.rpn_proposal.max_per_img'] = 50
+            options['model.test_cfg.rpn.max_per_img'] = 50
+            options['train_dataloader.dataset.pipeline.2.scale'] = (96, 96)
+        given[2]['val_dataloader.dataset.pipeline.1.scale'] = (96, 96)
+    for path, run, options in zip(paths, runs, given, strict=True):
+        runner = make_runner(CONFIGS / path, run, options)
+        runner.train()
+    states = [
+        torch.load(run / 'epoch_1.pth', weights_only=True)['state_dict']
+        for run in runs
+    ]
+    inner = {
+        k: v
+        for k, v in states[0].items()
+        if k.startswith('backbone.') and 'batches_tracked' not in k
+    }
+    assert len(inner) > 50
+    for key, value in inner.items():
+        assert torch.equal(states[1][key], value), key
+    log = next(runs[2].glob('*/*.log')).read_text()
+    anew = re.search(r'(\d+) start anew: (.+)', log)
+    shapes = {
+        k
+        for k, v in states[2].items()
+        if k in states[1] and v.shape != states[1][k].shape
+    }
+    assert shapes
+    assert int(anew[1]) == len(shapes)
+    assert all(key in anew[2] for key in shapes)
+    assert 'coco/bbox_mAP_50' in log
