@@ -4,6 +4,8 @@ from mmcvgssl.apis.config import load_config, use_amp
 from mmcvgssl.apis.make_maps import list_images, make_maps
 from mmcvgssl.apis.maps import MapError, MapFolder, find_mapped_images
 from mmcvgssl.apis.maps_to_boxes import BoxOptions, MapsToBoxes
+from mmcvgssl.apis.one_class import run_one_class
+from mmcvgssl.apis.predict import OneClassPredictor, predict_to_folder
 from mmcvgssl.apis.train import (
     build_runner,
     check_before_training,
@@ -15,6 +17,7 @@ __all__ = [
     'MapError',
     'MapFolder',
     'MapsToBoxes',
+    'OneClassPredictor',
     'build_runner',
     'check_before_training',
     'default_work_dir',
@@ -22,5 +25,7 @@ __all__ = [
     'list_images',
     'load_config',
     'make_maps',
+    'predict_to_folder',
+    'run_one_class',
     'use_amp',
 ]

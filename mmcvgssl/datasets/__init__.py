@@ -8,6 +8,7 @@ from mmcvgssl.datasets.surface_images import (
     SurfaceImages,
     TooManyUnreadableError,
 )
+from mmcvgssl.datasets.update_sampler import UpdateSampler
 
 __all__ = [
     'AnomalyMapDataset',
@@ -15,5 +16,6 @@ __all__ = [
     'OneClassDataset',
     'SurfaceImages',
     'TooManyUnreadableError',
+    'UpdateSampler',
     'transforms',
 ]

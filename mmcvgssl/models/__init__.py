@@ -1,13 +1,23 @@
 """Models of the package."""
 
-from mmcvgssl.models import anomaly, heads, layers, losses, selfsup, teachers
+from mmcvgssl.models import (
+    anomaly,
+    backbones,
+    heads,
+    layers,
+    losses,
+    selfsup,
+    teachers,
+)
 from mmcvgssl.models.anomaly import (
     GaussianPatch,
     KeAD,
     MapEnsemble,
     MutualScoring,
+    OneClassDetector,
     PatchMemory,
 )
+from mmcvgssl.models.backbones import TimmBackbone
 from mmcvgssl.models.heads import (
     AnomalyDistillHead,
     AttentionAdapterHead,
@@ -38,10 +48,13 @@ __all__ = [
     'KeAD',
     'MapEnsemble',
     'MutualScoring',
+    'OneClassDetector',
     'OpenCLIPTeacher',
     'PatchMemory',
+    'TimmBackbone',
     'TimmTeacher',
     'anomaly',
+    'backbones',
     'heads',
     'insert_sspcab',
     'layers',

@@ -12,6 +12,7 @@ from mmcvgssl.models.anomaly.gaussian_patch import GaussianPatch
 from mmcvgssl.models.anomaly.kead import KeAD
 from mmcvgssl.models.anomaly.map_ensemble import MapEnsemble
 from mmcvgssl.models.anomaly.mutual_scoring import MutualScoring
+from mmcvgssl.models.anomaly.one_class_detector import OneClassDetector
 from mmcvgssl.models.anomaly.patch_features import PatchFeatures
 from mmcvgssl.models.anomaly.patch_memory import PatchMemory
 from mmcvgssl.models.anomaly.prompts import (
@@ -34,6 +35,7 @@ __all__ = [
     'KnowledgeError',
     'MapEnsemble',
     'MutualScoring',
+    'OneClassDetector',
     'PatchFeatures',
     'PatchMemory',
     'Prompts',

@@ -1,0 +1,9 @@
+_base_ = ['mvtec.py', 'cutpaste_train.py']
+
+train_dataloader = dict(
+    dataset=dict(
+        data_root=_base_.data_root,
+        layout='mvtec',
+        category=_base_.category,
+    )
+)

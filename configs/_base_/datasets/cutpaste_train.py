@@ -1,0 +1,29 @@
+# views of good images; an epoch is a number of updates, whatever the set's
+# size, and `repeat` only has to be large enough
+batch_size = 32
+train_pipeline = [
+    dict(type='mmcvgssl.LoadImage'),
+    dict(type='mmcvgssl.SquareResize', input_size=256),
+    dict(type='mmcvgssl.CutPaste3Way'),
+    dict(
+        type='mmpretrain.PackInputs',
+        algorithm_keys=('view_labels',),
+        meta_keys=('sample_idx', 'img_path', 'view_set'),
+    ),
+]
+train_dataloader = dict(
+    batch_size=batch_size,
+    num_workers=2,
+    persistent_workers=True,
+    drop_last=True,
+    sampler=dict(
+        type='mmcvgssl.UpdateSampler', updates=256, batch_size=batch_size
+    ),
+    collate_fn=dict(type='default_collate'),
+    dataset=dict(
+        type='mmcvgssl.OneClassDataset',
+        split='train',
+        repeat=10_000,
+        pipeline=train_pipeline,
+    ),
+)

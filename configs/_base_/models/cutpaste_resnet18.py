@@ -1,0 +1,15 @@
+# trained by tools/train.py; tools/one_class.py gives its backbone to the
+# detector
+data_preprocessor = dict(
+    type='mmpretrain.SelfSupDataPreprocessor',
+    mean=[123.675, 116.28, 103.53],
+    std=[58.395, 57.12, 57.375],
+    to_rgb=True,
+)
+model = dict(
+    type='mmcvgssl.CutPasteClassifier',
+    backbone=dict(type='mmpretrain.ResNet', depth=18),
+    in_channels=512,
+    num_classes=3,
+)
+detector = dict(type='mmcvgssl.OneClassDetector', false_alarm_rate=0.05)

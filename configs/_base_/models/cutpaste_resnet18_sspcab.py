@@ -1,0 +1,11 @@
+_base_ = 'cutpaste_resnet18.py'
+
+model = dict(
+    backbone=dict(
+        _delete_=True,
+        type='mmcvgssl.WithSSPCAB',
+        layers='layer4.1.conv2',
+        loss_weight=0.1,
+        backbone=dict(type='mmpretrain.ResNet', depth=18),
+    )
+)

@@ -1,0 +1,5 @@
+_base_ = [
+    '../../_base_/models/one-class_lite0.py',
+    '../../_base_/datasets/magnetic_tile.py',
+    '../../_base_/anomaly_runtime.py',
+]

@@ -1,0 +1,314 @@
+"""Training, fitting and evaluating one-class detectors, by category."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+import uuid
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config, ConfigDict
+from mmengine.dist import barrier, broadcast_object_list, is_main_process
+from mmengine.evaluator import BaseMetric
+from mmengine.logging import print_log
+from mmengine.registry import DATASETS, init_default_scope
+from mmengine.runner import find_latest_checkpoint
+
+from mmcvgssl.apis.one_class_plots import write_plots
+from mmcvgssl.apis.one_class_table import rates, write_category, write_table
+from mmcvgssl.apis.train import (
+    build_runner,
+    check_before_training,
+    start_processes,
+)
+from mmcvgssl.models.anomaly.base import FittedStateError
+from mmcvgssl.models.anomaly.one_class_detector import OneClassDetector
+from mmcvgssl.utils import atomic_write
+
+MODEL, RESULT, SETTINGS = 'model.safetensors', 'result.json', 'settings.json'
+TRAIN = 'train'  # folder of logs and checkpoints
+UNNAMED = 'all'  # folder of what has no category
+_KIND = 'mmcvgssl.OneClassDetector'
+# of a config, what results do not depend on
+_ELSE = ('work_dir', 'launcher', 'experiment_name', 'resume', 'log_level')
+
+
+def run_one_class(
+    cfg: Config,
+    work_dir: str | Path,
+    categories: Sequence[str] = (),
+    test: bool = True,
+) -> dict[str, dict[str, Any]]:
+    """Train, fit and evaluate each category, and write their table.
+
+    What is done already is kept: a category with a result is left alone, a
+    training goes on from its last checkpoint.
+
+    Args:
+        cfg: With ``model`` and ``train_dataloader`` for what is trained, and
+            ``detector``; or with an ``OneClassDetector`` as ``model``. Also
+            with ``fit_dataloader``, ``test_dataloader`` and
+            ``test_evaluator``.
+        work_dir: Each category gets a folder in it.
+        categories: Names; none or ``all``: all that there are.
+        test: Whether there are images to test on; without, the model file
+            is made alone.
+
+    Returns:
+        The result of each category, by its name.
+
+    Raises:
+        ValueError: If the config describes no detector, or a category is
+            unknown.
+        FittedStateError: If the folder holds results of other settings.
+    """
+    start_processes(cfg)
+    init_default_scope(cfg.get('default_scope', 'mmpretrain'))
+    if not test:
+        cfg = copy.deepcopy(cfg)
+        cfg.test_dataloader = cfg.test_evaluator = None
+    check_config(cfg, test)
+    results = {}
+    work_dir = Path(work_dir)
+    for name in find_categories(cfg, categories):
+        folder = work_dir / (name or UNNAMED)
+        results[name or UNNAMED] = run_category(
+            for_category(cfg, name), folder, name
+        )
+    if is_main_process():
+        write_table(results, work_dir)
+    return results
+
+
+def check_config(cfg: Config, test: bool = True) -> None:
+    """Find out whether a config can be run, with its test or without.
+
+    Raises:
+        ValueError: If something is missing.
+    """
+    detector = cfg.get('detector') or cfg.get('model') or {}
+    parts = ['fit_dataloader']
+    if test:
+        parts += ['test_dataloader', 'test_evaluator']
+    missing = [key for key in parts if cfg.get(key) is None]
+    if detector.get('type') not in (_KIND, OneClassDetector.__name__):
+        missing.insert(0, f'`detector` of type {_KIND}')
+    if missing:
+        raise ValueError(
+            f'{cfg.filename} describes no one-class detector: it lacks '
+            f'{", ".join(missing)}; see configs/anomaly/cutpaste'
+        )
+    data = cfg.get('data_preprocessor') or {}
+    if cfg.get('detector') and not data.get('to_rgb', False):
+        raise ValueError(
+            'the detector sees RGB images: set data_preprocessor.to_rgb=True'
+        )
+
+
+def find_categories(cfg: Config, wanted: Sequence[str] = ()) -> list[str]:
+    """Return the names of categories; ``['']`` where there are none.
+
+    Raises:
+        ValueError: If one that is wanted is unknown.
+    """
+    options = copy.deepcopy(cfg.fit_dataloader.dataset.to_dict())
+    if 'category' in options:
+        options['category'] = ''
+    data_set = DATASETS.build({**options, 'pipeline': []})
+    found = sorted(
+        {
+            data_set.get_data_info(i).get('category', '')
+            for i in range(data_set.n_images)
+        }
+    )
+    names = [name for name in wanted if name != 'all']
+    unknown = sorted(set(names) - set(found))
+    if unknown:
+        known = ', '.join(name or '(one without a name)' for name in found)
+        raise ValueError(
+            f'{options.get("data_root")} has no category '
+            f'{", ".join(unknown)}; it has {known}'
+        )
+    return list(dict.fromkeys(names)) or found
+
+
+def for_category(cfg: Config, name: str) -> Config:
+    """Return a copy of a config that reads one category."""
+    cfg = copy.deepcopy(cfg)
+    if name:
+        for part in ('train', 'fit', 'test'):
+            loader = cfg.get(f'{part}_dataloader')
+            if loader is not None:
+                loader.dataset.category = name
+        if 'category' in cfg:
+            cfg.category = name
+    return cfg
+
+
+def run_category(cfg: Config, folder: Path, name: str = '') -> dict[str, Any]:
+    """Train, fit and evaluate one category, or read its result."""
+    _check_folder(cfg, folder)
+    result = folder / RESULT
+    if result.is_file():
+        print_log(f'{folder}: done before', logger='current')
+        return json.loads(result.read_text('utf-8'))
+    checkpoint = None
+    if cfg.get('detector'):
+        checkpoint = train_category(cfg, folder / TRAIN)
+    return evaluate_category(cfg, folder, name, checkpoint)
+
+
+def train_category(cfg: Config, folder: Path) -> str:
+    """Train, or go on training; return the last checkpoint.
+
+    Raises:
+        RuntimeError: If the training has left no checkpoint.
+    """
+    cfg = _stage(cfg, folder)
+    cfg.resume, cfg.load_from = True, None
+    for part in ('val', 'test'):
+        for key in ('dataloader', 'cfg', 'evaluator'):
+            cfg.pop(f'{part}_{key}', None)
+    runner = build_runner(cfg)
+    check_before_training(runner)
+    runner.train()
+    barrier()
+    checkpoint = find_latest_checkpoint(str(folder))
+    if checkpoint is None:
+        raise RuntimeError(
+            f'the training has left no checkpoint in {folder}: '
+            'default_hooks.checkpoint must write one'
+        )
+    return checkpoint
+
+
+def detector_config(cfg: Config, checkpoint: str | None) -> dict[str, Any]:
+    """Return the config of the detector around what was trained."""
+    if not cfg.get('detector'):
+        return cfg.model.to_dict()
+    trained = cfg.model.to_dict()
+    data = cfg.data_preprocessor.to_dict()
+    return {
+        'backbone': trained['backbone'],
+        'mean': data['mean'],
+        'std': data['std'],
+        **cfg.detector.to_dict(),
+        'checkpoint': checkpoint,
+    }
+
+
+def evaluate_category(
+    cfg: Config, folder: Path, name: str, checkpoint: str | None
+) -> dict[str, Any]:
+    """Fit and, if there is a test, test; write all that came of it."""
+    has_test = cfg.get('test_dataloader') is not None
+    source = cfg.test_dataloader if has_test else cfg.fit_dataloader
+    pipeline = source.dataset.pipeline
+    test = _stage(cfg, folder / 'test')
+    test.model = ConfigDict(detector_config(cfg, checkpoint))
+    test.test_cfg = ConfigDict() if has_test else None
+    fit = dict(type='mmcvgssl.AnomalyFitHook', state=str(folder / MODEL))
+    test.custom_hooks = [fit]
+    for part in ('train', 'val'):
+        for key in ('dataloader', 'cfg', 'evaluator'):
+            test.pop(f'{part}_{key}', None)
+    for key in ('optim_wrapper', 'param_scheduler', 'data_preprocessor'):
+        test.pop(key, None)
+    test.auto_scale_lr = None
+    runner = build_runner(test)
+    model = getattr(runner.model, 'module', runner.model)
+    model.extra = {
+        'category': name,
+        'pipeline': json.loads(json.dumps(pipeline)),
+    }
+    scores, metrics = ScoreCollector(), {}
+    if has_test:
+        runner.test_loop.evaluator.metrics.append(scores)
+        metrics = runner.test()
+    else:
+        runner.call_hook('before_test')
+    box: list[Any] = [None]
+    if is_main_process():
+        result = {
+            'category': name,
+            'metrics': {k: float(v) for k, v in metrics.items()},
+            **rates(scores.collected, model.operating_point),
+        }
+        if has_test:
+            write_plots(scores.collected, model.threshold, folder)
+        write_category(result, scores.collected, folder / RESULT)
+        box[0] = result
+    broadcast_object_list(box)
+    return box[0]
+
+
+class ScoreCollector(BaseMetric):
+    """Keep score, label and embedding of each tested image."""
+
+    default_prefix = ''
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.collected: list[dict[str, Any]] = []
+
+    def process(self, data_batch: Any, data_samples: Sequence[Any]) -> None:
+        """Take in a batch."""
+        for sample in data_samples:
+            self.results.append(
+                {
+                    'path': sample['img_path'],
+                    'defect': sample.get('defect') or '',
+                    'label': int(sample['gt_label']),
+                    'score': float(sample['anomaly_score']),
+                    'embedding': sample['embedding'].cpu().numpy(),
+                }
+            )
+
+    def evaluate(self, size: int) -> dict[str, float]:
+        """Gather what all processes have seen."""
+        super().evaluate(size)
+        return {}
+
+    def compute_metrics(self, results: list) -> dict[str, float]:
+        """Keep the results, in the data set's order."""
+        self.collected = results
+        return {'images': len(results)}
+
+
+def _stage(cfg: Config, folder: Path) -> Config:
+    cfg = copy.deepcopy(cfg)
+    cfg.pop('detector', None)
+    cfg.work_dir = str(folder)
+    cfg.setdefault('launcher', 'none')
+    # runners of one process must differ by name
+    cfg.experiment_name = f'{folder.parent.name}-{uuid.uuid4().hex[:8]}'
+    return cfg
+
+
+def _check_folder(cfg: Config, folder: Path) -> None:
+    """Refuse a folder of other settings, in all processes."""
+    box: list[Any] = [None]
+    if is_main_process():
+        kept = {k: v for k, v in cfg.to_dict().items() if k not in _ELSE}
+        text = json.dumps(kept, sort_keys=True, default=str)
+        digest = hashlib.sha256(text.encode()).hexdigest()[:16]
+        file = folder / SETTINGS
+        if not file.is_file():
+            atomic_write(file, f'{json.dumps({"digest": digest})}\n'.encode())
+            cfg.dump(folder / 'config.py')
+        else:
+            try:
+                known = json.loads(file.read_text('utf-8'))['digest']
+            except (ValueError, KeyError, TypeError):
+                known = None
+            if known != digest:
+                box[0] = FittedStateError(
+                    f'{folder} holds a run of other settings (its config.py '
+                    'shows them): use those, or another --work-dir'
+                )
+    broadcast_object_list(box)
+    if box[0] is not None:
+        raise box[0]

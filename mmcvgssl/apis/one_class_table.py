@@ -1,0 +1,119 @@
+"""Results of one-class detection as files and a table."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mmcvgssl.evaluation.operating_point import (
+    OperatingPoint,
+    detection_rate,
+)
+from mmcvgssl.utils import atomic_write
+
+METRICS = (
+    'image_auroc',
+    'image_ap',
+    'image_f1_max',
+    'pixel_auroc',
+    'pixel_aupro',
+)
+RATES = ('false_alarms', 'detected')
+
+
+def rates(
+    images: Sequence[Mapping[str, Any]], point: OperatingPoint | None
+) -> dict[str, Any]:
+    """Say what the threshold gives on the tested images.
+
+    Returns:
+        ``threshold`` (what was expected of it), ``false_alarms`` and
+        ``detected``, shares of the good and of the defective images; NaN
+        where there are none.
+    """
+    out: dict[str, Any] = {'images': len(images), 'threshold': None}
+    if point is not None:
+        out['threshold'] = asdict(point)
+        for key, label in zip(RATES, (0, 1), strict=True):
+            scores = [i['score'] for i in images if bool(i['label']) == label]
+            out[key] = math.nan
+            if scores:
+                found = detection_rate(np.array(scores), point.threshold)
+                out[key], out[f'{key}_interval'] = found.rate, found.interval
+    return out
+
+
+def write_category(
+    result: Mapping[str, Any],
+    images: Sequence[Mapping[str, Any]],
+    path: Path,
+) -> None:
+    """Write ``scores.csv`` and, last, the result as JSON."""
+    text = io.StringIO()
+    fields = ['path', 'defect', 'label', 'score']
+    writer = csv.DictWriter(text, fields, extrasaction='ignore')
+    writer.writeheader()
+    writer.writerows(images)
+    atomic_write(path.parent / 'scores.csv', text.getvalue().encode())
+    atomic_write(path, f'{json.dumps(result, indent=2)}\n'.encode())
+
+
+def table(results: Mapping[str, Mapping[str, Any]]) -> str:
+    """Format results as a Markdown table, a row for each category.
+
+    The last row is the mean of what is defined.
+    """
+    columns = [
+        key
+        for key in (*METRICS, *RATES)
+        if any(key in _row(result) for result in results.values())
+    ]
+    rows = {name: _row(result) for name, result in results.items()}
+    rows['mean'] = mean_row(results)
+    lines = [['category', *columns], ['---'] * (len(columns) + 1)]
+    for name, row in rows.items():
+        cells = [_cell(row.get(key, math.nan)) for key in columns]
+        lines.append([name, *cells])
+    return ''.join(f'| {" | ".join(line)} |\n' for line in lines)
+
+
+def mean_row(results: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
+    """Average each value over the categories where it is defined."""
+    rows = [_row(result) for result in results.values()]
+    means = {}
+    for key in (*METRICS, *RATES):
+        values = [
+            row[key] for row in rows if not math.isnan(row.get(key, math.nan))
+        ]
+        means[key] = float(np.mean(values)) if values else math.nan
+    return means
+
+
+def write_table(
+    results: Mapping[str, Mapping[str, Any]], folder: Path
+) -> None:
+    """Write ``results.md`` and ``results.json`` and print the table."""
+    text = table(results)
+    held = {'categories': dict(results), 'mean': mean_row(results)}
+    atomic_write(folder / 'results.md', text.encode())
+    atomic_write(
+        folder / 'results.json', f'{json.dumps(held, indent=2)}\n'.encode()
+    )
+    print(text, end='')
+
+
+def _row(result: Mapping[str, Any]) -> dict[str, float]:
+    of_rates = {key: result[key] for key in RATES if key in result}
+    return {**result['metrics'], **of_rates}
+
+
+def _cell(value: float) -> str:
+    return '–' if math.isnan(value) else f'{value:.3f}'

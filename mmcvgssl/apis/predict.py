@@ -1,0 +1,242 @@
+"""Scores, verdicts and overlays of images, from one model file."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from mmcv.transforms import Compose
+from mmengine.config import Config
+from mmengine.dataset import pseudo_collate
+from mmengine.registry import init_default_scope
+
+from mmcvgssl.datasets.preparation.images import images_below
+from mmcvgssl.datasets.transforms import (
+    LoadImage,
+    UnreadableImageError,
+    read_image,
+)
+from mmcvgssl.models.anomaly.one_class_detector import OneClassDetector
+from mmcvgssl.utils import atomic_write
+
+FIELDS = ('path', 'score', 'verdict', 'error')
+GOOD, DEFECTIVE = 'good', 'defective'
+
+
+@dataclass
+class Prediction:
+    """What is said of one image.
+
+    Attributes:
+        path: Of the image.
+        score: Higher is more anomalous; None if it cannot be read.
+        verdict: ``'good'`` or ``'defective'``; None without a threshold.
+        error: Why the image cannot be read.
+        anomaly_map: [h, w].
+    """
+
+    path: str
+    score: float | None = None
+    verdict: str | None = None
+    error: str | None = None
+    anomaly_map: np.ndarray | None = None
+
+
+class OneClassPredictor:
+    """A fitted detector with the transforms that it was tested with.
+
+    Args:
+        model: The file that tools/one_class.py writes, or a fitted detector.
+        config: A config whose ``test_dataloader`` says how images are read,
+            if the model does not.
+        device: By default the GPU, if there is one.
+        batch_size: Images that pass at once.
+
+    Raises:
+        FileNotFoundError: If a file is missing.
+        FittedStateError: If the model file is something else, or cut off.
+        ValueError: If nothing says how images are read.
+    """
+
+    def __init__(
+        self,
+        model: str | Path | OneClassDetector,
+        config: Config | None = None,
+        device: str | None = None,
+        batch_size: int = 32,
+    ) -> None:
+        init_default_scope('mmpretrain')
+        if not isinstance(model, OneClassDetector):
+            model = OneClassDetector.from_file(model)
+        device = device or ('cuda' if torch.cuda.is_available() else 'cpu')
+        self.model = model.to(device).eval()
+        steps = model.extra.get('pipeline')
+        if config is not None:
+            steps = config.test_dataloader.dataset.pipeline
+        if not steps:
+            raise ValueError(
+                'the model file does not say how images are read and '
+                'resized: pass the config (--config)'
+            )
+        self.transform = Compose(_unlabelled(steps))
+        # of a camera of more than 8 bits
+        self.depth_range = next(
+            (
+                step.depth_range
+                for step in self.transform.transforms
+                if isinstance(step, LoadImage)
+            ),
+            (0, 65535),
+        )
+        self.batch_size = batch_size
+
+    def __call__(self, paths: Sequence[str | Path]) -> Iterator[Prediction]:
+        """Predict images in order; what cannot be read has an ``error``."""
+        for first in range(0, len(paths), self.batch_size):
+            part = [str(p) for p in paths[first : first + self.batch_size]]
+            loaded: list[Any] = [self._load(path) for path in part]
+            readable = [item for item in loaded if isinstance(item, dict)]
+            results = iter(self._predict(readable) if readable else [])
+            for path, item in zip(part, loaded, strict=True):
+                if isinstance(item, dict):
+                    yield self._describe(path, next(results))
+                else:
+                    yield Prediction(path, error=str(item))
+
+    def _load(self, path: str) -> dict | UnreadableImageError:
+        try:
+            return self.transform({'img_path': path})
+        except UnreadableImageError as error:
+            return error
+
+    @torch.no_grad()
+    def _predict(self, items: list[dict]) -> list:
+        data = self.model.data_preprocessor(pseudo_collate(items), False)
+        return self.model(**data, mode='predict')
+
+    def _describe(self, path: str, sample: Any) -> Prediction:
+        score, threshold = float(sample.anomaly_score), self.model.threshold
+        verdict = None
+        if threshold is not None:
+            verdict = DEFECTIVE if score > threshold else GOOD
+        values = sample.anomaly_map.float().cpu().numpy()
+        return Prediction(path, score, verdict, anomaly_map=values)
+
+
+def find_images(path: str | Path) -> list[Path]:
+    """Return an image itself, or those of a folder in any nesting.
+
+    Raises:
+        FileNotFoundError: If there is neither.
+        ValueError: If the folder holds no image.
+    """
+    path = Path(path)
+    if path.is_file():
+        return [path]
+    if not path.is_dir():
+        raise FileNotFoundError(
+            f'expected an image or a folder of images, found no {path}'
+        )
+    found = [path / name for name in images_below(path)]
+    if not found:
+        raise ValueError(f'{path}: no images')
+    return found
+
+
+def overlay(
+    image: np.ndarray, anomaly_map: np.ndarray, high: float
+) -> np.ndarray:
+    """Lay a heatmap over an image.
+
+    Args:
+        image: BGR uint8 [H, W, 3].
+        anomaly_map: [h, w]; resized to the image.
+        high: The value of a map that good images hardly exceed. Half of the
+            colours are for what is above it.
+
+    Returns:
+        BGR uint8 [H, W, 3].
+    """
+    size = image.shape[1], image.shape[0]
+    level = (anomaly_map / max(2 * high, 1e-12)).astype(np.float32)
+    smooth = cv2.resize(level, size)
+    bytes_ = np.clip(smooth * 255, 0, 255).astype(np.uint8)
+    heat = cv2.applyColorMap(bytes_, cv2.COLORMAP_JET)
+    return cv2.addWeighted(image, 0.6, heat, 0.4, 0)
+
+
+def predict_to_folder(
+    predictor: OneClassPredictor, path: str | Path, out: str | Path
+) -> list[Prediction]:
+    """Predict an image or a folder and write what was found.
+
+    ``predictions.csv`` and ``predictions.json`` hold scores and verdicts,
+    ``overlays/`` an image with its heatmap under each image's own path with
+    ``.png`` added.
+
+    Raises:
+        FileNotFoundError: If there is no such image or folder.
+        UnreadableImageError: If no image can be read.
+        ValueError: If the folder holds no image.
+    """
+    out, images = Path(out), find_images(path)
+    root = Path(path) if Path(path).is_dir() else Path(path).parent
+    high = float(predictor.model.state['map_high'])
+    predictions = []
+    for prediction in predictor(images):
+        if prediction.anomaly_map is not None:
+            picture = overlay(
+                read_image(prediction.path, predictor.depth_range),
+                prediction.anomaly_map,
+                high,
+            )
+            _, png = cv2.imencode('.png', picture)
+            name = f'{Path(prediction.path).relative_to(root)}.png'
+            atomic_write(out / 'overlays' / name, png.tobytes())
+            prediction.anomaly_map = None  # a folder may be large
+        predictions.append(prediction)
+    if all(p.error for p in predictions):
+        raise UnreadableImageError(
+            f'none of {len(predictions)} images can be read; '
+            f'{predictions[0].error}'
+        )
+    _write(predictor, predictions, out)
+    return predictions
+
+
+def _write(
+    predictor: OneClassPredictor, predictions: list[Prediction], out: Path
+) -> None:
+    rows = [{k: getattr(p, k) for k in FIELDS} for p in predictions]
+    text = io.StringIO()
+    writer = csv.DictWriter(text, FIELDS)
+    writer.writeheader()
+    writer.writerows(rows)
+    atomic_write(out / 'predictions.csv', text.getvalue().encode())
+    held = {
+        'category': predictor.model.extra.get('category', ''),
+        'threshold': predictor.model.threshold,
+        'images': rows,
+    }
+    atomic_write(
+        out / 'predictions.json', f'{json.dumps(held, indent=2)}\n'.encode()
+    )
+
+
+def _unlabelled(steps: Sequence[dict]) -> list[dict]:
+    """Read and resize as for the test, without masks and labels."""
+    kept = [
+        dict(step)
+        for step in steps
+        if not step['type'].endswith(('LoadMask', 'PackInputs'))
+    ]
+    keys = ('img_path', 'ori_shape')
+    return [*kept, dict(type='mmpretrain.PackInputs', meta_keys=keys)]

@@ -1,0 +1,116 @@
+"""How unlikely a vector is, after those of good images.
+
+A density is fitted to rows [n, D] and is then a dict of tensors, which a
+file can hold; scores are differentiable.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from sklearn.covariance import ledoit_wolf
+from torch import Tensor
+
+_CHUNK = 4096
+
+
+class Gaussian:
+    """A Gaussian with shrunk covariance; scores are Mahalanobis distances.
+
+    Source: "A well-conditioned estimator for large-dimensional covariance
+    matrices", https://doi.org/10.1016/S0047-259X(03)00096-4, by scikit-learn.
+    """
+
+    def fit(self, rows: Tensor) -> dict[str, Tensor]:
+        """Return ``mean`` [D] and ``whiten`` [D, D].
+
+        Raises:
+            ValueError: If there are fewer than two rows, or one is not
+                finite.
+        """
+        values = _checked(rows).cpu().double()
+        mean = values.mean(0)
+        covariance, _ = ledoit_wolf(
+            (values - mean).numpy(), assume_centered=True
+        )
+        spread, axes = torch.linalg.eigh(torch.from_numpy(covariance))
+        # constant features leave directions without any spread
+        floor = max(1e-7 * float(spread[-1]), 1e-12)
+        whiten = axes * spread.clamp(min=floor).rsqrt()
+        return {'mean': mean.float(), 'whiten': whiten.float()}
+
+    def score(self, rows: Tensor, state: dict[str, Tensor]) -> Tensor:
+        """Return distances [n] of rows [n, D]."""
+        return ((rows - state['mean']) @ state['whiten']).norm(dim=-1)
+
+
+class KernelDensity:
+    """Gaussian kernels at all rows; scores are negative log-densities.
+
+    Args:
+        bandwidth: Standard deviation of a kernel.
+
+    Raises:
+        ValueError: If it is not positive.
+    """
+
+    def __init__(self, bandwidth: float = 1.0) -> None:
+        if bandwidth <= 0:
+            raise ValueError(f'bandwidth is positive, got {bandwidth}')
+        self.bandwidth = bandwidth
+
+    def fit(self, rows: Tensor) -> dict[str, Tensor]:
+        """Return the ``rows`` [n, D] themselves.
+
+        Raises:
+            ValueError: As :meth:`Gaussian.fit`.
+        """
+        return {'rows': _checked(rows).float().cpu().clone()}
+
+    def score(self, rows: Tensor, state: dict[str, Tensor]) -> Tensor:
+        """Return negative log-densities [n] of rows [n, D]."""
+        known, scale = state['rows'], self.bandwidth
+        count, width = known.shape
+        parts = []
+        for part in rows.split(_CHUNK):
+            # distances are small against the vectors: no matrix product
+            apart = torch.cdist(
+                part, known, compute_mode='donot_use_mm_for_euclid_dist'
+            )
+            square = apart.square()
+            parts.append((-square / (2 * scale**2)).logsumexp(dim=1))
+        norm = math.log(count) + width * math.log(
+            scale * math.sqrt(2 * math.pi)
+        )
+        return norm - torch.cat(parts)
+
+
+def make_density(
+    name: str, bandwidth: float = 1.0
+) -> Gaussian | KernelDensity:
+    """Make a density by name: ``'gaussian'`` or ``'kde'``.
+
+    Raises:
+        ValueError: If there is no such density.
+    """
+    if name == 'gaussian':
+        return Gaussian()
+    if name == 'kde':
+        return KernelDensity(bandwidth)
+    raise ValueError(f"density is 'gaussian' or 'kde', got {name!r}")
+
+
+def _checked(rows: Tensor) -> Tensor:
+    if rows.ndim != 2 or len(rows) < 2:
+        raise ValueError(
+            'a density needs the features of at least 2 good images, got '
+            f'shape {tuple(rows.shape)}; give more good images'
+        )
+    if not bool(torch.isfinite(rows).all()):
+        bad = int((~torch.isfinite(rows)).any(1).sum())
+        raise ValueError(
+            f'NaN or infinity in the features of {bad} of {len(rows)} '
+            'images; check the weights: the training may have diverged'
+        )
+    return rows

@@ -1,0 +1,456 @@
+"""A backbone's features and their density on good images."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from mmengine.config import ConfigDict
+from safetensors.torch import load as from_safetensors
+from safetensors.torch import save as to_safetensors
+from torch import Tensor, nn
+
+from mmcvgssl.evaluation.operating_point import (
+    OperatingPoint,
+    operating_point,
+)
+from mmcvgssl.models.anomaly.base import AnomalyModel, FittedStateError
+from mmcvgssl.models.anomaly.coreset import PatchPool
+from mmcvgssl.models.anomaly.density import make_density
+from mmcvgssl.models.anomaly.fitting import FittingImages
+from mmcvgssl.models.anomaly.patch_grid import PatchGrid
+from mmcvgssl.models.layers import global_pool
+from mmcvgssl.models.weights import load_backbone, load_checked
+from mmcvgssl.registry import MODELS
+
+_CHUNK = 512  # patches that pass the backbone at once
+# not arguments of the constructor
+_NOTES = ('model', 'calibration', 'weights', 'fit_images')
+
+
+@MODELS.register_module()
+class OneClassDetector(AnomalyModel):
+    """How far an image's embedding lies from those of good images.
+
+    Source: "CutPaste: Self-Supervised Learning for Anomaly Detection and
+    Localization", https://arxiv.org/abs/2104.04015. Embeddings are the
+    backbone's last output, pooled and L2-normalised.
+
+    The map of a whole image: with p the mean of the last features F [C, h, w]
+    and g the gradient of the score with respect to p, the value at a place is
+    ``max(0, g · (F - p̄))``, where p̄ is the mean p of good images. Without
+    the maximum, the values' mean is the linear estimate of how much the score
+    exceeds that of p̄. Backbones whose output has no places give maps of one
+    value, the score.
+
+    With ``patch``, each patch of a dense grid is scored as an image, for
+    backbones trained on patches; the map is their smoothed scores, and an
+    image's score the map's maximum.
+
+    The threshold comes from the fitting images: each is scored by a density
+    of the other folds. A backbone that has been trained on these same images
+    may know them too well; then use :meth:`set_threshold` with others.
+
+    Args:
+        backbone: A backbone or its config.
+        checkpoint: Its weights, or those of a model that holds it; by default
+            its own initialisation, as ``weights`` of
+            :class:`TimmBackbone`.
+        mean: Of RGB channels in [0, 255], as in training.
+        std: The same.
+        density: ``'gaussian'`` or ``'kde'``.
+        bandwidth: Of the latter.
+        patch: Options of :class:`PatchGrid`, with ``shared``: one Gaussian
+            for all places (default), or one for each, which needs
+            ``C * (C + 1)`` numbers a place; and ``pool``: patches that the
+            shared one is fitted to at most (default 50,000).
+        false_alarm_rate: Wanted share of good images above the threshold;
+            None: no threshold.
+        folds: Parts that the fitting images are divided into for it.
+        init_backbone: Initialise or load the backbone; not needed before
+            fitted state is loaded.
+        **kwargs: Of :class:`AnomalyModel`.
+
+    Raises:
+        ValueError: If an option is out of range.
+        FileNotFoundError: If the checkpoint is missing.
+        mmcvgssl.models.weights.KeyMismatchError: If it does not fit.
+    """
+
+    needs_fit = True
+
+    def __init__(
+        self,
+        backbone: dict | nn.Module,
+        checkpoint: str | None = None,
+        mean: Sequence[float] = (123.675, 116.28, 103.53),
+        std: Sequence[float] = (58.395, 57.12, 57.375),
+        density: str = 'gaussian',
+        bandwidth: float = 1.0,
+        patch: dict | None = None,
+        false_alarm_rate: float | None = 0.05,
+        folds: int = 5,
+        init_backbone: bool = True,
+        data_preprocessor: dict | None = None,
+        init_cfg: dict | None = None,
+    ) -> None:
+        if folds < 2:
+            raise ValueError(f'folds is 2 or more, got {folds}')
+        if patch is not None and density != 'gaussian':
+            raise ValueError(
+                f'patches are scored by a Gaussian, got density={density!r}'
+            )
+        net: Any = (
+            MODELS.build(backbone) if isinstance(backbone, dict) else backbone
+        )
+        settings = dict(
+            backbone=_plain(backbone),
+            mean=list(mean),
+            std=list(std),
+            density=density,
+            bandwidth=bandwidth,
+            patch=None if patch is None else _plain(patch),
+            false_alarm_rate=false_alarm_rate,
+            folds=folds,
+        )
+        super().__init__(
+            settings, data_preprocessor=data_preprocessor, init_cfg=init_cfg
+        )
+        options = dict(patch or {})
+        self.shared = options.pop('shared', True)
+        self.pool = options.pop('pool', 50_000)
+        self.grid = None if patch is None else PatchGrid(**options)
+        self.density = make_density(density, bandwidth)
+        self.false_alarm_rate, self.folds = false_alarm_rate, folds
+        # what a model file tells beside the settings, as JSON can hold it
+        self.extra: dict[str, Any] = {}
+        for name, value in (('mean', mean), ('std', std)):
+            buffer = torch.tensor(value).float().view(-1, 1, 1)
+            self.register_buffer(name, buffer, persistent=False)
+        self.backbone = net
+        if init_backbone:
+            if checkpoint:
+                load_backbone(net, checkpoint)
+            elif hasattr(net, 'init_weights') and isinstance(backbone, dict):
+                net.init_weights()
+            self.settings['weights'] = _digest(net)
+        net.requires_grad_(False).eval()
+
+    mean: Tensor
+    std: Tensor
+
+    def init_weights(self) -> None:
+        """Keep the weights: the constructor has loaded them."""
+
+    def train(self, mode: bool = True) -> OneClassDetector:
+        """Stay in eval mode."""
+        return super().train(False)
+
+    @classmethod
+    def from_file(cls, path: str | Path) -> OneClassDetector:
+        """Read a whole detector that :meth:`save_fitted` wrote.
+
+        Raises:
+            FileNotFoundError: If the file is missing.
+            FittedStateError: If it is something else or cut off.
+        """
+        path = Path(path)
+        if not path.is_file():
+            raise FileNotFoundError(f'no model file {path}')
+        data = path.read_bytes()
+        settings, extra = _read_header(data, path)
+        options = {k: v for k, v in settings.items() if k not in _NOTES}
+        if not isinstance(options['backbone'], dict):
+            raise FittedStateError(
+                f'{path} was made around a module, {options["backbone"]}, not '
+                'a config: build it yourself and call load_fitted()'
+            )
+        model = cls(**options, init_backbone=False)
+        model.settings = settings
+        model.load_fitted_bytes(data, str(path))
+        model.extra = extra
+        return model
+
+    @property
+    def operating_point(self) -> OperatingPoint | None:
+        """The threshold and the false alarms to expect, if it has one."""
+        held = self.state.get('operating_point')
+        if held is None:
+            return None
+        threshold, rate, low, high, confidence, n = held.tolist()
+        return OperatingPoint(
+            threshold, rate, (low, high), confidence, round(n)
+        )
+
+    @property
+    def threshold(self) -> float | None:
+        """Above it an image is called defective."""
+        point = self.operating_point
+        return None if point is None else point.threshold
+
+    def set_threshold(self, good_scores: Tensor) -> None:
+        """Choose the threshold anew.
+
+        Args:
+            good_scores: [n], of good images that nothing has learned from.
+
+        Raises:
+            ValueError: If there are too few for the rate, or no rate.
+        """
+        if self.false_alarm_rate is None:
+            raise ValueError('a threshold needs a false_alarm_rate')
+        scores = good_scores.detach().cpu().double().numpy()
+        point = operating_point(scores, self.false_alarm_rate)
+        values = [point.threshold, point.false_alarm_rate, *point.interval]
+        self.state['operating_point'] = torch.tensor(
+            [*values, point.confidence, point.n],
+            dtype=torch.float64,
+            device=self.device,
+        )
+
+    @torch.no_grad()
+    def embed(self, images: Tensor) -> Tensor:
+        """Return embeddings [N, P, C] of RGB images [N, 3, H, W] in [0, 1].
+
+        P is 1, or the number of patches.
+        """
+        if self.grid is None:
+            return F.normalize(self._features(images)[1])[:, None]
+        cut = self.grid.cut(images)
+        rows = [
+            F.normalize(self._features(part)[1])
+            for patches in cut  # the copies of one image at a time
+            for part in patches.flatten(0, 1).split(_CHUNK)
+        ]
+        return torch.cat(rows).view(len(images), -1, rows[0].shape[1])
+
+    def predict_maps(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Return maps [N, h, w] and scores [N]."""
+        return self._score(images, self.state)[:2]
+
+    def _predict(
+        self, images: Tensor, data_samples: Sequence
+    ) -> tuple[Tensor, Tensor]:
+        maps, scores, rows = self._score(images, self.state)
+        for sample, row in zip(data_samples, rows, strict=True):
+            sample.set_field(row.mean(0), 'embedding')
+        return maps, scores
+
+    def _features(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the backbone's last output and its pooled form [N, C]."""
+        out = self.backbone((images * 255 - self.mean) / self.std)
+        last = out if isinstance(out, Tensor) else out[-1]
+        return last.float(), global_pool(last).float()
+
+    def _score(
+        self, images: Tensor, state: Mapping[str, Tensor]
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Return maps [N, h, w], scores [N] and embeddings [N, P, C]."""
+        if self.grid is None:
+            last, pooled = self._features(images)
+            rows = F.normalize(pooled)
+            scores = self.density.score(rows, dict(state))
+            maps = self._contributions(last, pooled, scores, dict(state))
+            return maps, scores, rows[:, None]
+        rows = self.embed(images)
+        places = self.grid.cut(images[:1]).shape[1:3]
+        maps = self.grid.smooth(
+            self._score_patches(rows, state).unflatten(1, places),
+            *images.shape[-2:],
+        )
+        return maps, maps.flatten(1).amax(1), rows
+
+    def _score_patches(
+        self, rows: Tensor, state: Mapping[str, Tensor]
+    ) -> Tensor:
+        """Return scores [N, P] of patches [N, P, C]."""
+        if self.shared:
+            flat = self.density.score(rows.flatten(0, 1), dict(state))
+            return flat.view(rows.shape[:2])
+        if len(state['mean']) != rows.shape[1]:
+            raise ValueError(
+                f'images give {rows.shape[1]} patches, but the Gaussians are '
+                f'those of {len(state["mean"])} places; use images of the '
+                'size that was fitted to'
+            )
+        centred = (rows - state['mean']).transpose(0, 1)
+        return torch.bmm(centred, state['whiten']).norm(dim=2).T
+
+    def _contributions(
+        self,
+        last: Tensor,
+        pooled: Tensor,
+        scores: Tensor,
+        state: dict[str, Tensor],
+    ) -> Tensor:
+        """Return what each place adds to the score, [N, h, w]."""
+        if last.ndim == 3:  # tokens [N, L, C]
+            side = round(last.shape[1] ** 0.5)
+            if side**2 == last.shape[1]:
+                last = last.transpose(1, 2).unflatten(2, (side, side))
+        if last.ndim != 4:
+            return scores.view(-1, 1, 1)
+        with torch.inference_mode(False), torch.enable_grad():
+            point = pooled.clone().requires_grad_()
+            score = self.density.score(F.normalize(point), state)
+            (slope,) = torch.autograd.grad(score.sum(), point)
+        excess = last - state['centre'][:, None, None]
+        return torch.einsum('nc,nchw->nhw', slope, excess).relu()
+
+    def _fit(self, images: FittingImages) -> None:
+        held = [_Rows(self, seed) for seed in range(self.folds)]
+        total, count = torch.zeros(1, device=self.device), 0
+        for inputs, _ in images:
+            _, pooled = (
+                self._features(inputs) if self.grid is None else (None, None)
+            )
+            if pooled is None:
+                rows = self.embed(inputs)
+            else:
+                total = total + pooled.sum(0)
+                rows = F.normalize(pooled)[:, None]
+            for row in rows:
+                held[count % self.folds].add(row)
+                count += 1
+        self.state = self._fit_density(held)
+        if self.grid is None:
+            self.state['centre'] = total / count
+        self._measure(images, held, count)
+
+    def _fit_density(self, held: Sequence[_Rows]) -> dict[str, Tensor]:
+        rows = torch.cat([part.rows() for part in held if part.count])
+        if self.grid is None or self.shared:
+            state = self.density.fit(rows.flatten(0, 1))
+        else:
+            fits = [self.density.fit(place) for place in rows.unbind(1)]
+            state = {k: torch.stack([f[k] for f in fits]) for k in fits[0]}
+        return {key: value.to(self.device) for key, value in state.items()}
+
+    def _measure(
+        self, images: FittingImages, held: list[_Rows], count: int
+    ) -> None:
+        """Score each image by a density of the other folds."""
+        folds = min(self.folds, count)
+        states = []
+        if self.false_alarm_rate is not None:
+            for k in range(folds):
+                others = [part for i, part in enumerate(held) if i != k]
+                states.append({**self.state, **self._fit_density(others)})
+        scores, highs, first = [], [], 0
+        for inputs, _ in images:
+            fold = torch.arange(first, first + len(inputs)) % self.folds
+            first += len(inputs)
+            for k in fold.unique().tolist():
+                state = states[k] if states else self.state
+                chosen = (fold == k).to(inputs.device)
+                maps, score, _ = self._score(inputs[chosen], state)
+                scores.append(score)
+                highs.append(maps.flatten(1).amax(1))
+        # where colours of overlays end
+        self.state['map_high'] = torch.cat(highs).quantile(0.95)
+        if states:
+            self.set_threshold(torch.cat(scores))
+
+    def fitted_bytes(self) -> bytes:
+        """Return weights, density, threshold, settings and ``extra``."""
+        parts = {f'state.{k}': v for k, v in self.state.items()}
+        for key, value in self.backbone.state_dict().items():
+            parts[f'backbone.{key}'] = value
+        return to_safetensors(
+            {k: v.detach().cpu().contiguous() for k, v in parts.items()},
+            {
+                'settings': json.dumps(self.settings, sort_keys=True),
+                'extra': json.dumps(self.extra),
+            },
+        )
+
+    def load_fitted_bytes(self, data: bytes, where: str = 'the state') -> None:
+        """Take what :meth:`fitted_bytes` gave.
+
+        Raises:
+            FittedStateError: If it was fitted with other settings.
+        """
+        super().load_fitted_bytes(data, where)
+        prefix = 'backbone.'
+        weights = {
+            key.removeprefix(prefix): value
+            for key, value in from_safetensors(data).items()
+            if key.startswith(prefix)
+        }
+        load_checked(self.backbone, weights, where, allow_missing=())
+
+
+class _Rows:
+    """Embeddings of one fold: all, or a sample of the patches."""
+
+    def __init__(self, model: OneClassDetector, seed: int) -> None:
+        self.count = 0
+        self._all: list[Tensor] = []
+        self._pool = None
+        if model.grid is not None and model.shared:
+            size = max(model.pool // model.folds, 1)
+            self._pool = PatchPool(size, seed)
+
+    def add(self, rows: Tensor) -> None:
+        """Take the embeddings [P, C] of an image."""
+        self.count += 1
+        if self._pool is None:
+            self._all.append(rows)
+        else:
+            self._pool.add(rows)
+
+    def rows(self) -> Tensor:
+        """Return [n, P, C]; a sample of patches as [n, 1, C]."""
+        if self._pool is None:
+            return torch.stack(self._all)
+        return self._pool.patches()[:, None]
+
+
+def _plain(value: Any) -> Any:
+    """Turn a config into what JSON can hold; a module into its name."""
+    if isinstance(value, nn.Module):
+        return type(value).__name__
+    if isinstance(value, ConfigDict):
+        value = value.to_dict()
+    if isinstance(value, dict):
+        return {k: _plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(v) for v in value]
+    return value
+
+
+def _digest(net: nn.Module) -> str:
+    """Tell weights apart."""
+    digest = hashlib.sha256()
+    for key, value in sorted(net.state_dict().items()):
+        digest.update(key.encode())
+        flat = value.detach().cpu().contiguous().reshape(-1)
+        digest.update(flat.view(torch.uint8).numpy().data)
+    return digest.hexdigest()[:16]
+
+
+def _read_header(data: bytes, path: Path) -> tuple[dict, dict]:
+    """Return settings and ``extra`` of a model file."""
+    try:
+        end = 8 + int.from_bytes(data[:8], 'little')
+        notes = json.loads(data[8:end])['__metadata__']
+        settings = json.loads(notes['settings'])
+        extra = json.loads(notes.get('extra', '{}'))
+        kind = settings['model']
+    except Exception as error:
+        raise FittedStateError(
+            f'{path} is no model file of tools/one_class.py: {error!r}; pass '
+            'its model.safetensors'
+        ) from error
+    if kind != OneClassDetector.__name__:
+        raise FittedStateError(
+            f'{path} holds what a {kind} has learned, not a whole '
+            'OneClassDetector; pass the model.safetensors of '
+            'tools/one_class.py'
+        )
+    return settings, extra

@@ -1,0 +1,365 @@
+"""One-class detectors: densities, thresholds, maps and model files."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from safetensors.torch import load_file
+from sklearn.covariance import ledoit_wolf
+from sklearn.neighbors import KernelDensity as SklearnKernelDensity
+from torch import nn
+
+from mmcvgssl.evaluation.operating_point import operating_point
+from mmcvgssl.models.anomaly import FittedStateError, GaussianPatch
+from mmcvgssl.models.anomaly.density import Gaussian, make_density
+from mmcvgssl.models.anomaly.one_class_detector import OneClassDetector
+from mmcvgssl.models.anomaly.patch_grid import PatchGrid
+from mmcvgssl.models.backbones import TimmBackbone
+from mmcvgssl.models.teachers import TimmTeacher, WeightsError
+from mmcvgssl.models.weights import KeyMismatchError
+from tests.data import FakeTeacher
+
+RESNET = {
+    'type': 'mmpretrain.ResNet',
+    'depth': 18,
+    'base_channels': 4,
+    'stem_channels': 4,
+}
+SIDE = 64
+
+
+def rows(n: int, width: int, seed: int = 0) -> torch.Tensor:
+    random = torch.Generator().manual_seed(seed)
+    return torch.randn(n, width, generator=random)
+
+
+def batches(count: int = 20, size: int = 6, side: int = SIDE) -> list[dict]:
+    random = torch.Generator().manual_seed(1)
+    images = [
+        torch.randint(0, 255, (3, side, side), generator=random).byte()
+        for _ in range(count)
+    ]
+    return [{'inputs': images[i : i + size]} for i in range(0, count, size)]
+
+
+def make(**kwargs) -> OneClassDetector:
+    torch.manual_seed(0)
+    return OneClassDetector(**{'backbone': dict(RESNET), **kwargs})
+
+
+def fitted(count: int = 20, **kwargs) -> OneClassDetector:
+    model = make(**{'false_alarm_rate': 0.1, **kwargs})
+    model.fit(batches(count))
+    return model
+
+
+class Mean(nn.Module):
+    """A backbone of colours: places of 8 px, so that all can be checked."""
+
+    def __init__(self, scale: float = 1.0) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.tensor(scale))
+
+    def forward(self, x):
+        return (self.scale * F.avg_pool2d(x, 8),)
+
+
+# densities
+
+
+@pytest.mark.parametrize('n', [5, 40])
+def test_gaussian_is_mahalanobis_with_ledoit_wolf(n):
+    known, asked = rows(n, 8).double(), rows(4, 8, 1)
+    covariance, _ = ledoit_wolf(known.numpy())
+    centred = asked.double().numpy() - known.mean(0).numpy()
+    inverse = np.linalg.inv(covariance)
+    expected = np.sqrt([c @ inverse @ c for c in centred])
+    density = Gaussian()
+    got = density.score(asked, density.fit(known.float()))
+    assert got.numpy() == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.mark.parametrize('bandwidth', [1.0, 0.3])
+def test_kde_is_that_of_scikit_learn(bandwidth):
+    known, asked = rows(30, 5), rows(4, 5, 1)
+    theirs = SklearnKernelDensity(bandwidth=bandwidth).fit(known.numpy())
+    density = make_density('kde', bandwidth)
+    got = density.score(asked, density.fit(known))
+    assert got.numpy() == pytest.approx(
+        -theirs.score_samples(asked.numpy()), rel=1e-4
+    )
+
+
+@pytest.mark.parametrize('name', ['gaussian', 'kde'])
+def test_constant_features_score_what_differs(name):
+    known = torch.ones(6, 4)
+    known[:, 0] = rows(6, 1)[:, 0]
+    density = make_density(name)
+    for values in (known, torch.ones(6, 4)):
+        state = density.fit(values)
+        same, other = density.score(
+            torch.stack([values.mean(0), values.mean(0) + 5]), state
+        )
+        assert torch.isfinite(other)
+        assert other > same
+
+
+@pytest.mark.parametrize('name', ['gaussian', 'kde'])
+@pytest.mark.parametrize(
+    ('values', 'message'),
+    [
+        (torch.ones(1, 4), 'at least 2 good images'),
+        (torch.full((3, 4), torch.nan), 'NaN or infinity in the features of'),
+    ],
+)
+def test_what_cannot_be_fitted_is_named(name, values, message):
+    with pytest.raises(ValueError, match=message):
+        make_density(name).fit(values)
+
+
+# threshold
+
+
+def test_threshold_comes_from_images_that_the_density_has_not_seen():
+    model = fitted(folds=4)
+    images = torch.stack([i for b in batches() for i in b['inputs']])
+    data = model.data_preprocessor({'inputs': list(images)})
+    embedded = model.embed(data['inputs'])[:, 0]
+    scores = torch.zeros(20)
+    for k in range(4):
+        held = torch.arange(20) % 4 == k
+        state = model.density.fit(embedded[~held])
+        scores[held] = model.density.score(embedded[held], state)
+    point = operating_point(scores.double().numpy(), 0.1)
+    assert model.threshold == pytest.approx(point.threshold, rel=1e-4)
+    assert model.operating_point.n == 20
+    assert model.operating_point.interval == pytest.approx(point.interval)
+    # those that it has seen score lower
+    own = model.density.score(embedded, model.state)
+    assert own.mean() < scores.mean()
+
+
+def test_threshold_is_optional_and_can_be_set():
+    model = fitted(false_alarm_rate=None)
+    assert model.threshold is None
+    with pytest.raises(ValueError, match='needs a false_alarm_rate'):
+        model.set_threshold(torch.ones(40))
+    model = fitted()
+    model.set_threshold(torch.arange(99.0))
+    assert model.threshold == 89
+    with pytest.raises(ValueError, match='needs at least 9 good images'):
+        fitted(count=6)
+
+
+@pytest.mark.parametrize(
+    'options',
+    [
+        {'folds': 1},
+        {'density': 'forest'},
+        {'bandwidth': 0, 'density': 'kde'},
+        {'patch': {'size': 0}},
+        {'patch': {}, 'density': 'kde'},
+    ],
+)
+def test_bad_options_are_refused(options):
+    with pytest.raises(ValueError, match=r'got|positive'):
+        make(**options)
+
+
+def test_diverged_weights_are_named():
+    model = OneClassDetector(Mean(float('nan')))
+    with pytest.raises(ValueError, match='training may have diverged'):
+        model.fit(batches(4))
+
+
+# maps
+
+
+@pytest.mark.parametrize('density', ['gaussian', 'kde'])
+def test_map_is_the_gradient_of_the_score(density):
+    model = OneClassDetector(
+        Mean(), density=density, false_alarm_rate=None, mean=[0] * 3
+    )
+    model.fit(batches())
+    image = torch.rand(1, 3, SIDE, SIDE, generator=torch.Generator())
+    with torch.inference_mode():
+        maps, scores = model(image)
+    (last,) = model.backbone(image * 255 / model.std)
+    last = last.detach().requires_grad_()
+    pooled = last.mean((2, 3))
+    score = model.density.score(F.normalize(pooled), model.state)
+    (slope,) = torch.autograd.grad(score.sum(), last)
+    assert scores.item() == pytest.approx(score.item(), rel=1e-5)
+    excess = last - model.state['centre'][:, None, None]
+    expected = (slope * 64 * excess).sum(1).clamp(min=0)
+    assert maps.shape == (1, 8, 8)
+    assert torch.allclose(maps, expected, atol=1e-5)
+    assert maps.max() > 0
+
+
+def test_patches_are_scored_one_by_one():
+    options = {'size': 16, 'stride': 12, 'sigma': 4.0}
+    model = fitted(patch=options)
+    image = torch.rand(2, 3, SIDE, SIDE)
+    maps, scores = model(image)
+    assert torch.equal(scores, maps.flatten(1).amax(1))
+    plain = make(false_alarm_rate=None)
+    plain.load_state_dict(model.state_dict(), strict=False)
+    grid = torch.zeros(2, 5, 5)
+    for i in range(5):
+        for j in range(5):
+            y, x = 12 * i, 12 * j
+            patch = image[..., y : y + 16, x : x + 16]
+            row = plain.embed(patch)[:, 0]
+            grid[:, i, j] = model.density.score(row, model.state)
+    expected = torch.zeros(2, 5, 5)
+    for i, y in enumerate(np.linspace(0, 63, 5)):
+        for j, x in enumerate(np.linspace(0, 63, 5)):
+            weight = torch.zeros(5, 5)
+            for a in range(5):
+                for b in range(5):
+                    square = (y - 12 * a - 7.5) ** 2 + (x - 12 * b - 7.5) ** 2
+                    weight[a, b] = np.exp(-square / 32)
+            weight /= weight.sum()
+            expected[:, i, j] = (grid * weight).sum((1, 2))
+    assert torch.allclose(maps, expected, rtol=1e-3)
+
+
+def test_each_place_may_have_its_gaussian():
+    options = {'size': 32, 'stride': 32, 'shared': False}
+    model = fitted(patch=options)
+    assert model.state['mean'].shape[0] == 4
+    images = [i for b in batches() for i in b['inputs']]
+    data = model.data_preprocessor({'inputs': images})['inputs']
+    known = model.embed(data)
+    asked = model.embed(torch.rand(1, 3, SIDE, SIDE))
+    got = model._score_patches(asked, model.state)
+    for place in range(4):
+        state = model.density.fit(known[:, place])
+        expected = model.density.score(asked[:, place], state)
+        assert torch.allclose(got[:, place], expected, rtol=1e-3)
+    with pytest.raises(ValueError, match='those of 4 places'):
+        model(torch.rand(1, 3, 96, 96))
+
+
+def test_small_images_have_no_patch():
+    with pytest.raises(ValueError, match='smaller than patches of 64'):
+        PatchGrid().cut(torch.zeros(1, 3, 40, 64))
+
+
+def test_even_scores_stay_even_up_to_the_border():
+    maps = PatchGrid(16, 8).smooth(torch.full((1, 7, 5), 3.0), 64, 48)
+    assert maps.shape == (1, 8, 6)
+    assert torch.allclose(maps, torch.tensor(3.0))
+
+
+# files
+
+
+@pytest.mark.parametrize(
+    'options',
+    [
+        {},
+        {'density': 'kde', 'mean': [1, 2, 3]},
+        {'patch': {'size': 32, 'stride': 16}},
+        {'backbone': {'type': 'mmcvgssl.WithSSPCAB', 'backbone': RESNET}},
+    ],
+)
+def test_one_file_holds_it_all(tmp_path, options):
+    if 'backbone' in options:
+        options['backbone'] |= {'layers': 'layer4.1.conv2'}
+    model = fitted(**options)
+    model.extra = {'category': 'bolt'}
+    path = tmp_path / 'model.safetensors'
+    model.save_fitted(path)
+    torch.manual_seed(9)
+    again = OneClassDetector.from_file(path)
+    image = torch.rand(2, 3, SIDE, SIDE)
+    for a, b in zip(model(image), again(image), strict=True):
+        assert torch.allclose(a, b, rtol=1e-4)
+    assert again.extra == {'category': 'bolt'}
+    assert again.operating_point == model.operating_point
+    assert again.fingerprint() == model.fingerprint()
+    assert not any(p.requires_grad for p in again.backbone.parameters())
+
+
+def test_a_state_of_other_weights_or_settings_is_refused(tmp_path):
+    path = tmp_path / 'model.safetensors'
+    model = fitted()
+    model.save_fitted(path)
+    make(false_alarm_rate=0.1).load_fitted(path)
+    with pytest.raises(FittedStateError, match='density'):
+        make(false_alarm_rate=0.1, density='kde').load_fitted(path)
+    torch.manual_seed(5)
+    other = OneClassDetector(dict(RESNET), false_alarm_rate=0.1)
+    with pytest.raises(FittedStateError, match='weights'):
+        other.load_fitted(path)
+
+
+def test_a_checkpoint_gives_the_backbone(tmp_path):
+    torch.manual_seed(3)
+    net = make().backbone
+    state = {f'backbone.{k}': v + 1 for k, v in net.state_dict().items()}
+    path = tmp_path / 'epoch_1.pth'
+    torch.save({'state_dict': {**state, 'head.x': torch.ones(1)}}, path)
+    model = make(checkpoint=str(path))
+    for key, value in model.backbone.state_dict().items():
+        assert torch.equal(value, state[f'backbone.{key}'])
+    with pytest.raises(KeyMismatchError, match='do not fit'):
+        make(backbone={**RESNET, 'base_channels': 8}, checkpoint=str(path))
+
+
+@pytest.mark.parametrize('kind', ['text', 'short', 'header', 'other', 'none'])
+def test_what_is_no_model_file_is_named(tmp_path, kind):
+    path = tmp_path / 'model.safetensors'
+    raises, message = FittedStateError, 'is no model file|is not what'
+    if kind == 'text':
+        path.write_text('this is no model')
+    elif kind == 'other':
+        teacher = FakeTeacher(levels=(0,))
+        model = GaussianPatch(teacher=teacher)
+        model.fit(batches(4))
+        model.save_fitted(path)
+        message = 'holds what a GaussianPatch has learned'
+    elif kind == 'none':
+        raises, message = FileNotFoundError, 'no model file'
+    else:
+        fitted().save_fitted(path)
+        data = path.read_bytes()
+        path.write_bytes(data[: 40 if kind == 'header' else len(data) // 2])
+    with pytest.raises(raises, match=message):
+        OneClassDetector.from_file(path)
+
+
+def test_a_file_is_plain_tensors_and_text(tmp_path):
+    path = tmp_path / 'model.safetensors'
+    model = fitted()
+    model.save_fitted(path)
+    held = load_file(path)
+    assert {key.split('.')[0] for key in held} == {'state', 'backbone'}
+    assert json.loads(json.dumps(model.settings)) == model.settings
+
+
+# backbones
+
+
+def test_timm_backbone_is_the_teacher(tmp_path):
+    net = TimmBackbone('tf_efficientnet_lite0', 'package:efficientnet-lite0')
+    before = net.timm_model.conv_head.weight.clone()
+    net.init_weights()
+    assert not torch.equal(before, net.timm_model.conv_head.weight)
+    teacher = TimmTeacher(weights='package:efficientnet-lite0', input_size=32)
+    image = torch.rand(2, 3, 32, 32)
+    net.eval()
+    with torch.no_grad():
+        (last,) = net((image - teacher.mean) / teacher.std)
+    assert torch.allclose(last.mean((2, 3)), teacher(image), atol=1e-4)
+    wrong = TimmBackbone('test_resnet', str(tmp_path / 'w.safetensors'))
+    with pytest.raises(FileNotFoundError, match='does not exist'):
+        wrong.init_weights()
+    torch.save({'stem.weight': torch.ones(2)}, tmp_path / 'w.pth')
+    wrong = TimmBackbone('test_resnet', str(tmp_path / 'w.pth'))
+    with pytest.raises(WeightsError, match='does not hold weights of timm'):
+        wrong.init_weights()

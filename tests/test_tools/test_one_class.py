@@ -1,0 +1,258 @@
+"""One-class runs over categories: results, resumption, bad input."""
+
+import csv
+import json
+import shutil
+
+import numpy as np
+import pytest
+import torch
+from sklearn.metrics import roc_auc_score
+
+from mmcvgssl.apis import load_config
+from mmcvgssl.apis.one_class import run_one_class
+from mmcvgssl.apis.one_class_plots import write_plots
+from mmcvgssl.apis.one_class_table import rates, table
+from mmcvgssl.evaluation.operating_point import OperatingPoint
+from mmcvgssl.models.anomaly.one_class_detector import OneClassDetector
+from tests.one_class_data import (
+    LITE,
+    RECIPES,
+    narrow,
+    save,
+    tiny_options,
+    write_magnetic_tile,
+    write_mvtec,
+)
+
+FILES = {
+    *('config.py', 'histogram.png', 'model.safetensors', 'result.json'),
+    *('roc.png', 'scores.csv', 'settings.json', 'test', 'train', 'tsne.png'),
+}
+
+
+def options_for(root) -> dict:
+    options = tiny_options(root) | narrow() | {'model.in_channels': 32}
+    return options | {'test_evaluator.pixel': True}
+
+
+def arguments(options: dict) -> list[str]:
+    return ['--cfg-options', *(f'{k}={v}' for k, v in options.items())]
+
+
+@pytest.fixture(scope='module')
+def options(tmp_path_factory):
+    """Make the options of a run over two categories."""
+    return options_for(write_mvtec(tmp_path_factory.mktemp('mvtec')))
+
+
+@pytest.fixture(scope='module')
+def first(options, tmp_path_factory):
+    """Run both categories once."""
+    work_dir = tmp_path_factory.mktemp('work')
+    results = run_one_class(load_config(LITE, options), work_dir)
+    return work_dir, results
+
+
+@pytest.fixture
+def done(first, tmp_path):
+    """Copy the first run, to be changed."""
+    return shutil.copytree(first[0], tmp_path / 'work')
+
+
+def weights(folder) -> dict[str, torch.Tensor]:
+    return OneClassDetector.from_file(folder).backbone.state_dict()
+
+
+def test_each_category_is_trained_fitted_and_evaluated(first):
+    work_dir, results = first
+    assert list(results) == ['bolt', 'nut']
+    for name, result in results.items():
+        folder = work_dir / name
+        assert {path.name for path in folder.iterdir()} == FILES
+        held = json.loads((folder / 'result.json').read_text())
+        assert held['metrics'] == result['metrics']
+        with (folder / 'scores.csv').open() as file:
+            rows = list(csv.DictReader(file))
+        assert len(rows) == held['images'] == 6
+        assert all(f'/{name}/test/' in row['path'] for row in rows)
+        labels = np.array([int(row['label']) for row in rows])
+        scores = np.array([float(row['score']) for row in rows])
+        area = roc_auc_score(labels, scores)
+        assert held['metrics']['image_auroc'] == pytest.approx(area)
+        assert 0 <= held['metrics']['pixel_aupro'] <= 1
+        model = OneClassDetector.from_file(folder / 'model.safetensors')
+        assert held['threshold']['threshold'] == model.threshold
+        assert held['threshold']['n'] == 10
+        above = scores > model.threshold
+        assert held['detected'] == above[labels == 1].mean()
+        assert held['false_alarms'] == above[labels == 0].mean()
+        trained = torch.load(folder / 'train/epoch_2.pth', weights_only=False)[
+            'state_dict'
+        ]
+        for key, value in model.backbone.state_dict().items():
+            assert torch.equal(value, trained[f'backbone.{key}'])
+    pair = [weights(work_dir / n / 'model.safetensors') for n in results]
+    assert not torch.equal(pair[0]['conv1.weight'], pair[1]['conv1.weight'])
+
+
+def test_the_table_has_the_mean(first):
+    work_dir, results = first
+    held = json.loads((work_dir / 'results.json').read_text())
+    assert set(held['categories']) == {'bolt', 'nut'}
+    areas = [r['metrics']['image_auroc'] for r in results.values()]
+    assert held['mean']['image_auroc'] == pytest.approx(np.mean(areas))
+    lines = (work_dir / 'results.md').read_text().splitlines()
+    assert lines[0].startswith('| category | image_auroc |')
+    names = [line.split(' | ')[0] for line in lines[2:]]
+    assert names == ['| bolt', '| nut', '| mean']
+    assert lines[-1].split(' | ')[1] == f'{np.mean(areas):.3f}'
+
+
+def test_what_is_done_is_kept_and_the_rest_goes_on(done, first, options, tool):
+    kept = (done / 'bolt/model.safetensors').stat().st_mtime_ns
+    nut = done / 'nut'
+    before = weights(nut / 'model.safetensors')
+    # as if it had been stopped in the second epoch
+    for name in ('result.json', 'model.safetensors', 'train/epoch_2.pth'):
+        (nut / name).unlink()
+    last = nut / 'train/last_checkpoint'
+    last.write_text(str(nut / 'train/epoch_1.pth'))
+    code, out, err = tool(
+        'one_class.py', LITE, '--work-dir', done, *arguments(options)
+    )
+    assert code == 0, err
+    assert '| nut |' in out
+    assert kept == (done / 'bolt/model.safetensors').stat().st_mtime_ns
+    after = weights(nut / 'model.safetensors')
+    assert all(torch.equal(value, after[k]) for k, value in before.items())
+    held = json.loads((nut / 'result.json').read_text())
+    assert held['metrics'] == pytest.approx(first[1]['nut']['metrics'])
+
+
+def test_a_run_of_other_settings_is_refused(done, options, tool):
+    changed = arguments({**options, 'detector.density': 'kde'})
+    base = ['one_class.py', LITE, '--work-dir', done]
+    code, _, err = tool(*base, '--categories', 'nut', *changed)
+    assert code == 1
+    assert 'nut holds a run of other settings' in err
+    (done / 'nut/settings.json').write_text('no json')
+    code, _, err = tool(*base, '--categories', 'nut', *arguments(options))
+    assert code == 1
+    assert 'nut holds a run of other settings' in err
+
+
+def test_bad_input_is_named(options, tool, tmp_path):
+    base = ['one_class.py', LITE, '--work-dir', tmp_path / 'work']
+    wrong = ['--categories', 'bolt,screw', *arguments(options)]
+    code, _, err = tool(*base, *wrong)
+    assert code == 1
+    assert 'has no category screw; it has bolt, nut' in err
+    root = write_mvtec(tmp_path / 'bare', names=('bolt',))
+    shutil.rmtree(root / 'bolt/train/good')
+    (root / 'bolt/train/good').mkdir()
+    code, _, err = tool(*base, *arguments({**options, 'data_root': root}))
+    assert code == 1
+    assert 'no images' in err.rpartition('ERROR')[2]
+    other = RECIPES.parent / 'gaussian_patch/gaussian-patch_lite0_mvtec.py'
+    code, _, err = tool('one_class.py', other, '--work-dir', tmp_path / 'x')
+    assert code == 1
+    assert 'describes no one-class detector' in err
+    assert not (tmp_path / 'work').exists()
+
+
+def test_a_category_without_defects_has_no_auroc(tmp_path, capsys):
+    root = write_mvtec(tmp_path / 'good', defects=(), names=('bolt',))
+    cfg = load_config(
+        RECIPES / 'untrained_lite0_mvtec.py',
+        tiny_options(root, trains=False) | {'category': 'bolt'},
+    )
+    cfg.model.backbone.update(model_name='test_efficientnet', weights=None)
+    cfg.model.false_alarm_rate = 0.1
+    results = run_one_class(cfg, tmp_path / 'work')
+    assert np.isnan(results['bolt']['metrics']['image_auroc'])
+    assert np.isnan(results['bolt']['detected'])
+    assert 0 <= results['bolt']['false_alarms'] <= 1
+    assert '| bolt | – |' in capsys.readouterr().out
+    assert not (tmp_path / 'work/bolt/roc.png').exists()
+    assert not (tmp_path / 'work/bolt/train').exists()
+
+
+def test_a_set_without_categories_is_one(tmp_path):
+    root = write_magnetic_tile(tmp_path / 'tiles')
+    options = tiny_options(root) | {'optim_wrapper.type': 'OptimWrapper'}
+    cfg = load_config(
+        RECIPES / 'cutpaste-3way_lite0_cpu_magnetic-tile.py', options
+    )
+    cfg.model.backbone.update(model_name='test_efficientnet', weights=None)
+    cfg.model.in_channels = 256
+    cfg.custom_hooks[-1].epochs = 1
+    results = run_one_class(cfg, tmp_path / 'work')
+    assert list(results) == ['all']
+    assert np.isfinite(results['all']['metrics']['pixel_auroc'])
+    assert (tmp_path / 'work/all/model.safetensors').is_file()
+
+
+def test_good_images_alone_make_a_model(tmp_path, tool):
+    root = tmp_path / 'good'
+    for i in range(10):
+        save(root / f'{i}.png', i)
+    options = tiny_options(root) | narrow() | {'model.in_channels': 32}
+    work_dir = tmp_path / 'work'
+    code, _, err = tool(
+        'one_class.py',
+        RECIPES / 'cutpaste-3way_resnet18_folder.py',
+        *('--work-dir', work_dir, '--no-test', *arguments(options)),
+    )
+    assert code == 0, err
+    result = json.loads((work_dir / 'all/result.json').read_text())
+    assert result['metrics'] == {}
+    assert result['threshold']['n'] == 10
+    model = work_dir / 'all/model.safetensors'
+    code, out, err = tool('predict.py', model, root, '--out', tmp_path / 'p')
+    assert code == 0, err
+    assert '10 images: ' in out
+
+
+def images(labels, scores) -> list[dict]:
+    return [
+        {'label': label, 'score': s, 'defect': '', 'embedding': np.ones(3)}
+        for label, s in zip(labels, scores, strict=True)
+    ]
+
+
+def test_rates_count_what_is_above_the_threshold():
+    point = OperatingPoint(2.0, 0.1, (0.0, 0.2), 0.95, 50)
+    found = rates(images([0, 0, 1, 1, 1, 1], [1, 3, 2, 3, 4, 5]), point)
+    assert found['false_alarms'] == 0.5
+    assert found['detected'] == 0.75
+    assert found['threshold']['n'] == 50
+    assert rates(images([0], [1]), None) == {'images': 1, 'threshold': None}
+
+
+def test_means_leave_out_what_is_undefined():
+    results = {
+        name: {'metrics': {'image_auroc': value}}
+        for name, value in (('a', 0.5), ('b', float('nan')), ('c', 1.0))
+    }
+    rows = table(results).splitlines()[2:]
+    assert rows == [
+        '| a | 0.500 |',
+        '| b | – |',
+        '| c | 1.000 |',
+        '| mean | 0.750 |',
+    ]
+
+
+@pytest.mark.parametrize(
+    ('labels', 'names'),
+    [
+        ([0, 1, 0, 1, 0, 1], {'histogram', 'roc', 'tsne'}),
+        ([0, 0, 0], {'histogram'}),
+        ([1, 0], {'histogram', 'roc'}),
+    ],
+)
+def test_plots_are_drawn_where_they_can_be(tmp_path, labels, names):
+    written = write_plots(images(labels, range(len(labels))), 1.5, tmp_path)
+    assert {path.stem for path in written} == names
+    assert all(path.read_bytes()[1:4] == b'PNG' for path in written)

@@ -1,0 +1,160 @@
+"""Predicting images from one model file."""
+
+import csv
+import json
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from mmcvgssl.apis.predict import OneClassPredictor, find_images, overlay
+from mmcvgssl.models.anomaly.one_class_detector import OneClassDetector
+from tests.data import write_broken
+from tests.one_class_data import SIDE, save
+
+PIPELINE = [
+    {'type': 'mmcvgssl.LoadImage'},
+    {'type': 'mmcvgssl.LoadMask'},
+    {'type': 'mmcvgssl.SquareResize', 'input_size': 32},
+    {'type': 'mmpretrain.PackInputs', 'algorithm_keys': ['gt_mask']},
+]
+
+
+def make(extra: dict) -> OneClassDetector:
+    torch.manual_seed(0)
+    model = OneClassDetector(
+        dict(
+            type='mmpretrain.ResNet',
+            depth=18,
+            base_channels=4,
+            stem_channels=4,
+        ),
+        false_alarm_rate=0.1,
+    )
+    random = torch.Generator().manual_seed(0)
+    shape = (3, 32, 32)
+    images = [
+        torch.randint(60, 200, shape, generator=random).byte()
+        for _ in range(12)
+    ]
+    model.fit([{'inputs': images}])
+    model.extra = extra
+    return model
+
+
+@pytest.fixture(scope='module')
+def file(tmp_path_factory):
+    """Write a model file."""
+    path = tmp_path_factory.mktemp('model') / 'model.safetensors'
+    make({'pipeline': PIPELINE, 'category': 'bolt'}).save_fitted(path)
+    return path
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Write four images, one of them deeper."""
+    for i in range(3):
+        save(tmp_path / f'images/{i}.png', i, spot=i == 1)
+    save(tmp_path / 'images/deep/3.png', 3)
+    return tmp_path / 'images'
+
+
+def test_a_folder_gets_scores_verdicts_and_overlays(
+    file, folder, tool, tmp_path
+):
+    out = tmp_path / 'out'
+    code, text, err = tool('predict.py', file, folder, '--out', out)
+    assert code == 0, err
+    held = json.loads((out / 'predictions.json').read_text())
+    model = OneClassDetector.from_file(file)
+    assert held['threshold'] == model.threshold
+    assert held['category'] == 'bolt'
+    paths = [str(path) for path in find_images(folder)]
+    assert [row['path'] for row in held['images']] == paths
+    with (out / 'predictions.csv').open() as lines:
+        rows = list(csv.DictReader(lines))
+    for row, other in zip(held['images'], rows, strict=True):
+        image = cv2.resize(cv2.imread(row['path']), (32, 32))
+        chw = torch.from_numpy(image.transpose(2, 0, 1).copy())
+        data = model.data_preprocessor({'inputs': [chw]})
+        score = model(**data)[1].item()
+        assert row['score'] == pytest.approx(score, rel=1e-3)
+        above = row['score'] > model.threshold
+        assert row['verdict'] == ('defective' if above else 'good')
+        assert float(other['score']) == row['score']
+        assert other['verdict'] == row['verdict']
+        name = row['path'].removeprefix(f'{folder}/')
+        drawn = cv2.imread(str(out / f'overlays/{name}.png'))
+        assert drawn.shape == (SIDE, SIDE, 3)
+    assert '4 images: ' in text
+
+
+def test_one_image_and_batches_agree(file, folder, tool, tmp_path):
+    paths = find_images(folder)
+    runs = [
+        [p.score for p in OneClassPredictor(file, batch_size=size)(paths)]
+        for size in (1, 3)
+    ]
+    assert runs[0] == pytest.approx(runs[1], rel=1e-4)
+    code, _, err = tool('predict.py', file, paths[0], '--out', tmp_path / 'o')
+    assert code == 0, err
+    held = json.loads((tmp_path / 'o/predictions.json').read_text())
+    (row,) = held['images']
+    assert row['score'] == pytest.approx(runs[0][0], rel=1e-4)
+
+
+def test_a_broken_image_is_named_and_the_others_scored(
+    file, folder, tool, tmp_path
+):
+    broken = write_broken(folder)
+    args = ['predict.py', file, folder, '--out', tmp_path / 'out']
+    code, text, err = tool(*args)
+    assert code == 0, err
+    assert '7 images: ' in text
+    assert ' defective, 3 not read; ' in text
+    held = json.loads((tmp_path / 'out/predictions.json').read_text())
+    for row in held['images']:
+        is_broken = row['path'] in map(str, broken)
+        assert (row['score'] is None) == is_broken
+        assert bool(row['error']) == is_broken
+        if is_broken:
+            assert row['path'] in err
+    code, _, err = tool('predict.py', file, broken[0], '--out', tmp_path / 'b')
+    assert code == 1
+    assert 'none of 1 images can be read' in err
+
+
+@pytest.mark.parametrize(
+    ('model', 'images', 'message'),
+    [
+        ('none.safetensors', '.', 'no model file'),
+        ('text', '.', 'is no model file of tools/one_class.py'),
+        ('file', 'nowhere', 'expected an image or a folder of images'),
+        ('file', 'empty', 'no images'),
+        ('unread', '.', 'pass the config'),
+    ],
+)
+def test_bad_input_is_named(file, tool, tmp_path, model, images, message):
+    (tmp_path / 'empty').mkdir()
+    (tmp_path / 'text').write_text('no model')
+    make({}).save_fitted(tmp_path / 'unread')
+    path = file if model == 'file' else tmp_path / model
+    args = ['predict.py', path, tmp_path / images, '--out', tmp_path / 'out']
+    code, _, err = tool(*args)
+    assert code == 1
+    assert message in err.rpartition('ERROR')[2]
+    assert not (tmp_path / 'out').exists()
+
+
+def test_an_overlay_is_red_where_the_map_is_high():
+    image = np.full((20, 30, 3), 100, np.uint8)
+    anomaly_map = np.zeros((4, 6), np.float32)
+    anomaly_map[0, 0] = 9
+    drawn = overlay(image, anomaly_map, high=2.0)
+    assert drawn.shape == image.shape
+    blue, _, red = drawn[0, 0]
+    assert red > blue
+    blue, _, red = drawn[-1, -1]
+    assert blue > red
+    assert (image == 100).all()

@@ -1,0 +1,144 @@
+"""Measure views of CutPaste beside PIL and torchvision, and predictions.
+
+Both make the same three views of the same files, up to the normalised tensor
+that the network takes, in turn and in one process; the ratio of their rates
+is what counts. Predictions are timed with decoding, at batch 1 and 32.
+"""
+
+import argparse
+import copy
+import tempfile
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from mmcv.transforms import Compose
+from mmengine.dataset import default_collate
+from mmengine.registry import init_default_scope
+from plain_cutpaste import PlainViews
+
+import mmcvgssl  # noqa: F401  (makes the hosts importable)
+from mmcvgssl.apis import load_config
+from mmcvgssl.apis.predict import OneClassPredictor, find_images
+from mmcvgssl.engine import keep_freed_memory
+from mmcvgssl.models.anomaly.one_class_detector import OneClassDetector
+from mmcvgssl.registry import MODELS
+
+CONFIG = (
+    Path(__file__).parents[2]
+    / 'configs/anomaly/cutpaste/cutpaste-3way_resnet18_folder.py'
+)
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument('--config', default=str(CONFIG))
+    parser.add_argument('--images', help='folder; generated if not given')
+    parser.add_argument('--model', help='model file; made if not given')
+    parser.add_argument('--view-size', type=int, default=256)
+    parser.add_argument('--count', type=int, default=64)
+    parser.add_argument('--rounds', type=int, default=5)
+    return parser.parse_args()
+
+
+def generate(folder: Path, n: int) -> None:
+    """Write noisy grey images of 512 px with a scratch each."""
+    random = np.random.default_rng(0)
+    for i in range(n):
+        image = random.normal(128, 20, (512, 512)).clip(0, 255)
+        image = cv2.GaussianBlur(image, (5, 5), 1).astype(np.uint8)
+        ends = random.integers(0, 512, 4).tolist()
+        cv2.line(image, tuple(ends[:2]), tuple(ends[2:]), 220, 2)
+        cv2.imwrite(str(folder / f'{i:04}.jpg'), image)
+
+
+def rate(function, count: int) -> float:
+    """Return how many a second a function works through."""
+    begin = time.perf_counter()
+    function()
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    return count / (time.perf_counter() - begin)
+
+
+def compare_views(cfg, paths: list[str], rounds: int) -> None:
+    """Print views a second of both, and the ratio."""
+    data = MODELS.build(cfg.data_preprocessor)
+    pipeline = Compose(cfg.train_dataloader.dataset.pipeline)
+    settings = cfg.data_preprocessor
+    plain = PlainViews(cfg.input_size, settings.mean, settings.std)
+
+    def ours(files=paths, size: int = 32) -> None:
+        for first in range(0, len(files), size):
+            part = files[first : first + size]
+            items = [pipeline({'img_path': p, 'view_set': 0}) for p in part]
+            data(default_collate(items), True)
+
+    def theirs(files=paths, size: int = 32) -> None:
+        for first in range(0, len(files), size):
+            views = [plain(path) for path in files[first : first + size]]
+            for batch in zip(*views, strict=True):
+                torch.stack(batch)
+
+    ours(paths[:8])
+    theirs(paths[:8])
+    ratios = []
+    for i in range(rounds):
+        rates = [rate(f, 3 * len(paths)) for f in (theirs, ours)]
+        ratios.append(rates[1] / rates[0])
+        print(
+            f'round {i + 1}: PIL and torchvision {rates[0]:.0f}, ours '
+            f'{rates[1]:.0f} views/s, ratio {ratios[-1]:.2f}',
+            flush=True,
+        )
+    print(f'median ratio: {float(np.median(ratios)):.2f}')
+
+
+def make_detector(cfg, paths: list[str]) -> OneClassDetector:
+    """Fit a detector with random weights, which takes as long as any."""
+    steps = cfg.test_dataloader.dataset.pipeline
+    model = OneClassDetector(
+        copy.deepcopy(cfg.model.backbone),
+        false_alarm_rate=None,
+        init_backbone=False,
+    )
+    model.extra = {'pipeline': steps}
+    model.state = {'unfitted': torch.zeros(1)}
+    predictor = OneClassPredictor(model, device='cpu')
+    items = [predictor._load(path) for path in paths]
+    model.fit([default_collate(items)])
+    return model
+
+
+def main() -> None:
+    """Measure."""
+    args = parse_args()
+    if not torch.cuda.is_available():
+        keep_freed_memory()  # as training does, for both
+    with tempfile.TemporaryDirectory() as folder:
+        if args.images is None:
+            args.images = folder
+            generate(Path(folder), args.count)
+        paths = [str(p) for p in find_images(args.images)][: args.count]
+        cfg = load_config(args.config, {'input_size': args.view_size})
+        init_default_scope(cfg.default_scope)
+        compare_views(cfg, paths, args.rounds)
+        model = args.model or make_detector(cfg, paths[:16])
+        for size in (1, 32):
+            predictor = OneClassPredictor(model, batch_size=size)
+            list(predictor(paths[:size]))  # warm up
+            found = [
+                rate(lambda p=predictor: list(p(paths)), len(paths))
+                for _ in range(3)
+            ]
+            print(f'predict, batch {size}: {np.median(found):.1f} images/s')
+
+
+if __name__ == '__main__':
+    main()

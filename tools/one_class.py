@@ -1,0 +1,72 @@
+"""Train, fit and evaluate one-class detectors, category by category."""
+
+import argparse
+import os
+from pathlib import Path
+
+from mmengine.config import DictAction
+from mmengine.dist import is_main_process
+
+import mmcvgssl  # noqa: F401  (makes the hosts importable)
+from mmcvgssl.apis import default_work_dir, load_config
+from mmcvgssl.apis.cli import user_errors
+from mmcvgssl.apis.one_class import run_one_class
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        epilog='Run it again to go on: what is done already is kept.',
+    )
+    parser.add_argument('config', help='one of configs/anomaly/cutpaste')
+    parser.add_argument(
+        '--categories',
+        default='all',
+        help='names with commas between, or "all" that the data set has',
+    )
+    parser.add_argument(
+        '--no-test',
+        action='store_true',
+        help='train and fit on good images; there is nothing to test on',
+    )
+    parser.add_argument(
+        '--work-dir', help='gets a folder for each category, and the table'
+    )
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        help='settings to override, as key=value; data_root=DIR, for example',
+    )
+    parser.add_argument(
+        '--launcher',
+        choices=['none', 'pytorch', 'slurm', 'mpi'],
+        default='none',
+    )
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
+    args = parser.parse_args()
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    return args
+
+
+def main() -> None:
+    """Run all categories."""
+    args = parse_args()
+    with user_errors():
+        cfg = load_config(args.config, args.cfg_options)
+        cfg.launcher = args.launcher
+        work_dir = (
+            args.work_dir
+            or cfg.get('work_dir')
+            or default_work_dir(args.config)
+        )
+        names = [name.strip() for name in args.categories.split(',')]
+        names = [name for name in names if name]
+        run_one_class(cfg, work_dir, names, test=not args.no_test)
+        if is_main_process():
+            print(f'written to {Path(work_dir) / "results.md"}')
+
+
+if __name__ == '__main__':
+    main()
