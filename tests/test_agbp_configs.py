@@ -58,7 +58,7 @@ def test_a_recipe_is_what_its_name_says(path):
     assert cfg.param_scheduler[-1].get('end', epochs) == epochs
     root = {'folder': 'images'}.get(said['data'], 'neu_det')
     assert cfg.data_root == f'data/{root}'
-    if said['data'] != 'folder':
+    if int(said['gpus']) == 1:  # for CPUs
         # nothing has been learnt that could be kept
         assert cfg.model.backbone.frozen_stages == -1
         return

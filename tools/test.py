@@ -1,14 +1,17 @@
 """Evaluate a checkpoint by the test loop of a config."""
 
 import argparse
+import json
 import os
 from pathlib import Path
 
 from mmengine.config import DictAction
+from mmengine.dist import is_main_process
 
 import mmcvgssl  # noqa: F401  (makes the hosts importable)
 from mmcvgssl.apis import build_runner, default_work_dir, load_config
 from mmcvgssl.apis.cli import user_errors
+from mmcvgssl.utils import atomic_write
 
 
 def parse_args() -> argparse.Namespace:
@@ -21,6 +24,7 @@ def parse_args() -> argparse.Namespace:
         help='checkpoint file; none for what is fitted, not trained',
     )
     parser.add_argument('--work-dir', help='folder of logs')
+    parser.add_argument('--out', help='file for the metrics, as JSON')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction)
     parser.add_argument(
         '--launcher',
@@ -52,7 +56,10 @@ def main() -> None:
             or default_work_dir(args.config)
         )
         cfg.load_from = args.checkpoint
-        build_runner(cfg).test()
+        metrics = build_runner(cfg).test()
+        if args.out and is_main_process():
+            plain = {key: float(value) for key, value in metrics.items()}
+            atomic_write(args.out, json.dumps(plain, indent=1).encode())
 
 
 if __name__ == '__main__':

@@ -12,18 +12,24 @@ from mmengine.config import Config
 from mmengine.dist import get_world_size, init_dist
 from mmengine.runner import Runner
 
+from mmcvgssl.apis.annotations import check_annotations
 from mmcvgssl.engine import keep_freed_memory
 
 
 def build_runner(cfg: Config) -> Runner:
     """Make a Runner that works on machines without a GPU, too.
 
-    Without CUDA, processes talk over gloo, freed memory is kept for reuse
-    and DDP gets no device number.
+    Boxes are checked first. Without CUDA, processes talk over gloo, freed
+    memory is kept for reuse and DDP gets no device number.
 
     Args:
         cfg: Config with ``work_dir`` and ``launcher`` set.
+
+    Raises:
+        FileNotFoundError: If a file of annotations is missing.
+        AnnotationError: Names what is wrong with one, all at once.
     """
+    check_annotations(cfg)
     if not torch.cuda.is_available():
         keep_freed_memory()
         if cfg.get('launcher', 'none') == 'pytorch':

@@ -5,6 +5,7 @@ A data set is a module with a :class:`Preparation`; listing it in
 """
 
 from mmcvgssl.datasets.preparation import (
+    check,
     elpv,
     folder,
     magnetic_tile,
@@ -19,6 +20,7 @@ from mmcvgssl.datasets.preparation.annotations import (
     Prepared,
     write_annotations,
 )
+from mmcvgssl.datasets.preparation.check import check_boxes
 from mmcvgssl.datasets.preparation.elpv import prepare_elpv
 from mmcvgssl.datasets.preparation.folder import prepare_folder
 from mmcvgssl.datasets.preparation.magnetic_tile import prepare_magnetic_tile
@@ -43,12 +45,14 @@ PREPARATIONS: dict[str, Preparation] = {
     'magnetic-tile': magnetic_tile.PREPARATION,
     'folder': folder.PREPARATION,
     'one-class-to-simclr': one_class_to_simclr.PREPARATION,
+    'check': check.PREPARATION,
 }
 
 __all__ = [
     'PREPARATIONS',
     'Preparation',
     'Prepared',
+    'check_boxes',
     'fixed_splits',
     'prepare_elpv',
     'prepare_folder',

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 from mmcvgssl.utils import atomic_write
 
@@ -60,6 +61,14 @@ class Prepared:
         return '\n'.join([*lines, use])
 
 
+class Summary(Protocol):
+    """What a subcommand can tell at its end."""
+
+    def summary(self) -> str:
+        """Tell it."""
+        ...
+
+
 @dataclass(frozen=True)
 class Preparation:
     """A subcommand: its help, its options and what it does with them.
@@ -72,7 +81,7 @@ class Preparation:
 
     help: str
     add_arguments: Callable[[ArgumentParser], None]
-    run: Callable[..., Prepared]
+    run: Callable[..., Summary]
 
 
 def write_annotations(

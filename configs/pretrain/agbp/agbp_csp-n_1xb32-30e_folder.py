@@ -1,0 +1,7 @@
+# images and crops as small as for NEU-DET, for CPUs
+_base_ = 'agbp_csp-n_1xb32-30e_neu-det.py'
+
+data_root = 'data/images'
+ann_file = ''
+
+train_dataloader = dict(dataset=dict(data_root=data_root, ann_file=ann_file))

@@ -1,0 +1,176 @@
+"""What a pipeline starts from: images, and perhaps a few labels."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mmcvgssl.apis.make_maps import list_images
+from mmcvgssl.datasets.coco_check import check_coco
+from mmcvgssl.datasets.preparation import stratified_split
+from mmcvgssl.utils import atomic_write
+
+IMAGES, TRAIN, TEST = 'images.txt', 'labels_train.json', 'labels_test.json'
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Images without labels, and labelled ones to train and to test on.
+
+    Args:
+        root: Folder that all paths are relative to.
+        images: Relative paths; none of them is tested on.
+        left_out: Number of images that are tested on.
+        train: COCO boxes to fine-tune on; None without labels.
+        test: COCO boxes to test on.
+    """
+
+    root: Path
+    images: Sequence[str]
+    left_out: int = 0
+    train: Mapping[str, Any] | None = None
+    test: Mapping[str, Any] | None = None
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the categories, in the file's order."""
+        if self.train is None:
+            return ()
+        return tuple(c['name'] for c in self.train['categories'])
+
+    def files(self) -> dict[str, bytes]:
+        """Return the lists that stages read, by name."""
+        lines = ''.join(f'{path}\n' for path in self.images)
+        files = {IMAGES: lines.encode()}
+        for name, held in ((TRAIN, self.train), (TEST, self.test)):
+            if held is not None:
+                files[name] = json.dumps(held).encode()
+        return files
+
+    def digests(self) -> dict[str, str]:
+        """Tell the content of each list apart.
+
+        Images count by path, size and time of change.
+        """
+        found = {
+            name: hashlib.sha256(data) for name, data in self.files().items()
+        }
+        for path in self.images:
+            stat = (self.root / path).stat()
+            note = f'{stat.st_size} {stat.st_mtime_ns}\n'
+            found[IMAGES].update(note.encode())
+        return {name: digest.hexdigest() for name, digest in found.items()}
+
+    def write(self, folder: Path) -> None:
+        """Write the lists."""
+        for name, data in self.files().items():
+            if not _holds(folder / name, data):
+                atomic_write(folder / name, data)
+
+
+def read_inputs(
+    images: str | Path,
+    labels: str | Path | None = None,
+    test_labels: str | Path | None = None,
+    root: str | Path | None = None,
+    test_fraction: float = 0.5,
+    seed: int = 0,
+) -> Inputs:
+    """Find images, check labels and set what is tested on apart.
+
+    Args:
+        images: Folder of images, or a list with a path a line.
+        labels: COCO file of boxes.
+        test_labels: Another one, to test on; by default a share of
+            ``labels`` is.
+        root: Folder that listed paths and ``file_name`` are relative to; by
+            default the folder of images, or the list's.
+        test_fraction: That share, of each category.
+        seed: Of the draw.
+
+    Raises:
+        FileNotFoundError: If images or labels are missing.
+        AnnotationError: Names what is wrong with the labels.
+        ValueError: If no image is left to learn from, the two files know
+            other categories or share images, or there is one label alone.
+    """
+    home, paths = list_images(images, root)
+    if root is not None:
+        if Path(images).is_dir() and Path(images) != Path(root):
+            shift = Path(images).resolve().relative_to(Path(root).resolve())
+            paths = [(shift / path).as_posix() for path in paths]
+        home = Path(root)
+    home = home.resolve()
+    if labels is None:
+        if test_labels is not None:
+            raise ValueError('labels to test on need labels to train on')
+        return Inputs(home, paths)
+    train = _read(labels, home)
+    if test_labels is not None:
+        test = _read(test_labels, home)
+        _compare(train, test)
+    else:
+        train, test = _divide(train, test_fraction, seed)
+    tested = {image['file_name'] for image in test['images']}
+    kept = [path for path in paths if path not in tested]
+    if not kept:
+        raise ValueError(f'all images of {images} are tested on')
+    return Inputs(home, kept, len(paths) - len(kept), train, test)
+
+
+def _read(file: str | Path, root: Path) -> dict[str, Any]:
+    check_coco(file, root).raise_problems()
+    return json.loads(Path(file).read_text('utf-8'))
+
+
+def _compare(train: Mapping[str, Any], test: Mapping[str, Any]) -> None:
+    sides = [[c['name'] for c in part['categories']] for part in (train, test)]
+    if sides[0] != sides[1]:
+        raise ValueError(
+            f'labels to train on know {sides[0]}, those to test on '
+            f'{sides[1]}: expected the same categories in the same order'
+        )
+    both = {i['file_name'] for i in train['images']} & {
+        i['file_name'] for i in test['images']
+    }
+    if both:
+        raise ValueError(
+            f'{len(both)} images stand in both files of labels, '
+            f'{min(both)} among them: nothing is tested on what was learned'
+        )
+
+
+def _divide(
+    whole: dict[str, Any], test_fraction: float, seed: int
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Divide images by the category of their first box."""
+    if len(whole['images']) < 2:
+        raise ValueError(
+            'a part to test on needs at least 2 labelled images, got '
+            f'{len(whole["images"])}'
+        )
+    first: dict[Any, Any] = {}
+    for box in whole['annotations']:
+        first.setdefault(box['image_id'], box['category_id'])
+    strata = [first.get(image['id']) for image in whole['images']]
+    sides = stratified_split(strata, test_fraction, seed)
+    parts = []
+    for side in sides:
+        images = [whole['images'][i] for i in side]
+        ids = {image['id'] for image in images}
+        boxes = [b for b in whole['annotations'] if b['image_id'] in ids]
+        if not boxes:
+            raise ValueError(
+                f'dividing {len(strata)} labelled images leaves a part '
+                'without a box: label more, or give labels to test on'
+            )
+        parts.append({**whole, 'images': images, 'annotations': boxes})
+    return parts[0], parts[1]
+
+
+def _holds(file: Path, data: bytes) -> bool:
+    return file.is_file() and file.read_bytes() == data

@@ -1,0 +1,123 @@
+"""Pictures of a pipeline's report."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from matplotlib.figure import Figure
+
+from mmcvgssl.apis.pipeline.inputs import Inputs
+from mmcvgssl.datasets.transforms import read_image
+
+COLUMNS, ROWS, SIDE = 4, 3, 320
+LEAST_SCORE = 0.3
+# BGR, one for each category in turn
+COLOURS = (
+    *((255, 255, 0), (0, 165, 255), (0, 255, 0)),
+    *((255, 0, 255), (0, 255, 255), (255, 128, 128)),
+)
+
+
+def contact_sheet(files: Sequence[Path]) -> bytes:
+    """Return some pictures, evenly over the files, as one JPEG."""
+    last = len(files) - 1
+    steps = np.linspace(0, last, min(COLUMNS * ROWS, last + 1)).round()
+    return _sheet(
+        [read_image(str(files[i])) for i in dict.fromkeys(steps.astype(int))]
+    )
+
+
+def draw_detections(file: Path, inputs: Inputs) -> bytes:
+    """Return truth (left) and detections (right) of test images as a JPEG.
+
+    Args:
+        file: Detections as mmdet's COCO metric writes them.
+        inputs: Holds the truth.
+    """
+    truth: Mapping[str, Any] = inputs.test or {}
+    labels = {c['id']: i for i, c in enumerate(truth['categories'])}
+    boxes: dict[Any, list] = {}
+    for box in truth['annotations']:
+        boxes.setdefault(box['image_id'], []).append(
+            (labels[box['category_id']], box['bbox'], None)
+        )
+    found: dict[Any, list] = {}
+    for box in json.loads(file.read_text('utf-8')):
+        if box['score'] >= LEAST_SCORE:
+            # the metric counts categories by their place
+            found.setdefault(box['image_id'], []).append(
+                (box['category_id'], box['bbox'], box['score'])
+            )
+    shown = [image for image in truth['images'] if image['id'] in boxes]
+    last = len(shown) - 1
+    steps = np.linspace(0, last, min(COLUMNS // 2 * ROWS, last + 1)).round()
+    pictures = []
+    for i in dict.fromkeys(steps.astype(int)):
+        image = read_image(str(inputs.root / shown[i]['file_name']))
+        key = shown[i]['id']
+        pictures += [
+            _draw(image, boxes.get(key, []), inputs.classes),
+            _draw(image, found.get(key, []), inputs.classes),
+        ]
+    return _sheet(pictures)
+
+
+def plot_losses(
+    losses: Mapping[str, Sequence[tuple[int, float]]],
+) -> bytes:
+    """Return the losses of all trainings as a PNG."""
+    held = {name: rows for name, rows in losses.items() if rows}
+    figure = Figure(figsize=(4 * len(held), 3), layout='constrained')
+    for number, (name, rows) in enumerate(held.items(), 1):
+        axes = figure.add_subplot(1, len(held), number)
+        axes.plot(*zip(*rows, strict=True))
+        axes.set(title=name, xlabel='step', ylabel='loss', yscale='log')
+    buffer = io.BytesIO()
+    figure.savefig(buffer, dpi=120, format='png')
+    return buffer.getvalue()
+
+
+def _draw(
+    image: np.ndarray,
+    boxes: Sequence[tuple[int, Sequence[float], float | None]],
+    names: Sequence[str],
+) -> np.ndarray:
+    """Draw label, box [x, y, w, h] and score over a scaled image."""
+    scale = SIDE / max(image.shape[:2])
+    drawn = cv2.resize(image, None, fx=scale, fy=scale)
+    for label, (x, y, w, h), score in boxes:
+        colour = COLOURS[label % len(COLOURS)]
+        x1, y1 = round(x * scale), round(y * scale)
+        corner = round((x + w) * scale) - 1, round((y + h) * scale) - 1
+        cv2.rectangle(drawn, (x1, y1), corner, colour, 2)
+        text = names[label] if score is None else f'{names[label]} {score:.2f}'
+        cv2.putText(
+            drawn,
+            text,
+            (x1 + 3, y1 + 14),
+            cv2.FONT_HERSHEY_SIMPLEX,
+            0.45,
+            colour,
+            1,
+            cv2.LINE_AA,
+        )
+    return drawn
+
+
+def _sheet(pictures: Sequence[np.ndarray]) -> bytes:
+    rows = -(-len(pictures) // COLUMNS)
+    sheet = np.full((rows * SIDE, COLUMNS * SIDE, 3), 255, np.uint8)
+    for i, picture in enumerate(pictures):
+        scale = SIDE / max(picture.shape[:2])
+        small = cv2.resize(picture, None, fx=scale, fy=scale)
+        small = small[:SIDE, :SIDE]
+        top, left = i // COLUMNS * SIDE, i % COLUMNS * SIDE
+        height, width = small.shape[:2]
+        sheet[top : top + height, left : left + width] = small
+    return cv2.imencode('.jpg', sheet)[1].tobytes()

@@ -1,0 +1,148 @@
+"""One page about a pipeline: figures and pictures."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mmcvgssl.apis.pipeline.inputs import Inputs
+from mmcvgssl.apis.pipeline.pictures import (
+    contact_sheet,
+    draw_detections,
+    plot_losses,
+)
+from mmcvgssl.apis.pipeline.plan import DONE, LEFT_OUT, UP_TO_DATE, Planned
+from mmcvgssl.utils import atomic_write
+
+REPORT, SUMMARY = 'report.md', 'summary.json'
+
+
+def write_report(
+    plan: Mapping[str, Planned], inputs: Inputs, work_dir: Path
+) -> Path:
+    """Write ``report.md``, ``summary.json`` and pictures; return the first.
+
+    Args:
+        plan: All stages; those that have run are reported on.
+        inputs: What they started from.
+        work_dir: Where the files go.
+    """
+    summary: dict[str, Any] = {
+        'images': len(inputs.images),
+        'images_left_out_for_test': inputs.left_out,
+        'labels': {
+            name: len(part['images'])
+            for name, part in (('train', inputs.train), ('test', inputs.test))
+            if part is not None
+        },
+        'stages': {},
+    }
+    pictures: dict[str, bytes] = {}
+    losses = {}
+    for name, planned in plan.items():
+        if planned.state != UP_TO_DATE:
+            summary['stages'][name] = {'state': planned.state}
+            continue
+        note = json.loads((planned.folder / DONE).read_text('utf-8'))
+        held = {
+            'state': planned.state,
+            'folder': os.path.relpath(planned.folder, work_dir),
+            'seconds': note['seconds'],
+        }
+        tool = planned.stage.tool
+        if tool == 'maps_to_boxes':
+            held |= _read_boxes(planned.folder)
+            shown = sorted(planned.folder.glob('preview/**/*.jpg'))
+            pictures[f'{name}.jpg'] = contact_sheet(shown)
+        elif tool == 'train':
+            losses[name] = read_losses(planned.folder)
+            held['last_loss'] = losses[name][-1][1] if losses[name] else None
+        elif tool == 'test':
+            metrics = Path(planned.output).read_text('utf-8')
+            held['metrics'] = json.loads(metrics)
+            found = planned.folder / 'predictions.bbox.json'
+            pictures[f'{name}.jpg'] = draw_detections(found, inputs)
+        summary['stages'][name] = held
+    if any(losses.values()):
+        pictures['losses.png'] = plot_losses(losses)
+    for name, data in pictures.items():
+        atomic_write(work_dir / 'pictures' / name, data)
+    text = json.dumps(summary, indent=1)
+    atomic_write(work_dir / SUMMARY, text.encode())
+    page = _page(summary, list(pictures), inputs)
+    atomic_write(work_dir / REPORT, page.encode())
+    return work_dir / REPORT
+
+
+def read_losses(folder: Path) -> list[tuple[int, float]]:
+    """Read step and loss of all runs of a training.
+
+    A run that was resumed repeats steps; the last word on a step holds.
+    """
+    found: dict[int, float] = {}
+    for file in sorted(folder.glob('*/vis_data/scalars.json')):
+        for line in file.read_text('utf-8').splitlines():
+            try:
+                held = json.loads(line)
+            except ValueError:  # cut off while being written
+                continue
+            if 'loss' in held:
+                found[int(held['step'])] = float(held['loss'])
+    return sorted(found.items())
+
+
+def _read_boxes(folder: Path) -> dict[str, Any]:
+    report = json.loads((folder / 'report.json').read_text('utf-8'))
+    return {
+        'boxes': report['boxes'],
+        'boxes_per_image': report['boxes_per_image']['mean'],
+        'share_without_box': report['share_without_box'],
+        'notes': report['notes'],
+    }
+
+
+def _page(summary: dict[str, Any], pictures: list[str], inputs: Inputs) -> str:
+    lines = [
+        '# Pipeline',
+        '',
+        f'{summary["images"]} images without labels in {inputs.root}',
+    ]
+    if inputs.train is not None:
+        lines[-1] += (
+            f'; {summary["labels"]["train"]} labelled images to train on, '
+            f'{summary["labels"]["test"]} to test on '
+            f'({inputs.left_out} of these were among the first and are left '
+            'out of all training)'
+        )
+    lines += ['', '| stage | state | minutes | |', '|---|---|---|---|']
+    for name, held in summary['stages'].items():
+        minutes = f'{held["seconds"] / 60:.1f}' if 'seconds' in held else ''
+        state = 'done' if held['state'] == UP_TO_DATE else held['state']
+        if state == LEFT_OUT:
+            state = 'left out: no labels'
+        lines.append(f'| {name} | {state} | {minutes} | {_said(held)} |')
+    for name in pictures:
+        stem = Path(name).stem
+        lines += ['', f'## {stem}', '', f'![{stem}](pictures/{name})']
+    return '\n'.join(lines) + '\n'
+
+
+def _said(held: Mapping[str, Any]) -> str:
+    if 'metrics' in held:
+        return ', '.join(
+            f'{key.rpartition("/")[2]} {value:.3f}'
+            for key, value in held['metrics'].items()
+            if key.endswith(('bbox_mAP', 'bbox_mAP_50'))
+        )
+    if 'boxes' in held:
+        text = (
+            f'{held["boxes"]} boxes, {held["boxes_per_image"]:.2f} an image, '
+            f'{held["share_without_box"]:.0%} of images without'
+        )
+        return '; '.join([text, *held['notes']])
+    if held.get('last_loss') is not None:
+        return f'loss {held["last_loss"]:.4g} at the end'
+    return ''

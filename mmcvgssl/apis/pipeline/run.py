@@ -1,0 +1,183 @@
+"""From unlabelled images and a few labels to a detector, stage by stage."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from mmengine.config import Config
+
+from mmcvgssl.apis.pipeline.commands import command, write_config
+from mmcvgssl.apis.pipeline.inputs import Inputs
+from mmcvgssl.apis.pipeline.plan import (
+    DONE,
+    LEFT_OUT,
+    LISTS,
+    UP_TO_DATE,
+    Planned,
+    make_plan,
+    places,
+)
+from mmcvgssl.apis.pipeline.report import write_report
+from mmcvgssl.apis.pipeline.stage import read_stages
+from mmcvgssl.utils import atomic_write
+
+try:
+    import fcntl
+except ImportError:  # not on Windows
+    fcntl = None  # type: ignore[assignment]
+
+
+class StageError(RuntimeError):
+    """A stage that has failed, or cannot run yet."""
+
+
+class Pipeline:
+    """Stages of a config over some images.
+
+    Args:
+        cfg: With ``stages``, in order.
+        inputs: Images and labels.
+        work_dir: Gets a folder for each stage, and the report.
+        processes: Of each stage that can use several.
+
+    Raises:
+        ValueError: If the config or a stage's config is malformed.
+        KeyError: If an option is in no config.
+        ImportError: If a stage's config needs a package that is missing.
+    """
+
+    def __init__(
+        self,
+        cfg: Config,
+        inputs: Inputs,
+        work_dir: str | Path,
+        processes: int = 1,
+    ) -> None:
+        self.inputs, self.processes = inputs, processes
+        self.work_dir = Path(work_dir).resolve()
+        self.stages = read_stages(cfg)
+        self.plan = make_plan(self.stages, inputs, self.work_dir)
+
+    def describe(self) -> str:
+        """Return the plan as text: state and command of every stage."""
+        known = places(self.plan, self.inputs, self.work_dir)
+        lines = []
+        for number, (name, planned) in enumerate(self.plan.items(), 1):
+            why = f' ({planned.reason})' if planned.reason else ''
+            why = '' if planned.state == UP_TO_DATE else why
+            lines.append(
+                f'[{number}/{len(self.plan)}] {name}: {planned.state}{why}'
+            )
+            if planned.state not in (UP_TO_DATE, LEFT_OUT):
+                words = command(planned, known, self.processes)
+                lines.append(f'    {shlex.join(words)}')
+        return '\n'.join(lines)
+
+    def choose(
+        self, only: str | None = None, first: str | None = None
+    ) -> list[str]:
+        """Return the stages to run.
+
+        Args:
+            only: This one alone.
+            first: This one and those after it.
+
+        Raises:
+            ValueError: If there is no such stage.
+            StageError: If one before it is not up to date.
+        """
+        names = list(self.plan)
+        for name in (only, first):
+            if name is not None and name not in names:
+                raise ValueError(
+                    f'no stage {name!r}; there are {", ".join(names)}'
+                )
+        start = only or first
+        chosen = names[names.index(start) :] if start else names
+        if only:
+            chosen = [only]
+        for name in chosen:
+            for place in self.plan[name].stage.places:
+                need = self.plan.get(place)
+                if (
+                    need is not None
+                    and place not in chosen
+                    and need.state not in (UP_TO_DATE, LEFT_OUT)
+                ):
+                    raise StageError(
+                        f'stage {name} needs {place}, which is not up to '
+                        f'date; leave out --only and --from, or run '
+                        f'--from {place}'
+                    )
+        return chosen
+
+    def run(self, only: str | None = None, first: str | None = None) -> Path:
+        """Run what is not up to date; write the report and return it.
+
+        Raises:
+            ValueError: If there is no such stage.
+            StageError: If a stage fails, or runs elsewhere.
+        """
+        chosen = self.choose(only, first)
+        self.inputs.write(self.work_dir / LISTS)
+        for number, (name, planned) in enumerate(self.plan.items(), 1):
+            if name not in chosen or planned.state in (UP_TO_DATE, LEFT_OUT):
+                continue
+            print(f'[{number}/{len(self.plan)}] {name}', flush=True)
+            self._run(planned)
+        return write_report(self.plan, self.inputs, self.work_dir)
+
+    def _run(self, planned: Planned) -> None:
+        known = places(self.plan, self.inputs, self.work_dir)
+        planned.folder.mkdir(parents=True, exist_ok=True)
+        name = planned.stage.name
+        with _locked(planned.folder, name) as handles:
+            write_config(planned, self.plan, self.inputs, known)
+            words = command(planned, known, self.processes)
+            print(shlex.join(words), flush=True)
+            start = time.monotonic()
+            done = subprocess.run(words, pass_fds=handles, check=False)
+            if done.returncode:
+                raise StageError(
+                    f'stage {name} ended with code {done.returncode}; what '
+                    'it says stands above. The same command goes on from here'
+                )
+            note = {
+                'command': words,
+                'seconds': round(time.monotonic() - start, 1),
+            }
+            atomic_write(
+                planned.folder / DONE, json.dumps(note, indent=1).encode()
+            )
+
+
+@contextmanager
+def _locked(folder: Path, name: str) -> Iterator[tuple[int, ...]]:
+    """Hold a folder until the stage's own process ends, too.
+
+    Raises:
+        StageError: If another process holds it.
+    """
+    if fcntl is None:
+        yield ()
+        return
+    handle = os.open(folder / '.lock', os.O_CREAT | os.O_RDWR)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(handle)
+        raise StageError(
+            f'stage {name} is being run by another process; wait for it, or '
+            'end it'
+        ) from error
+    try:
+        yield (handle,)
+    finally:
+        os.close(handle)

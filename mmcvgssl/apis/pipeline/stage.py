@@ -1,0 +1,180 @@
+"""Stages of a pipeline, as a config names them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+
+import mmcvgssl
+from mmcvgssl.apis.annotations import coco_sets
+from mmcvgssl.apis.config import load_config
+from mmcvgssl.apis.pipeline.inputs import IMAGES, TEST, TRAIN
+
+TOOLS = ('make_maps', 'maps_to_boxes', 'train', 'test')
+INPUTS = {'images': IMAGES, 'labels_train': TRAIN, 'labels_test': TEST}
+_PLACE = re.compile(r'\{(\w+)\}')
+_SHIPPED = 'mmcvgssl::'
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One tool, what it is given, and where that comes from.
+
+    In texts, ``{root}`` is the folder of images, ``{lists}`` that of
+    ``images.txt``, ``labels_train.json`` and ``labels_test.json``,
+    ``{images}``, ``{labels_train}`` and ``{labels_test}`` are these files,
+    and ``{stage}`` is what an earlier stage made: a folder of maps, a file
+    of boxes, a checkpoint.
+
+    Args:
+        name: Of the stage, and its folders.
+        tool: One of ``TOOLS``.
+        config: Config file; ``mmcvgssl::…`` is one of the package's. For
+            ``test`` and ``maps_to_boxes``, the name of the stage whose
+            detector or maps these take.
+        options: As ``--cfg-options``.
+        arguments: Further arguments of ``maps_to_boxes``, by name.
+        num_classes: ``'labels'`` builds the detector for the labels'
+            categories.
+    """
+
+    name: str
+    tool: str
+    config: str = ''
+    options: Mapping[str, Any] = field(default_factory=dict)
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    num_classes: str | None = None
+
+    @property
+    def places(self) -> list[str]:
+        """What its texts ask for, each once."""
+        found = []
+        for value in (*self.options.values(), *self.arguments.values()):
+            found += _PLACE.findall(str(value))
+        if self.tool in ('maps_to_boxes', 'test'):
+            found.append(self.config)
+        if self.tool == 'test':
+            found.append('labels_test')
+        if self.num_classes == 'labels':
+            found.append('labels_train')
+        if self.tool in ('make_maps', 'maps_to_boxes'):
+            found.append('images')
+        return list(dict.fromkeys(found))
+
+    @property
+    def needs_labels(self) -> bool:
+        """Whether it can only run with labels."""
+        return any(place.startswith('labels_') for place in self.places)
+
+
+def read_stages(cfg: Config) -> dict[str, Stage]:
+    """Read the stages of a pipeline's config, in order.
+
+    Raises:
+        ValueError: If one is malformed, or asks for what no earlier one
+            makes.
+    """
+    held = cfg.get('stages')
+    if not held:
+        raise ValueError(
+            f'{cfg.filename} describes no pipeline: expected `stages`, as in '
+            'configs/pipelines'
+        )
+    stages: dict[str, Stage] = {}
+    known = {'root', 'lists', *INPUTS}
+    for name, values in held.items():
+        try:
+            stage = Stage(name, **values.to_dict())
+        except TypeError as error:
+            raise ValueError(f'stage {name}: {error}') from error
+        if stage.tool not in TOOLS:
+            raise ValueError(
+                f'stage {name}: tool is one of {", ".join(TOOLS)}, got '
+                f'{stage.tool!r}'
+            )
+        unknown = [place for place in stage.places if place not in known]
+        if unknown:
+            raise ValueError(
+                f'stage {name} asks for {", ".join(unknown)}, which neither '
+                f'an input nor an earlier stage is: {", ".join(sorted(known))}'
+            )
+        if stage.tool == 'test' and stages[stage.config].tool != 'train':
+            raise ValueError(
+                f'stage {name} tests {stage.config}, which trains nothing'
+            )
+        stages[name] = stage
+        known.add(name)
+    return stages
+
+
+def fill(value: Any, places: Mapping[str, str]) -> Any:
+    """Put what is known into ``{place}`` of texts, however nested."""
+    if isinstance(value, str):
+        return _PLACE.sub(lambda found: places.get(found[1], found[0]), value)
+    if isinstance(value, Mapping):
+        return {key: fill(item, places) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(fill(item, places) for item in value)
+    return value
+
+
+def build_config(
+    path: str, options: Mapping[str, Any], classes: tuple[str, ...] = ()
+) -> Config:
+    """Load the config of a stage; with classes, for these.
+
+    Raises:
+        ValueError: If it describes no detector to give classes to.
+    """
+    cfg = load_config(find_config(path), dict(options))
+    if classes:
+        set_classes(cfg, classes)
+    return cfg
+
+
+def find_config(path: str) -> Path:
+    """Find a config file; ``mmcvgssl::…`` is one of the package's."""
+    if path.startswith(_SHIPPED):
+        return shipped('configs') / path.removeprefix(_SHIPPED)
+    return Path(path)
+
+
+def shipped(kind: str) -> Path:
+    """Return the package's folder of ``configs`` or ``tools``."""
+    package = Path(mmcvgssl.__file__).parent
+    installed = package / '.mim' / kind
+    return installed if installed.is_dir() else package.parent / kind
+
+
+def set_classes(cfg: Config, classes: tuple[str, ...]) -> None:
+    """Build a detector, and its data sets, for these classes.
+
+    Raises:
+        ValueError: If its model has no ``num_classes``.
+    """
+    if not _set_count(cfg.model, len(classes)):
+        raise ValueError(f'{cfg.filename} has no detector with num_classes')
+    for part in ('train', 'val', 'test'):
+        loader = cfg.get(f'{part}_dataloader') or {}
+        for data_set in coco_sets(loader.get('dataset')):
+            data_set['metainfo'] = dict(classes=classes)
+
+
+def _set_count(node: Any, count: int) -> bool:
+    """Set every ``num_classes``; return whether there was one."""
+    found = False
+    if isinstance(node, dict):
+        for key, value in node.items():
+            if key == 'num_classes':
+                node[key], found = count, True
+            else:
+                found = _set_count(value, count) or found
+    elif isinstance(node, (list, tuple)):
+        for item in node:
+            found = _set_count(item, count) or found
+    return found

@@ -1,0 +1,304 @@
+"""From images to a detector in one command: plans, kills and reruns."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import cv2
+import numpy as np
+import pytest
+
+from mmcvgssl.apis import load_config
+from mmcvgssl.apis.pipeline import Pipeline, StageError, read_inputs
+from mmcvgssl.apis.pipeline.plan import DONE, GO_ON, LEFT_OUT, RUN, UP_TO_DATE
+from mmcvgssl.apis.pipeline.stage import find_config, read_stages
+from tests.data import CONFIGS, ROOT, picture
+
+RECIPES = sorted((CONFIGS / 'pipelines').glob('*.py'))
+CPU = CONFIGS / 'pipelines/agssp_yolov8_n_cpu.py'
+SIDE = 64
+STAGES = ['maps', 'boxes', 'agbp', 'agdp', 'finetune', 'test']
+# as short as it gets
+TINY = """
+_base_ = {base!r}
+loader = {{
+    'train_dataloader.batch_size': 4,
+    'train_dataloader.num_workers': 0,
+    'train_dataloader.persistent_workers': False,
+}}
+stages = dict(
+    maps=dict(
+        options={{
+            'input_size': 32,
+            'fit_dataloader.num_workers': 0,
+            'test_dataloader.num_workers': 0,
+        }}
+    ),
+    boxes=dict(arguments=dict(margin=0.0, min_area=4)),
+    agbp=dict(
+        options={{
+            'train_cfg.max_epochs': 3,
+            'default_hooks.checkpoint.interval': 1,
+            'default_hooks.logger.interval': 1,
+            'train_pipeline.2.transforms.1.crop_size': 64,
+            **loader,
+        }}
+    ),
+    agdp=dict(options={{'train_cfg.max_epochs': 1, **loader}}),
+    finetune=dict(
+        options={{
+            'train_cfg.max_epochs': 1,
+            'test_dataloader.num_workers': 0,
+            'test_dataloader.persistent_workers': False,
+            **loader,
+        }}
+    ),
+)
+"""
+
+
+@pytest.fixture(scope='module')
+def images(tmp_path_factory):
+    """Write 24 images with a bright square each, and labels of eight."""
+    root = tmp_path_factory.mktemp('surface')
+    held = {'images': [], 'annotations': [], 'categories': []}
+    for i in range(24):
+        image = np.asarray(picture(3 * i, SIDE)).copy()
+        x = 8 + i
+        image[16:32, x : x + 18] = 250
+        folder = root / ('b' if i % 2 else 'a')
+        folder.mkdir(exist_ok=True)
+        name = f'{folder.name}/{i:02}.png'
+        cv2.imwrite(str(root / name), image)
+        if i >= 16:
+            held['images'].append(
+                {'id': i, 'file_name': name, 'width': SIDE, 'height': SIDE}
+            )
+            held['annotations'].append(
+                {
+                    'id': i,
+                    'image_id': i,
+                    'category_id': 5 + i % 2,
+                    'bbox': [x, 16, 18, 16],
+                    'area': 288,
+                    'iscrowd': 0,
+                }
+            )
+    held['categories'] = [
+        {'id': 5, 'name': 'even'},
+        {'id': 6, 'name': 'odd'},
+    ]
+    (root / 'labels.json').write_text(json.dumps(held))
+    return root
+
+
+@pytest.fixture
+def tiny(tmp_path):
+    """Write a config of a tiny pipeline."""
+    path = tmp_path / 'tiny.py'
+    path.write_text(TINY.format(base=str(CPU)))
+    return path
+
+
+def labelled(images):
+    return read_inputs(images, images / 'labels.json')
+
+
+def states(pipeline) -> dict[str, str]:
+    return {name: planned.state for name, planned in pipeline.plan.items()}
+
+
+def finish(pipeline, *names) -> None:
+    """Pretend that stages have run."""
+    for name in names:
+        planned = pipeline.plan[name]
+        planned.folder.mkdir(parents=True)
+        (planned.folder / DONE).write_text('{"seconds": 1}')
+        if planned.stage.tool == 'train':
+            last = planned.folder / 'epoch_1.pth'
+            last.touch()
+            (planned.folder / 'last_checkpoint').write_text(str(last))
+
+
+@pytest.mark.parametrize('path', RECIPES, ids=lambda p: p.stem)
+def test_shipped_pipelines_are_complete(path, images, tmp_path):
+    cfg = load_config(path)
+    pipeline = Pipeline(cfg, labelled(images), tmp_path)
+    assert states(pipeline) == dict.fromkeys(STAGES, RUN)
+    for stage in read_stages(cfg).values():
+        if stage.tool in ('make_maps', 'train'):
+            assert find_config(stage.config).is_file()
+
+
+def test_test_images_are_kept_out_of_all_training(images):
+    inputs = labelled(images)
+    tested = {image['file_name'] for image in inputs.test['images']}
+    trained = {image['file_name'] for image in inputs.train['images']}
+    assert len(tested) == len(trained) == inputs.left_out == 4
+    assert not tested & (trained | set(inputs.images))
+    assert len(inputs.images) == 20
+    assert inputs.classes == ('even', 'odd')
+    # two of each category on both sides
+    for part in (inputs.train, inputs.test):
+        found = [box['category_id'] for box in part['annotations']]
+        assert sorted(found) == [5, 5, 6, 6]
+    assert labelled(images).digests() == inputs.digests()
+
+
+def test_a_change_touches_what_follows_alone(images, tiny, tmp_path):
+    inputs, work_dir = labelled(images), tmp_path / 'work'
+    first = Pipeline(load_config(tiny), inputs, work_dir)
+    finish(first, *STAGES)
+    assert set(states(first).values()) == {UP_TO_DATE}
+
+    def changed(key, value):
+        cfg = load_config(tiny)
+        cfg.stages[key.split('.')[0]].options[key.split('.', 1)[1]] = value
+        return states(Pipeline(cfg, inputs, work_dir))
+
+    found = changed('agdp.train_cfg.max_epochs', 2)
+    assert [found[name] for name in STAGES] == [UP_TO_DATE] * 3 + [RUN] * 3
+    found = changed('agbp.train_cfg.max_epochs', 9)
+    kept = [name for name in STAGES if found[name] == UP_TO_DATE]
+    assert kept == ['maps', 'boxes']
+    found = changed('maps.input_size', 64)
+    assert set(found.values()) == {RUN}
+    # and back again: nothing is lost
+    again = Pipeline(load_config(tiny), inputs, work_dir)
+    assert set(states(again).values()) == {UP_TO_DATE}
+    first.plan['agdp'].folder.joinpath(DONE).unlink()
+    assert states(first)['agdp'] == GO_ON
+
+
+def test_a_changed_image_or_label_is_noticed(images, tiny, tmp_path):
+    cfg = load_config(tiny)
+    pipeline = Pipeline(cfg, labelled(images), tmp_path / 'work')
+    finish(pipeline, *STAGES)
+    held = json.loads((images / 'labels.json').read_text())
+    held['annotations'][0]['bbox'][2] += 1
+    other = tmp_path / 'labels.json'
+    other.write_text(json.dumps(held))
+    inputs = read_inputs(images, other, root=images)
+    found = states(Pipeline(cfg, inputs, tmp_path / 'work'))
+    assert [found[name] for name in STAGES[:4]] == [UP_TO_DATE] * 4
+    assert RUN in (found['finetune'], found['test'])
+    os.utime(images / 'a/00.png', (1, 1))
+    found = states(Pipeline(cfg, labelled(images), tmp_path / 'work'))
+    assert set(found.values()) == {RUN}
+
+
+def test_without_labels_the_detector_is_pretrained_alone(
+    images, tiny, tmp_path
+):
+    pipeline = Pipeline(load_config(tiny), read_inputs(images), tmp_path)
+    found = states(pipeline)
+    assert [found[name] for name in STAGES] == [RUN] * 4 + [LEFT_OUT] * 2
+    assert 'finetune: left out (no labels)' in pipeline.describe()
+
+
+def test_stages_are_chosen(images, tiny, tmp_path):
+    pipeline = Pipeline(load_config(tiny), labelled(images), tmp_path / 'w')
+    assert pipeline.choose() == STAGES
+    assert pipeline.choose(only='maps') == ['maps']
+    with pytest.raises(ValueError, match='no stage'):
+        pipeline.choose(only='map')
+    with pytest.raises(StageError, match='stage agbp needs maps'):
+        pipeline.choose(first='agbp')
+    finish(pipeline, 'maps', 'boxes')
+    assert pipeline.choose(first='agbp') == STAGES[2:]
+    assert pipeline.choose(only='agbp') == ['agbp']
+
+
+@pytest.mark.parametrize(
+    ('change', 'message'),
+    [
+        (dict(boxes=dict(config='mapz')), 'asks for mapz'),
+        (dict(boxes=dict(tool='boxes')), 'tool is one of'),
+        (dict(boxes=dict(maps='maps')), 'unexpected keyword'),
+        (dict(test=dict(config='maps')), 'trains nothing'),
+    ],
+)
+def test_a_malformed_pipeline_is_refused(tiny, change, message):
+    cfg = load_config(tiny)
+    for name, values in change.items():
+        cfg.stages[name].update(values)
+    with pytest.raises(ValueError, match=message):
+        read_stages(cfg)
+    with pytest.raises(ValueError, match='describes no pipeline'):
+        read_stages(load_config(CONFIGS / '_base_/default_runtime.py'))
+
+
+def test_bad_inputs_are_refused(images, tmp_path):
+    labels = images / 'labels.json'
+    with pytest.raises(ValueError, match='need labels to train on'):
+        read_inputs(images, None, labels)
+    with pytest.raises(ValueError, match='stand in both files'):
+        read_inputs(images, labels, labels)
+    held = json.loads(labels.read_text())
+    held['categories'].reverse()
+    other = tmp_path / 'other.json'
+    other.write_text(json.dumps(held))
+    with pytest.raises(ValueError, match='expected the same categories'):
+        read_inputs(images, labels, other)
+    with pytest.raises(FileNotFoundError):
+        read_inputs(tmp_path / 'none', labels)
+
+
+def test_killed_resumed_and_rerun(images, tiny, tmp_path, process):
+    work_dir = tmp_path / 'work'
+    command = [
+        *(sys.executable, ROOT / 'tools/pipeline.py', tiny),
+        *('--images', images, '--labels', images / 'labels.json'),
+        *('--work-dir', work_dir),
+    ]
+    running = subprocess.Popen(
+        [str(part) for part in command],
+        start_new_session=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, 'OMP_NUM_THREADS': '1', 'PYTHONPATH': str(ROOT)},
+    )
+    deadline = time.monotonic() + 200
+    while not list(work_dir.glob('agbp-*/epoch_1.pth')):
+        assert running.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    os.killpg(running.pid, signal.SIGKILL)
+    running.wait()
+    (agbp,) = work_dir.glob('agbp-*')
+    assert not (agbp / DONE).exists()
+    before = {
+        path: path.stat().st_mtime_ns
+        for name in ('maps', 'boxes')
+        for path in work_dir.glob(f'{name}-*/{DONE}')
+    }
+    assert len(before) == 2
+
+    done = process(command)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert '[1/6] maps: up to date' in done.stdout
+    assert '[3/6] agbp: go on' in done.stdout
+    assert before == {path: path.stat().st_mtime_ns for path in before}
+    logs = ''.join(p.read_text() for p in agbp.glob('*/*.log'))
+    assert 'resumed epoch: ' in logs
+    summary = json.loads((work_dir / 'summary.json').read_text())
+    assert list(summary['stages']) == STAGES
+    metrics = summary['stages']['test']['metrics']
+    assert 0 <= metrics['coco/bbox_mAP_50'] <= 1
+    assert summary['labels'] == {'train': 4, 'test': 4}
+    page = (work_dir / 'report.md').read_text()
+    for name in ('boxes.jpg', 'test.jpg', 'losses.png'):
+        assert f'pictures/{name}' in page
+        assert cv2.imread(str(work_dir / 'pictures' / name)) is not None
+    # the detector has the labels' classes
+    (folder,) = work_dir.glob('finetune-*')
+    text = (folder / 'config.py').read_text()
+    assert "'even'" in text
+    assert 'num_classes=2' in text
+
+    again = process([*command, '--dry-run'])
+    assert again.returncode == 0, again.stderr
+    assert again.stdout.count('up to date') == 6
