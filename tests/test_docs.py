@@ -5,6 +5,7 @@ import shlex
 from pathlib import Path
 
 import pytest
+import yaml
 
 from mmcvgssl.apis import load_config
 
@@ -47,3 +48,26 @@ def test_commands_and_links_name_files_that_exist(page):
     assert named
     for name in named:
         assert (ROOT / name).is_file(), name
+
+
+def test_the_index_names_what_exists():
+    index = yaml.safe_load((ROOT / 'model-index.yml').read_text())
+    assert set(index['Import']) == {
+        path.relative_to(ROOT).as_posix()
+        for path in ROOT.glob('configs/**/metafile.yml')
+    }
+    for file in index['Import']:
+        held = yaml.safe_load((ROOT / file).read_text())
+        names = {collection['Name'] for collection in held['Collections']}
+        for collection in held['Collections']:
+            assert (ROOT / collection['README']).is_file()
+            code = collection.get('Code', {}).get('URL', 'README.md')
+            assert (ROOT / code).is_file()
+        for model in held['Models']:
+            assert model['In Collection'] in names
+            path = ROOT / model['Config']
+            assert path.stem == model['Name']
+            assert (
+                load_config(path).train_cfg.max_epochs
+                == model['Metadata']['Epochs']
+            )

@@ -9,7 +9,7 @@ stages = dict(
     boxes=dict(tool='maps_to_boxes', config='maps', arguments=dict()),
     agbp=dict(
         tool='train',
-        config='mmcvgssl::pretrain/agbp/agbp_csp-s_8xb128-200e_folder.py',
+        config='mmcvgssl::pretrain/agbp/agbp_csp-s_1xb32-100e_folder.py',
         options=dict(maps='{maps}', **data),
     ),
     agdp=dict(

@@ -14,7 +14,11 @@ import pytest
 from mmcvgssl.apis import load_config
 from mmcvgssl.apis.pipeline import Pipeline, StageError, read_inputs
 from mmcvgssl.apis.pipeline.plan import DONE, GO_ON, LEFT_OUT, RUN, UP_TO_DATE
-from mmcvgssl.apis.pipeline.stage import find_config, read_stages
+from mmcvgssl.apis.pipeline.stage import (
+    build_config,
+    find_config,
+    read_stages,
+)
 from tests.data import CONFIGS, ROOT, picture
 
 RECIPES = sorted((CONFIGS / 'pipelines').glob('*.py'))
@@ -131,6 +135,9 @@ def test_shipped_pipelines_are_complete(path, images, tmp_path):
     for stage in read_stages(cfg).values():
         if stage.tool in ('make_maps', 'train'):
             assert find_config(stage.config).is_file()
+            part = build_config(stage.config, stage.options)
+            data_set = part.get('train_dataloader', {}).get('dataset', {})
+            assert not data_set.get('with_label')
 
 
 def test_test_images_are_kept_out_of_all_training(images):

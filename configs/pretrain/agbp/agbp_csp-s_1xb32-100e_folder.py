@@ -1,0 +1,12 @@
+# without labels and from random weights, on one GPU
+_base_ = [
+    '../../_base_/models/agbp_csp-s.py',
+    '../../_base_/datasets/anomaly_maps.py',
+    '../../_base_/schedules/adamw_100e.py',
+    '../../_base_/pretrained_runtime.py',
+]
+
+model = dict(backbone=dict(frozen_stages=-1))
+train_dataloader = dict(batch_size=32)
+optim_wrapper = dict(optimizer=dict(lr=1e-3))
+auto_scale_lr = dict(base_batch_size=32)
