@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from mmcvgssl.evaluation.anomaly_curves import (
@@ -29,6 +31,9 @@ class CategoryScores:
         self.n_defective = 0
         self.n_without_mask = 0
         self.n_empty_masks = 0
+        # images with a verdict, and those above the threshold, by truth
+        self.n_judged = [0, 0]
+        self.n_above = [0, 0]
 
     def add(
         self,
@@ -37,6 +42,7 @@ class CategoryScores:
         defect: str | None = None,
         anomaly_map: np.ndarray | None = None,
         mask: np.ndarray | None = None,
+        above: bool | None = None,
     ) -> None:
         """Add an image.
 
@@ -46,10 +52,14 @@ class CategoryScores:
             defect: Name of its class of defects, if known.
             anomaly_map: [H, W], or None to leave pixels out.
             mask: Booleans [H, W], or None if not known.
+            above: Whether the score is above a threshold, if there is one.
         """
         kind = (defect or DEFECT) if is_defective else GOOD
         self.images.add(np.asarray([score]), kind)
         self.n_defective += is_defective
+        if above is not None:
+            self.n_judged[is_defective] += 1
+            self.n_above[is_defective] += above
         if anomaly_map is None:
             return
         if mask is None:
@@ -70,6 +80,9 @@ class CategoryScores:
         self.n_defective += other.n_defective
         self.n_without_mask += other.n_without_mask
         self.n_empty_masks += other.n_empty_masks
+        for i in (GOOD, DEFECT):
+            self.n_judged[i] += other.n_judged[i]
+            self.n_above[i] += other.n_above[i]
 
     def image_metrics(self) -> dict[str, float]:
         """Compute ``image_auroc``, ``image_ap`` and ``image_f1_max``."""
@@ -77,6 +90,24 @@ class CategoryScores:
         defects = [kind for kind in self.images.kinds if kind != GOOD]
         metrics = metrics_of_masses(good, self.images.masses(*defects))
         return {f'image_{name}': value for name, value in metrics.items()}
+
+    def rates(self) -> dict[str, float]:
+        """Compute ``false_alarms`` and ``detected``, where judged.
+
+        Shares of the good and of the defective images above the threshold;
+        NaN where there are none.
+        """
+        if not any(self.n_judged):
+            return {}
+        return {
+            name: above / n if n else math.nan
+            for name, above, n in zip(
+                ('false_alarms', 'detected'),
+                self.n_above,
+                self.n_judged,
+                strict=True,
+            )
+        }
 
     def pixel_metrics(self, fpr_limit: float) -> dict[str, float]:
         """Compute the same of pixels, and ``pixel_aupro``."""

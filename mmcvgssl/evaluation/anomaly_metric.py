@@ -37,6 +37,10 @@ class AnomalyMetric(BaseMetric):
     all good images of its category (``bottle/crack/image_auroc``). What is
     undefined is NaN, named in a warning, and left out of means.
 
+    Where the model has a threshold (metainfo or field ``threshold``),
+    ``false_alarms`` and ``detected`` are the shares of good and of defective
+    images above it.
+
     Memory does not grow with the number of images, see
     :class:`ScoreHistogram`.
 
@@ -142,7 +146,7 @@ class AnomalyMetric(BaseMetric):
         for name in sorted(merged):
             scores = merged[name]
             self._warn(name, scores)
-            of_category[name] = scores.image_metrics()
+            of_category[name] = {**scores.image_metrics(), **scores.rates()}
             if self.pixel:
                 of_category[name].update(scores.pixel_metrics(self.fpr_limit))
             prefix = '' if list(merged) == [UNNAMED] else f'{name}/'

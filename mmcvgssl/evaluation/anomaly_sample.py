@@ -37,6 +37,8 @@ def read_sample(
         'is_defective': is_defective,
         'defect': None if defect is None else str(defect),
     }
+    if sample.get('threshold') is not None:
+        image['above'] = image['score'] > float(sample['threshold'])
     if pixel:
         anomaly_map = _plane(sample, 'anomaly_map', where).float()
         if not bool(torch.isfinite(anomaly_map).all()):

@@ -16,6 +16,10 @@ from safetensors.torch import load as from_safetensors
 from safetensors.torch import save as to_safetensors
 from torch import Tensor, nn
 
+from mmcvgssl.evaluation.operating_point import (
+    OperatingPoint,
+    operating_point,
+)
 from mmcvgssl.models.anomaly.calibration import Calibration
 from mmcvgssl.models.anomaly.fitting import FittingImages
 from mmcvgssl.utils import atomic_write
@@ -45,8 +49,15 @@ class AnomalyModel(BaseModel):
         calibration: Of :class:`Calibration`, with ``holdout``, the share of
             the fitting images kept for it (default 0.2); None leaves maps as
             they come.
+        false_alarm_rate: Wanted share of good images above a threshold that
+            is chosen on fitting images, of which ``holdout`` is kept from
+            the fit; None: no threshold.
         data_preprocessor: By default BGR bytes become RGB in [0, 1].
         init_cfg: Of mmengine's ``BaseModule``.
+
+    Raises:
+        ValueError: If an option is out of range, or a threshold is wanted of
+            a model that knows no good images.
     """
 
     needs_fit = False
@@ -62,6 +73,7 @@ class AnomalyModel(BaseModel):
         calibration: dict | None = None,
         data_preprocessor: dict | None = None,
         init_cfg: dict | None = None,
+        false_alarm_rate: float | None = None,
     ) -> None:
         super().__init__(data_preprocessor or dict(UNIT_RANGE), init_cfg)
         self.settings = {
@@ -69,6 +81,15 @@ class AnomalyModel(BaseModel):
             **settings,
             'calibration': calibration,
         }
+        self.false_alarm_rate = false_alarm_rate
+        if false_alarm_rate is not None:
+            if self.fits_on_collection:
+                raise ValueError(
+                    f'{type(self).__name__} learns from a collection of which '
+                    'nothing is known to be good: false_alarm_rate needs good '
+                    'images'
+                )
+            self.settings['false_alarm_rate'] = false_alarm_rate
         options = dict(calibration or {})
         self.holdout = options.pop('holdout', 0.2)
         if not 0 < self.holdout < 1:
@@ -99,7 +120,46 @@ class AnomalyModel(BaseModel):
     def fitted(self) -> bool:
         """Whether maps can be made."""
         ready = bool(self.state) or not self.needs_fit
+        if self.false_alarm_rate is not None:
+            ready = ready and 'operating_point' in self.state
         return ready and (self.calibration is None or self.calibration.ready)
+
+    @property
+    def operating_point(self) -> OperatingPoint | None:
+        """The threshold and the false alarms to expect, if it has one."""
+        held = self.state.get('operating_point')
+        if held is None:
+            return None
+        threshold, rate, low, high, confidence, n = held.tolist()
+        return OperatingPoint(
+            threshold, rate, (low, high), confidence, round(n)
+        )
+
+    @property
+    def threshold(self) -> float | None:
+        """Above it an image is called defective."""
+        point = self.operating_point
+        return None if point is None else point.threshold
+
+    def set_threshold(self, good_scores: Tensor) -> None:
+        """Choose the threshold anew.
+
+        Args:
+            good_scores: [n], of good images that nothing has learned from.
+
+        Raises:
+            ValueError: If there are too few for the rate, or no rate.
+        """
+        if self.false_alarm_rate is None:
+            raise ValueError('a threshold needs a false_alarm_rate')
+        scores = good_scores.detach().cpu().double().numpy()
+        point = operating_point(scores, self.false_alarm_rate)
+        values = [point.threshold, point.false_alarm_rate, *point.interval]
+        self.state['operating_point'] = torch.tensor(
+            [*values, point.confidence, point.n],
+            dtype=torch.float64,
+            device=self.device,
+        )
 
     def forward(
         self,
@@ -128,6 +188,8 @@ class AnomalyModel(BaseModel):
         ):
             sample.set_field(anomaly_map, 'anomaly_map')
             sample.set_field(score, 'anomaly_score')
+            if self.threshold is not None:
+                sample.set_field(self.threshold, 'threshold')
         return samples
 
     @torch.no_grad()
@@ -177,14 +239,22 @@ class AnomalyModel(BaseModel):
             self.calibration.fit(
                 self._predict(inputs, samples) for inputs, samples in measuring
             )
+        if self.false_alarm_rate is not None:
+            self._choose_threshold(measuring)
 
     def _holds_out(self) -> bool:
-        """Whether calibration needs images that fitting has not seen."""
-        return (
-            self.calibration is not None
-            and self.needs_fit
-            and not self.fits_on_collection
+        """Whether measuring needs images that fitting has not seen."""
+        measured = self.calibration is not None or self.false_alarm_rate
+        return bool(
+            measured and self.needs_fit and not self.fits_on_collection
         )
+
+    def _choose_threshold(self, images: FittingImages) -> None:
+        """Choose it on good images that fitting has not seen."""
+        scores = [
+            self.predict(inputs, samples)[1] for inputs, samples in images
+        ]
+        self.set_threshold(torch.cat(scores))
 
     def _fit(self, images: FittingImages) -> None:
         """Fill ``state`` from pairs of images and data samples."""

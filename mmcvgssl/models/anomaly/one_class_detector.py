@@ -15,10 +15,6 @@ from safetensors.torch import load as from_safetensors
 from safetensors.torch import save as to_safetensors
 from torch import Tensor, nn
 
-from mmcvgssl.evaluation.operating_point import (
-    OperatingPoint,
-    operating_point,
-)
 from mmcvgssl.models.anomaly.base import AnomalyModel, FittedStateError
 from mmcvgssl.models.anomaly.coreset import PatchPool
 from mmcvgssl.models.anomaly.density import make_density
@@ -119,14 +115,17 @@ class OneClassDetector(AnomalyModel):
             folds=folds,
         )
         super().__init__(
-            settings, data_preprocessor=data_preprocessor, init_cfg=init_cfg
+            settings,
+            data_preprocessor=data_preprocessor,
+            init_cfg=init_cfg,
+            false_alarm_rate=false_alarm_rate,
         )
         options = dict(patch or {})
         self.shared = options.pop('shared', True)
         self.pool = options.pop('pool', 50_000)
         self.grid = None if patch is None else PatchGrid(**options)
         self.density = make_density(density, bandwidth)
-        self.false_alarm_rate, self.folds = false_alarm_rate, folds
+        self.folds = folds
         # what a model file tells beside the settings, as JSON can hold it
         self.extra: dict[str, Any] = {}
         for name, value in (('mean', mean), ('std', std)):
@@ -175,43 +174,6 @@ class OneClassDetector(AnomalyModel):
         model.load_fitted_bytes(data, str(path))
         model.extra = extra
         return model
-
-    @property
-    def operating_point(self) -> OperatingPoint | None:
-        """The threshold and the false alarms to expect, if it has one."""
-        held = self.state.get('operating_point')
-        if held is None:
-            return None
-        threshold, rate, low, high, confidence, n = held.tolist()
-        return OperatingPoint(
-            threshold, rate, (low, high), confidence, round(n)
-        )
-
-    @property
-    def threshold(self) -> float | None:
-        """Above it an image is called defective."""
-        point = self.operating_point
-        return None if point is None else point.threshold
-
-    def set_threshold(self, good_scores: Tensor) -> None:
-        """Choose the threshold anew.
-
-        Args:
-            good_scores: [n], of good images that nothing has learned from.
-
-        Raises:
-            ValueError: If there are too few for the rate, or no rate.
-        """
-        if self.false_alarm_rate is None:
-            raise ValueError('a threshold needs a false_alarm_rate')
-        scores = good_scores.detach().cpu().double().numpy()
-        point = operating_point(scores, self.false_alarm_rate)
-        values = [point.threshold, point.false_alarm_rate, *point.interval]
-        self.state['operating_point'] = torch.tensor(
-            [*values, point.confidence, point.n],
-            dtype=torch.float64,
-            device=self.device,
-        )
 
     @torch.no_grad()
     def embed(self, images: Tensor) -> Tensor:
@@ -301,6 +263,13 @@ class OneClassDetector(AnomalyModel):
             (slope,) = torch.autograd.grad(score.sum(), point)
         excess = last - state['centre'][:, None, None]
         return torch.einsum('nc,nchw->nhw', slope, excess).relu()
+
+    def _holds_out(self) -> bool:
+        """Fit to all: folds measure the threshold."""
+        return False
+
+    def _choose_threshold(self, images: FittingImages) -> None:
+        """Keep the one that folds have measured."""
 
     def _fit(self, images: FittingImages) -> None:
         held = [_Rows(self, seed) for seed in range(self.folds)]
