@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # usage: tools/dist_test.sh CONFIG CHECKPOINT GPUS [arguments of test.py]
+# CHECKPOINT is none for what is fitted, not trained
 # several machines: set NNODES, NODE_RANK, MASTER_ADDR and PORT on each
 set -euo pipefail
 

@@ -21,7 +21,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         'checkpoint',
         nargs='?',
-        help='checkpoint file; none for what is fitted, not trained',
+        default='none',
+        help="checkpoint file, or 'none' for what is fitted, not trained",
     )
     parser.add_argument('--work-dir', help='folder of logs')
     parser.add_argument('--out', help='file for the metrics, as JSON')
@@ -42,8 +43,9 @@ def main() -> None:
     args = parse_args()
     with user_errors():
         cfg = load_config(args.config, args.cfg_options)
-        if args.checkpoint and not Path(args.checkpoint).is_file():
-            raise FileNotFoundError(f'no checkpoint {args.checkpoint}')
+        checkpoint = None if args.checkpoint == 'none' else args.checkpoint
+        if checkpoint and not Path(checkpoint).is_file():
+            raise FileNotFoundError(f'no checkpoint {checkpoint}')
         if cfg.get('test_dataloader') is None:
             raise ValueError(
                 f'{args.config} describes no test; a pretraining config is '
@@ -55,7 +57,7 @@ def main() -> None:
             or cfg.get('work_dir')
             or default_work_dir(args.config)
         )
-        cfg.load_from = args.checkpoint
+        cfg.load_from = checkpoint
         metrics = build_runner(cfg).test()
         if args.out and is_main_process():
             plain = {key: float(value) for key, value in metrics.items()}

@@ -1,10 +1,16 @@
 """Two processes learn one model from different images."""
 
+import json
+import os
 import socket
+import subprocess
+import sys
 
+import pytest
 import torch
 
-from tests.data import ROOT
+from tests.data import CONFIGS, ROOT
+from tests.one_class_data import write_magnetic_tile
 
 HOOK = """
 import torch
@@ -83,6 +89,90 @@ def test_two_processes_agree_on_weights_and_share_the_images(
     assert not torch.equal(first[name], last[name])
     saved = torch.load(work / 'epoch_2.pth', weights_only=False)
     assert torch.equal(saved['state_dict'][name], last[name])
+
+
+def test_two_machines_agree_on_weights(tiny, tmp_path):
+    (tmp_path / 'dump_hook.py').write_text(HOOK)
+    script, config = ROOT / 'tools' / 'dist_train.sh', tiny(EXTRA)
+    port = str(free_port())
+    running = [
+        subprocess.Popen(
+            ['bash', script, config, '1', '--work-dir', tmp_path / 'work'],
+            cwd=tmp_path,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env={
+                **os.environ,
+                'OMP_NUM_THREADS': '1',
+                'PYTHON': sys.executable,
+                'PYTHONPATH': f'{ROOT}:{tmp_path}',
+                'CUDA_VISIBLE_DEVICES': '',
+                'NNODES': '2',
+                'NODE_RANK': str(rank),
+                'PORT': port,
+            },
+        )
+        for rank in (0, 1)
+    ]
+    for machine in running:
+        said, _ = machine.communicate(timeout=240)
+        assert machine.returncode == 0, said.decode()[-3000:]
+    one, two = (
+        torch.load(tmp_path / f'work/rank{rank}_1.pt') for rank in (0, 1)
+    )
+    assert one['world'] == two['world'] == 2
+    assert one['seen'] != two['seen']
+    for name, value in one['state'].items():
+        assert torch.equal(value, two['state'][name]), name
+
+
+def test_two_processes_test_as_one_does(process, tmp_path):
+    root = write_magnetic_tile(tmp_path / 'tiles')
+    recipe = 'anomaly/cutpaste/untrained_resnet18_magnetic-tile.py'
+    options = [
+        *('--cfg-options', f'data_root={root}', 'input_size=32'),
+        *('randomness.seed=0', 'model.false_alarm_rate=0.1'),
+        *(f'{part}_dataloader.num_workers=0' for part in ('fit', 'test')),
+    ]
+
+    def run(out, *command, **env):
+        path = tmp_path / out
+        words = ['--out', path, '--work-dir', tmp_path / path.stem]
+        done = process([*command, *words, *options], **env)
+        assert done.returncode == 0, done.stderr[-3000:]
+        return json.loads(path.read_text())
+
+    tool, config = ROOT / 'tools' / 'test.py', CONFIGS / recipe
+    alone = run('one.json', sys.executable, tool, config)
+    script = ROOT / 'tools' / 'dist_test.sh'
+    both = run(
+        'two.json',
+        *('bash', script, config, 'none', '2'),
+        PORT=free_port(),
+        CUDA_VISIBLE_DEVICES='',
+    )
+    assert both == pytest.approx(alone, rel=1e-4, nan_ok=True)
+    assert {'image_auroc', 'pixel_auroc', 'detected'} <= both.keys()
+
+
+def test_slurm_starts_the_training_on_all_nodes(process, tmp_path):
+    srun = tmp_path / 'bin' / 'srun'
+    srun.parent.mkdir()
+    srun.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
+    srun.chmod(0o755)
+    script = ROOT / 'tools' / 'slurm_train.sh'
+    done = process(
+        ['bash', script, 'gpus', 'steel', 'cfg.py', '--amp'],
+        GPUS=16,
+        PATH=f'{srun.parent}:{os.environ["PATH"]}',
+    )
+    assert done.returncode == 0, done.stderr
+    words = done.stdout.splitlines()
+    for word in ('--job-name=steel', '--ntasks=16', '--ntasks-per-node=8'):
+        assert word in words
+    tail = words[words.index('-u') :]
+    assert tail[1].endswith('tools/train.py')
+    assert tail[2:] == ['cfg.py', '--launcher', 'slurm', '--amp']
 
 
 def test_the_script_needs_a_config_and_a_number(process):
