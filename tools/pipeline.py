@@ -70,6 +70,7 @@ def main() -> None:
     args = parse_args()
     with user_errors():
         cfg = load_config(args.config, args.cfg_options)
+        work_dir = args.work_dir or default_work_dir(args.config)
         inputs = read_inputs(
             args.images,
             args.labels,
@@ -77,8 +78,8 @@ def main() -> None:
             args.root,
             args.test_fraction,
             args.seed,
+            skip=work_dir,
         )
-        work_dir = args.work_dir or default_work_dir(args.config)
         pipeline = Pipeline(cfg, inputs, work_dir, args.processes)
         print(pipeline.describe(), flush=True)
         try:

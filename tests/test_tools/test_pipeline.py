@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -153,6 +154,16 @@ def test_test_images_are_kept_out_of_all_training(images):
         found = [box['category_id'] for box in part['annotations']]
         assert sorted(found) == [5, 5, 6, 6]
     assert labelled(images).digests() == inputs.digests()
+
+
+def test_own_pictures_are_no_inputs(images, tmp_path):
+    root = tmp_path / 'root'
+    shutil.copytree(images, root)
+    shutil.copytree(images / 'a', root / 'work/boxes/preview')
+    assert len(read_inputs(root).images) == 36
+    assert len(read_inputs(root, skip=root / 'work').images) == 24
+    with pytest.raises(ValueError, match='no images'):
+        read_inputs(root / 'work', skip=root)
 
 
 def test_a_change_touches_what_follows_alone(images, tiny, tmp_path):

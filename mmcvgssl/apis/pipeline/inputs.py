@@ -79,6 +79,7 @@ def read_inputs(
     root: str | Path | None = None,
     test_fraction: float = 0.5,
     seed: int = 0,
+    skip: str | Path | None = None,
 ) -> Inputs:
     """Find images, check labels and set what is tested on apart.
 
@@ -91,6 +92,8 @@ def read_inputs(
             default the folder of images, or the list's.
         test_fraction: That share, of each category.
         seed: Of the draw.
+        skip: Folder whose pictures are no inputs: that of the results, which
+            may lie among the images.
 
     Raises:
         FileNotFoundError: If images or labels are missing.
@@ -105,6 +108,11 @@ def read_inputs(
             paths = [(shift / path).as_posix() for path in paths]
         home = Path(root)
     home = home.resolve()
+    if skip is not None:
+        own = Path(skip).resolve()
+        paths = [p for p in paths if own not in (home / p).parents]
+        if not paths:
+            raise ValueError(f'{images}: no images')
     if labels is None:
         if test_labels is not None:
             raise ValueError('labels to test on need labels to train on')
