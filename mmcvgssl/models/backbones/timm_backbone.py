@@ -65,5 +65,6 @@ class TimmBackbone(TIMMBackbone):
         return whole.state_dict()
 
 
-# of the classifier, which a backbone is without
-HEAD = {'classifier', 'fc', 'head', 'head.fc'}
+# of the classifier, which a backbone is without, and what goes before it in an
+# EfficientNet
+HEAD = {'classifier', 'fc', 'head', 'head.fc', 'conv_head', 'bn2'}
