@@ -183,13 +183,14 @@ class AnomalyModel(BaseModel):
         maps, scores = self.predict(inputs, samples)
         if mode == 'tensor':
             return maps, scores
+        threshold = self.threshold  # read from the device once a batch
         for sample, anomaly_map, score in zip(
             samples, maps, scores, strict=True
         ):
             sample.set_field(anomaly_map, 'anomaly_map')
             sample.set_field(score, 'anomaly_score')
-            if self.threshold is not None:
-                sample.set_field(self.threshold, 'threshold')
+            if threshold is not None:
+                sample.set_field(threshold, 'threshold')
         return samples
 
     @torch.no_grad()
