@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import random
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -25,6 +26,8 @@ EXTENSIONS = (
     '.ppm',
     '.pgm',
 )
+# the workers of a loader are forked and share it
+_MARKING = multiprocessing.Lock()
 
 
 class TooManyUnreadableError(RuntimeError):
@@ -233,8 +236,11 @@ class SurfaceImages(CustomDataset):
         return view_set
 
     def _mark(self, idx: int, reason: str) -> None:
-        self._broken[idx] = 1
-        count = self.n_unreadable
+        with _MARKING:
+            if self._broken[idx]:
+                return
+            self._broken[idx] = 1
+            count = self.n_unreadable
         n = self._n_dropped + len(self._broken)
         MMLogger.get_current_instance().warning(
             f'skipping unreadable image {count} of {n}: {reason}'
