@@ -86,7 +86,10 @@ def devices() -> list[str]:
         import torch
     except ImportError:
         return ['unknown: torch is not installed']
-    report = [f'cpu ({torch.get_num_threads()} threads)']
+    from mmcvgssl.precision import has_native_bfloat16
+
+    half = 'native' if has_native_bfloat16('cpu') else 'emulated, not used'
+    report = [f'cpu ({torch.get_num_threads()} threads, bfloat16 {half})']
     for index in range(torch.cuda.device_count()):
         gpu = torch.cuda.get_device_properties(index)
         memory = gpu.total_memory / 2**30

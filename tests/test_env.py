@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from mmcvgssl import env
+from mmcvgssl.precision import has_native_bfloat16
 
 REPO = Path(__file__).resolve().parents[1]
 
@@ -48,7 +49,8 @@ def test_it_runs_as_a_module(tmp_path):
         'missing extras',
     ]
     assert f'torch: {torch.__version__.partition("+")[0]}' in done.stdout
-    assert 'cpu (' in done.stdout
+    half = 'native' if has_native_bfloat16('cpu') else 'emulated'
+    assert f'threads, bfloat16 {half}' in done.stdout
 
 
 def test_versions_name_the_distribution():

@@ -5,9 +5,11 @@ from __future__ import annotations
 from contextlib import contextmanager
 
 import torch
+from mmengine.logging import print_log
 from mmengine.optim import OptimWrapper
 from torch import nn
 
+from mmcvgssl.precision import has_native_bfloat16
 from mmcvgssl.registry import OPTIM_WRAPPERS
 
 
@@ -20,11 +22,12 @@ class AutocastOptimWrapper(OptimWrapper):
     mmengine's.
 
     Args:
-        enabled: Off runs in float32.
+        enabled: Off runs in float32. By default on where the device computes
+            in bfloat16, off where it would only emulate it, slowly.
         **kwargs: Of ``OptimWrapper``.
     """
 
-    def __init__(self, enabled: bool = True, **kwargs) -> None:
+    def __init__(self, enabled: bool | None = None, **kwargs) -> None:
         super().__init__(**kwargs)
         self.enabled = enabled
 
@@ -32,6 +35,15 @@ class AutocastOptimWrapper(OptimWrapper):
     def optim_context(self, model: nn.Module):
         """Run the forward pass under autocast."""
         device = next(model.parameters()).device.type
+        if self.enabled is None:
+            self.enabled = has_native_bfloat16(device)
+            if not self.enabled:
+                print_log(
+                    f'This {device} only emulates bfloat16: training runs in '
+                    'float32, which is faster here '
+                    '(optim_wrapper.enabled=True insists on bfloat16)',
+                    logger='current',
+                )
         with (
             super().optim_context(model),
             torch.autocast(device, torch.bfloat16, enabled=self.enabled),

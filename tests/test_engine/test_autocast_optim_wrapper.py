@@ -8,6 +8,9 @@ from mmengine.optim import build_optim_wrapper
 from torch import nn
 
 from mmcvgssl.engine import AutocastOptimWrapper, keep_freed_memory
+from mmcvgssl.precision import has_native_bfloat16
+
+MODULE = 'mmcvgssl.engine.autocast_optim_wrapper'
 
 
 class Net(nn.Module):
@@ -58,9 +61,44 @@ def test_the_forward_pass_runs_in_bfloat16_and_learns(enabled, dtype):
     )
 
 
+@pytest.mark.parametrize('native', [True, False])
+def test_bfloat16_is_the_default_where_the_device_computes_in_it(
+    monkeypatch, native
+):
+    monkeypatch.setattr(f'{MODULE}.has_native_bfloat16', lambda _: native)
+    model, _ = train(2)
+    assert set(model.types) == {torch.bfloat16 if native else torch.float32}
+
+
+@pytest.mark.parametrize(
+    ('found', 'native'),
+    [
+        ({'avx512_bf16': True, 'amx_bf16': False}, True),
+        ({'avx512_bf16': False, 'amx_bf16': True}, True),
+        ({'avx512_f': True, 'avx512_bf16': False}, False),
+        ({'architecture': 'aarch64', 'sve_bf16': True}, True),
+        ({}, False),
+    ],
+)
+def test_native_bfloat16_is_read_from_the_cpu(monkeypatch, found, native):
+    monkeypatch.setattr(
+        'torch.cpu.get_capabilities', lambda: found, raising=False
+    )
+    assert has_native_bfloat16('cpu') is native
+
+
+def test_older_pytorch_is_asked_in_its_own_way(monkeypatch):
+    monkeypatch.delattr('torch.cpu.get_capabilities', raising=False)
+    for name in ('amx_tile', 'avx512_bf16'):
+        monkeypatch.setattr(f'torch.cpu._is_{name}_supported', lambda: False)
+    assert has_native_bfloat16('cpu') is False
+    monkeypatch.setattr('torch.cpu._is_amx_tile_supported', lambda: True)
+    assert has_native_bfloat16('cpu') is True
+
+
 def test_autocast_ends_with_the_context():
     model = Net()
-    with wrapper(model).optim_context(model):
+    with wrapper(model, enabled=True).optim_context(model):
         assert torch.is_autocast_enabled('cpu')
     assert not torch.is_autocast_enabled('cpu')
 
