@@ -20,3 +20,11 @@ def atomic_write(path: str | Path, data: bytes) -> None:
     except BaseException:
         os.unlink(name)
         raise
+
+
+def evenly(n: int, most: int) -> list[int]:
+    """Choose at most ``most`` of ``n`` places, evenly over all."""
+    last, count = n - 1, min(n, most)
+    if count < 2:
+        return list(range(count))
+    return [round(i * last / (count - 1)) for i in range(count)]

@@ -3,11 +3,9 @@
 import argparse
 from pathlib import Path
 
-from mmengine.config import DictAction
-
 import mmcvgssl  # noqa: F401  (makes the hosts importable)
 from mmcvgssl.apis import default_work_dir, load_config
-from mmcvgssl.apis.cli import user_errors
+from mmcvgssl.apis.cli import add_cfg_options, user_errors
 from mmcvgssl.apis.few_shot import MODES, FewShot
 from mmcvgssl.engine import keep_freed_memory
 
@@ -37,7 +35,7 @@ def parse_args() -> argparse.Namespace:
         help='where results go; default: work_dirs/<config>/few_shot/'
         '<mode>_<checkpoint>',
     )
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction)
+    add_cfg_options(parser)
     return parser.parse_args()
 
 

@@ -1,13 +1,10 @@
 """Write an anomaly map for each image of a folder or a list."""
 
 import argparse
-import os
-
-from mmengine.config import DictAction
 
 import mmcvgssl  # noqa: F401  (makes the hosts importable)
-from mmcvgssl.apis import default_work_dir, load_config, make_maps
-from mmcvgssl.apis.cli import user_errors
+from mmcvgssl.apis import make_maps
+from mmcvgssl.apis.cli import load_run_config, parse_run_args, user_errors
 
 
 def parse_args() -> argparse.Namespace:
@@ -42,25 +39,14 @@ def parse_args() -> argparse.Namespace:
         help='largest share of images that may be unreadable',
     )
     parser.add_argument('--work-dir', help='folder of logs')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction)
-    parser.add_argument(
-        '--launcher',
-        choices=['none', 'pytorch', 'slurm', 'mpi'],
-        default='none',
-    )
-    parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
-    args = parser.parse_args()
-    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
-    return args
+    return parse_run_args(parser)
 
 
 def main() -> None:
     """Make the maps that are not there yet."""
     args = parse_args()
     with user_errors():
-        cfg = load_config(args.config, args.cfg_options)
-        cfg.launcher = args.launcher
-        cfg.work_dir = args.work_dir or default_work_dir(args.config)
+        cfg = load_run_config(args)
         counts = make_maps(
             cfg,
             args.images,

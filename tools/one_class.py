@@ -1,15 +1,12 @@
 """Train, fit and evaluate one-class detectors, category by category."""
 
 import argparse
-import os
 from pathlib import Path
 
-from mmengine.config import DictAction
 from mmengine.dist import is_main_process
 
 import mmcvgssl  # noqa: F401  (makes the hosts importable)
-from mmcvgssl.apis import default_work_dir, load_config
-from mmcvgssl.apis.cli import user_errors
+from mmcvgssl.apis.cli import load_run_config, parse_run_args, user_errors
 from mmcvgssl.apis.one_class import run_one_class
 
 
@@ -33,39 +30,19 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--work-dir', help='gets a folder for each category, and the table'
     )
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        help='settings to override, as key=value; data_root=DIR, for example',
-    )
-    parser.add_argument(
-        '--launcher',
-        choices=['none', 'pytorch', 'slurm', 'mpi'],
-        default='none',
-    )
-    parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
-    args = parser.parse_args()
-    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
-    return args
+    return parse_run_args(parser)
 
 
 def main() -> None:
     """Run all categories."""
     args = parse_args()
     with user_errors():
-        cfg = load_config(args.config, args.cfg_options)
-        cfg.launcher = args.launcher
-        work_dir = (
-            args.work_dir
-            or cfg.get('work_dir')
-            or default_work_dir(args.config)
-        )
+        cfg = load_run_config(args)
         names = [name.strip() for name in args.categories.split(',')]
         names = [name for name in names if name]
-        run_one_class(cfg, work_dir, names, test=not args.no_test)
+        run_one_class(cfg, cfg.work_dir, names, test=not args.no_test)
         if is_main_process():
-            print(f'written to {Path(work_dir) / "results.md"}')
+            print(f'written to {Path(cfg.work_dir) / "results.md"}')
 
 
 if __name__ == '__main__':

@@ -2,15 +2,13 @@
 
 import argparse
 import json
-import os
 from pathlib import Path
 
-from mmengine.config import DictAction
 from mmengine.dist import is_main_process
 
 import mmcvgssl  # noqa: F401  (makes the hosts importable)
-from mmcvgssl.apis import build_runner, default_work_dir, load_config
-from mmcvgssl.apis.cli import user_errors
+from mmcvgssl.apis import build_runner
+from mmcvgssl.apis.cli import load_run_config, parse_run_args, user_errors
 from mmcvgssl.utils import atomic_write
 
 
@@ -26,23 +24,14 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument('--work-dir', help='folder of logs')
     parser.add_argument('--out', help='file for the metrics, as JSON')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction)
-    parser.add_argument(
-        '--launcher',
-        choices=['none', 'pytorch', 'slurm', 'mpi'],
-        default='none',
-    )
-    parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
-    args = parser.parse_args()
-    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
-    return args
+    return parse_run_args(parser)
 
 
 def main() -> None:
     """Test."""
     args = parse_args()
     with user_errors():
-        cfg = load_config(args.config, args.cfg_options)
+        cfg = load_run_config(args)
         checkpoint = None if args.checkpoint == 'none' else args.checkpoint
         if checkpoint and not Path(checkpoint).is_file():
             raise FileNotFoundError(f'no checkpoint {checkpoint}')
@@ -51,12 +40,6 @@ def main() -> None:
                 f'{args.config} describes no test; a pretraining config is '
                 'evaluated by tools/few_shot.py'
             )
-        cfg.launcher = args.launcher
-        cfg.work_dir = (
-            args.work_dir
-            or cfg.get('work_dir')
-            or default_work_dir(args.config)
-        )
         cfg.load_from = checkpoint
         metrics = build_runner(cfg).test()
         if args.out and is_main_process():

@@ -1,20 +1,16 @@
 """Train what a config describes."""
 
 import argparse
-import os
 
-from mmengine.config import DictAction
 from mmengine.runner import find_latest_checkpoint
 
 import mmcvgssl  # noqa: F401  (makes the hosts importable)
 from mmcvgssl.apis import (
     build_runner,
     check_before_training,
-    default_work_dir,
-    load_config,
     use_amp,
 )
-from mmcvgssl.apis.cli import user_errors
+from mmcvgssl.apis.cli import load_run_config, parse_run_args, user_errors
 
 
 def parse_args() -> argparse.Namespace:
@@ -33,41 +29,22 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--amp',
         action='store_true',
-        help='mixed precision: float16 on an accelerator, bfloat16 on a CPU',
+        help='mixed precision: float16 on an accelerator, bfloat16 on a '
+        'CPU that computes in it',
     )
     parser.add_argument(
         '--auto-scale-lr',
         action='store_true',
         help='scale the learning rate with the total batch size',
     )
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        help='settings to override, as key=value; data_root=DIR, for example',
-    )
-    parser.add_argument(
-        '--launcher',
-        choices=['none', 'pytorch', 'slurm', 'mpi'],
-        default='none',
-    )
-    parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
-    args = parser.parse_args()
-    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
-    return args
+    return parse_run_args(parser)
 
 
 def main() -> None:
     """Train."""
     args = parse_args()
     with user_errors():
-        cfg = load_config(args.config, args.cfg_options)
-        cfg.launcher = args.launcher
-        cfg.work_dir = (
-            args.work_dir
-            or cfg.get('work_dir')
-            or default_work_dir(args.config)
-        )
+        cfg = load_run_config(args)
         if args.resume is not None:
             cfg.resume = True
             if args.resume != 'auto':

@@ -50,10 +50,10 @@ def draw_boxes(
     thick = max(1, round(max(height, width) / 300))
     if truth is not None:
         for box in truth:
-            _rectangle(drawn, box * scale, TRUTH_COLOUR, thick)
+            draw_box(drawn, box * scale, TRUTH_COLOUR, thick)
     font = max(height, width) / 1000
     for box, score in zip(boxes, scores, strict=True):
-        x, y = _rectangle(drawn, box * scale, BOX_COLOUR, thick)
+        x, y = draw_box(drawn, box * scale, BOX_COLOUR, thick)
         cv2.putText(
             drawn,
             f'{score:.3g}',
@@ -67,7 +67,7 @@ def draw_boxes(
     return drawn
 
 
-def _rectangle(
+def draw_box(
     picture: np.ndarray,
     box: np.ndarray,
     colour: tuple[int, int, int],

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import argparse
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from mmengine.config import Config, DictAction
+
+from mmcvgssl.apis.config import load_config
+from mmcvgssl.apis.train import default_work_dir
 from mmcvgssl.datasets import TooManyUnreadableError
 from mmcvgssl.datasets.transforms import UnreadableImageError
 from mmcvgssl.engine import InvalidLossError
@@ -44,3 +50,40 @@ def user_errors() -> Iterator[None]:
         text = error.args[0] if plain else error
         print(f'\nERROR: {text}', file=sys.stderr)
         raise SystemExit(1) from None
+
+
+def add_cfg_options(parser: argparse.ArgumentParser) -> None:
+    """Take settings of the config from the command line."""
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        help='settings to override, as key=value; data_root=DIR, for example',
+    )
+
+
+def parse_run_args(parser: argparse.ArgumentParser) -> argparse.Namespace:
+    """Parse the command line of a tool that a launcher may start.
+
+    Adds ``--cfg-options`` and what mmengine's launchers hand over.
+    """
+    add_cfg_options(parser)
+    parser.add_argument(
+        '--launcher',
+        choices=['none', 'pytorch', 'slurm', 'mpi'],
+        default='none',
+    )
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
+    args = parser.parse_args()
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    return args
+
+
+def load_run_config(args: argparse.Namespace) -> Config:
+    """Load the config that is asked for, with where and how it runs."""
+    cfg = load_config(args.config, args.cfg_options)
+    cfg.launcher = args.launcher
+    cfg.work_dir = (
+        args.work_dir or cfg.get('work_dir') or default_work_dir(args.config)
+    )
+    return cfg

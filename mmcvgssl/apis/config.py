@@ -70,10 +70,13 @@ def load_config(
 
 
 def use_amp(cfg: Config) -> None:
-    """Switch on mixed precision: float16 on an accelerator, else bfloat16."""
+    """Switch on mixed precision: float16 on an accelerator, else bfloat16.
+
+    A device that only emulates bfloat16 stays in float32.
+    """
     wrapper = cfg.optim_wrapper
     if wrapper.get('type', 'OptimWrapper').endswith('AutocastOptimWrapper'):
-        wrapper.enabled = True
+        wrapper.pop('enabled', None)
     elif torch.cuda.is_available():
         wrapper.type = 'AmpOptimWrapper'
         wrapper.setdefault('loss_scale', 'dynamic')

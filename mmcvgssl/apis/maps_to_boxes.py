@@ -38,6 +38,7 @@ from mmcvgssl.models.anomaly.boxes import (
     dataset_threshold,
     map_to_boxes,
 )
+from mmcvgssl.utils import evenly
 
 
 @dataclass(frozen=True)
@@ -256,9 +257,7 @@ class MapsToBoxes:
     def _choose(self, count: int) -> set[int]:
         if count < 1:
             raise ValueError(f'preview_count is 1 or more, got {count}')
-        last = len(self.entries) - 1
-        steps = np.linspace(0, last, min(count, last + 1))
-        return {round(float(step)) for step in steps}
+        return set(evenly(len(self.entries), count))
 
     def _beside(self, name: str) -> Path:
         return self.out.with_name(name)

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from mmcvgssl.evaluation.anomaly_table import RATES, markdown_table
 from mmcvgssl.evaluation.operating_point import (
     OperatingPoint,
     detection_rate,
@@ -26,7 +27,6 @@ METRICS = (
     'pixel_auroc',
     'pixel_aupro',
 )
-RATES = ('false_alarms', 'detected')
 
 
 def rates(
@@ -78,11 +78,7 @@ def table(results: Mapping[str, Mapping[str, Any]]) -> str:
     ]
     rows = {name: _row(result) for name, result in results.items()}
     rows['mean'] = mean_row(results)
-    lines = [['category', *columns], ['---'] * (len(columns) + 1)]
-    for name, row in rows.items():
-        cells = [_cell(row.get(key, math.nan)) for key in columns]
-        lines.append([name, *cells])
-    return ''.join(f'| {" | ".join(line)} |\n' for line in lines)
+    return markdown_table(columns, rows)
 
 
 def mean_row(results: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
@@ -113,7 +109,3 @@ def write_table(
 def _row(result: Mapping[str, Any]) -> dict[str, float]:
     of_rates = {key: result[key] for key in RATES if key in result}
     return {**result['metrics'], **of_rates}
-
-
-def _cell(value: float) -> str:
-    return '–' if math.isnan(value) else f'{value:.3f}'

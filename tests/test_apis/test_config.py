@@ -126,7 +126,7 @@ def test_mixed_precision_suits_the_device(monkeypatch, cuda, before, after):
     cfg = Config({'optim_wrapper': wrapper})
     use_amp(cfg)
     assert cfg.optim_wrapper.type == (after or before)
-    assert cfg.optim_wrapper.get('enabled', True) is True
+    assert 'enabled' not in cfg.optim_wrapper
     scale = cfg.optim_wrapper.get('loss_scale')
     assert scale == ('dynamic' if after == 'AmpOptimWrapper' else None)
 

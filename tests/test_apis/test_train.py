@@ -156,6 +156,7 @@ def test_bfloat16_trains_with_finite_losses(tiny, fit, scalars, tmp_path):
     cfg = load_config(config)
     use_amp(cfg)
     options = {'optim_wrapper': cfg.optim_wrapper.to_dict()}
+    options['optim_wrapper']['enabled'] = True  # even if emulated
     short = {'train_cfg.max_epochs': 2}
     fit(config, tmp_path / 'half', options | short)
     fit(config, tmp_path / 'full', short)

@@ -135,11 +135,12 @@ def test_a_run_of_other_settings_is_refused(done, options, tool):
     base = ['one_class.py', LITE, '--work-dir', done]
     code, _, err = tool(*base, '--categories', 'nut', *changed)
     assert code == 1
-    assert 'nut holds a run of other settings' in err
+    assert 'nut was made with other settings' in err
+    assert "detector.density: None there, 'kde' here" in err
     (done / 'nut/settings.json').write_text('no json')
     code, _, err = tool(*base, '--categories', 'nut', *arguments(options))
     assert code == 1
-    assert 'nut holds a run of other settings' in err
+    assert 'nut/settings.json holds no settings' in err
 
 
 def test_bad_input_is_named(options, tool, tmp_path):

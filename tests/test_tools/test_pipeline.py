@@ -202,7 +202,7 @@ def test_a_changed_image_or_label_is_noticed(images, tiny, tmp_path):
     inputs = read_inputs(images, other, root=images)
     found = states(Pipeline(cfg, inputs, tmp_path / 'work'))
     assert [found[name] for name in STAGES[:4]] == [UP_TO_DATE] * 4
-    assert RUN in (found['finetune'], found['test'])
+    assert found['test'] == RUN  # of the box itself, or of what learned it
     os.utime(images / 'a/00.png', (1, 1))
     found = states(Pipeline(cfg, labelled(images), tmp_path / 'work'))
     assert set(found.values()) == {RUN}
@@ -280,7 +280,8 @@ def test_killed_resumed_and_rerun(images, tiny, tmp_path, process):
         env={**os.environ, 'OMP_NUM_THREADS': '1', 'PYTHONPATH': str(ROOT)},
     )
     deadline = time.monotonic() + 200
-    while not list(work_dir.glob('agbp-*/epoch_1.pth')):
+    # written after the checkpoint that it names
+    while not any(p.read_text() for p in work_dir.glob('agbp-*/last_*')):
         assert running.poll() is None
         assert time.monotonic() < deadline
         time.sleep(0.02)

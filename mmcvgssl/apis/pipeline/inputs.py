@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mmcvgssl.apis.box_files import part_of_coco
 from mmcvgssl.apis.make_maps import list_images
 from mmcvgssl.datasets.coco_check import check_coco
 from mmcvgssl.datasets.preparation import stratified_split
@@ -165,19 +166,16 @@ def _divide(
     for box in whole['annotations']:
         first.setdefault(box['image_id'], box['category_id'])
     strata = [first.get(image['id']) for image in whole['images']]
-    sides = stratified_split(strata, test_fraction, seed)
-    parts = []
-    for side in sides:
-        images = [whole['images'][i] for i in side]
-        ids = {image['id'] for image in images}
-        boxes = [b for b in whole['annotations'] if b['image_id'] in ids]
-        if not boxes:
-            raise ValueError(
-                f'dividing {len(strata)} labelled images leaves a part '
-                'without a box: label more, or give labels to test on'
-            )
-        parts.append({**whole, 'images': images, 'annotations': boxes})
-    return parts[0], parts[1]
+    train, test = (
+        part_of_coco(whole, side)
+        for side in stratified_split(strata, test_fraction, seed)
+    )
+    if not (train['annotations'] and test['annotations']):
+        raise ValueError(
+            f'dividing {len(strata)} labelled images leaves a part '
+            'without a box: label more, or give labels to test on'
+        )
+    return train, test
 
 
 def _holds(file: Path, data: bytes) -> bool:

@@ -12,8 +12,10 @@ import cv2
 import numpy as np
 from matplotlib.figure import Figure
 
+from mmcvgssl.apis.box_preview import draw_box
 from mmcvgssl.apis.pipeline.inputs import Inputs
 from mmcvgssl.datasets.transforms import read_image
+from mmcvgssl.utils import evenly
 
 COLUMNS, ROWS, SIDE = 4, 3, 320
 LEAST_SCORE = 0.3
@@ -26,11 +28,8 @@ COLOURS = (
 
 def contact_sheet(files: Sequence[Path]) -> bytes:
     """Return some pictures, evenly over the files, as one JPEG."""
-    last = len(files) - 1
-    steps = np.linspace(0, last, min(COLUMNS * ROWS, last + 1)).round()
-    return _sheet(
-        [read_image(str(files[i])) for i in dict.fromkeys(steps.astype(int))]
-    )
+    chosen = evenly(len(files), COLUMNS * ROWS)
+    return _sheet([read_image(str(files[i])) for i in chosen])
 
 
 def draw_detections(file: Path, inputs: Inputs) -> bytes:
@@ -55,10 +54,8 @@ def draw_detections(file: Path, inputs: Inputs) -> bytes:
                 (box['category_id'], box['bbox'], box['score'])
             )
     shown = [image for image in truth['images'] if image['id'] in boxes]
-    last = len(shown) - 1
-    steps = np.linspace(0, last, min(COLUMNS // 2 * ROWS, last + 1)).round()
     pictures = []
-    for i in dict.fromkeys(steps.astype(int)):
+    for i in evenly(len(shown), COLUMNS // 2 * ROWS):
         image = read_image(str(inputs.root / shown[i]['file_name']))
         key = shown[i]['id']
         pictures += [
@@ -93,9 +90,8 @@ def _draw(
     drawn = cv2.resize(image, None, fx=scale, fy=scale)
     for label, (x, y, w, h), score in boxes:
         colour = COLOURS[label % len(COLOURS)]
-        x1, y1 = round(x * scale), round(y * scale)
-        corner = round((x + w) * scale) - 1, round((y + h) * scale) - 1
-        cv2.rectangle(drawn, (x1, y1), corner, colour, 2)
+        corners = np.array([x, y, x + w, y + h]) * scale
+        x1, y1 = draw_box(drawn, corners, colour, 2)
         text = names[label] if score is None else f'{names[label]} {score:.2f}'
         cv2.putText(
             drawn,
