@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import hashlib
 import json
 import uuid
 from collections.abc import Sequence
@@ -24,9 +23,8 @@ from mmcvgssl.apis.train import (
     check_before_training,
     start_processes,
 )
-from mmcvgssl.models.anomaly.base import FittedStateError
+from mmcvgssl.models.anomaly.fitted_state import keep_settings
 from mmcvgssl.models.anomaly.one_class_detector import OneClassDetector
-from mmcvgssl.utils import atomic_write
 
 MODEL, RESULT, SETTINGS = 'model.safetensors', 'result.json', 'settings.json'
 TRAIN = 'train'  # folder of logs and checkpoints
@@ -290,25 +288,8 @@ def _stage(cfg: Config, folder: Path) -> Config:
 
 def _check_folder(cfg: Config, folder: Path) -> None:
     """Refuse a folder of other settings, in all processes."""
-    box: list[Any] = [None]
-    if is_main_process():
-        kept = {k: v for k, v in cfg.to_dict().items() if k not in _ELSE}
-        text = json.dumps(kept, sort_keys=True, default=str)
-        digest = hashlib.sha256(text.encode()).hexdigest()[:16]
-        file = folder / SETTINGS
-        if not file.is_file():
-            atomic_write(file, f'{json.dumps({"digest": digest})}\n'.encode())
-            cfg.dump(folder / 'config.py')
-        else:
-            try:
-                known = json.loads(file.read_text('utf-8'))['digest']
-            except (ValueError, KeyError, TypeError):
-                known = None
-            if known != digest:
-                box[0] = FittedStateError(
-                    f'{folder} holds a run of other settings (its config.py '
-                    'shows them): use those, or another --work-dir'
-                )
-    broadcast_object_list(box)
-    if box[0] is not None:
-        raise box[0]
+    kept = {k: v for k, v in cfg.to_dict().items() if k not in _ELSE}
+    keep_settings(folder / SETTINGS, kept, f'the run in {folder}')
+    shown = folder / 'config.py'
+    if is_main_process() and not shown.is_file():
+        cfg.dump(shown)

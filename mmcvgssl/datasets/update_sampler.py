@@ -19,7 +19,8 @@ class UpdateSampler(Sampler):
 
     Passes over the images follow each other, each in an order of its own, so
     that all images are seen equally often. Samples of different passes get
-    different views.
+    different views. Unlike mmengine's ``InfiniteSampler`` it ends, and a
+    resumed run goes on with the very samples that were next.
 
     Args:
         dataset: With ``repeat`` of enough passes.

@@ -13,7 +13,6 @@ from typing import IO, Any
 import numpy as np
 from mmengine.dist import (
     barrier,
-    broadcast_object_list,
     get_rank,
     is_main_process,
 )
@@ -21,7 +20,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from tqdm import tqdm
 
-from mmcvgssl.models.anomaly.base import FittedStateError, check_settings
+from mmcvgssl.models.anomaly.fitted_state import keep_settings
 from mmcvgssl.registry import HOOKS
 from mmcvgssl.utils import atomic_write
 
@@ -71,15 +70,7 @@ class MapWriterHook(Hook):
         model = getattr(runner.model, 'module', runner.model)
         settings = {**model.settings, **self.settings}
         settings['fitted'] = model.fingerprint() if model.state else ''
-        error: list[Exception | None] = [None]
-        if is_main_process():
-            try:
-                self._check_settings(settings)
-            except (OSError, FittedStateError) as problem:
-                error[0] = problem
-        broadcast_object_list(error)
-        if error[0] is not None:
-            raise error[0]
+        keep_settings(self.out / SETTINGS, settings, f'maps in {self.out}')
         part = self.out / f'manifest.{get_rank()}.jsonl'
         cut = part.is_file() and not part.read_bytes().endswith(b'\n')
         self._lines = part.open('a', encoding='utf-8')
@@ -126,20 +117,6 @@ class MapWriterHook(Hook):
         if is_main_process():
             join_manifests(self.out)
         barrier()
-
-    def _check_settings(self, settings: dict[str, Any]) -> None:
-        path = self.out / SETTINGS
-        text = json.dumps(settings, indent=2, sort_keys=True)
-        if path.is_file():
-            try:
-                known = json.loads(path.read_text('utf-8'))
-            except ValueError as error:
-                raise FittedStateError(
-                    f'{path} is no JSON ({error}); choose another folder'
-                ) from error
-            check_settings(json.loads(text), known, f'maps in {self.out}')
-        else:
-            atomic_write(path, text.encode())
 
     def _write(self, sample) -> None:
         path = relative_path(sample.img_path, self.root)

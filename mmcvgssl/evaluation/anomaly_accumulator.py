@@ -11,6 +11,7 @@ from mmcvgssl.evaluation.anomaly_curves import (
     metrics_of_masses,
     region_weights,
 )
+from mmcvgssl.evaluation.anomaly_table import RATES
 from mmcvgssl.evaluation.score_histogram import ScoreHistogram
 
 GOOD = 0  # defects are of kind 1, or of a name
@@ -102,7 +103,7 @@ class CategoryScores:
         return {
             name: above / n if n else math.nan
             for name, above, n in zip(
-                ('false_alarms', 'detected'),
+                RATES,
                 self.n_above,
                 self.n_judged,
                 strict=True,

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+
+# what a threshold gives: shares of good and of defective images above it
+RATES = ('false_alarms', 'detected')
 
 
 def anomaly_table(metrics: Mapping[str, float], prefix: str = '') -> str:
@@ -22,19 +25,25 @@ def anomaly_table(metrics: Mapping[str, float], prefix: str = '') -> str:
         for key, value in metrics.items()
         if key.startswith(start)
     }
-    starts = 'image_', 'pixel_'
+    starts = 'image_', 'pixel_', *RATES
     columns = [k for k in own if k.startswith(starts) and '/' not in k]
     # classes of defects have AUROC alone
     ending = '/image_ap'
     names = [k.removesuffix(ending) for k in own if k.endswith(ending)]
-    rows = [['category', *columns], ['---'] * (1 + len(columns))]
-    rows += [
-        [name, *(_cell(own[f'{name}/{key}']) for key in columns)]
+    rows = {
+        name: {key: own.get(f'{name}/{key}', math.nan) for key in columns}
         for name in names
-    ]
-    rows.append(['mean', *(_cell(own[key]) for key in columns)])
-    return '\n'.join(f'| {" | ".join(row)} |' for row in rows) + '\n'
+    }
+    return markdown_table(columns, {**rows, 'mean': own})
 
 
-def _cell(value: float) -> str:
-    return '–' if math.isnan(value) else f'{value:.3f}'
+def markdown_table(
+    columns: Sequence[str], rows: Mapping[str, Mapping[str, float]]
+) -> str:
+    """Format a row of values for each category; what is not known is –."""
+    lines = [['category', *columns], ['---'] * (1 + len(columns))]
+    for name, row in rows.items():
+        values = [row.get(key, math.nan) for key in columns]
+        cells = ['–' if math.isnan(v) else f'{v:.3f}' for v in values]
+        lines.append([name, *cells])
+    return ''.join(f'| {" | ".join(line)} |\n' for line in lines)

@@ -410,6 +410,27 @@ def test_the_table_has_a_row_for_each_category_and_their_mean():
     assert table.splitlines() == lines
 
 
+def test_the_table_shows_what_a_threshold_gives_where_there_is_one():
+    metrics = {
+        'image_auroc': 0.95,
+        'false_alarms': 0.1,
+        'detected': 0.5,
+        'bottle/image_ap': 0.75,
+        'bottle/image_auroc': 0.9,
+        'bottle/false_alarms': 0.1,
+        'bottle/detected': 0.5,
+        'nut/image_ap': 0.75,
+        'nut/image_auroc': 1.0,
+    }
+    assert anomaly_table(metrics).splitlines() == [
+        '| category | image_auroc | false_alarms | detected |',
+        '| --- | --- | --- | --- |',
+        '| bottle | 0.900 | 0.100 | 0.500 |',
+        '| nut | 1.000 | – | – |',
+        '| mean | 0.950 | 0.100 | 0.500 |',
+    ]
+
+
 def test_the_table_of_one_unnamed_category_is_one_row():
     table = anomaly_table(evaluate(category(0)))
     assert len(table.splitlines()) == 3

@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from mmcvgssl.models.anomaly.base import FittedStateError
+from mmcvgssl.models.anomaly import FittedStateError
 from mmcvgssl.models.anomaly.kead import KeAD
 from mmcvgssl.registry import MODELS
 from tests.clips import (

@@ -1,6 +1,6 @@
 """Images to anomaly maps, without labels."""
 
-from mmcvgssl.models.anomaly.base import AnomalyModel, FittedStateError
+from mmcvgssl.models.anomaly.base import AnomalyModel
 from mmcvgssl.models.anomaly.boxes import (
     dataset_threshold,
     map_to_boxes,
@@ -8,6 +8,7 @@ from mmcvgssl.models.anomaly.boxes import (
 )
 from mmcvgssl.models.anomaly.calibration import Calibration
 from mmcvgssl.models.anomaly.coreset import greedy_coreset
+from mmcvgssl.models.anomaly.fitted_state import FittedStateError
 from mmcvgssl.models.anomaly.gaussian_patch import GaussianPatch
 from mmcvgssl.models.anomaly.kead import KeAD
 from mmcvgssl.models.anomaly.map_ensemble import MapEnsemble

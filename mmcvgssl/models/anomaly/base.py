@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import io
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -12,7 +10,6 @@ from typing import Any
 import torch
 from mmengine.model import BaseModel
 from mmpretrain.structures import DataSample
-from safetensors.torch import load as from_safetensors
 from safetensors.torch import save as to_safetensors
 from torch import Tensor, nn
 
@@ -21,6 +18,13 @@ from mmcvgssl.evaluation.operating_point import (
     operating_point,
 )
 from mmcvgssl.models.anomaly.calibration import Calibration
+from mmcvgssl.models.anomaly.fitted_state import (
+    FittedStateError,
+    check_settings,
+    digest_tensors,
+    read_notes,
+    read_state,
+)
 from mmcvgssl.models.anomaly.fitting import FittingImages
 from mmcvgssl.utils import atomic_write
 
@@ -30,10 +34,6 @@ UNIT_RANGE = dict(
     std=[255.0, 255.0, 255.0],
     bgr_to_rgb=True,
 )
-
-
-class FittedStateError(ValueError):
-    """Fitted state that belongs to other settings, or is missing."""
 
 
 class AnomalyModel(BaseModel):
@@ -273,14 +273,21 @@ class AnomalyModel(BaseModel):
 
     def fitted_bytes(self) -> bytes:
         """Return what :meth:`fit` has learned, with the settings."""
-        tensors = {f'state.{k}': v.cpu() for k, v in self.state.items()}
-        if self.calibration is not None:
-            for key, value in self.calibration.state_dict().items():
-                tensors[f'calibration.{key}'] = value.cpu()
-        tensors = {k: v.contiguous() for k, v in tensors.items()}
         return to_safetensors(
-            tensors, {'settings': json.dumps(self.settings, sort_keys=True)}
+            {k: v.cpu().contiguous() for k, v in self._tensors().items()},
+            {'settings': json.dumps(self.settings, sort_keys=True)},
         )
+
+    def _tensors(self) -> dict[str, Tensor]:
+        """What fitting has learned, by name."""
+        parts = {'state': self.state}
+        if self.calibration is not None:
+            parts['calibration'] = self.calibration.state_dict()
+        return {
+            f'{part}.{key}': value
+            for part, tensors in parts.items()
+            for key, value in tensors.items()
+        }
 
     def save_fitted(self, path: str | Path) -> None:
         """Write what :meth:`fit` has learned to a ``.safetensors`` file."""
@@ -306,10 +313,7 @@ class AnomalyModel(BaseModel):
             FittedStateError: If it was fitted with other settings.
         """
         try:
-            header = int.from_bytes(data[:8], 'little')
-            metadata = json.loads(data[8 : 8 + header])['__metadata__']
-            settings = json.loads(metadata['settings'])
-            tensors = from_safetensors(data)
+            settings, parts = read_notes(data)['settings'], read_state(data)
         except Exception as error:
             raise FittedStateError(
                 f'{where} is not what save_fitted() writes: {error!r}'
@@ -318,51 +322,15 @@ class AnomalyModel(BaseModel):
             self.settings.setdefault('fit_images', settings['fit_images'])
         check_settings(json.loads(json.dumps(self.settings)), settings, where)
         self.state = {
-            key.removeprefix('state.'): value.to(self.device)
-            for key, value in tensors.items()
-            if key.startswith('state.')
+            key: value.to(self.device)
+            for key, value in parts.get('state', {}).items()
         }
         if self.calibration is not None:
-            self.calibration.load_state_dict(
-                {
-                    key.removeprefix('calibration.'): value
-                    for key, value in tensors.items()
-                    if key.startswith('calibration.')
-                }
-            )
+            self.calibration.load_state_dict(parts.get('calibration', {}))
 
     def fingerprint(self) -> str:
         """Digest of settings and fitted state: same maps, same text."""
-        digest = hashlib.sha256(
-            json.dumps(self.settings, sort_keys=True).encode()
-        )
-        for key in sorted(self.state):
-            buffer = io.BytesIO()
-            value = self.state[key].cpu().contiguous()
-            buffer.write(f'{key}{tuple(value.shape)}{value.dtype}'.encode())
-            buffer.write(value.reshape(-1).view(torch.uint8).numpy().data)
-            digest.update(buffer.getvalue())
-        if self.calibration is not None:
-            for value in self.calibration.state_dict().values():
-                digest.update(value.cpu().numpy().tobytes())
-        return digest.hexdigest()[:16]
-
-
-def check_settings(
-    ours: dict[str, Any], theirs: dict[str, Any], where: str
-) -> None:
-    """Compare settings with those something was made with.
-
-    Raises:
-        FittedStateError: Names the settings that differ.
-    """
-    different = [
-        f'{key}: {theirs.get(key)!r} there, {ours.get(key)!r} here'
-        for key in sorted({*ours, *theirs})
-        if ours.get(key) != theirs.get(key)
-    ]
-    if different:
-        raise FittedStateError(
-            f'{where} was made with other settings: {"; ".join(different)}. '
-            'Use those settings, or another folder or file'
+        tensors = self._tensors()
+        return digest_tensors(
+            tensors, json.dumps(self.settings, sort_keys=True)
         )

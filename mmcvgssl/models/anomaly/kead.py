@@ -16,7 +16,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from mmcvgssl.datasets.transforms import read_image
-from mmcvgssl.models.anomaly.base import AnomalyModel, FittedStateError
+from mmcvgssl.models.anomaly.base import AnomalyModel
+from mmcvgssl.models.anomaly.fitted_state import FittedStateError
 from mmcvgssl.models.anomaly.fitting import FittingImages
 from mmcvgssl.models.anomaly.prompts import build_prompts, load_knowledge
 from mmcvgssl.models.anomaly.text_cache import TextCache, model_digest

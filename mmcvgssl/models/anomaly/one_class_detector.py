@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,15 +9,20 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from mmengine.config import ConfigDict
-from safetensors.torch import load as from_safetensors
 from safetensors.torch import save as to_safetensors
 from torch import Tensor, nn
 
-from mmcvgssl.models.anomaly.base import AnomalyModel, FittedStateError
-from mmcvgssl.models.anomaly.coreset import PatchPool
+from mmcvgssl.models.anomaly.base import AnomalyModel
 from mmcvgssl.models.anomaly.density import make_density
+from mmcvgssl.models.anomaly.fitted_state import (
+    FittedStateError,
+    as_settings,
+    digest_tensors,
+    read_notes,
+    read_state,
+)
 from mmcvgssl.models.anomaly.fitting import FittingImages
+from mmcvgssl.models.anomaly.fold_rows import FoldRows
 from mmcvgssl.models.anomaly.patch_grid import PatchGrid
 from mmcvgssl.models.layers import global_pool
 from mmcvgssl.models.weights import load_backbone, load_checked
@@ -105,12 +109,12 @@ class OneClassDetector(AnomalyModel):
             MODELS.build(backbone) if isinstance(backbone, dict) else backbone
         )
         settings = dict(
-            backbone=_plain(backbone),
+            backbone=as_settings(backbone),
             mean=list(mean),
             std=list(std),
             density=density,
             bandwidth=bandwidth,
-            patch=None if patch is None else _plain(patch),
+            patch=None if patch is None else as_settings(patch),
             false_alarm_rate=false_alarm_rate,
             folds=folds,
         )
@@ -137,7 +141,7 @@ class OneClassDetector(AnomalyModel):
                 load_backbone(net, checkpoint)
             elif hasattr(net, 'init_weights') and isinstance(backbone, dict):
                 net.init_weights()
-            self.settings['weights'] = _digest(net)
+            self.settings['weights'] = digest_tensors(net.state_dict())
         net.requires_grad_(False).eval()
 
     mean: Tensor
@@ -272,7 +276,10 @@ class OneClassDetector(AnomalyModel):
         """Keep the one that folds have measured."""
 
     def _fit(self, images: FittingImages) -> None:
-        held = [_Rows(self, seed) for seed in range(self.folds)]
+        pool = None
+        if self.grid is not None and self.shared:
+            pool = max(self.pool // self.folds, 1)
+        held = [FoldRows(pool, seed) for seed in range(self.folds)]
         total, count = torch.zeros(1, device=self.device), 0
         for inputs, _ in images:
             _, pooled = (
@@ -291,7 +298,7 @@ class OneClassDetector(AnomalyModel):
             self.state['centre'] = total / count
         self._measure(images, held, count)
 
-    def _fit_density(self, held: Sequence[_Rows]) -> dict[str, Tensor]:
+    def _fit_density(self, held: Sequence[FoldRows]) -> dict[str, Tensor]:
         rows = torch.cat([part.rows() for part in held if part.count])
         if self.grid is None or self.shared:
             state = self.density.fit(rows.flatten(0, 1))
@@ -301,7 +308,7 @@ class OneClassDetector(AnomalyModel):
         return {key: value.to(self.device) for key, value in state.items()}
 
     def _measure(
-        self, images: FittingImages, held: list[_Rows], count: int
+        self, images: FittingImages, held: list[FoldRows], count: int
     ) -> None:
         """Score each image by a density of the other folds."""
         folds = min(self.folds, count)
@@ -345,71 +352,15 @@ class OneClassDetector(AnomalyModel):
             FittedStateError: If it was fitted with other settings.
         """
         super().load_fitted_bytes(data, where)
-        prefix = 'backbone.'
-        weights = {
-            key.removeprefix(prefix): value
-            for key, value in from_safetensors(data).items()
-            if key.startswith(prefix)
-        }
+        weights = read_state(data).get('backbone', {})
         load_checked(self.backbone, weights, where, allow_missing=())
-
-
-class _Rows:
-    """Embeddings of one fold: all, or a sample of the patches."""
-
-    def __init__(self, model: OneClassDetector, seed: int) -> None:
-        self.count = 0
-        self._all: list[Tensor] = []
-        self._pool = None
-        if model.grid is not None and model.shared:
-            size = max(model.pool // model.folds, 1)
-            self._pool = PatchPool(size, seed)
-
-    def add(self, rows: Tensor) -> None:
-        """Take the embeddings [P, C] of an image."""
-        self.count += 1
-        if self._pool is None:
-            self._all.append(rows)
-        else:
-            self._pool.add(rows)
-
-    def rows(self) -> Tensor:
-        """Return [n, P, C]; a sample of patches as [n, 1, C]."""
-        if self._pool is None:
-            return torch.stack(self._all)
-        return self._pool.patches()[:, None]
-
-
-def _plain(value: Any) -> Any:
-    """Turn a config into what JSON can hold; a module into its name."""
-    if isinstance(value, nn.Module):
-        return type(value).__name__
-    if isinstance(value, ConfigDict):
-        value = value.to_dict()
-    if isinstance(value, dict):
-        return {k: _plain(v) for k, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(v) for v in value]
-    return value
-
-
-def _digest(net: nn.Module) -> str:
-    """Tell weights apart."""
-    digest = hashlib.sha256()
-    for key, value in sorted(net.state_dict().items()):
-        digest.update(key.encode())
-        flat = value.detach().cpu().contiguous().reshape(-1)
-        digest.update(flat.view(torch.uint8).numpy().data)
-    return digest.hexdigest()[:16]
 
 
 def _read_header(data: bytes, path: Path) -> tuple[dict, dict]:
     """Return settings and ``extra`` of a model file."""
     try:
-        end = 8 + int.from_bytes(data[:8], 'little')
-        notes = json.loads(data[8:end])['__metadata__']
-        settings = json.loads(notes['settings'])
-        extra = json.loads(notes.get('extra', '{}'))
+        notes = read_notes(data)
+        settings = notes['settings']
         kind = settings['model']
     except Exception as error:
         raise FittedStateError(
@@ -422,4 +373,4 @@ def _read_header(data: bytes, path: Path) -> tuple[dict, dict]:
             'OneClassDetector; pass the model.safetensors of '
             'tools/one_class.py'
         )
-    return settings, extra
+    return settings, notes.get('extra', {})

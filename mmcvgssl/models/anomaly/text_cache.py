@@ -14,6 +14,7 @@ from safetensors.torch import load as from_safetensors
 from safetensors.torch import save as to_safetensors
 from torch import Tensor, nn
 
+from mmcvgssl.models.anomaly.fitted_state import digest_tensors
 from mmcvgssl.models.anomaly.prompts import Prompts
 from mmcvgssl.models.anomaly.vv_attention import at_least_float
 from mmcvgssl.utils import atomic_write
@@ -115,12 +116,6 @@ class TextCache:
 
 def model_digest(model: nn.Module) -> str:
     """Digest of a model's structure and weights."""
-    digest = hashlib.sha256(repr(model).encode())
-    for module in model.modules():
-        # what repr() does not tell
-        digest.update(str(getattr(module, 'num_heads', '')).encode())
-    for name, value in model.state_dict().items():
-        value = value.detach().cpu().contiguous()
-        digest.update(f'{name}{tuple(value.shape)}{value.dtype}'.encode())
-        digest.update(value.reshape(-1).view(torch.uint8).numpy().data)
-    return digest.hexdigest()[:32]
+    # what repr() does not tell
+    heads = [getattr(module, 'num_heads', '') for module in model.modules()]
+    return digest_tensors(model.state_dict(), f'{model!r}{heads}')
