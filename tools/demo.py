@@ -69,7 +69,7 @@ def main() -> None:
     student = Path((work / 'pretrain' / 'last_checkpoint').read_text())
     rows = {
         'random ResNet-18, 128 px': 'none',
-        'its teacher EfficientNet-Lite0, 192 px': 'teacher',
+        'its teacher EfficientNet-Lite0, 160 px': 'teacher',
         'pretrained ResNet-18, 128 px': str(student),
     }
     results = {}

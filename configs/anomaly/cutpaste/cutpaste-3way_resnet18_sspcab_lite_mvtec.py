@@ -1,19 +1,6 @@
-# a handful of images: 10 epochs of 16 updates, minutes on a CPU
 _base_ = [
-    '../../_base_/models/cutpaste_resnet18_sspcab.py',
-    '../../_base_/datasets/cutpaste_mvtec_128px.py',
-    '../../_base_/schedules/cutpaste_sgd_10e.py',
-    '../../_base_/default_runtime.py',
+    'cutpaste-3way_resnet18_lite_mvtec.py',
+    '../../_base_/models/sspcab_resnet18.py',
 ]
 
-data_root = 'data/mvtec_bottle_lite'
-category = ''
-# the lowest rate that 8 good images can vouch for is 1 in 9
-detector = dict(false_alarm_rate=0.125)
-train_dataloader = dict(
-    sampler=dict(updates=16),
-    dataset=dict(data_root=data_root, category=category),
-)
-fit_dataloader = dict(dataset=dict(data_root=data_root, category=category))
-test_dataloader = dict(dataset=dict(data_root=data_root, category=category))
-test_evaluator = dict(pixel=False)
+model = dict(backbone=_base_.sspcab)

@@ -1,6 +1,6 @@
 _base_ = [
-    '../../_base_/models/cutpaste_resnet18_sspcab.py',
-    '../../_base_/datasets/cutpaste_magnetic_tile.py',
-    '../../_base_/schedules/cutpaste_sgd_256e.py',
-    '../../_base_/default_runtime.py',
+    'cutpaste-3way_resnet18_magnetic-tile.py',
+    '../../_base_/models/sspcab_resnet18.py',
 ]
+
+model = dict(backbone=_base_.sspcab)

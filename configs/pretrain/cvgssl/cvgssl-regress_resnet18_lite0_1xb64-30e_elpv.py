@@ -1,13 +1,17 @@
-_base_ = [
-    '../../_base_/models/cvgssl-regress_resnet18.py',
-    '../../_base_/models/teacher_lite0-levels.py',
-    '../../_base_/datasets/elpv.py',
-    '../../_base_/schedules/adamw_30e.py',
-    '../../_base_/default_runtime.py',
-]
+# minutes on two CPU cores: it learns at 96 px what is used at 128
+_base_ = 'cvgssl-regress_resnet18_lite0_1xb64-400e_elpv.py'
 
-model = dict(teachers=_base_.teachers)
+view_size = 96
+few_shot = dict(view_size=128)
+
+teachers = _base_.teachers
+teachers[0].input_size = 160
+model = dict(teachers=teachers)
 train_pipeline = _base_.train_pipeline
-train_pipeline[1].update(weak_scale=(0.3, 1.0), crop_scales=())
+train_pipeline[1].view_size = view_size
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
+param_scheduler = _base_.param_scheduler
+param_scheduler[0].end = 2
+param_scheduler[1].update(T_max=28, begin=2, end=30)
+train_cfg = dict(max_epochs=30)
 default_hooks = dict(checkpoint=dict(interval=2))
