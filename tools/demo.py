@@ -20,7 +20,7 @@ from mmcvgssl.evaluation.few_shot.report import compare
 TOOLS = Path(__file__).parent
 CONFIG = (
     TOOLS.parent
-    / 'configs/pretrain/cvgssl/cvgssl-regress_resnet18_lite0_1xb64-30e_elpv.py'
+    / 'configs/pretrain/cvgssl/cvgssl-regress_resnet18_lite0_1xb64-24e_elpv.py'
 )
 
 

@@ -12,6 +12,6 @@ train_pipeline[1].view_size = view_size
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
 param_scheduler = _base_.param_scheduler
 param_scheduler[0].end = 2
-param_scheduler[1].update(T_max=28, begin=2, end=30)
-train_cfg = dict(max_epochs=30)
+param_scheduler[1].update(T_max=22, begin=2, end=24)
+train_cfg = dict(max_epochs=24)
 default_hooks = dict(checkpoint=dict(interval=2))
