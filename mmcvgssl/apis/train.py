@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import random
 
@@ -63,6 +64,13 @@ def start_processes(cfg: Config) -> None:
         torch.distributed.init_process_group('gloo')
     else:
         init_dist(launcher, **cfg.env_cfg.get('dist_cfg', {}))
+    # gloo's threads must end before the interpreter does: it aborts else
+    atexit.register(_stop_processes)
+
+
+def _stop_processes() -> None:
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
 
 
 def check_before_training(runner: Runner) -> None:
