@@ -105,3 +105,30 @@ def test_a_file_that_ends_too_early_is_an_error(tmp_path, suffix, share):
 def test_an_empty_depth_range_is_refused(depth_range):
     with pytest.raises(ValueError, match='depth_range'):
         LoadImage(depth_range)
+
+
+@pytest.mark.parametrize('mode', ['L', 'RGB', 'CMYK'])
+def test_a_large_jpeg_is_decoded_no_larger_than_needed(tmp_path, mode):
+    source = picture(1, 96, mode).resize((192, 96))
+    file = save(tmp_path / 'a.jpg', source, quality=95)
+    whole = read_image(file)
+    shapes = {
+        size: read_image(file, input_size=size).shape[:2]
+        for size in (97, 96, 49, 48, 40, 12)
+    }
+    assert shapes == {
+        97: (96, 192),
+        96: (96, 192),
+        49: (96, 192),
+        48: (48, 96),
+        40: (48, 96),
+        12: (12, 24),
+    }
+    small = LoadImage(input_size=48)({'img_path': file})['img'].astype(int)
+    means = whole.reshape(48, 2, 96, 2, 3).mean(axis=(1, 3))
+    assert np.abs(small - means).mean() < 3
+
+
+def test_other_files_are_decoded_as_they_are(tmp_path):
+    file = save(tmp_path / 'a.png', picture(1, 96))
+    assert np.array_equal(read_image(file, input_size=12), read_image(file))

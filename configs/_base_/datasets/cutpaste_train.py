@@ -2,7 +2,7 @@
 # size, and `repeat` only has to be large enough
 batch_size = 32
 train_pipeline = [
-    dict(type='mmcvgssl.LoadImage'),
+    dict(type='mmcvgssl.LoadImage', input_size=256),
     dict(type='mmcvgssl.SquareResize', input_size=256),
     dict(type='mmcvgssl.CutPaste3Way'),
     dict(

@@ -15,7 +15,9 @@ class UnreadableImageError(OSError):
 
 
 def read_image(
-    path: str, depth_range: tuple[float, float] = (0, 65535)
+    path: str,
+    depth_range: tuple[float, float] = (0, 65535),
+    input_size: int | None = None,
 ) -> np.ndarray:
     """Decode a file to BGR uint8 [H, W, 3], whatever its mode.
 
@@ -26,12 +28,17 @@ def read_image(
         path: The file.
         depth_range: Values of files of more than 8 bits that become 0 and
             255, ``(0, 4095)`` for a 12-bit camera.
+        input_size: Side in pixels that the image will be resized to. A JPEG
+            is then decoded at a half, a quarter or an eighth, which takes a
+            fraction of the time, if both sides stay that long.
 
     Raises:
         UnreadableImageError: If the file cannot be decoded in full.
     """
     try:
         with Image.open(path) as image:
+            if input_size:
+                image.draft(None, (input_size, input_size))
             image.load()
             upright = ImageOps.exif_transpose(image)
             if upright.mode in ('I', 'F') or upright.mode.startswith('I;'):
@@ -40,6 +47,8 @@ def read_image(
                 scaled = (deep - low) * (255 / (high - low))
                 grey = np.clip(scaled, 0, 255).astype(np.uint8)
                 return cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR)
+            if upright.mode == 'L':
+                return cv2.cvtColor(np.asarray(upright), cv2.COLOR_GRAY2BGR)
             rgb = np.asarray(upright.convert('RGB'))
     except Image.DecompressionBombError:
         raise
@@ -53,28 +62,41 @@ class LoadImage(BaseTransform):
     """Load an image file, strictly.
 
     **Required keys:** img_path. **Added keys:** img (BGR uint8 [H, W, 3]),
-    img_shape, ori_shape.
+    img_shape, ori_shape (both of the array).
 
     Args:
         depth_range: See :func:`read_image`.
+        input_size: The same; for training alone, where nothing is drawn on
+            the file again. Called as the configs' top-level ``input_size``
+            is, so that the command line's reaches it.
 
     Raises:
         UnreadableImageError: If the file cannot be decoded in full.
     """
 
-    def __init__(self, depth_range: tuple[float, float] = (0, 65535)) -> None:
+    def __init__(
+        self,
+        depth_range: tuple[float, float] = (0, 65535),
+        input_size: int | None = None,
+    ) -> None:
         if not depth_range[0] < depth_range[1]:
             raise ValueError(
                 f'depth_range must be (low, high), got {depth_range}'
             )
         self.depth_range = (depth_range[0], depth_range[1])
+        self.input_size = input_size
 
     def transform(self, results: dict) -> dict:
         """Read ``results['img_path']``."""
-        image = read_image(results['img_path'], self.depth_range)
+        image = read_image(
+            results['img_path'], self.depth_range, self.input_size
+        )
         results['img'] = image
         results['img_shape'] = results['ori_shape'] = image.shape[:2]
         return results
 
     def __repr__(self) -> str:
-        return f'{type(self).__name__}(depth_range={self.depth_range})'
+        return (
+            f'{type(self).__name__}(depth_range={self.depth_range}, '
+            f'input_size={self.input_size})'
+        )
