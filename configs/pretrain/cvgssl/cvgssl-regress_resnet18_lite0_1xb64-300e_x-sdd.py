@@ -2,7 +2,7 @@ _base_ = [
     '../../_base_/models/cvgssl-regress_resnet18.py',
     '../../_base_/models/teacher_lite0-levels.py',
     '../../_base_/datasets/x_sdd.py',
-    '../../_base_/schedules/adamw_200e.py',
+    '../../_base_/schedules/adamw_300e.py',
     '../../_base_/default_runtime.py',
 ]
 
