@@ -18,6 +18,7 @@ from mmcvgssl.models.anomaly import (
     PatchMemory,
 )
 from mmcvgssl.models.backbones import TimmBackbone
+from mmcvgssl.models.data_preprocessor import InPlaceSelfSupDataPreprocessor
 from mmcvgssl.models.heads import (
     AnomalyDistillHead,
     AttentionAdapterHead,
@@ -45,6 +46,7 @@ __all__ = [
     'FeatureRegressionHead',
     'GaussianPatch',
     'HostTeacher',
+    'InPlaceSelfSupDataPreprocessor',
     'KeAD',
     'MapEnsemble',
     'MutualScoring',

@@ -255,13 +255,16 @@ def test_jitter_reaches_the_image_once_and_the_patch_apart():
 @given(
     size=SIZES,
     seed=st.integers(0, 2**31),
+    grey=st.booleans(),
     amounts=st.tuples(
         *[st.sampled_from([0.0, 0.1, 0.7, (0.2, 2.5)])] * 3,
         st.sampled_from([0.0, 0.1, (-0.5, 0.5)]),
     ),
 )
-def test_the_fast_jitter_is_the_slow_one(size, seed, amounts):
+def test_the_fast_jitter_is_the_slow_one(size, seed, grey, amounts):
     image = noise(*size, seed % 100)
+    if grey:
+        image = np.repeat(image[..., :1], 3, axis=2)
     before = image.copy()
     np.random.seed(seed)
     slow = ColorJitter(*amounts, backend='cv2').transform({'img': image})

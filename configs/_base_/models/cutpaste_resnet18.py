@@ -1,7 +1,7 @@
 # trained by tools/train.py; tools/one_class.py gives its backbone to the
 # detector
 data_preprocessor = dict(
-    type='mmpretrain.SelfSupDataPreprocessor',
+    type='mmcvgssl.InPlaceSelfSupDataPreprocessor',
     mean=[123.675, 116.28, 103.53],
     std=[58.395, 57.12, 57.375],
     to_rgb=True,

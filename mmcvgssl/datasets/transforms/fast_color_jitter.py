@@ -11,6 +11,7 @@ from mmpretrain.datasets.transforms import ColorJitter
 
 from mmcvgssl.registry import TRANSFORMS
 
+COLOUR = (2, 3)  # saturation and hue among the steps
 LEVELS = np.arange(256, dtype=np.uint8)[None]  # [1, 256]
 
 
@@ -48,11 +49,14 @@ class FastColorJitter(ColorJitter):
     def jitter(self, image: np.ndarray) -> np.ndarray:
         """Return a BGR uint8 image [H, W, 3] with other colours."""
         order, *amounts = self._rand_params()
+        blue, green, red = cv2.split(image)
+        grey = np.array_equal(blue, green) and np.array_equal(green, red)
+        changed = blue if grey else image
         steps = (_brightness, _contrast, _saturation, _hue)
         for i in order:
-            if amounts[i] is not None:
-                image = steps[i](image, amounts[i])
-        return image
+            if amounts[i] is not None and not (grey and i in COLOUR):
+                changed = steps[i](changed, amounts[i])
+        return cv2.merge([changed] * 3) if grey else changed
 
 
 def jitter_of(amount: float | Mapping) -> FastColorJitter:
@@ -68,7 +72,9 @@ def _brightness(image: np.ndarray, factor: float) -> np.ndarray:
 
 
 def _contrast(image: np.ndarray, factor: float) -> np.ndarray:
-    grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
+    grey = image
+    if image.ndim == 3:
+        grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
     mean = np.full_like(LEVELS, round(float(grey.mean())), dtype=np.float32)
     table = cv2.addWeighted(
         LEVELS.astype(np.float32), factor, mean, 1 - factor, 0
