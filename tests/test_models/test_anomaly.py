@@ -474,6 +474,29 @@ def test_calibration_puts_quantiles_where_it_says():
     assert far[0] < far[1] < 1
 
 
+def test_calibration_with_a_floor_is_zero_below_it():
+    torch.manual_seed(0)
+    maps, scores = torch.randn(50, 8, 8) * 7 + 100, torch.rand(50)
+    curve, plain = Calibration(0.95, floor=0.6), Calibration(0.95)
+    for each in (curve, plain):
+        each.fit([(maps, scores)])
+    marks = np.quantile(maps.numpy(), [0.1, 0.6, 0.95])
+    marks = torch.tensor(marks, dtype=torch.float32)
+    torch.testing.assert_close(
+        curve(marks, scores)[0],
+        torch.tensor([0, 0, 0.5]),
+        atol=1e-4,
+        rtol=0,
+    )
+    done, done_scores = curve(maps, scores)
+    assert float((done == 0).float().mean()) == pytest.approx(0.6, abs=0.01)
+    order = maps.flatten().argsort()
+    assert (done.flatten()[order].diff() >= 0).all()
+    assert done.max() < 1
+    # image scores keep their order below the median, too
+    assert torch.equal(done_scores, plain(maps, scores)[1])
+
+
 def test_calibration_of_values_that_do_not_vary():
     curve = Calibration()
     curve.fit([(torch.full((2, 3, 3), 5.0), torch.full((2,), 5.0))])
@@ -500,6 +523,8 @@ def test_calibration_of_values_that_do_not_vary():
         (lambda: MutualScoring(LocalTeacher(), neighbourhoods=()), 'one'),
         (lambda: MapEnsemble([]), 'members'),
         (lambda: Calibration(quantile=0.4), 'quantile'),
+        (lambda: Calibration(floor=0.99), 'floor'),
+        (lambda: Calibration(floor=0), 'floor'),
         (
             lambda: PatchMemory(LocalTeacher(), calibration={'holdout': 1}),
             'holdout',

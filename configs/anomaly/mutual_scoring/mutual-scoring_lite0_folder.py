@@ -3,3 +3,6 @@ _base_ = [
     '../../_base_/datasets/one_class_folder.py',
     '../../_base_/anomaly_runtime.py',
 ]
+
+# maps that are zero where nothing stands out, for what learns from them
+model = dict(calibration=dict(floor=0.5))

@@ -21,18 +21,29 @@ class Calibration(nn.Module):
 
     Args:
         quantile: Of the values that becomes 0.5, in (0.5, 1).
+        floor: Quantile of the patches up to which a map is 0, between 0 and
+            ``quantile``; the curve then starts there. What learns from the
+            shape of maps (AGBP) needs this of distances, which hardly differ
+            from a constant.
     """
 
     centre: Tensor
     slope: Tensor
 
-    def __init__(self, quantile: float = 0.99) -> None:
+    def __init__(
+        self, quantile: float = 0.99, floor: float | None = None
+    ) -> None:
         super().__init__()
         if not 0.5 < quantile < 1:
             raise ValueError(
                 f'calibration.quantile is between 0.5 and 1, got {quantile}'
             )
-        self.quantile = quantile
+        if floor is not None and not 0 < floor < quantile:
+            raise ValueError(
+                f'calibration.floor is between 0 and quantile ({quantile}), '
+                f'got {floor}'
+            )
+        self.quantile, self.floor = quantile, floor
         self.register_buffer('centre', torch.zeros(2))
         self.register_buffer('slope', torch.zeros(2))  # 0: not fitted
 
@@ -57,21 +68,23 @@ class Calibration(nn.Module):
                 step *= 2
         for i, values in enumerate((torch.cat(patches), torch.cat(scores))):
             ordered = values.double().sort().values
-            median = _at(ordered, 0.5)
+            floored = i == 0 and self.floor is not None
+            low = _at(ordered, self.floor if floored else 0.5)
             high = _at(ordered, self.quantile)
             # values that hardly vary still give a curve
-            width = max(high - median, 1e-6 * max(abs(high), 1e-6))
+            width = max(high - low, 1e-6 * max(abs(high), 1e-6))
             self.centre[i] = high
             self.slope[i] = 1 / width
 
     def forward(self, maps: Tensor, scores: Tensor) -> tuple[Tensor, Tensor]:
-        """Map raw maps [N, h, w] and scores [N] to (0, 1)."""
+        """Map raw maps [N, h, w] and scores [N] to [0, 1)."""
         at_maps = self.slope[0] * (maps - self.centre[0])
         at_scores = self.slope[1] * (scores - self.centre[1])
-        return (
-            (1 + F.softsign(at_maps)) / 2,
-            (1 + F.softsign(at_scores)) / 2,
-        )
+        if self.floor is None:
+            calibrated = (1 + F.softsign(at_maps)) / 2
+        else:
+            calibrated = F.softsign((1 + at_maps).clamp(min=0))
+        return calibrated, (1 + F.softsign(at_scores)) / 2
 
 
 def _at(ordered: Tensor, quantile: float) -> float:
