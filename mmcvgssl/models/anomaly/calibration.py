@@ -68,8 +68,8 @@ class Calibration(nn.Module):
                 step *= 2
         for i, values in enumerate((torch.cat(patches), torch.cat(scores))):
             ordered = values.double().sort().values
-            floored = i == 0 and self.floor is not None
-            low = _at(ordered, self.floor if floored else 0.5)
+            # scores have no floor: below the median, too, they have an order
+            low = _at(ordered, (i == 0 and self.floor) or 0.5)
             high = _at(ordered, self.quantile)
             # values that hardly vary still give a curve
             width = max(high - low, 1e-6 * max(abs(high), 1e-6))
