@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 
@@ -28,3 +29,25 @@ def evenly(n: int, most: int) -> list[int]:
     if count < 2:
         return list(range(count))
     return [round(i * last / (count - 1)) for i in range(count)]
+
+
+def files_below(
+    folder: str | Path, _above: tuple[str, ...] = ()
+) -> Iterator[Path]:
+    """Find files in any nesting, through links, too, but not hidden ones.
+
+    A link back to a folder that it stands in is not followed; there are none
+    in a folder that does not exist.
+    """
+    real = os.path.realpath(folder)
+    if not os.path.isdir(real) or any(
+        Path(place).is_relative_to(real) for place in _above
+    ):
+        return
+    for entry in os.scandir(folder):
+        if entry.name.startswith('.'):
+            continue
+        if entry.is_dir():
+            yield from files_below(entry.path, (*_above, real))
+        elif entry.is_file():
+            yield Path(entry.path)

@@ -6,6 +6,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from mmcvgssl.datasets.surface_images import EXTENSIONS
+from mmcvgssl.utils import files_below
 
 # Of a folder, in error messages.
 LINES = 36
@@ -25,12 +26,10 @@ def images_below(
     """
     found = []
     base, skip = folder.resolve(), [path.resolve() for path in skip]
-    for path in folder.rglob('*'):
+    for path in files_below(folder):
+        if path.suffix.lower() not in extensions:
+            continue
         inner = path.relative_to(folder)
-        if any(part.startswith('.') for part in inner.parts):
-            continue
-        if path.suffix.lower() not in extensions or not path.is_file():
-            continue
         if not any((base / inner).is_relative_to(s) for s in skip):
             found.append(inner.as_posix())
     return sorted(found)

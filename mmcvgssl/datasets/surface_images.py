@@ -14,6 +14,7 @@ from mmpretrain.datasets import CustomDataset
 
 from mmcvgssl.datasets.transforms import UnreadableImageError, read_image
 from mmcvgssl.registry import DATASETS
+from mmcvgssl.utils import files_below
 
 EXTENSIONS = (
     '.jpg',
@@ -202,8 +203,8 @@ class SurfaceImages(CustomDataset):
         root = Path(self.img_prefix or self.data_root)
         return sorted(
             path
-            for path in root.rglob('*')
-            if path.suffix.lower() in self.extensions and path.is_file()
+            for path in files_below(root)
+            if path.suffix.lower() in self.extensions
         )
 
     def _check_paths(self) -> None:

@@ -30,6 +30,7 @@ from mmcvgssl.datasets.preparation.voc import (
     read_voc,
     to_coco,
 )
+from mmcvgssl.utils import files_below
 
 LAYOUT = """\
   images/crazing_1.jpg ... images/scratches_300.jpg
@@ -110,7 +111,11 @@ def read_neu_det(root: Path) -> dict[str, Boxes]:
         )
     images, notes = homes['images'], homes['annotations']
     paths = {PurePosixPath(p).stem: p for p in images_below(images)}
-    files = {path.stem: path for path in sorted(notes.rglob('*.xml'))}
+    files = {
+        path.stem: path
+        for path in files_below(notes)
+        if path.suffix.lower() == '.xml'
+    }
     alone = sorted(set(paths) ^ set(files))
     if alone or not paths:
         count = f'{len(alone)} images or annotations without the other'
