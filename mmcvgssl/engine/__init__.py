@@ -3,6 +3,7 @@
 from mmcvgssl.engine.allocator import keep_freed_memory
 from mmcvgssl.engine.anomaly_fit_hook import AnomalyFitHook
 from mmcvgssl.engine.autocast_optim_wrapper import AutocastOptimWrapper
+from mmcvgssl.engine.channels_last_hook import ChannelsLastHook
 from mmcvgssl.engine.epoch_seed_hook import EpochSeedHook
 from mmcvgssl.engine.fit_checkpoint_hook import FitCheckpointHook
 from mmcvgssl.engine.invalid_loss_hook import (
@@ -17,6 +18,7 @@ from mmcvgssl.engine.views_val_loop import ViewsValLoop
 __all__ = [
     'AnomalyFitHook',
     'AutocastOptimWrapper',
+    'ChannelsLastHook',
     'EpochSeedHook',
     'FitCheckpointHook',
     'InvalidLossError',

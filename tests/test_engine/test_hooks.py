@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from mmcvgssl.engine import (
+    ChannelsLastHook,
     EpochSeedHook,
     InvalidLossError,
     InvalidLossHook,
@@ -125,3 +126,27 @@ def test_spoilt_weights_are_not_saved(tmp_path):
     text = str(caught.value)
     assert '(weight) at iteration 42 of epoch 3' in text
     assert 'epoch_2.pth' in text
+
+
+def test_channels_last_changes_the_layout_and_nothing_else():
+    torch.manual_seed(0)
+    model = torch.nn.Sequential(
+        torch.nn.Conv2d(3, 8, 3), torch.nn.BatchNorm2d(8), torch.nn.SiLU()
+    ).double()
+    inputs = torch.randn(2, 3, 9, 7, dtype=torch.float64)
+    parameters = list(model.parameters())
+    state = {k: v.clone() for k, v in model.state_dict().items()}
+    before = model(inputs)
+    model.load_state_dict(state)
+    assert before.is_contiguous()
+
+    ChannelsLastHook().before_run(SimpleNamespace(model=model))
+    # an optimizer made before still holds the weights
+    assert all(
+        a is b for a, b in zip(parameters, model.parameters(), strict=True)
+    )
+    for name, value in model.state_dict().items():
+        assert torch.equal(value, state[name]), name
+    after = model(inputs)
+    assert after.is_contiguous(memory_format=torch.channels_last)
+    torch.testing.assert_close(after, before)

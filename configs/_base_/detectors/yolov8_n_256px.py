@@ -26,12 +26,16 @@ train_dataloader = dict(
 val_dataloader = dict(batch_size=16, dataset=dict(pipeline=test_pipeline))
 test_dataloader = val_dataloader
 
-custom_hooks = _base_.custom_hooks
+custom_hooks = [
+    *_base_.custom_hooks,
+    dict(type='mmcvgssl.ChannelsLastHook'),
+]
 custom_hooks[1].switch_epoch = max_epochs - 10
 custom_hooks[1].switch_pipeline = train_pipeline_stage2
 default_hooks = dict(
     logger=dict(interval=10),
-    param_scheduler=dict(max_epochs=max_epochs),
+    # the host's 1,000 outlast a short training
+    param_scheduler=dict(max_epochs=max_epochs, warmup_mim_iter=100),
     checkpoint=dict(interval=50),
 )
 train_cfg = dict(

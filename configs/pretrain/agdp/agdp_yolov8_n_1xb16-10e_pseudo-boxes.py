@@ -24,7 +24,7 @@ test_cfg = None
 custom_hooks = _base_.custom_hooks
 custom_hooks[1].switch_epoch = 8
 default_hooks = dict(
-    param_scheduler=dict(max_epochs=10, warmup_mim_iter=100),
+    param_scheduler=dict(max_epochs=10),
     checkpoint=dict(interval=5, save_best=None),
 )
 train_cfg = dict(max_epochs=10, dynamic_intervals=None)
