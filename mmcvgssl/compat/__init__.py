@@ -8,6 +8,7 @@ from .hosts import explain_missing_hosts, missing_extras, require
 from .import_hook import after_import
 from .mmyolo import accept_newer_mmcv
 from .packages import spare_pkg_resources
+from .quiet_hosts import quieten_hosts
 
 _installed = False
 
@@ -23,6 +24,7 @@ def install() -> None:
     provide_ext()
     accept_newer_mmcv()
     spare_pkg_resources()
+    quieten_hosts()
     after_import('mmengine.config.utils', add_config_scope)
     explain_missing_hosts()
     _protect_loading()

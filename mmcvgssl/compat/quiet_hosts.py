@@ -1,0 +1,34 @@
+"""The hosts print notes of level DEBUG on import, asked for or not."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from types import ModuleType
+
+from .import_hook import around_import
+
+
+@contextmanager
+def _without_debug(module: ModuleType) -> Iterator[None]:
+    """Keep ``print_log`` from printing them in the block."""
+    held = vars(import_module('mmengine.logging'))
+    print_log = held['print_log']
+
+    def print_notes(msg, logger=None, level=logging.INFO) -> None:
+        if logger is not None or level > logging.DEBUG:
+            print_log(msg, logger, level)
+
+    held['print_log'] = print_notes
+    try:
+        yield
+    finally:
+        held['print_log'] = print_log
+
+
+def quieten_hosts() -> None:
+    """Import mmpretrain's and mmdet's data sets without such notes."""
+    for name in ('mmpretrain.datasets', 'mmdet.datasets'):
+        around_import(name, _without_debug)
