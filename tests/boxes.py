@@ -66,7 +66,8 @@ def write_surfaces(root: Path, count: int = 6) -> Path:
         np.save(maps / f'{i}.npy', heat.astype(np.float32))
         names.append(f'{i}.png')
     text = ''.join(f'{name}\n' for name in names)
-    (lists / 'train_unlabelled.txt').write_text(text)
+    for name in ('train_unlabelled.txt', 'detection_unlabelled.txt'):
+        (lists / name).write_text(text)
     labelled = ''.join(f'{n} {i % 3}\n' for i, n in enumerate(names))
     (lists / 'train.txt').write_text(labelled)
     return root

@@ -57,8 +57,8 @@ def test_a_recipe_is_what_its_name_says(path):
     assert cfg.auto_scale_lr.base_batch_size == batch
     assert cfg.train_cfg.max_epochs == epochs
     assert cfg.param_scheduler[-1].get('end', epochs) == epochs
-    root = {'folder': 'images'}.get(said['data'], 'neu_det')
-    assert cfg.data_root == f'data/{root}'
+    roots = {'folder': 'images', 'magnetic-tile': 'magnetic_tile'}
+    assert cfg.data_root == f'data/{roots.get(said["data"], "neu_det")}'
     if int(said['gpus']) == 1:  # for CPUs
         # nothing has been learnt that could be kept
         assert cfg.model.backbone.frozen_stages == -1

@@ -345,6 +345,19 @@ def test_a_file_is_plain_tensors_and_text(tmp_path):
 # backbones
 
 
+@pytest.mark.parametrize('keep', [True, False])
+def test_batch_norms_can_keep_their_statistics(keep):
+    net = TimmBackbone('test_resnet', norm_eval=keep).train()
+    start = {name: each.clone() for name, each in net.named_buffers()}
+    net(torch.randn(2, 3, 32, 32))[0].sum().backward()
+    means = [n for n in start if n.endswith('running_mean')]
+    same = [bool((start[n] == net.get_buffer(n)).all()) for n in means]
+    assert means
+    assert all(same) if keep else not any(same)
+    assert net.training
+    assert all(p.grad is not None for p in net.parameters())
+
+
 def test_timm_backbone_is_the_teacher(tmp_path):
     net = TimmBackbone('tf_efficientnet_lite0', 'package:efficientnet-lite0')
     before = net.timm_model.conv_head.weight.clone()

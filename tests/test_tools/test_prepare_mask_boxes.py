@@ -37,6 +37,10 @@ def test_defects_are_divided_with_their_boxes(tmp_path):
     names = [{i['file_name'] for i in part['images']} for part in held]
     assert names[0]
     assert not names[0] & names[1]
+    unlabelled = (prepared.out / 'detection_unlabelled.txt').read_text()
+    assert set(unlabelled.split()) == names[0] | {
+        path for path, _ in prepared.splits['train']
+    }
     classes = [c['name'] for c in held[0]['categories']]
     assert classes == sorted(classes)
     for part in held:

@@ -31,6 +31,7 @@ from mmcvgssl.datasets.preparation.voc import to_coco
 
 GOOD_FOLDER = 'MT_Free'
 BOXES = ('defects_train.json', 'defects_test.json')
+UNLABELLED = 'detection_unlabelled.txt'
 FIXED = {'train': 'train_good.txt', 'test': 'test.txt'}
 
 
@@ -53,7 +54,9 @@ def prepare_magnetic_tile(
             default ``root``, if they are there.
         test_fraction: Of the good images, where no split is fixed, and of
             each defect in ``defects_train.json`` and ``defects_test.json``,
-            boxes around the masks for detectors.
+            boxes around the masks for detectors. Detectors may be pretrained
+            on ``detection_unlabelled.txt``: good and defective images that
+            none of them is tested on.
         seed: Of the draws.
 
     Raises:
@@ -92,10 +95,10 @@ def prepare_magnetic_tile(
         f'{len(found["images"])} defective images'
         for name, found in held.items()
     ]
-    return write_annotations(
-        Prepared(root, out, CLASSES, items, notes),
-        {name: [json.dumps(found)] for name, found in held.items()},
-    )
+    defective = [image['file_name'] for image in held[BOXES[0]]['images']]
+    more = {name: [json.dumps(found)] for name, found in held.items()}
+    more[UNLABELLED] = [path for path, _ in items['train']] + defective
+    return write_annotations(Prepared(root, out, CLASSES, items, notes), more)
 
 
 def _boxes(

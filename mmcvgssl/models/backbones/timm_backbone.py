@@ -5,6 +5,7 @@ from __future__ import annotations
 import timm
 from mmpretrain.models.backbones import TIMMBackbone
 from torch import Tensor
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from mmcvgssl.models.teachers.weights import (
     WeightsError,
@@ -25,6 +26,7 @@ class TimmBackbone(TIMMBackbone):
         model_name: Name that ``timm.create_model`` knows.
         weights: ``'package:<name>'`` as of :class:`TimmTeacher`, or a file
             with timm's names; loaded by ``init_weights``. None: random.
+        norm_eval: Keep the statistics of batch norms while training.
         **kwargs: Of ``TIMMBackbone``.
 
     Raises:
@@ -34,10 +36,15 @@ class TimmBackbone(TIMMBackbone):
     """
 
     def __init__(
-        self, model_name: str, weights: str | None = None, **kwargs
+        self,
+        model_name: str,
+        weights: str | None = None,
+        norm_eval: bool = False,
+        **kwargs,
     ) -> None:
         super().__init__(model_name, **kwargs)
         self.model_name, self.weights = model_name, weights
+        self.norm_eval = norm_eval
 
     def init_weights(self) -> None:
         """Load the weights, if any are named."""
@@ -55,6 +62,15 @@ class TimmBackbone(TIMMBackbone):
                 f'{self.model_name}\n{report.summary()}'
             )
         self.timm_model.load_state_dict(state, strict=False)
+
+    def train(self, mode: bool = True) -> TimmBackbone:
+        """Set the mode; batch norms may stay in evaluation."""
+        super().train(mode)
+        if self.norm_eval:
+            for module in self.modules():
+                if isinstance(module, _BatchNorm):
+                    module.eval()
+        return self
 
     def _state(self, weights: str) -> dict[str, Tensor]:
         if not weights.startswith(PACKAGE):
