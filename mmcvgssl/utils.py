@@ -7,6 +7,8 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from PIL import ExifTags, Image
+
 
 def atomic_write(path: str | Path, data: bytes) -> None:
     """Write a file whole or not at all; parent folders are made."""
@@ -51,3 +53,19 @@ def files_below(
             yield from files_below(entry.path, (*_above, real))
         elif entry.is_file():
             yield Path(entry.path)
+
+
+def upright_size(file: str | Path) -> tuple[int, int]:
+    """Return width and height of an image as it is loaded, by its header.
+
+    Raises:
+        OSError: If it has none.
+    """
+    with Image.open(file) as image:
+        width, height = image.size
+        orientation = 1
+        # a PNG is decoded to look for what stands behind its pixels
+        if image.format != 'PNG' or 'exif' in image.info:
+            orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
+    # lies on its side
+    return (height, width) if orientation in (5, 6, 7, 8) else (width, height)

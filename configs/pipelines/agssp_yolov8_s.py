@@ -6,11 +6,20 @@ stages = dict(
         config='mmcvgssl::anomaly/mutual_scoring/'
         'mutual-scoring_lite0_folder.py',
     ),
-    boxes=dict(tool='maps_to_boxes', config='maps', arguments=dict()),
+    boxes=dict(
+        tool='maps_to_boxes',
+        config='maps',
+        # of images that could not be read
+        arguments=dict(allow_missing=True),
+    ),
     agbp=dict(
         tool='train',
         config='mmcvgssl::pretrain/agbp/agbp_csp-s_1xb32-100e_folder.py',
-        options=dict(maps='{maps}', **data),
+        options={
+            'maps': '{maps}',
+            'train_dataloader.dataset.allow_missing': True,
+            **data,
+        },
     ),
     agdp=dict(
         tool='train',

@@ -10,12 +10,12 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
-from PIL import ExifTags, Image
 
 from mmcvgssl.apis.make_maps import list_images
 from mmcvgssl.datasets.preparation.images import images_below
 from mmcvgssl.datasets.transforms import UnreadableImageError
 from mmcvgssl.engine.map_writer_hook import MANIFEST, SETTINGS
+from mmcvgssl.utils import upright_size
 
 _MAKE = 'make the maps with tools/make_maps.py'
 
@@ -245,15 +245,9 @@ def check_size(file: Path, size: tuple[int, int]) -> None:
         MapError: If they differ.
     """
     try:
-        with Image.open(file) as image:
-            width, height = image.size
-            if (height, width) == size:
-                return
-            orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
+        width, height = upright_size(file)
     except Exception as error:
         raise UnreadableImageError(f'{file}: {error}') from error
-    if orientation in (5, 6, 7, 8):  # lies on its side
-        width, height = height, width
     if (height, width) != size:
         raise MapError(
             f'{file} has {height} x {width} pixels, its map was made of '

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
+from mmcvgssl.utils import upright_size
 
 _SHOWN = 20  # of one kind, in an error's message
 _SLACK = 1.0  # pixels that a rounded box may stick out
@@ -97,15 +98,23 @@ def check_coco(
     for part in ('images', 'annotations', 'categories'):
         for key in _repeated(entry['id'] for entry in held[part]):
             problem(f'ids that stand twice in {part}', f'id {key}')
-    for name in _repeated(image['file_name'] for image in held['images']):
+    for name in _repeated(
+        os.path.normpath(image['file_name']) for image in held['images']
+    ):
         problem('images that stand twice', name)
     names = {c['id']: str(c['name']) for c in held['categories']}
+    for name in _repeated(str(c['name']) for c in held['categories']):
+        problem('names of categories that stand twice', name)
     for name in classes or ():
         if name not in names.values():
             problem(
                 'classes of the config that the file has not',
                 f'{name!r}; it has {", ".join(names.values())}',
             )
+    # detectors count classes in the file's order, whatever the config's
+    listed = [name for name in names.values() if name in (classes or ())]
+    if set(listed) == set(classes or ()) and listed != list(classes or ()):
+        problem('classes in another order', f'the file has {tuple(listed)}')
     known = {image['id']: image for image in held['images']}
     for entry in held['annotations']:
         for kind, line in _box_problems(entry, known, names, classes):
@@ -199,8 +208,14 @@ def _box_problems(
         yield 'boxes that are not [x, y, width, height]', f'{box}'
         return
     x, y, w, h = box
+    if not isinstance(entry.get('area'), (int, float)):
+        yield 'boxes without the key area', 'width times height will do'
+    elif entry['area'] <= 0:
+        yield 'boxes without an area', f'area {entry["area"]}'
     if w <= 0 or h <= 0:
         yield 'boxes without an area', f'{box}'
+    elif min(w, h) < 1:
+        yield 'boxes thinner than a pixel', f'{box}'
     elif image is not None and {'width', 'height'} <= image.keys():
         width, height = image['width'], image['height']
         if (
@@ -224,8 +239,7 @@ def _file_problems(
         yield 'missing images', f'{path}'
     elif sizes:
         try:
-            with Image.open(path) as opened:
-                size = opened.size
+            size = upright_size(path)
         except OSError as error:
             yield 'images that cannot be read', f'{path}: {error}'
             return

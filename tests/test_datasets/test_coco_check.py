@@ -4,6 +4,7 @@ import copy
 import json
 
 import pytest
+from PIL import ExifTags, Image
 
 from mmcvgssl.apis.annotations import check_annotations, coco_sets
 from mmcvgssl.datasets.coco_check import (
@@ -105,6 +106,33 @@ def test_a_clean_file_has_no_problems(good, tmp_path):
             'images without width and height',
             'image 5: 5.png',
         ),
+        (
+            lambda h: h['images'].append(
+                {**h['images'][4], 'id': 9, 'file_name': './4.png'}
+            ),
+            'images that stand twice',
+            '4.png',
+        ),
+        (
+            lambda h: h['annotations'][3].pop('area'),
+            'boxes without the key area',
+            'annotation 3: width times height',
+        ),
+        (
+            lambda h: h['annotations'][3].update(area=0),
+            'boxes without an area',
+            'annotation 3: area 0',
+        ),
+        (
+            lambda h: h['annotations'][3].update(bbox=[1, 2, 0.5, 4]),
+            'boxes thinner than a pixel',
+            'annotation 3: [1, 2, 0.5, 4]',
+        ),
+        (
+            lambda h: h['categories'][0].update(name='chip'),
+            'names of categories that stand twice',
+            'chip',
+        ),
         (lambda h: h['annotations'].clear(), 'no boxes at all', '--margin'),
     ],
 )
@@ -140,6 +168,36 @@ def test_a_rounded_box_may_stick_out_by_a_pixel(good, tmp_path):
         lambda h: h['annotations'][0].update(bbox=[100, 20, 28.9, 40]),
     )
     assert not check_coco(good, tmp_path).problems
+
+
+def test_classes_count_in_the_files_order(good, tmp_path):
+    found = check_coco(good, tmp_path, ('chip', 'dent'))
+    (line,) = found.problems['classes in another order']
+    assert "('dent', 'chip')" in line
+    change(good, lambda h: h['categories'].insert(1, {'id': 9, 'name': 'x'}))
+    assert not check_coco(good, tmp_path, ('dent', 'chip')).problems
+
+
+def test_an_image_on_its_side_has_the_size_that_is_loaded(good, tmp_path):
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    image = Image.new('L', (40, 128))
+    for i, kind in ((0, 'jpg'), (1, 'png')):
+        image.save(tmp_path / f'side.{kind}', exif=exif)
+        change(
+            good,
+            lambda h, i=i, k=kind: h['images'][i].update(
+                file_name=f'side.{k}', width=128, height=40
+            ),
+        )
+    change(
+        good, lambda h: [a.update(bbox=[1, 1, 9, 9]) for a in h['annotations']]
+    )
+    assert not check_coco(good, tmp_path, sizes=True).problems
+    change(good, lambda h: h['images'][0].update(width=40, height=128))
+    found = check_coco(good, tmp_path, sizes=True)
+    (line,) = found.problems['images of another size']
+    assert 'side.jpg has 128 x 40 pixels' in line
 
 
 def test_unreadable_image_is_named(good, tmp_path):

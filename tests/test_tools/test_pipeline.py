@@ -131,6 +131,9 @@ def finish(pipeline, *names) -> None:
 @pytest.mark.parametrize('path', RECIPES, ids=lambda p: p.stem)
 def test_shipped_pipelines_are_complete(path, images, tmp_path):
     cfg = load_config(path)
+    for name in ('agbp', 'finetune'):
+        batch = {'train_dataloader.batch_size': 4}
+        cfg.stages[name].options.update(batch)
     pipeline = Pipeline(cfg, labelled(images), tmp_path)
     assert states(pipeline) == dict.fromkeys(STAGES, RUN)
     for stage in read_stages(cfg).values():
@@ -154,6 +157,44 @@ def test_test_images_are_kept_out_of_all_training(images):
         found = [box['category_id'] for box in part['annotations']]
         assert sorted(found) == [5, 5, 6, 6]
     assert labelled(images).digests() == inputs.digests()
+
+
+def test_paths_are_compared_however_they_are_spelled(images, tmp_path):
+    held = json.loads((images / 'labels.json').read_text())
+    held['images'][0]['file_name'] = f'./{held["images"][0]["file_name"]}'
+    held['images'][1]['file_name'] = str(
+        images / held['images'][1]['file_name']
+    )
+    other = tmp_path / 'labels.json'
+    other.write_text(json.dumps(held))
+    inputs = read_inputs(images, other)
+    assert inputs.files() == labelled(images).files()
+    listed = tmp_path / 'images.txt'
+    listed.write_text(''.join(f'./{path}\n' for path in inputs.images))
+    assert read_inputs(listed, root=images).images == inputs.images
+
+
+def test_options_do_not_undo_each_other(images, tmp_path):
+    options = {
+        'stages.finetune.options.train_dataloader.batch_size': 3,
+        'stages.agbp.options.train_dataloader.batch_size': 4,
+    }
+    pipeline = Pipeline(load_config(CPU, options), labelled(images), tmp_path)
+    stage = pipeline.stages['finetune']
+    train = build_config(stage.config, stage.options).train_dataloader
+    assert train.batch_size == 3
+    assert train.dataset.data_root == '{root}'
+    assert train.dataset.ann_file == '{labels_train}'
+
+
+def test_a_batch_larger_than_the_data_is_refused_at_once(images, tmp_path):
+    key = 'stages.agbp.options.train_dataloader.batch_size'
+    cfg = load_config(CPU, {key: 4})
+    with pytest.raises(ValueError, match='stage finetune takes batches of 16'):
+        Pipeline(cfg, labelled(images), tmp_path)
+    Pipeline(cfg, read_inputs(images), tmp_path)
+    with pytest.raises(ValueError, match=f'{key}=12'):
+        Pipeline(load_config(CPU), read_inputs(images), tmp_path, 2)
 
 
 def test_own_pictures_are_no_inputs(images, tmp_path):
@@ -203,6 +244,21 @@ def test_a_changed_image_or_label_is_noticed(images, tiny, tmp_path):
     found = states(Pipeline(cfg, inputs, tmp_path / 'work'))
     assert [found[name] for name in STAGES[:4]] == [UP_TO_DATE] * 4
     assert found['test'] == RUN  # of the box itself, or of what learned it
+    # what is tested on does not touch what is learned
+    for name in ('16', '17', '18', '19', '20', '21', '22', '23'):
+        path = f'{"ab"[int(name) % 2]}/{name}.png'
+        start = (images / path).stat().st_mtime_ns
+        os.utime(images / path, (1, 1))
+        again = Pipeline(cfg, labelled(images), tmp_path / 'work')
+        os.utime(images / path, ns=(start, start))
+        found = states(again)
+        tested = [i['file_name'] for i in again.inputs.test['images']]
+        changed = STAGES[-1:] if path in tested else STAGES
+        assert [n for n in STAGES if found[n] == RUN] == changed
+    cfg.stages.finetune.options['test_dataloader.batch_size'] = 3
+    found = states(Pipeline(cfg, labelled(images), tmp_path / 'work'))
+    assert [n for n in STAGES if found[n] == RUN] == ['test']
+    del cfg.stages.finetune.options['test_dataloader.batch_size']
     os.utime(images / 'a/00.png', (1, 1))
     found = states(Pipeline(cfg, labelled(images), tmp_path / 'work'))
     assert set(found.values()) == {RUN}
@@ -215,6 +271,19 @@ def test_without_labels_the_detector_is_pretrained_alone(
     found = states(pipeline)
     assert [found[name] for name in STAGES] == [RUN] * 4 + [LEFT_OUT] * 2
     assert 'finetune: left out (no labels)' in pipeline.describe()
+
+
+def test_a_work_dir_can_be_moved(images, tiny, tmp_path):
+    cfg, inputs = load_config(tiny), labelled(images)
+    finish(Pipeline(cfg, inputs, tmp_path / 'old'), *STAGES)
+    (tmp_path / 'old').rename(tmp_path / 'new')
+    pipeline = Pipeline(cfg, inputs, tmp_path / 'new')
+    assert set(states(pipeline).values()) == {UP_TO_DATE}
+    found = pipeline.plan['agbp'].output
+    assert found == str(pipeline.plan['agbp'].folder / 'epoch_1.pth')
+    (pipeline.plan['agbp'].folder / 'epoch_1.pth').unlink()
+    with pytest.raises(FileNotFoundError, match='no checkpoint any more'):
+        pipeline.describe()
 
 
 def test_stages_are_chosen(images, tiny, tmp_path):
@@ -267,6 +336,10 @@ def test_bad_inputs_are_refused(images, tmp_path):
 
 def test_killed_resumed_and_rerun(images, tiny, tmp_path, process):
     work_dir = tmp_path / 'work'
+    root = tmp_path / 'images'
+    shutil.copytree(images, root)
+    (root / 'a/02.png').write_bytes(b'broken')  # costs this image alone
+    images = root
     command = [
         *(sys.executable, ROOT / 'tools/pipeline.py', tiny),
         *('--images', images, '--labels', images / 'labels.json'),

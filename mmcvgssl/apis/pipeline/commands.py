@@ -34,7 +34,9 @@ def command(
         words += [places['images'], *images, '--out', planned.output]
         words += ['--preview', str(folder / 'preview')]
         for key, value in fill(stage.arguments, places).items():
-            words += [f'--{key.replace("_", "-")}', str(value)]
+            if value is not False:
+                words += [f'--{key.replace("_", "-")}']
+                words += [] if value is True else [str(value)]
         return words
     if stage.tool == 'make_maps':
         words = [tool, config, '--images', places['images'], *images]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,10 +61,15 @@ class Inputs:
         found = {
             name: hashlib.sha256(data) for name, data in self.files().items()
         }
-        for path in self.images:
-            stat = (self.root / path).stat()
-            note = f'{stat.st_size} {stat.st_mtime_ns}\n'
-            found[IMAGES].update(note.encode())
+        listed = {IMAGES: self.images}
+        for name, held in ((TRAIN, self.train), (TEST, self.test)):
+            if held is not None:
+                listed[name] = [i['file_name'] for i in held['images']]
+        for name, paths in listed.items():
+            for path in paths:
+                stat = (self.root / path).stat()
+                note = f'{stat.st_size} {stat.st_mtime_ns}\n'
+                found[name].update(note.encode())
         return {name: digest.hexdigest() for name, digest in found.items()}
 
     def write(self, folder: Path) -> None:
@@ -109,6 +115,7 @@ def read_inputs(
             paths = [(shift / path).as_posix() for path in paths]
         home = Path(root)
     home = home.resolve()
+    paths = list(dict.fromkeys(_inner(home, path) for path in paths))
     if skip is not None:
         own = Path(skip).resolve()
         paths = [p for p in paths if own not in (home / p).parents]
@@ -133,7 +140,15 @@ def read_inputs(
 
 def _read(file: str | Path, root: Path) -> dict[str, Any]:
     check_coco(file, root).raise_problems()
-    return json.loads(Path(file).read_text('utf-8'))
+    held = json.loads(Path(file).read_text('utf-8'))
+    for image in held['images']:
+        image['file_name'] = _inner(root, image['file_name'])
+    return held
+
+
+def _inner(root: Path, path: str) -> str:
+    """Spell a path below a folder in one way, so that it can be compared."""
+    return Path(os.path.relpath(root / path, root)).as_posix()
 
 
 def _compare(train: Mapping[str, Any], test: Mapping[str, Any]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,12 @@ from typing import Any
 from mmengine.runner import find_latest_checkpoint
 
 from mmcvgssl.apis.pipeline.inputs import Inputs
-from mmcvgssl.apis.pipeline.stage import INPUTS, Stage, build_config
+from mmcvgssl.apis.pipeline.stage import (
+    INPUTS,
+    Stage,
+    build_config,
+    is_of_test,
+)
 from mmcvgssl.version import __version__
 
 DONE = 'done.json'
@@ -64,12 +69,14 @@ class Planned:
         if self.state != UP_TO_DATE:
             return f'<checkpoint of {self.stage.name}>'
         found = find_latest_checkpoint(str(self.folder))
-        if found is None or not Path(found).is_file():
+        # the note of it holds the place where it was written
+        file = self.folder / Path(found or '').name
+        if found is None or not file.is_file():
             raise FileNotFoundError(
                 f'{self.folder} has no checkpoint any more: remove the '
                 f'folder, and stage {self.stage.name} runs again'
             )
-        return found
+        return str(file)
 
 
 def make_plan(
@@ -91,13 +98,43 @@ def make_plan(
             keys[name] = ''
             plan[name] = Planned(stage, '', work_dir, 'no labels')
             continue
-        used = {place: keys[place] for place in stage.places}
-        keys[name] = _digest(_settings(stage, inputs, used))
+        used = {place: keys[place] for place in stage.learns_from}
+        held = _settings(stage, inputs, used)
+        if stage.tool == 'test':
+            trained = stages[stage.config]
+            held['test'] = _settings(trained, inputs, {}, test=True)
+        keys[name] = _digest(held)
         folder = work_dir / f'{name}-{keys[name]}'
         others = [p for p in work_dir.glob(f'{name}-*') if p != folder]
         reason = 'inputs or settings have changed' if others else ''
         plan[name] = Planned(stage, keys[name], folder, reason)
     return plan
+
+
+def check_batches(
+    stages: Iterable[Stage], inputs: Inputs, processes: int
+) -> None:
+    """Refuse a batch that is larger than a training's data set.
+
+    Raises:
+        ValueError: Names the stage and the option.
+    """
+    for stage in stages:
+        if stage.tool != 'train':
+            continue
+        if 'labels_train' in stage.places:
+            count = len(inputs.train['images']) if inputs.train else None
+        else:
+            count = len(inputs.images) if 'lists' in stage.places else None
+        loader = build_config(stage.config, stage.options).train_dataloader
+        batch = loader.get('batch_size', 1) * processes
+        if count is not None and count < batch:
+            key = f'stages.{stage.name}.options.train_dataloader.batch_size'
+            raise ValueError(
+                f'stage {stage.name} takes batches of {batch} images on '
+                f'{processes} processes, and has {count}: give more, or '
+                f'--cfg-options {key}={max(count // processes, 1)}'
+            )
 
 
 def places(
@@ -114,20 +151,29 @@ def places(
 
 
 def _settings(
-    stage: Stage, inputs: Inputs, used: Mapping[str, str]
+    stage: Stage, inputs: Inputs, used: Mapping[str, str], test: bool = False
 ) -> dict[str, Any]:
-    """Return all that a stage's result depends on, paths of outputs aside."""
+    """Return all that a stage's result depends on, paths of outputs aside.
+
+    Of a training, what its test reads is left out, or is all there is.
+    """
+
+    def own(values: Mapping[str, Any]) -> dict[str, Any]:
+        if stage.tool != 'train':
+            return dict(values)
+        return {k: v for k, v in values.items() if is_of_test(k) == test}
+
     held: dict[str, Any] = {
         'version': __version__,
         'tool': stage.tool,
         'arguments': stage.arguments,
-        'options': stage.options,
+        'options': own(stage.options),
         'used': used,
     }
     if stage.tool in ('make_maps', 'train'):
         classes = inputs.classes if stage.num_classes else ()
         cfg = build_config(stage.config, stage.options, classes)
-        held['config'] = cfg.to_dict()
+        held['config'] = own(cfg.to_dict())
     return held
 
 

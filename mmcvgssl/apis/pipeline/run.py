@@ -21,6 +21,7 @@ from mmcvgssl.apis.pipeline.plan import (
     LISTS,
     UP_TO_DATE,
     Planned,
+    check_batches,
     make_plan,
     places,
 )
@@ -48,7 +49,8 @@ class Pipeline:
         processes: Of each stage that can use several.
 
     Raises:
-        ValueError: If the config or a stage's config is malformed.
+        ValueError: If the config or a stage's config is malformed, or a
+            batch is larger than what is learned from.
         KeyError: If an option is in no config.
         ImportError: If a stage's config needs a package that is missing.
     """
@@ -64,6 +66,7 @@ class Pipeline:
         self.work_dir = Path(work_dir).resolve()
         self.stages = read_stages(cfg)
         self.plan = make_plan(self.stages, inputs, self.work_dir)
+        check_batches(self.stages.values(), inputs, processes)
 
     def describe(self) -> str:
         """Return the plan as text: state and command of every stage."""

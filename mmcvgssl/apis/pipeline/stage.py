@@ -53,8 +53,23 @@ class Stage:
     @property
     def places(self) -> list[str]:
         """What its texts ask for, each once."""
+        return self._asked(self.options)
+
+    @property
+    def learns_from(self) -> list[str]:
+        """Those of its places that its own result depends on.
+
+        A training's detector is no other where it is tested otherwise.
+        """
+        if self.tool != 'train':
+            return self.places
+        return self._asked(
+            {k: v for k, v in self.options.items() if not is_of_test(k)}
+        )
+
+    def _asked(self, options: Mapping[str, Any]) -> list[str]:
         found = []
-        for value in (*self.options.values(), *self.arguments.values()):
+        for value in (*options.values(), *self.arguments.values()):
             found += _PLACE.findall(str(value))
         if self.tool in ('maps_to_boxes', 'test'):
             found.append(self.config)
@@ -70,6 +85,11 @@ class Stage:
     def needs_labels(self) -> bool:
         """Whether it can only run with labels."""
         return any(place.startswith('labels_') for place in self.places)
+
+
+def is_of_test(option: str) -> bool:
+    """Tell whether an option is of the test loop alone."""
+    return option.startswith('test_')
 
 
 def read_stages(cfg: Config) -> dict[str, Stage]:
