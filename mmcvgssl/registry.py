@@ -13,6 +13,9 @@ from mmengine.registry import METRICS as MMENGINE_METRICS
 from mmengine.registry import MODELS as MMENGINE_MODELS
 from mmengine.registry import OPTIM_WRAPPERS as MMENGINE_OPTIM_WRAPPERS
 from mmengine.registry import TRANSFORMS as MMENGINE_TRANSFORMS
+from mmengine.registry import (
+    WEIGHT_INITIALIZERS as MMENGINE_WEIGHT_INITIALIZERS,
+)
 from mmengine.registry import Registry
 
 SCOPE = 'mmcvgssl'
@@ -20,6 +23,12 @@ SCOPE = 'mmcvgssl'
 MODELS = Registry(
     'model',
     parent=MMENGINE_MODELS,
+    scope=SCOPE,
+    locations=['mmcvgssl.models'],
+)
+WEIGHT_INITIALIZERS = Registry(
+    'weight initializer',
+    parent=MMENGINE_WEIGHT_INITIALIZERS,
     scope=SCOPE,
     locations=['mmcvgssl.models'],
 )

@@ -287,12 +287,47 @@ def one_step(cfg: Config, surfaces):
     return {k for k in before if not torch.equal(before[k], after[k])}
 
 
-STEPPED = [p for p in DETECTION if said_by(p)['data'] == 'neu-det']
+STEPPED = {
+    (said_by(p)['detector'], said_by(p)['stage']): p
+    for p in DETECTION
+    if said_by(p)['data'] == 'neu-det'
+}
+OTHERS = [p for p in DETECTION if p not in STEPPED.values()]
+# what other data sets and schedules may change
+FREE = {
+    *('data_root', 'ann_file', 'classes', 'num_classes', 'metainfo'),
+    *('train_set', 'test_set', 'backbone_checkpoint', 'load_from'),
+    *('max_epochs', 'val_interval', 'switch_epoch', 'milestones', 'end'),
+    *('batch_size', 'batch_size_per_gpu', 'interval', 'img'),
+}
 
 
-@pytest.mark.parametrize('path', STEPPED, ids=lambda p: p.stem)
+def changes(one, other, name: str = '') -> set[str]:
+    """Name the innermost keys whose values differ."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        keys = one.keys() | other.keys()
+        return {
+            found
+            for key in keys
+            for found in changes(one.get(key), other.get(key), key)
+        }
+    lists = all(isinstance(each, (list, tuple)) for each in (one, other))
+    if lists and len(one) == len(other):
+        pairs = zip(one, other, strict=True)
+        return {k for pair in pairs for k in changes(*pair, name)}
+    return set() if one == other else {name}
+
+
+@pytest.mark.parametrize('path', OTHERS, ids=lambda p: p.stem)
+def test_other_data_change_nothing_but_paths_classes_and_schedule(path):
+    said = said_by(path)
+    stepped = load_config(STEPPED[said['detector'], said['stage']])
+    found = changes(load_config(path).to_dict(), stepped.to_dict())
+    assert found <= FREE, found - FREE
+
+
+@pytest.mark.parametrize('path', STEPPED.values(), ids=lambda p: p.stem)
 def test_a_detector_steps(path, surfaces):
-    # other data sets change classes and paths alone
     cfg = load_config(path, {'data_root': str(surfaces)})
     moved = one_step(cfg, surfaces)
     parts = {k.split('.')[0] for k in moved}

@@ -60,7 +60,7 @@ def parse_args() -> argparse.Namespace:
         nargs='+',
         action=DictAction,
         help='settings of the pipeline, as '
-        'stages.agbp.options.train_cfg.max_epochs=10',
+        'stages.finetune.options.train_dataloader.batch_size=4',
     )
     return parser.parse_args()
 

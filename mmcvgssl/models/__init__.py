@@ -17,6 +17,7 @@ from mmcvgssl.models.anomaly import (
     OneClassDetector,
     PatchMemory,
 )
+from mmcvgssl.models.backbone_init import PretrainedBackbone
 from mmcvgssl.models.backbones import TimmBackbone
 from mmcvgssl.models.data_preprocessor import InPlaceSelfSupDataPreprocessor
 from mmcvgssl.models.heads import (
@@ -53,6 +54,7 @@ __all__ = [
     'OneClassDetector',
     'OpenCLIPTeacher',
     'PatchMemory',
+    'PretrainedBackbone',
     'TimmBackbone',
     'TimmTeacher',
     'anomaly',

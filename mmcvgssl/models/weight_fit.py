@@ -84,8 +84,9 @@ def require_share(
             f'Expected weights for at least {least:.0%} of {name}, got '
             f'{matched} of {total} from {source}. Build the backbone with '
             'the settings that it was trained with, or take a checkpoint of '
-            'this architecture; names of another package are converted by '
-            f'tools/export_backbone.py.\n{report.summary()}'
+            "this architecture with its package's names; tools/"
+            'export_backbone.py gives a trained backbone those of another.\n'
+            f'{report.summary()}'
         )
 
 

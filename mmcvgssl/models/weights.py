@@ -152,9 +152,9 @@ def load_checked(
             f'{_first(unexpected)}; other shapes: '
             f'{_first(report.mismatched)}. Build the model with the settings '
             'of the backbone that was trained (architecture, depth, image '
-            'size), or take the checkpoint of this architecture; weights '
-            'with names of another package are converted by '
-            'tools/export_backbone.py.'
+            'size), or take a checkpoint of this architecture with its '
+            "package's names; tools/export_backbone.py gives a trained "
+            'backbone those of another.'
         )
     module.load_state_dict(state, strict=False)
     return report

@@ -2,6 +2,7 @@
 
 from types import SimpleNamespace
 
+import mmdet.models  # noqa: F401  (registers backbones)
 import pytest
 import torch
 from mmengine.config import Config
@@ -12,6 +13,7 @@ from torch import nn
 from mmcvgssl.engine.fit_checkpoint_hook import FitCheckpointHook
 from mmcvgssl.engine.load_backbone_hook import LoadBackboneHook
 from mmcvgssl.models.weights import KeyMismatchError
+from mmcvgssl.registry import MODELS
 from tests.data import TinyNet
 
 
@@ -71,6 +73,32 @@ def test_the_backbone_is_loaded_and_nothing_else(saved):
     LoadBackboneHook().before_train(run)
     assert equal(model.backbone, trained.backbone)
     assert torch.equal(model.head.weight, head)
+
+
+@pytest.mark.parametrize('host', ['mmpretrain', 'mmdet'])
+def test_a_backbone_can_be_its_own_init_cfg(host, tmp_path):
+    torch.manual_seed(0)
+    cfg = dict(type=f'{host}.ResNet', depth=18, base_channels=4)
+    trained = MODELS.build({**cfg, 'stem_channels': 4})
+    for weights in trained.parameters():  # no start of a ResNet's own
+        nn.init.normal_(weights)
+    path = str(tmp_path / 'r18.pth')
+    torch.save(
+        {
+            'state_dict': {
+                'backbone.' + k: v for k, v in trained.state_dict().items()
+            },
+            'meta': {},
+        },
+        path,
+    )
+    init = dict(type='mmcvgssl.PretrainedBackbone', checkpoint=path)
+    model = MODELS.build({**cfg, 'stem_channels': 4, 'init_cfg': init})
+    model.init_weights()
+    assert equal(trained, model)
+    wider = MODELS.build({**cfg, 'stem_channels': 8, 'init_cfg': init})
+    with pytest.raises(KeyMismatchError, match='at least 95%'):
+        wider.init_weights()
 
 
 @pytest.mark.parametrize('cfg', [{}, {'backbone_checkpoint': ''}])

@@ -1,0 +1,44 @@
+"""Weights of a pretrained backbone as an ``init_cfg``."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from mmcvgssl.models.weight_files import backbone_state, read_checkpoint
+from mmcvgssl.models.weight_fit import LEAST, load_fitting
+from mmcvgssl.registry import WEIGHT_INITIALIZERS
+
+
+@WEIGHT_INITIALIZERS.register_module()
+class PretrainedBackbone:
+    """Load the backbone of a checkpoint, or stop if too little of it fits.
+
+    mmengine's ``Pretrained`` takes what fits and goes on. Backbones that read
+    ``init_cfg`` themselves, such as mmdet's Swin, take the config's
+    ``backbone_checkpoint``, see :class:`LoadBackboneHook`.
+
+    Args:
+        checkpoint: Of any stage, or plain weights.
+        least: Share of the backbone's weights that must fit, in [0, 1].
+
+    Raises:
+        FileNotFoundError: If the file does not exist.
+        mmcvgssl.models.weights.KeyMismatchError: If too few weights fit.
+        ValueError: If the file cannot be read as weights.
+    """
+
+    wholemodule = False  # mmengine sets it
+
+    def __init__(self, checkpoint: str, least: float = LEAST) -> None:
+        self.checkpoint, self.least = checkpoint, least
+
+    def __call__(self, module: nn.Module) -> None:
+        """Load."""
+        state = backbone_state(read_checkpoint(self.checkpoint))
+        load_fitting(module, state, self.checkpoint, self.least)
+        # what the hosts look at before they start parts anew
+        told = {'type': 'Pretrained', 'checkpoint': self.checkpoint}
+        module.init_cfg = told  # type: ignore[assignment]
+        for part in module.modules():
+            if hasattr(part, '_is_init'):
+                part._is_init = True  # type: ignore[assignment]
