@@ -109,6 +109,10 @@ def test_a_recipe_is_what_its_name_says(path):
     hooks = [h for h in cfg.custom_hooks if h.type == 'mmcvgssl.UnfreezeHook']
     pretrained = said['in1k'] or said['backbone'] == 'lite0'
     assert bool(hooks) == bool(pretrained)
+    assert bool(hooks) == cfg.get('find_unused_parameters', False)
+    if said['patch']:  # a crop keeps its scale
+        crop, paste = pipeline[2:4]
+        assert paste.scar.side == crop.crop_size == cfg.detector.patch.size
     if hooks and said['sspcab']:
         assert hooks[0].keep == 'backbone.layer4.1.conv2'
     epochs = 10 if said['size'] else 256
@@ -123,7 +127,7 @@ def test_a_recipe_is_what_its_name_says(path):
         step.input_size
         for data_set in data_sets
         for step in data_set.pipeline
-        if step.type == 'mmcvgssl.SquareResize'
+        if step.type in ('mmcvgssl.LoadImage', 'mmcvgssl.SquareResize')
     }
     assert sizes == {side} == {cfg.input_size}
     assert len({data_set.data_root for data_set in data_sets}) == 1

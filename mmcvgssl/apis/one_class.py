@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import os
 import uuid
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,21 +18,42 @@ from mmengine.registry import DATASETS, init_default_scope
 from mmengine.runner import find_latest_checkpoint
 
 from mmcvgssl.apis.one_class_plots import write_plots
-from mmcvgssl.apis.one_class_table import rates, write_category, write_table
+from mmcvgssl.apis.one_class_table import (
+    rates,
+    read_result,
+    write_category,
+    write_table,
+)
 from mmcvgssl.apis.train import (
     build_runner,
     check_before_training,
     start_processes,
 )
-from mmcvgssl.models.anomaly.fitted_state import keep_settings
+from mmcvgssl.evaluation.operating_point import check_count
+from mmcvgssl.models.anomaly.fitted_state import as_settings, keep_settings
 from mmcvgssl.models.anomaly.one_class_detector import OneClassDetector
+from mmcvgssl.utils import atomic_write
 
 MODEL, RESULT, SETTINGS = 'model.safetensors', 'result.json', 'settings.json'
 TRAIN = 'train'  # folder of logs and checkpoints
 UNNAMED = 'all'  # folder of what has no category
 _KIND = 'mmcvgssl.OneClassDetector'
-# of a config, what results do not depend on
-_ELSE = ('work_dir', 'launcher', 'experiment_name', 'resume', 'log_level')
+# of a config, what a training depends on, and what it does not
+_TRAINING = (
+    *('model', 'data_preprocessor', 'train_dataloader', 'train_cfg'),
+    *('optim_wrapper', 'param_scheduler', 'custom_hooks', 'load_from'),
+    *('randomness', 'auto_scale_lr'),
+)
+_RESULT = (
+    *('detector', 'fit_dataloader', 'test_dataloader', 'test_evaluator'),
+)
+# of loaders, what only makes them faster
+_SPEED = ('num_workers', 'persistent_workers', 'pin_memory', 'prefetch_factor')
+_FAST = {
+    'train_dataloader': _SPEED,
+    'fit_dataloader': (*_SPEED, 'batch_size'),
+    'test_dataloader': (*_SPEED, 'batch_size'),
+}
 
 
 def run_one_class(
@@ -59,8 +81,9 @@ def run_one_class(
         The result of each category, by its name.
 
     Raises:
-        ValueError: If the config describes no detector, or a category is
-            unknown.
+        ValueError: If the config describes no detector, a category is
+            unknown, an image is learned from and tested on, or there are
+            too few good images for the wanted rate of false alarms.
         FittedStateError: If the folder holds results of other settings.
     """
     start_processes(cfg)
@@ -69,6 +92,8 @@ def run_one_class(
         cfg = copy.deepcopy(cfg)
         cfg.test_dataloader = cfg.test_evaluator = None
     check_config(cfg, test)
+    if test:
+        check_apart(cfg)
     results = {}
     work_dir = Path(work_dir)
     for name in find_categories(cfg, categories):
@@ -99,11 +124,45 @@ def check_config(cfg: Config, test: bool = True) -> None:
             f'{cfg.filename} describes no one-class detector: it lacks '
             f'{", ".join(missing)}; see configs/anomaly/cutpaste'
         )
+    if cfg.get('load_from') and not cfg.get('detector'):
+        raise ValueError(
+            f'load_from={cfg.load_from!r} is what training starts with, and '
+            'nothing is trained: set model.checkpoint to weights of the '
+            'backbone'
+        )
     data = cfg.get('data_preprocessor') or {}
     if cfg.get('detector') and not data.get('to_rgb', False):
         raise ValueError(
             'the detector sees RGB images: set data_preprocessor.to_rgb=True'
         )
+
+
+def check_apart(cfg: Config) -> None:
+    """Refuse to test on images that are learned from.
+
+    Raises:
+        ValueError: Names one.
+    """
+    tested = {os.path.realpath(path) for path in _paths(cfg, 'test')}
+    for part in ('fit', 'train'):
+        if cfg.get(f'{part}_dataloader') is None:
+            continue
+        both = tested & {os.path.realpath(p) for p in _paths(cfg, part)}
+        if both:
+            raise ValueError(
+                f'{len(both)} of {len(tested)} images to test on are learned '
+                f'from, {min(both)} among them: list those to test on in '
+                'split_dir/test.txt, which tools/prepare_data.py '
+                'one-class-to-simclr writes, or test nothing (--no-test)'
+            )
+
+
+def _paths(cfg: Config, part: str) -> list[str]:
+    options = cfg[f'{part}_dataloader'].dataset.to_dict()
+    data_set = DATASETS.build({**options, 'pipeline': []})
+    return [
+        data_set.get_data_info(i)['img_path'] for i in range(data_set.n_images)
+    ]
 
 
 def find_categories(cfg: Config, wanted: Sequence[str] = ()) -> list[str]:
@@ -148,15 +207,29 @@ def for_category(cfg: Config, name: str) -> Config:
 
 def run_category(cfg: Config, folder: Path, name: str = '') -> dict[str, Any]:
     """Train, fit and evaluate one category, or read its result."""
-    _check_folder(cfg, folder)
-    result = folder / RESULT
-    if result.is_file():
+    check_rate(cfg)
+    if _is_done(cfg, folder):
         print_log(f'{folder}: done before', logger='current')
-        return json.loads(result.read_text('utf-8'))
+        return read_result(folder / RESULT)
     checkpoint = None
     if cfg.get('detector'):
+        kept = _settings(cfg, _TRAINING)
+        where = f'the training in {folder / TRAIN}'
+        keep_settings(folder / TRAIN / SETTINGS, kept, where)
         checkpoint = train_category(cfg, folder / TRAIN)
     return evaluate_category(cfg, folder, name, checkpoint)
+
+
+def check_rate(cfg: Config) -> None:
+    """Count the good images that a threshold is chosen on.
+
+    Raises:
+        ValueError: If they are too few for the wanted rate of false alarms.
+    """
+    detector = cfg.get('detector') or cfg.model
+    rate = detector.get('false_alarm_rate', 0.05)
+    if rate is not None:
+        check_count(len(_paths(cfg, 'fit')), rate)
 
 
 def train_category(cfg: Config, folder: Path) -> str:
@@ -166,7 +239,8 @@ def train_category(cfg: Config, folder: Path) -> str:
         RuntimeError: If the training has left no checkpoint.
     """
     cfg = _stage(cfg, folder)
-    cfg.resume, cfg.load_from = True, None
+    if find_latest_checkpoint(str(folder)):
+        cfg.resume, cfg.load_from = True, None
     for part in ('val', 'test'):
         for key in ('dataloader', 'cfg', 'evaluator'):
             cfg.pop(f'{part}_{key}', None)
@@ -206,6 +280,7 @@ def evaluate_category(
     source = cfg.test_dataloader if has_test else cfg.fit_dataloader
     pipeline = source.dataset.pipeline
     test = _stage(cfg, folder / 'test')
+    test.load_from, test.resume = None, False  # the detector has its own
     test.model = ConfigDict(detector_config(cfg, checkpoint))
     test.test_cfg = ConfigDict() if has_test else None
     fit = dict(type='mmcvgssl.AnomalyFitHook', state=str(folder / MODEL))
@@ -286,10 +361,31 @@ def _stage(cfg: Config, folder: Path) -> Config:
     return cfg
 
 
-def _check_folder(cfg: Config, folder: Path) -> None:
-    """Refuse a folder of other settings, in all processes."""
-    kept = {k: v for k, v in cfg.to_dict().items() if k not in _ELSE}
-    keep_settings(folder / SETTINGS, kept, f'the run in {folder}')
-    shown = folder / 'config.py'
-    if is_main_process() and not shown.is_file():
-        cfg.dump(shown)
+def _is_done(cfg: Config, folder: Path) -> bool:
+    """Whether there is a result, in all processes.
+
+    Raises:
+        FittedStateError: If it is of other settings.
+    """
+    result = folder / RESULT
+    done = result.is_file() and (
+        cfg.get('test_dataloader') is None or read_result(result)['images'] > 0
+    )
+    settings = folder / SETTINGS
+    if is_main_process() and not done:  # what was begun, or not tested yet
+        settings.unlink(missing_ok=True)
+        atomic_write(folder / 'config.py', cfg.pretty_text.encode())
+    kept = _settings(cfg, (*_TRAINING, *_RESULT))
+    keep_settings(settings, kept, f'the result in {folder}')
+    return done
+
+
+def _settings(cfg: Config, keys: Sequence[str]) -> dict[str, Any]:
+    """Return parts of a config, without what only makes it faster."""
+    held = {key: cfg.get(key) for key in keys}
+    return {
+        key: {k: v for k, v in value.items() if k not in _FAST[key]}
+        if key in _FAST and value
+        else value
+        for key, value in as_settings(held).items()
+    }

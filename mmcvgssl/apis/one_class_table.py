@@ -63,7 +63,17 @@ def write_category(
     writer.writeheader()
     writer.writerows(images)
     atomic_write(path.parent / 'scores.csv', text.getvalue().encode())
-    atomic_write(path, f'{json.dumps(result, indent=2)}\n'.encode())
+    atomic_write(path, _to_json(result))
+
+
+def read_result(path: Path) -> dict[str, Any]:
+    """Read the result of a category; undefined values are NaN again."""
+    result = json.loads(path.read_text('utf-8'))
+    for values in (result, result['metrics']):
+        for key in values.keys() - {'threshold'}:
+            if values[key] is None:
+                values[key] = math.nan
+    return result
 
 
 def table(results: Mapping[str, Mapping[str, Any]]) -> str:
@@ -100,10 +110,21 @@ def write_table(
     text = table(results)
     held = {'categories': dict(results), 'mean': mean_row(results)}
     atomic_write(folder / 'results.md', text.encode())
-    atomic_write(
-        folder / 'results.json', f'{json.dumps(held, indent=2)}\n'.encode()
-    )
+    atomic_write(folder / 'results.json', _to_json(held))
     print(text, end='')
+
+
+def _to_json(value: Any) -> bytes:
+    """Write what strict readers take, too: undefined values as null."""
+    return f'{json.dumps(_defined(value), indent=2)}\n'.encode()
+
+
+def _defined(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _defined(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_defined(item) for item in value]
+    return None if isinstance(value, float) and math.isnan(value) else value
 
 
 def _row(result: Mapping[str, Any]) -> dict[str, float]:

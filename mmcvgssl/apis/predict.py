@@ -17,6 +17,7 @@ from mmcv.transforms import Compose
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.registry import init_default_scope
+from PIL import Image
 
 from mmcvgssl.datasets.preparation.images import images_below
 from mmcvgssl.datasets.transforms import (
@@ -63,7 +64,8 @@ class OneClassPredictor:
     Raises:
         FileNotFoundError: If a file is missing.
         FittedStateError: If the model file is something else, or cut off.
-        ValueError: If nothing says how images are read.
+        ValueError: If nothing says how images are read, or the batch size is
+            below 1.
     """
 
     def __init__(
@@ -96,6 +98,8 @@ class OneClassPredictor:
             ),
             (0, 65535),
         )
+        if batch_size < 1:
+            raise ValueError(f'batch_size is 1 or more, got {batch_size}')
         self.batch_size = batch_size
 
     def __call__(self, paths: Sequence[str | Path]) -> Iterator[Prediction]:
@@ -116,6 +120,8 @@ class OneClassPredictor:
             return self.transform({'img_path': path})
         except UnreadableImageError as error:
             return error
+        except Image.DecompressionBombError as error:
+            return UnreadableImageError(f'{path}: {error}')
 
     @torch.no_grad()
     def _predict(self, items: list[dict]) -> list:
@@ -131,8 +137,12 @@ class OneClassPredictor:
         return Prediction(path, score, verdict, anomaly_map=values)
 
 
-def find_images(path: str | Path) -> list[Path]:
+def find_images(path: str | Path, skip: str | Path = '') -> list[Path]:
     """Return an image itself, or those of a folder in any nesting.
+
+    Args:
+        path: Image or folder.
+        skip: Folder below it whose pictures are no input.
 
     Raises:
         FileNotFoundError: If there is neither.
@@ -146,6 +156,9 @@ def find_images(path: str | Path) -> list[Path]:
             f'expected an image or a folder of images, found no {path}'
         )
     found = [path / name for name in images_below(path)]
+    if skip:
+        own = Path(skip).resolve()
+        found = [p for p in found if own not in p.resolve().parents]
     if not found:
         raise ValueError(f'{path}: no images')
     return found
@@ -187,7 +200,7 @@ def predict_to_folder(
         UnreadableImageError: If no image can be read.
         ValueError: If the folder holds no image.
     """
-    out, images = Path(out), find_images(path)
+    out, images = Path(out), find_images(path, skip=out)
     root = Path(path) if Path(path).is_dir() else Path(path).parent
     high = float(predictor.model.state['map_high'])
     predictions = []

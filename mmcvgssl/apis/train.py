@@ -81,6 +81,13 @@ def check_before_training(runner: Runner) -> None:
             cannot take a view of the configured size.
     """
     loader = runner.train_dataloader
+    own = getattr(loader.sampler, 'batch_size', loader.batch_size)
+    if own != loader.batch_size:
+        raise ValueError(
+            f'train_dataloader.batch_size={loader.batch_size} and its '
+            f"sampler's {own} differ: set both at once, by --cfg-options "
+            f'batch_size={loader.batch_size}'
+        )
     n, world = len(loader.dataset), get_world_size()
     # a batch sampler takes the place of the number
     size = loader.batch_size or loader.batch_sampler.batch_size

@@ -11,6 +11,7 @@ from mmengine.logging import MMLogger
 from mmcvgssl.datasets.layouts import (
     CLASSES,
     GOOD,
+    Layout,
     MvtecLayout,
     Sample,
     find_layout,
@@ -46,6 +47,8 @@ class OneClassDataset(SurfaceImages):
         ann_file: Optional list: a path (and a class index, 0 or 1, after a
             space or tab) a line. Without an index the folder tells the
             class, and what is to be trained on is good.
+        leave_out: List of images that are not read from folders, such as
+            those tested on; it need not exist.
         layout: One of them, or ``auto``.
         split: ``train``: good images, unreadable ones are skipped; ``test``:
             all images, an unreadable one is an error.
@@ -65,6 +68,7 @@ class OneClassDataset(SurfaceImages):
         self,
         data_root: str = '',
         ann_file: str = '',
+        leave_out: str = '',
         layout: str = 'auto',
         split: str = 'train',
         categories: str | Sequence[str] | None = None,
@@ -80,6 +84,9 @@ class OneClassDataset(SurfaceImages):
                 f'category {category!r} and categories {categories!r} '
                 'exclude each other; leave one out'
             )
+        self.leave_out = ''
+        if leave_out:
+            self.leave_out = str(Path(kwargs.get('split_dir', ''), leave_out))
         self.layout = layout
         self.split = split
         self.categories = _names(category or categories or ())
@@ -106,7 +113,7 @@ class OneClassDataset(SurfaceImages):
         if self.ann_file:
             samples = layout.listed(Path(self.ann_file), self.split)
         else:
-            samples = layout.walked(self.split)
+            samples = self._kept(layout.walked(self.split), layout)
             if self.split == 'test' and not isinstance(layout, MvtecLayout):
                 good = sum(sample.label == GOOD for sample in samples)
                 MMLogger.get_current_instance().warning(
@@ -115,6 +122,17 @@ class OneClassDataset(SurfaceImages):
                     'them'
                 )
         return [_info(root, sample) for sample in samples]
+
+    def _kept(self, samples: list[Sample], layout: Layout) -> list[Sample]:
+        """Leave out what the list names."""
+        file = Path(self.data_root, self.leave_out)
+        if not (self.leave_out and file.is_file()):
+            return samples
+        out = {sample.path for sample in layout.listed(file, 'test')}
+        kept = [sample for sample in samples if sample.path not in out]
+        if samples and not kept:
+            raise ValueError(f'{file} leaves out all {len(samples)} images')
+        return kept
 
 
 def _names(value: str | Sequence[str]) -> list[str]:

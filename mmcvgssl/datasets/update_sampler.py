@@ -45,6 +45,7 @@ class UpdateSampler(Sampler):
                 f'{updates} and {batch_size}'
             )
         self.rank, self.world = get_dist_info()
+        self.batch_size = batch_size
         self.count = updates * batch_size
         self.n_images = dataset.n_images
         if self.count * self.world > len(dataset):

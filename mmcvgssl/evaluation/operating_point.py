@@ -76,15 +76,7 @@ def operating_point(
     _check_share('confidence', confidence)
     scores = np.sort(_finite(good_scores))
     n = len(scores)
-    # 1e-9: a rate of 0.29 and 99 images is 29 of 100, not 28
-    allowed = math.floor(false_alarm_rate * (n + 1) + 1e-9)
-    if allowed < 1:
-        needed = math.ceil(1 / false_alarm_rate - 1e-9) - 1
-        raise ValueError(
-            f'a false-alarm rate of {false_alarm_rate:g} needs at least '
-            f'{needed} good images, got {n}: give more good images, or allow '
-            'more false alarms'
-        )
+    allowed = check_count(n, false_alarm_rate)
     threshold = scores[n - min(allowed, n)]
     above = int((scores > threshold).sum())
     if (scores == threshold).sum() > 1:
@@ -100,6 +92,24 @@ def operating_point(
         confidence=confidence,
         n=n,
     )
+
+
+def check_count(n: int, false_alarm_rate: float) -> int:
+    """Return how many of the next n + 1 good images may be called defective.
+
+    Raises:
+        ValueError: If none may: says how many images the rate needs.
+    """
+    # 1e-9: a rate of 0.29 and 99 images is 29 of 100, not 28
+    allowed = math.floor(false_alarm_rate * (n + 1) + 1e-9)
+    if allowed < 1:
+        needed = math.ceil(1 / false_alarm_rate - 1e-9) - 1
+        raise ValueError(
+            f'a false-alarm rate of {false_alarm_rate:g} needs at least '
+            f'{needed} good images, got {n}: give more good images, or allow '
+            'more false alarms'
+        )
+    return allowed
 
 
 def detection_rate(

@@ -124,7 +124,9 @@ def test_a_large_jpeg_is_decoded_no_larger_than_needed(tmp_path, mode):
         40: (48, 96),
         12: (12, 24),
     }
-    small = LoadImage(input_size=48)({'img_path': file})['img'].astype(int)
+    loaded = LoadImage(input_size=48)({'img_path': file})
+    assert (loaded['img_shape'], loaded['ori_shape']) == ((48, 96), (96, 192))
+    small = loaded['img'].astype(int)
     means = whole.reshape(48, 2, 96, 2, 3).mean(axis=(1, 3))
     assert np.abs(small - means).mean() < 3
 

@@ -9,8 +9,9 @@ import sys
 import pytest
 import torch
 
+from mmcvgssl.models.anomaly.one_class_detector import OneClassDetector
 from tests.data import CONFIGS, ROOT
-from tests.one_class_data import write_magnetic_tile
+from tests.one_class_data import RECIPES, tiny_options, write_magnetic_tile
 
 HOOK = """
 import torch
@@ -153,6 +154,40 @@ def test_two_processes_test_as_one_does(process, tmp_path):
     )
     assert both == pytest.approx(alone, rel=1e-4, nan_ok=True)
     assert {'image_auroc', 'pixel_auroc', 'detected'} <= both.keys()
+
+
+def test_two_processes_train_a_detector_that_is_frozen_at_first(
+    process, tmp_path
+):
+    root = write_magnetic_tile(tmp_path / 'tiles')
+    recipe = 'cutpaste-3way_lite0_cpu_magnetic-tile.py'
+    options = {
+        **tiny_options(root),
+        'optim_wrapper.type': 'OptimWrapper',
+        'model.backbone.model_name': 'test_efficientnet',
+        'model.backbone.weights': None,
+        'model.in_channels': 256,
+        'custom_hooks.3.epochs': 1,
+    }
+    done = process(
+        [
+            *(sys.executable, '-m', 'torch.distributed.run'),
+            *('--nproc_per_node', 2, '--master_port', free_port()),
+            *(ROOT / 'tools/one_class.py', RECIPES / recipe),
+            *('--launcher', 'pytorch', '--work-dir', tmp_path / 'work'),
+            *('--cfg-options', *(f'{k}={v}' for k, v in options.items())),
+        ],
+        CUDA_VISIBLE_DEVICES='',
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    result = json.loads((tmp_path / 'work/all/result.json').read_text())
+    assert result['images'] == 6
+    model = OneClassDetector.from_file(tmp_path / 'work/all/model.safetensors')
+    trained = torch.load(
+        tmp_path / 'work/all/train/epoch_2.pth', weights_only=False
+    )['state_dict']
+    for key, value in model.backbone.state_dict().items():
+        assert torch.equal(value, trained[f'backbone.{key}'])
 
 
 def test_slurm_starts_the_training_on_all_nodes(process, tmp_path):

@@ -10,10 +10,17 @@ import torch
 from sklearn.metrics import roc_auc_score
 
 from mmcvgssl.apis import load_config
-from mmcvgssl.apis.one_class import run_one_class
+from mmcvgssl.apis.one_class import (
+    check_apart,
+    evaluate_category,
+    for_category,
+    run_one_class,
+)
 from mmcvgssl.apis.one_class_plots import write_plots
-from mmcvgssl.apis.one_class_table import rates, table
+from mmcvgssl.apis.one_class_table import rates, read_result, table
+from mmcvgssl.datasets import OneClassDataset
 from mmcvgssl.evaluation.operating_point import OperatingPoint
+from mmcvgssl.models.anomaly import FittedStateError
 from mmcvgssl.models.anomaly.one_class_detector import OneClassDetector
 from tests.one_class_data import (
     LITE,
@@ -21,6 +28,7 @@ from tests.one_class_data import (
     narrow,
     save,
     tiny_options,
+    write_folder,
     write_magnetic_tile,
     write_mvtec,
 )
@@ -143,6 +151,71 @@ def test_a_run_of_other_settings_is_refused(done, options, tool):
     assert 'nut/settings.json holds no settings' in err
 
 
+def test_a_training_serves_other_detectors_and_a_later_test(done, options):
+    nut = done / 'nut'
+    (nut / 'result.json').unlink()
+    trained = nut / 'train/epoch_2.pth'
+    before = trained.stat().st_mtime_ns
+
+    def run(test=True, **changed):
+        cfg = load_config(LITE, {**options, **changed})
+        return run_one_class(cfg, done, ['nut'], test)['nut']
+
+    slower = {'train_dataloader.pin_memory': True, 'detector.folds': 2}
+    with pytest.raises(ValueError, match='needs at least 99 good images'):
+        run(**slower, **{'detector.false_alarm_rate': 0.01})
+    assert run(test=False, **slower)['images'] == 0
+    assert run(**slower, **{'fit_dataloader.batch_size': 3})['images'] == 6
+    assert trained.stat().st_mtime_ns == before
+    (nut / 'result.json').unlink()
+    with pytest.raises(FittedStateError, match='the training in'):
+        run(**{'optim_wrapper.optimizer.lr': 0.5})
+
+
+def test_the_detector_is_what_was_trained(done, options, tmp_path):
+    trained = done / 'nut/train/epoch_2.pth'
+    cfg = for_category(load_config(LITE, options), 'nut')
+    cfg.load_from = str(done / 'bolt/train/epoch_2.pth')
+    evaluate_category(cfg, tmp_path / 'new', 'nut', str(trained))
+    mine = weights(tmp_path / 'new/model.safetensors')
+    theirs = weights(done / 'nut/model.safetensors')
+    assert all(torch.equal(value, theirs[k]) for k, value in mine.items())
+    cfg = load_config(RECIPES / 'untrained_resnet18_magnetic-tile.py')
+    cfg.load_from = 'weights.pth'
+    with pytest.raises(ValueError, match=r'model\.checkpoint'):
+        run_one_class(cfg, tmp_path / 'none')
+
+
+def test_what_is_tested_on_is_not_learned_from(tmp_path):
+    root = write_folder(tmp_path / 'folder')
+    path = RECIPES / 'cutpaste-3way_resnet18_folder.py'
+    cfg = load_config(path, {'data_root': str(root)})
+    check_apart(cfg)
+    for part in ('train', 'fit'):
+        options = cfg[f'{part}_dataloader'].dataset.to_dict()
+        data_set = OneClassDataset(
+            **{k: v for k, v in options.items() if k != 'type'}
+        )
+        read = [data_set.get_data_info(i) for i in range(data_set.n_images)]
+        names = {info['img_path'].rpartition('/')[2] for info in read}
+        assert names == {f'{i}.png' for i in range(10)}
+    cfg.fit_dataloader.dataset.leave_out = ''
+    with pytest.raises(ValueError, match='3 of 6 images to test on are lea'):
+        run_one_class(cfg, tmp_path / 'work')
+    cfg.fit_dataloader.dataset.leave_out = 'test.txt'
+    listed = root / 'mmcvgssl/test.txt'
+    listed.write_text(''.join(f'good/{i}.png 0\n' for i in range(10)))
+    listed.open('a').write(''.join(f'good/t{i}.png 0\n' for i in range(3)))
+    with pytest.raises(ValueError, match='leaves out all 13 images'):
+        run_one_class(cfg, tmp_path / 'work')
+
+
+def test_a_batch_of_two_sizes_is_refused(options, tmp_path):
+    cfg = load_config(LITE, {**options, 'train_dataloader.batch_size': 2})
+    with pytest.raises(ValueError, match='batch_size=2'):
+        run_one_class(cfg, tmp_path, ['nut'])
+
+
 def test_bad_input_is_named(options, tool, tmp_path):
     base = ['one_class.py', LITE, '--work-dir', tmp_path / 'work']
     wrong = ['--categories', 'bolt,screw', *arguments(options)]
@@ -173,6 +246,13 @@ def test_a_category_without_defects_has_no_auroc(tmp_path, capsys):
     results = run_one_class(cfg, tmp_path / 'work')
     assert np.isnan(results['bolt']['metrics']['image_auroc'])
     assert np.isnan(results['bolt']['detected'])
+    held = read_result(tmp_path / 'work/bolt/result.json')
+    assert held['metrics'] == pytest.approx(
+        results['bolt']['metrics'], nan_ok=True
+    )
+    assert np.isnan(held['detected'])
+    for name in ('results.json', 'bolt/result.json'):
+        assert 'NaN' not in (tmp_path / 'work' / name).read_text()
     assert 0 <= results['bolt']['false_alarms'] <= 1
     assert '| bolt | – |' in capsys.readouterr().out
     assert not (tmp_path / 'work/bolt/roc.png').exists()

@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from mmcvgssl.apis.predict import OneClassPredictor, find_images, overlay
 from mmcvgssl.models.anomaly.one_class_detector import OneClassDetector
@@ -123,6 +124,27 @@ def test_a_broken_image_is_named_and_the_others_scored(
     code, _, err = tool('predict.py', file, broken[0], '--out', tmp_path / 'b')
     assert code == 1
     assert 'none of 1 images can be read' in err
+
+
+def test_a_picture_too_large_to_open_costs_itself_alone(
+    file, folder, monkeypatch
+):
+    paths = find_images(folder)
+    cv2.imwrite(str(paths[0]), np.zeros((300, 300), np.uint8))
+    monkeypatch.setattr(Image, 'MAX_IMAGE_PIXELS', 40_000)
+    found = list(OneClassPredictor(file)(paths))
+    assert 'exceeds limit' in found[0].error
+    assert not any(p.error for p in found[1:])
+
+
+def test_overlays_are_no_input(file, folder, tool):
+    args = ['predict.py', file, folder, '--out', folder / 'out']
+    for _ in range(2):
+        code, text, err = tool(*args)
+        assert code == 0, err
+        assert '4 images: ' in text
+    with pytest.raises(ValueError, match='1 or more'):
+        OneClassPredictor(file, batch_size=0)
 
 
 @pytest.mark.parametrize(

@@ -3,12 +3,11 @@ _base_ = 'cutpaste_mvtec.py'
 
 input_size = 128
 train_pipeline = _base_.train_pipeline
-train_pipeline[0].input_size = input_size
-train_pipeline[1].input_size = input_size
+train_pipeline[0].input_size = train_pipeline[1].input_size = input_size
 fit_pipeline = _base_.fit_pipeline
-fit_pipeline[1].input_size = input_size
+fit_pipeline[0].input_size = fit_pipeline[1].input_size = input_size
 test_pipeline = _base_.test_pipeline
-test_pipeline[2].input_size = input_size
+test_pipeline[0].input_size = test_pipeline[2].input_size = input_size
 train_dataloader = dict(
     sampler=dict(updates=64), dataset=dict(pipeline=train_pipeline)
 )

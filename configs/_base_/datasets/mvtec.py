@@ -6,7 +6,9 @@ data_root = 'data/mvtec'
 category = 'bottle'
 
 fit_dataloader = dict(
-    dataset=dict(data_root=data_root, layout='mvtec', category=category)
+    dataset=dict(
+        data_root=data_root, leave_out='', layout='mvtec', category=category
+    )
 )
 test_dataloader = dict(
     dataset=dict(

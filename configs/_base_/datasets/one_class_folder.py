@@ -7,12 +7,12 @@ input_size = 256
 
 meta_keys = ('sample_idx', 'img_path', 'ori_shape', 'category', 'defect')
 fit_pipeline = [
-    dict(type='mmcvgssl.LoadImage'),
+    dict(type='mmcvgssl.LoadImage', input_size=input_size),
     dict(type='mmcvgssl.SquareResize', input_size=input_size),
     dict(type='mmpretrain.PackInputs', meta_keys=meta_keys),
 ]
 test_pipeline = [
-    dict(type='mmcvgssl.LoadImage'),
+    dict(type='mmcvgssl.LoadImage', input_size=input_size),
     dict(type='mmcvgssl.LoadMask'),
     dict(type='mmcvgssl.SquareResize', input_size=input_size),
     dict(
@@ -31,6 +31,7 @@ fit_dataloader = dict(
         data_root=data_root,
         split_dir=split_dir,
         ann_file='',
+        leave_out='test.txt',
         split='train',
         pipeline=fit_pipeline,
     ),

@@ -6,5 +6,7 @@ train_dataloader = _base_.train_dataloader
 train_dataloader.dataset.pipeline.insert(
     2, dict(type='mmpretrain.RandomCrop', crop_size=64)
 )
+# a crop is not resized: scars are as large as in the image
+train_dataloader.dataset.pipeline[3].scar = dict(side=64)
 fit_dataloader = dict(batch_size=2)
 test_dataloader = dict(batch_size=2)

@@ -12,3 +12,4 @@ custom_hooks = [
     *_base_.custom_hooks,
     dict(type='mmcvgssl.UnfreezeHook', epochs=2),
 ]
+find_unused_parameters = True  # while they are frozen

@@ -11,3 +11,4 @@ custom_hooks = [
     *_base_.custom_hooks,
     dict(type='mmcvgssl.UnfreezeHook', epochs=20),
 ]
+find_unused_parameters = True  # while they are frozen

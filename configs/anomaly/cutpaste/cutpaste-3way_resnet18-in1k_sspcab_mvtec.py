@@ -18,3 +18,4 @@ custom_hooks = [
         keep='backbone.layer4.1.conv2',
     ),
 ]
+find_unused_parameters = True  # while they are frozen

@@ -8,6 +8,7 @@ from mmcv.transforms import BaseTransform
 from PIL import Image, ImageOps
 
 from mmcvgssl.registry import TRANSFORMS
+from mmcvgssl.utils import upright_size
 
 
 class UnreadableImageError(OSError):
@@ -62,12 +63,11 @@ class LoadImage(BaseTransform):
     """Load an image file, strictly.
 
     **Required keys:** img_path. **Added keys:** img (BGR uint8 [H, W, 3]),
-    img_shape, ori_shape (both of the array).
+    img_shape (of the array), ori_shape (of the file).
 
     Args:
         depth_range: See :func:`read_image`.
-        input_size: The same; for training alone, where nothing is drawn on
-            the file again. Called as the configs' top-level ``input_size``
+        input_size: The same. Called as the configs' top-level ``input_size``
             is, so that the command line's reaches it.
 
     Raises:
@@ -93,6 +93,8 @@ class LoadImage(BaseTransform):
         )
         results['img'] = image
         results['img_shape'] = results['ori_shape'] = image.shape[:2]
+        if self.input_size:
+            results['ori_shape'] = upright_size(results['img_path'])[::-1]
         return results
 
     def __repr__(self) -> str:
