@@ -111,7 +111,7 @@ def test_a_recipe_is_what_its_name_says(path):
     assert bool(hooks) == bool(pretrained)
     assert bool(hooks) == cfg.get('find_unused_parameters', False)
     if said['patch']:  # a crop keeps its scale
-        crop, paste = pipeline[2:4]
+        crop, paste = pipeline[1:3]
         assert paste.scar.side == crop.crop_size == cfg.detector.patch.size
     if hooks and said['sspcab']:
         assert hooks[0].keep == 'backbone.layer4.1.conv2'
@@ -126,7 +126,8 @@ def test_a_recipe_is_what_its_name_says(path):
     sizes = {
         step.input_size
         for data_set in data_sets
-        for step in data_set.pipeline
+        for outer in data_set.pipeline
+        for step in outer.get('transforms', [outer])
         if step.type in ('mmcvgssl.LoadImage', 'mmcvgssl.SquareResize')
     }
     assert sizes == {side} == {cfg.input_size}

@@ -34,7 +34,9 @@ class PlainViews:
 
     def __call__(self, path: str) -> list[Tensor]:
         """Read an image and make its views."""
-        image = self.resize(Image.open(path).convert('RGB'))
+        image = Image.open(path)
+        image.draft(None, self.resize.size)  # a JPEG at a fraction
+        image = self.resize(image.convert('RGB'))
         normal = self.jitter(image)
         views = [normal, self.rectangle(normal), self.scar(normal)]
         return [self.last(view) for view in views]

@@ -3,7 +3,9 @@ _base_ = 'cutpaste_magnetic_tile.py'
 
 input_size = 128
 train_pipeline = _base_.train_pipeline
-train_pipeline[0].input_size = train_pipeline[1].input_size = input_size
+for step in train_pipeline[0].transforms:
+    step.input_size = input_size
+del step
 fit_pipeline = _base_.fit_pipeline
 fit_pipeline[0].input_size = fit_pipeline[1].input_size = input_size
 test_pipeline = _base_.test_pipeline

@@ -2,8 +2,13 @@
 # size, and `repeat` only has to be large enough
 batch_size = 32
 train_pipeline = [
-    dict(type='mmcvgssl.LoadImage', input_size=256),
-    dict(type='mmcvgssl.SquareResize', input_size=256),
+    dict(
+        type='mmcvgssl.Cached',
+        transforms=[
+            dict(type='mmcvgssl.LoadImage', input_size=256),
+            dict(type='mmcvgssl.SquareResize', input_size=256),
+        ],
+    ),
     dict(type='mmcvgssl.CutPaste3Way'),
     dict(
         type='mmpretrain.PackInputs',

@@ -2,4 +2,4 @@ _base_ = 'cutpaste-3way_resnet18_mvtec.py'
 
 model = dict(num_classes=2)
 train_dataloader = _base_.train_dataloader
-train_dataloader.dataset.pipeline[2].type = 'mmcvgssl.CutPasteUnion'
+train_dataloader.dataset.pipeline[1].type = 'mmcvgssl.CutPasteUnion'

@@ -1,5 +1,6 @@
 """Transforms in the manner of mmcv."""
 
+from mmcvgssl.datasets.transforms.cached import Cached
 from mmcvgssl.datasets.transforms.cutpaste import (
     CutPaste,
     CutPaste3Way,
@@ -24,6 +25,7 @@ from mmcvgssl.datasets.transforms.multi_crop import MultiCrop
 from mmcvgssl.datasets.transforms.square_resize import SquareResize
 
 __all__ = [
+    'Cached',
     'CutPaste',
     'CutPaste3Way',
     'CutPasteScar',

@@ -1,0 +1,65 @@
+"""Keeping images that are read again and again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from mmcv.transforms import BaseTransform
+
+from mmcvgssl.registry import TRANSFORMS
+
+
+@TRANSFORMS.register_module()
+class Cached(BaseTransform):
+    """Run transforms once an image, and keep what they add.
+
+    For steps from a path to an image that draw nothing at random. Each
+    process of a loader keeps images of its own; once they fill its share of
+    memory, further ones are made each time. They cannot be written into.
+
+    **Required keys:** img_path, and those of the transforms. **Added keys:**
+    those of the transforms.
+
+    Args:
+        transforms: Configs.
+        megabytes: What a process keeps at most.
+
+    Raises:
+        ValueError: If ``megabytes`` is negative.
+    """
+
+    def __init__(
+        self, transforms: Sequence[dict], megabytes: float = 512
+    ) -> None:
+        if megabytes < 0:
+            raise ValueError(f'megabytes is 0 or more, got {megabytes}')
+        self.transforms = [TRANSFORMS.build(step) for step in transforms]
+        self.megabytes = megabytes
+        self._kept: dict[str, dict[str, Any]] = {}
+        self._free = megabytes * 2**20
+
+    def transform(self, results: dict) -> dict:
+        """Make what the transforms add to ``results['img_path']``."""
+        path = results['img_path']
+        if path in self._kept:
+            return {**results, **self._kept[path]}
+        made = dict(results)
+        for step in self.transforms:
+            made = step(made)
+        added = {k: v for k, v in made.items() if k not in results}
+        arrays = [v for v in added.values() if isinstance(v, np.ndarray)]
+        size = sum(array.nbytes for array in arrays)
+        if size <= self._free:
+            self._free -= size
+            self._kept[path] = added
+            for array in arrays:
+                array.flags.writeable = False
+        return made
+
+    def __repr__(self) -> str:
+        return (
+            f'{type(self).__name__}(transforms={self.transforms}, '
+            f'megabytes={self.megabytes})'
+        )
