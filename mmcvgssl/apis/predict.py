@@ -30,6 +30,7 @@ from mmcvgssl.utils import atomic_write
 
 FIELDS = ('path', 'score', 'verdict', 'error')
 GOOD, DEFECTIVE = 'good', 'defective'
+OVERLAYS = 'overlays'  # folder of pictures
 
 
 @dataclass
@@ -200,7 +201,8 @@ def predict_to_folder(
         UnreadableImageError: If no image can be read.
         ValueError: If the folder holds no image.
     """
-    out, images = Path(out), find_images(path, skip=out)
+    out = Path(out)
+    images = find_images(path, skip=out / OVERLAYS)
     root = Path(path) if Path(path).is_dir() else Path(path).parent
     high = float(predictor.model.state['map_high'])
     predictions = []
@@ -213,7 +215,7 @@ def predict_to_folder(
             )
             _, png = cv2.imencode('.png', picture)
             name = f'{Path(prediction.path).relative_to(root)}.png'
-            atomic_write(out / 'overlays' / name, png.tobytes())
+            atomic_write(out / OVERLAYS / name, png.tobytes())
             prediction.anomaly_map = None  # a folder may be large
         predictions.append(prediction)
     if all(p.error for p in predictions):

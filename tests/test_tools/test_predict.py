@@ -137,8 +137,9 @@ def test_a_picture_too_large_to_open_costs_itself_alone(
     assert not any(p.error for p in found[1:])
 
 
-def test_overlays_are_no_input(file, folder, tool):
-    args = ['predict.py', file, folder, '--out', folder / 'out']
+@pytest.mark.parametrize('place', ['out', '.', '..'])
+def test_overlays_are_no_input(file, folder, tool, place):
+    args = ['predict.py', file, folder, '--out', folder / place]
     for _ in range(2):
         code, text, err = tool(*args)
         assert code == 0, err
