@@ -62,9 +62,7 @@ def load_config(
         for key in options
         if '.' not in key and isinstance(cfg.get(key), (str, int, float))
     }
-    # one by one: at once, `a.b` and `a` of the same options lose one of them
-    for key, value in options.items():
-        cfg.merge_from_dict({key: value})
+    cfg.merge_from_dict(options)
     for key, old in shared.items():
         _replace(cfg._cfg_dict, key, old, cfg[key])
     _drop_own_scope(cfg._cfg_dict)

@@ -185,6 +185,12 @@ def test_options_do_not_undo_each_other(images, tmp_path):
     assert train.batch_size == 3
     assert train.dataset.data_root == '{root}'
     assert train.dataset.ann_file == '{labels_train}'
+    # a whole part can still be replaced
+    other = dict(_delete_=True, type='OptimWrapper', optimizer=dict(lr=1))
+    options = {'stages.finetune.options.optim_wrapper': other}
+    stage = read_stages(load_config(CPU, options))['finetune']
+    cfg = build_config(stage.config, stage.options)
+    assert cfg.optim_wrapper.optimizer == dict(lr=1)
 
 
 def test_a_batch_larger_than_the_data_is_refused_at_once(images, tmp_path):

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mmengine.config import Config
 from mmengine.runner import find_latest_checkpoint
 
 from mmcvgssl.apis.pipeline.inputs import Inputs
@@ -80,11 +81,21 @@ class Planned:
 
 
 def make_plan(
-    stages: Mapping[str, Stage], inputs: Inputs, work_dir: Path
+    stages: Mapping[str, Stage],
+    inputs: Inputs,
+    work_dir: Path,
+    processes: int = 1,
 ) -> dict[str, Planned]:
     """Find the state of every stage.
 
+    Args:
+        stages: In order.
+        inputs: Images and labels.
+        work_dir: Folder of the stages' folders.
+        processes: Of each training.
+
     Raises:
+        ValueError: If a batch is larger than what is learned from.
         ImportError: If a stage's config needs a package that is missing.
         KeyError: If an option is in no config.
         FileNotFoundError: If a config is missing.
@@ -93,48 +104,28 @@ def make_plan(
     keys = {name: digests.get(file, '') for name, file in INPUTS.items()}
     keys |= {'root': str(inputs.root), 'lists': ''}
     plan: dict[str, Planned] = {}
+    configs: dict[str, Config] = {}
     for name, stage in stages.items():
         if any(not keys[p] for p in stage.places if p != 'lists'):
             keys[name] = ''
             plan[name] = Planned(stage, '', work_dir, 'no labels')
             continue
         used = {place: keys[place] for place in stage.learns_from}
-        held = _settings(stage, inputs, used)
+        if stage.tool in ('make_maps', 'train'):
+            classes = inputs.classes if stage.num_classes else ()
+            configs[name] = build_config(stage.config, stage.options, classes)
+        if stage.tool == 'train':
+            _check_batch(stage, configs[name], inputs, processes)
+        held = _settings(stage, configs.get(name), used)
         if stage.tool == 'test':
-            trained = stages[stage.config]
-            held['test'] = _settings(trained, inputs, {}, test=True)
+            trained, cfg = stages[stage.config], configs[stage.config]
+            held['test'] = _settings(trained, cfg, {}, test=True)
         keys[name] = _digest(held)
         folder = work_dir / f'{name}-{keys[name]}'
         others = [p for p in work_dir.glob(f'{name}-*') if p != folder]
         reason = 'inputs or settings have changed' if others else ''
         plan[name] = Planned(stage, keys[name], folder, reason)
     return plan
-
-
-def check_batches(
-    stages: Iterable[Stage], inputs: Inputs, processes: int
-) -> None:
-    """Refuse a batch that is larger than a training's data set.
-
-    Raises:
-        ValueError: Names the stage and the option.
-    """
-    for stage in stages:
-        if stage.tool != 'train':
-            continue
-        if 'labels_train' in stage.places:
-            count = len(inputs.train['images']) if inputs.train else None
-        else:
-            count = len(inputs.images) if 'lists' in stage.places else None
-        loader = build_config(stage.config, stage.options).train_dataloader
-        batch = loader.get('batch_size', 1) * processes
-        if count is not None and count < batch:
-            key = f'stages.{stage.name}.options.train_dataloader.batch_size'
-            raise ValueError(
-                f'stage {stage.name} takes batches of {batch} images on '
-                f'{processes} processes, and has {count}: give more, or '
-                f'--cfg-options {key}={max(count // processes, 1)}'
-            )
 
 
 def places(
@@ -150,8 +141,30 @@ def places(
     return found
 
 
+def _check_batch(
+    stage: Stage, cfg: Config, inputs: Inputs, processes: int
+) -> None:
+    if 'labels_train' in stage.places:
+        count = len(inputs.train['images']) if inputs.train else 0
+    elif 'lists' in stage.places:
+        count = len(inputs.images)
+    else:
+        return
+    batch = cfg.train_dataloader.get('batch_size', 1) * processes
+    if count < batch:
+        key = f'stages.{stage.name}.options.train_dataloader.batch_size'
+        raise ValueError(
+            f'stage {stage.name} takes batches of {batch} images on '
+            f'{processes} processes, and has {count}: give more, or '
+            f'--cfg-options {key}={max(count // processes, 1)}'
+        )
+
+
 def _settings(
-    stage: Stage, inputs: Inputs, used: Mapping[str, str], test: bool = False
+    stage: Stage,
+    cfg: Config | None,
+    used: Mapping[str, str],
+    test: bool = False,
 ) -> dict[str, Any]:
     """Return all that a stage's result depends on, paths of outputs aside.
 
@@ -170,9 +183,7 @@ def _settings(
         'options': own(stage.options),
         'used': used,
     }
-    if stage.tool in ('make_maps', 'train'):
-        classes = inputs.classes if stage.num_classes else ()
-        cfg = build_config(stage.config, stage.options, classes)
+    if cfg is not None:
         held['config'] = own(cfg.to_dict())
     return held
 

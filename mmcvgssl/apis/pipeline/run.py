@@ -21,7 +21,6 @@ from mmcvgssl.apis.pipeline.plan import (
     LISTS,
     UP_TO_DATE,
     Planned,
-    check_batches,
     make_plan,
     places,
 )
@@ -65,8 +64,7 @@ class Pipeline:
         self.inputs, self.processes = inputs, processes
         self.work_dir = Path(work_dir).resolve()
         self.stages = read_stages(cfg)
-        self.plan = make_plan(self.stages, inputs, self.work_dir)
-        check_batches(self.stages.values(), inputs, processes)
+        self.plan = make_plan(self.stages, inputs, self.work_dir, processes)
 
     def describe(self) -> str:
         """Return the plan as text: state and command of every stage."""

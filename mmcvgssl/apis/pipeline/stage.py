@@ -81,11 +81,6 @@ class Stage:
             found.append('images')
         return list(dict.fromkeys(found))
 
-    @property
-    def needs_labels(self) -> bool:
-        """Whether it can only run with labels."""
-        return any(place.startswith('labels_') for place in self.places)
-
 
 def is_of_test(option: str) -> bool:
     """Tell whether an option is of the test loop alone."""
@@ -151,10 +146,27 @@ def build_config(
     Raises:
         ValueError: If it describes no detector to give classes to.
     """
-    cfg = load_config(find_config(path), dict(options))
+    cfg = load_config(find_config(path), _dotted(options))
     if classes:
         set_classes(cfg, classes)
     return cfg
+
+
+def _dotted(options: Mapping[str, Any], above: str = '') -> dict[str, Any]:
+    """Name nested options by their path; of two with one path, the last.
+
+    The command line adds ``a={'b': 1}`` to what a pipeline calls ``a.c``;
+    mmengine would take one of both.
+    """
+    found: dict[str, Any] = {}
+    for key, value in options.items():
+        inner = isinstance(value, Mapping) and value
+        found |= (
+            _dotted(value, f'{above}{key}.')
+            if inner
+            else {f'{above}{key}': value}
+        )
+    return found
 
 
 def find_config(path: str) -> Path:
