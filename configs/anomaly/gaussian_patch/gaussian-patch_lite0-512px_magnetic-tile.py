@@ -1,16 +1,12 @@
 # for boxes: a grid of 64 x 64, zero where good tiles are alike
-_base_ = 'gaussian-patch_lite0_magnetic-tile.py'
-
-input_size = 512
-fit_pipeline = _base_.fit_pipeline
-fit_pipeline[0].input_size = fit_pipeline[1].input_size = input_size
-test_pipeline = _base_.test_pipeline
-test_pipeline[0].input_size = test_pipeline[2].input_size = input_size
-fit_dataloader = dict(dataset=dict(pipeline=fit_pipeline))
-test_dataloader = dict(dataset=dict(pipeline=test_pipeline))
+_base_ = [
+    '../../_base_/models/gaussian-patch_lite0.py',
+    '../../_base_/datasets/magnetic_tile_512px.py',
+    '../../_base_/anomaly_runtime.py',
+]
 
 model = dict(
-    teacher=dict(levels=(2, 3), input_size=input_size),
+    teacher=dict(levels=(2, 3), input_size=_base_.input_size),
     image_score='max',
     calibration=dict(floor=0.5),
 )
