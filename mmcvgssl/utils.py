@@ -55,17 +55,12 @@ def files_below(
             yield Path(entry.path)
 
 
-def upright_size(file: str | Path) -> tuple[int, int]:
-    """Return width and height of an image as it is loaded, by its header.
-
-    Raises:
-        OSError: If it has none.
-    """
-    with Image.open(file) as image:
-        width, height = image.size
-        orientation = 1
-        # a PNG is decoded to look for what stands behind its pixels
-        if image.format != 'PNG' or 'exif' in image.info:
-            orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
+def upright_size(image: Image.Image) -> tuple[int, int]:
+    """Return width and height of an opened image, as it is to be shown."""
+    width, height = image.size
+    orientation = 1
+    # a PNG is decoded to look for what stands behind its pixels
+    if image.format != 'PNG' or 'exif' in image.info:
+        orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
     # lies on its side
     return (height, width) if orientation in (5, 6, 7, 8) else (width, height)

@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from mmcvgssl.apis.make_maps import list_images
 from mmcvgssl.datasets.preparation.images import images_below
@@ -245,7 +246,8 @@ def check_size(file: Path, size: tuple[int, int]) -> None:
         MapError: If they differ.
     """
     try:
-        width, height = upright_size(file)
+        with Image.open(file) as image:
+            width, height = upright_size(image)
     except Exception as error:
         raise UnreadableImageError(f'{file}: {error}') from error
     if (height, width) != size:

@@ -38,15 +38,13 @@ MODEL, RESULT, SETTINGS = 'model.safetensors', 'result.json', 'settings.json'
 TRAIN = 'train'  # folder of logs and checkpoints
 UNNAMED = 'all'  # folder of what has no category
 _KIND = 'mmcvgssl.OneClassDetector'
-# of a config, what a training depends on, and what it does not
+# of a config, what a training depends on, and what a result does besides
 _TRAINING = (
     *('model', 'data_preprocessor', 'train_dataloader', 'train_cfg'),
     *('optim_wrapper', 'param_scheduler', 'custom_hooks', 'load_from'),
-    *('randomness', 'auto_scale_lr'),
+    *('randomness', 'auto_scale_lr', 'sync_bn'),
 )
-_RESULT = (
-    *('detector', 'fit_dataloader', 'test_dataloader', 'test_evaluator'),
-)
+_RESULT = ('detector', 'fit_dataloader', 'test_dataloader', 'test_evaluator')
 # of loaders, what only makes them faster
 _SPEED = ('num_workers', 'persistent_workers', 'pin_memory', 'prefetch_factor')
 _FAST = {
@@ -143,11 +141,11 @@ def check_apart(cfg: Config) -> None:
     Raises:
         ValueError: Names one.
     """
-    tested = {os.path.realpath(path) for path in _paths(cfg, 'test')}
+    tested = _paths(cfg, 'test')
     for part in ('fit', 'train'):
         if cfg.get(f'{part}_dataloader') is None:
             continue
-        both = tested & {os.path.realpath(p) for p in _paths(cfg, part)}
+        both = tested & _paths(cfg, part)
         if both:
             raise ValueError(
                 f'{len(both)} of {len(tested)} images to test on are learned '
@@ -157,12 +155,15 @@ def check_apart(cfg: Config) -> None:
             )
 
 
-def _paths(cfg: Config, part: str) -> list[str]:
-    options = cfg[f'{part}_dataloader'].dataset.to_dict()
+def _paths(cfg: Config, part: str) -> set[str]:
+    infos = _infos(cfg[f'{part}_dataloader'].dataset.to_dict())
+    return {os.path.realpath(info['img_path']) for info in infos}
+
+
+def _infos(options: dict[str, Any]) -> list[dict[str, Any]]:
+    """Describe the images of a data set, each once."""
     data_set = DATASETS.build({**options, 'pipeline': []})
-    return [
-        data_set.get_data_info(i)['img_path'] for i in range(data_set.n_images)
-    ]
+    return [data_set.get_data_info(i) for i in range(data_set.n_images)]
 
 
 def find_categories(cfg: Config, wanted: Sequence[str] = ()) -> list[str]:
@@ -171,16 +172,10 @@ def find_categories(cfg: Config, wanted: Sequence[str] = ()) -> list[str]:
     Raises:
         ValueError: If one that is wanted is unknown.
     """
-    options = copy.deepcopy(cfg.fit_dataloader.dataset.to_dict())
+    options = cfg.fit_dataloader.dataset.to_dict()
     if 'category' in options:
         options['category'] = ''
-    data_set = DATASETS.build({**options, 'pipeline': []})
-    found = sorted(
-        {
-            data_set.get_data_info(i).get('category', '')
-            for i in range(data_set.n_images)
-        }
-    )
+    found = sorted({info.get('category', '') for info in _infos(options)})
     names = [name for name in wanted if name != 'all']
     unknown = sorted(set(names) - set(found))
     if unknown:
@@ -229,7 +224,8 @@ def check_rate(cfg: Config) -> None:
     detector = cfg.get('detector') or cfg.model
     rate = detector.get('false_alarm_rate', 0.05)
     if rate is not None:
-        check_count(len(_paths(cfg, 'fit')), rate)
+        infos = _infos(cfg.fit_dataloader.dataset.to_dict())
+        check_count(len(infos), rate)
 
 
 def train_category(cfg: Config, folder: Path) -> str:

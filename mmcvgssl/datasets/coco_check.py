@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
+
 from mmcvgssl.utils import upright_size
 
 _SHOWN = 20  # of one kind, in an error's message
@@ -114,7 +116,10 @@ def check_coco(
     # detectors count classes in the file's order, whatever the config's
     listed = [name for name in names.values() if name in (classes or ())]
     if set(listed) == set(classes or ()) and listed != list(classes or ()):
-        problem('classes in another order', f'the file has {tuple(listed)}')
+        problem(
+            'classes in another order',
+            f'the file has {tuple(listed)}: list them so in the config',
+        )
     known = {image['id']: image for image in held['images']}
     for entry in held['annotations']:
         for kind, line in _box_problems(entry, known, names, classes):
@@ -239,7 +244,8 @@ def _file_problems(
         yield 'missing images', f'{path}'
     elif sizes:
         try:
-            size = upright_size(path)
+            with Image.open(path) as opened:
+                size = upright_size(opened)
         except OSError as error:
             yield 'images that cannot be read', f'{path}: {error}'
             return

@@ -36,8 +36,16 @@ def read_image(
     Raises:
         UnreadableImageError: If the file cannot be decoded in full.
     """
+    return _decode(path, depth_range, input_size)[0]
+
+
+def _decode(
+    path: str, depth_range: tuple[float, float], input_size: int | None
+) -> tuple[np.ndarray, tuple[int, int]]:
+    """Do :func:`read_image`; also return the file's height and width."""
     try:
         with Image.open(path) as image:
+            shape = upright_size(image)[::-1]
             if input_size:
                 image.draft(None, (input_size, input_size))
             image.load()
@@ -47,15 +55,16 @@ def read_image(
                 deep = np.asarray(upright, dtype=np.float32)
                 scaled = (deep - low) * (255 / (high - low))
                 grey = np.clip(scaled, 0, 255).astype(np.uint8)
-                return cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR)
+                return cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR), shape
             if upright.mode == 'L':
-                return cv2.cvtColor(np.asarray(upright), cv2.COLOR_GRAY2BGR)
+                grey = np.asarray(upright)
+                return cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR), shape
             rgb = np.asarray(upright.convert('RGB'))
     except Image.DecompressionBombError:
         raise
     except Exception as error:
         raise UnreadableImageError(f'{path}: {error}') from error
-    return cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR)
+    return cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), shape
 
 
 @TRANSFORMS.register_module()
@@ -88,13 +97,12 @@ class LoadImage(BaseTransform):
 
     def transform(self, results: dict) -> dict:
         """Read ``results['img_path']``."""
-        image = read_image(
+        image, shape = _decode(
             results['img_path'], self.depth_range, self.input_size
         )
         results['img'] = image
-        results['img_shape'] = results['ori_shape'] = image.shape[:2]
-        if self.input_size:
-            results['ori_shape'] = upright_size(results['img_path'])[::-1]
+        results['img_shape'] = image.shape[:2]
+        results['ori_shape'] = shape
         return results
 
     def __repr__(self) -> str:
