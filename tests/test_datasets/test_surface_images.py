@@ -342,13 +342,13 @@ def test_a_file_is_decoded_once_whatever_the_number_of_views(
 ):
     write(tmp_path, 2)
     calls = []
-    decode = load_image.read_image
+    open_image = load_image.Image.open
 
     def count(path, *args):
         calls.append(path)
-        return decode(path, *args)
+        return open_image(path, *args)
 
-    monkeypatch.setattr(load_image, 'read_image', count)
+    monkeypatch.setattr(load_image.Image, 'open', count)
     crop = {**PIPELINE[1], 'crop_scales': [(0.2, 0.6)] * crops}
     data_set = make(tmp_path, pipeline=[PIPELINE[0], crop, PIPELINE[2]])
     assert views(data_set, 0).shape == (1 + crops, 3, 12, 12)
