@@ -1,15 +1,23 @@
-# from pretrained weights, with small steps: 10 epochs of 64 updates at 128 px,
-# the first 2 for the head alone
+# from pretrained weights, by few small steps and with batch norm as it is: 100
+# updates, the first 30 for the head alone
 _base_ = [
     '../../_base_/models/cutpaste_lite0.py',
-    '../../_base_/datasets/cutpaste_magnetic_tile_128px.py',
+    '../../_base_/datasets/cutpaste_magnetic_tile.py',
     '../../_base_/schedules/cutpaste_sgd_10e.py',
     '../../_base_/default_runtime.py',
 ]
 
-optim_wrapper = dict(optimizer=dict(lr=0.003))
+batch_size = 16
+model = dict(backbone=dict(norm_eval=True))
+train_dataloader = dict(
+    batch_size=batch_size, sampler=dict(updates=10, batch_size=batch_size)
+)
+optim_wrapper = dict(
+    paramwise_cfg=dict(custom_keys=dict(backbone=dict(lr_mult=0.1)))
+)
 custom_hooks = [
     *_base_.custom_hooks,
-    dict(type='mmcvgssl.UnfreezeHook', epochs=2),
+    dict(type='mmcvgssl.UnfreezeHook', epochs=3),
 ]
 find_unused_parameters = True  # while they are frozen
+auto_scale_lr = dict(base_batch_size=batch_size)
