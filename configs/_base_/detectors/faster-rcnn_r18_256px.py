@@ -3,16 +3,24 @@ _base_ = 'faster-rcnn_r50.py'
 
 img_scale = (256, 256)
 
-# a few regions: small images show few defects
+# narrow pyramid and heads, which cost more than the backbone, and few regions:
+# small images show few defects
+width = 64
 model = dict(
     backbone=dict(depth=18),
-    neck=dict(in_channels=[64, 128, 256, 512]),
+    neck=dict(in_channels=[64, 128, 256, 512], out_channels=width),
+    rpn_head=dict(in_channels=width, feat_channels=width),
+    roi_head=dict(
+        bbox_roi_extractor=dict(out_channels=width),
+        bbox_head=dict(in_channels=width, fc_out_channels=4 * width),
+    ),
     train_cfg=dict(
         rpn_proposal=dict(nms_pre=500, max_per_img=200),
         rcnn=dict(sampler=dict(num=64)),
     ),
     test_cfg=dict(rpn=dict(nms_pre=500, max_per_img=200)),
 )
+del width
 
 train_pipeline = _base_.train_pipeline
 test_pipeline = _base_.test_pipeline
