@@ -130,6 +130,7 @@ def test_a_recipe_is_what_its_name_says(path):
     assert kinds == {**DETECTORS, **CONTROLS}[said['detector']]
     assert cfg.train_dataloader.batch_size == int(said['batch'])
     assert cfg.train_cfg.max_epochs == int(said['epochs'])
+    assert cfg.randomness.seed == 0
     hooks = cfg.default_hooks
     if said['detector'].startswith('yolo'):
         assert hooks.param_scheduler.max_epochs == int(said['epochs'])

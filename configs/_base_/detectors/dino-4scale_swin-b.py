@@ -5,6 +5,7 @@ _base_ = [
 ]
 
 custom_imports = dict(imports=['mmcvgssl'], allow_failed_imports=False)
+randomness = dict(seed=0)
 
 model = dict(
     num_queries=100,

@@ -2,6 +2,7 @@
 _base_ = 'mmdet::faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py'
 
 custom_imports = dict(imports=['mmcvgssl'], allow_failed_imports=False)
+randomness = dict(seed=0)
 
 model = dict(
     data_preprocessor=dict(

@@ -2,6 +2,7 @@
 _base_ = 'mmyolo::yolov8/yolov8_s_syncbn_fast_8xb16-500e_coco.py'
 
 custom_imports = dict(imports=['mmcvgssl'], allow_failed_imports=False)
+randomness = dict(seed=0)
 
 # less mmdet.Albu, which needs another package
 train_pipeline = _base_.train_pipeline
