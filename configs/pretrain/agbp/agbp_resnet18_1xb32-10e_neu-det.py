@@ -1,4 +1,4 @@
-# half an hour on one core
+# 20 minutes on one core
 _base_ = 'agbp_resnet18_1xb32-30e_neu-det.py'
 
 param_scheduler = _base_.param_scheduler
