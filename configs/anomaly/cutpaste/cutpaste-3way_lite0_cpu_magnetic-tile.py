@@ -2,7 +2,7 @@
 # updates, the first 30 for the head alone
 _base_ = [
     '../../_base_/models/cutpaste_lite0.py',
-    '../../_base_/datasets/cutpaste_magnetic_tile.py',
+    '../../_base_/datasets/cutpaste_magnetic_tile_128px.py',
     '../../_base_/schedules/cutpaste_sgd_10e.py',
     '../../_base_/default_runtime.py',
 ]
