@@ -116,7 +116,7 @@ def test_a_recipe_is_what_its_name_says(path):
     if hooks and said['sspcab']:
         assert hooks[0].keep == 'backbone.layer4.1.conv2'
     epochs = 10 if said['size'] else 256
-    # few small steps on pretrained weights, at their resolution
+    # few small steps on pretrained weights
     gentle = said['backbone'] == 'lite0'
     updates = {None: 256, '_cpu': 64, '_lite': 16}[said['size']]
     updates = 10 if gentle else updates
@@ -126,7 +126,7 @@ def test_a_recipe_is_what_its_name_says(path):
     assert loader.sampler.updates == updates
     batch_size = 16 if gentle else 32
     assert loader.sampler.batch_size == loader.batch_size == batch_size
-    side = 128 if said['size'] and not gentle else 256
+    side = 128 if said['size'] else 256
     data_sets = [cfg[f'{p}_dataloader'].dataset for p in _PARTS]
     sizes = {
         step.input_size
