@@ -7,6 +7,7 @@ from .ext import ops_origin, provide_ext
 from .hosts import explain_missing_hosts, missing_extras, require
 from .import_hook import after_import
 from .mmyolo import accept_newer_mmcv
+from .multimodal import spare_new_transformers
 from .packages import spare_pkg_resources
 from .quiet_hosts import quieten_hosts
 
@@ -24,6 +25,7 @@ def install() -> None:
     provide_ext()
     accept_newer_mmcv()
     spare_pkg_resources()
+    spare_new_transformers()
     quieten_hosts()
     after_import('mmengine.config.utils', add_config_scope)
     explain_missing_hosts()

@@ -1,0 +1,29 @@
+"""mmpretrain's multimodal models beside transformers 5.
+
+They need functions that transformers 5 removed, and bring down the import of
+all of mmpretrain. Nothing here needs them: mmpretrain is told that they cannot
+run, as where transformers is not installed.
+"""
+
+from __future__ import annotations
+
+from importlib.metadata import PackageNotFoundError, version
+from types import ModuleType
+
+from .import_hook import after_import
+
+FIRST_BROKEN = 5
+
+
+def _switch_off(module: ModuleType) -> None:
+    try:
+        major = int(version('transformers').partition('.')[0])
+    except (PackageNotFoundError, ValueError):
+        return
+    if major >= FIRST_BROKEN:
+        vars(module)['WITH_MULTIMODAL'] = False
+
+
+def spare_new_transformers() -> None:
+    """Let ``import mmpretrain`` succeed beside transformers 5 and newer."""
+    after_import('mmpretrain.utils.dependency', _switch_off)
