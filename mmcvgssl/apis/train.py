@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import atexit
+import gc
+import importlib
 import os
 import random
 
@@ -59,6 +61,8 @@ def start_processes(cfg: Config) -> None:
     launcher = cfg.get('launcher', 'none')
     if launcher == 'none' or torch.distributed.is_initialized():
         return
+    # DDP imports it; what is imported later keeps the group as a default
+    importlib.import_module('torch.distributed.nn')
     if launcher == 'pytorch' and not torch.cuda.is_available():
         # mmengine's would look for a device
         torch.distributed.init_process_group('gloo')
@@ -71,6 +75,7 @@ def start_processes(cfg: Config) -> None:
 def _stop_processes() -> None:
     if torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()
+        gc.collect()  # a runner is a cycle, and its model keeps the group
 
 
 def check_before_training(runner: Runner) -> None:

@@ -13,6 +13,19 @@ from mmcvgssl.models.anomaly.one_class_detector import OneClassDetector
 from tests.data import CONFIGS, ROOT
 from tests.one_class_data import RECIPES, tiny_options, write_magnetic_tile
 
+# as sitecustomize.py: registered first, and so called last
+AT_EXIT = """
+import atexit
+import os
+from pathlib import Path
+
+
+@atexit.register
+def dump_threads():
+    tasks = Path('/proc/self/task').glob('*/comm')
+    names = ' '.join(task.read_text().strip() for task in tasks)
+    Path(f'threads{os.environ.get("RANK")}.txt').write_text(names)
+"""
 HOOK = """
 import torch
 from mmengine.dist import get_rank
@@ -56,10 +69,19 @@ def free_port() -> int:
         return sock.getsockname()[1]
 
 
+def assert_no_thread_of_gloo(folder) -> None:
+    # one that outlives the interpreter may abort the process
+    for rank in (0, 1):
+        names = (folder / f'threads{rank}.txt').read_text()
+        assert names
+        assert 'gloo' not in names
+
+
 def test_two_processes_agree_on_weights_and_share_the_images(
     tiny, process, tmp_path
 ):
     (tmp_path / 'dump_hook.py').write_text(HOOK)
+    (tmp_path / 'sitecustomize.py').write_text(AT_EXIT)
     work = tmp_path / 'work'
     script = ROOT / 'tools' / 'dist_train.sh'
     done = process(
@@ -90,6 +112,7 @@ def test_two_processes_agree_on_weights_and_share_the_images(
     assert not torch.equal(first[name], last[name])
     saved = torch.load(work / 'epoch_2.pth', weights_only=False)
     assert torch.equal(saved['state_dict'][name], last[name])
+    assert_no_thread_of_gloo(tmp_path)
 
 
 def test_two_machines_agree_on_weights(tiny, tmp_path):
@@ -169,6 +192,7 @@ def test_two_processes_train_a_detector_that_is_frozen_at_first(
         'model.in_channels': 256,
         'custom_hooks.3.epochs': 1,
     }
+    (tmp_path / 'sitecustomize.py').write_text(AT_EXIT)
     done = process(
         [
             *(sys.executable, '-m', 'torch.distributed.run'),
@@ -177,9 +201,11 @@ def test_two_processes_train_a_detector_that_is_frozen_at_first(
             *('--launcher', 'pytorch', '--work-dir', tmp_path / 'work'),
             *('--cfg-options', *(f'{k}={v}' for k, v in options.items())),
         ],
+        PYTHONPATH=f'{ROOT}:{tmp_path}',
         CUDA_VISIBLE_DEVICES='',
     )
     assert done.returncode == 0, done.stderr[-3000:]
+    assert_no_thread_of_gloo(tmp_path)
     result = json.loads((tmp_path / 'work/all/result.json').read_text())
     assert result['images'] == 6
     model = OneClassDetector.from_file(tmp_path / 'work/all/model.safetensors')
