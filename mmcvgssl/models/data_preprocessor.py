@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import torch
 from mmpretrain.models.utils import SelfSupDataPreprocessor
 from torch import Tensor
@@ -14,7 +15,8 @@ class InPlaceSelfSupDataPreprocessor(SelfSupDataPreprocessor):
     """mmpretrain's ``SelfSupDataPreprocessor`` with a third of the copies.
 
     Views [B, 3, H, W] become float32, in RGB if asked for, in one pass, and
-    are normalised where they lie; the values are the same.
+    are normalised where they lie; bytes on the CPU are looked up in a table
+    of their 256 results. The values are the same.
 
     Args:
         **kwargs: Of ``SelfSupDataPreprocessor``.
@@ -31,10 +33,22 @@ class InPlaceSelfSupDataPreprocessor(SelfSupDataPreprocessor):
         return {'inputs': inputs, 'data_samples': cast.get('data_samples')}
 
     def _normalise(self, images: Tensor) -> Tensor:
-        result = torch.empty_like(images, dtype=torch.float32)
         order = (2, 1, 0) if self._channel_conversion else (0, 1, 2)
+        result = torch.empty_like(images, dtype=torch.float32)
+        plain = images.device.type == 'cpu' and images.is_contiguous()
+        if plain and images.dtype == torch.uint8:
+            levels = torch.arange(256.0).expand(1, 3, 1, 256)
+            tables = self._scale(levels.clone())[0].numpy()
+            for image, out in zip(images.numpy(), result.numpy(), strict=True):
+                for channel, source in enumerate(order):
+                    cv2.LUT(image[source], tables[channel], out[channel])
+            return result
         for channel, source in enumerate(order):
             result[:, channel] = images[:, source]
+        return self._scale(result)
+
+    def _scale(self, values: Tensor) -> Tensor:
+        """Normalise float32 [B, 3, H, W] in place, if it is asked for."""
         if self._enable_normalize:
-            result.sub_(self.mean).div_(self.std)
-        return result
+            values.sub_(self.mean).div_(self.std)
+        return values

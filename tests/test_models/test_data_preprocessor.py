@@ -45,3 +45,23 @@ def test_one_batch_without_views():
     host, ours = both(images(torch.uint8), to_rgb=True, **OPTIONS)
     assert ours['inputs'].shape == (2, 3, 5, 7)
     assert torch.equal(host['inputs'], ours['inputs'])
+
+
+@pytest.mark.parametrize(
+    'layout',
+    [
+        lambda x: x.to(memory_format=torch.channels_last),
+        lambda x: x[:, :, ::2, 1:],
+        lambda x: x[:, :1].expand(-1, 3, -1, -1),
+    ],
+)
+def test_bytes_that_do_not_lie_in_order(layout):
+    host, ours = both([layout(images(torch.uint8))], to_rgb=True, **OPTIONS)
+    assert torch.equal(host['inputs'][0], ours['inputs'][0])
+
+
+def test_every_byte():
+    levels = torch.arange(256, dtype=torch.uint8)
+    levels = levels.view(1, 1, 16, 16).repeat(1, 3, 1, 1)
+    host, ours = both([levels], to_rgb=True, **OPTIONS)
+    assert torch.equal(host['inputs'][0], ours['inputs'][0])

@@ -11,7 +11,7 @@ train_pipeline = [
     ),
     dict(type='mmcvgssl.CutPaste3Way'),
     dict(
-        type='mmpretrain.PackInputs',
+        type='mmcvgssl.FastPackInputs',
         algorithm_keys=('view_labels',),
         meta_keys=('sample_idx', 'img_path', 'view_set'),
     ),

@@ -8,6 +8,7 @@ from mmcvgssl.datasets.transforms.cutpaste import (
     CutPasteUnion,
 )
 from mmcvgssl.datasets.transforms.fast_color_jitter import FastColorJitter
+from mmcvgssl.datasets.transforms.fast_pack_inputs import FastPackInputs
 from mmcvgssl.datasets.transforms.joint_geometry import JointGeometry
 from mmcvgssl.datasets.transforms.load_anomaly_map import (
     LoadAnomalyMap,
@@ -31,6 +32,7 @@ __all__ = [
     'CutPasteScar',
     'CutPasteUnion',
     'FastColorJitter',
+    'FastPackInputs',
     'JointGeometry',
     'LoadAnomalyMap',
     'LoadImage',
