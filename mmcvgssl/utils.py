@@ -6,7 +6,9 @@ import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TypeGuard
 
+import numpy as np
 from PIL import ExifTags, Image
 
 
@@ -53,6 +55,17 @@ def files_below(
             yield from files_below(entry.path, (*_above, real))
         elif entry.is_file():
             yield Path(entry.path)
+
+
+def is_colour_image(value: object) -> TypeGuard[np.ndarray]:
+    """Whether something is an image uint8 [H, W, 3] with pixels."""
+    return (
+        isinstance(value, np.ndarray)
+        and value.dtype == np.uint8
+        and value.ndim == 3
+        and value.shape[2] == 3
+        and value.size > 0
+    )
 
 
 def upright_size(image: Image.Image) -> tuple[int, int]:

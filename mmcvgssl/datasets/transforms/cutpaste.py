@@ -15,6 +15,7 @@ from mmcvgssl.datasets.transforms.pastes import (
     ScarPaste,
 )
 from mmcvgssl.registry import TRANSFORMS
+from mmcvgssl.utils import is_colour_image
 
 
 class PasteViews(BaseTransform):
@@ -146,13 +147,7 @@ class CutPaste3Way(PasteViews):
 
 
 def _checked(image: object) -> np.ndarray:
-    if (
-        isinstance(image, np.ndarray)
-        and image.dtype == np.uint8
-        and image.ndim == 3
-        and image.shape[2] == 3
-        and image.size
-    ):
+    if is_colour_image(image):
         return image
     got = type(image).__name__
     if isinstance(image, np.ndarray):

@@ -10,6 +10,7 @@ import torch
 from mmpretrain.datasets import PackInputs
 
 from mmcvgssl.registry import TRANSFORMS
+from mmcvgssl.utils import is_colour_image
 
 
 @TRANSFORMS.register_module()
@@ -30,13 +31,7 @@ class FastPackInputs(PackInputs):
         """Turn an image, or a list of views, into tensors."""
         if isinstance(input_, list):
             return [FastPackInputs.format_input(one) for one in input_]
-        if (
-            isinstance(input_, np.ndarray)
-            and input_.dtype == np.uint8
-            and input_.ndim == 3
-            and input_.shape[2] == 3
-            and input_.size
-        ):
+        if is_colour_image(input_):
             height, width, _ = input_.shape
             planes = np.empty((3, height, width), np.uint8)
             cv2.split(input_, list(planes))  # writes into them
