@@ -9,7 +9,7 @@ from typing import Any
 
 from mmengine.config import Config
 
-from mmcvgssl.models.weight_names import HOSTS, scoped_type
+from mmcvgssl.weights.names import HOSTS, scoped_type
 
 FIX = 'Pass the config of the training run (--config CFG).'
 

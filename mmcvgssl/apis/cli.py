@@ -15,20 +15,16 @@ from mmcvgssl.apis.train import default_work_dir
 from mmcvgssl.datasets import TooManyUnreadableError
 from mmcvgssl.datasets.transforms import UnreadableImageError
 from mmcvgssl.engine import InvalidLossError
-from mmcvgssl.models.teachers import WeightsError
-from mmcvgssl.models.weights import KeyMismatchError
 
 _USER_ERRORS = (
     ImportError,
     InvalidLossError,
     KeyError,
-    KeyMismatchError,
     OSError,
     TooManyUnreadableError,
     TypeError,
     UnreadableImageError,
     ValueError,
-    WeightsError,
 )
 
 

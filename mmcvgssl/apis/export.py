@@ -12,14 +12,14 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from mmcvgssl.apis.checkpoint_config import backbone_config
-from mmcvgssl.models.weight_files import (
+from mmcvgssl.weights import KeyReport, load_checked
+from mmcvgssl.weights.files import (
     SUFFIXES,
     backbone_state,
     read_checkpoint,
 )
-from mmcvgssl.models.weight_names import TARGETS, convert
-from mmcvgssl.models.weight_targets import build_target
-from mmcvgssl.models.weights import KeyReport, load_checked
+from mmcvgssl.weights.names import TARGETS, convert
+from mmcvgssl.weights.targets import build_target
 
 
 def export_backbone(
@@ -45,7 +45,7 @@ def export_backbone(
         FileNotFoundError: If a file is missing.
         OSError: If the file cannot be written.
         ValueError: If there is no backbone config, or no counterpart.
-        mmcvgssl.models.weights.KeyMismatchError: If keys do not fit.
+        mmcvgssl.weights.KeyMismatchError: If keys do not fit.
     """
     out = Path(out)
     if out.suffix not in SUFFIXES:

@@ -24,9 +24,9 @@ from mmcvgssl.evaluation.few_shot import features as data
 from mmcvgssl.evaluation.few_shot.learners import SCHEDULE, linear_layer
 from mmcvgssl.models.layers import global_pool
 from mmcvgssl.models.teachers import FrozenTeacher
-from mmcvgssl.models.weights import load_backbone
 from mmcvgssl.registry import MODELS
 from mmcvgssl.utils import atomic_write
+from mmcvgssl.weights import load_backbone
 
 MODES = ('finetune', 'linear', 'probe')
 
@@ -66,7 +66,7 @@ class FewShot:
     Raises:
         ValueError: If options contradict each other or data is lacking.
         FileNotFoundError: If the checkpoint does not exist.
-        mmcvgssl.models.weights.KeyMismatchError: If it is of another
+        mmcvgssl.weights.KeyMismatchError: If it is of another
             architecture.
     """
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from mmengine.hooks import Hook
 from mmengine.runner import BaseLoop, Runner
 
-from mmcvgssl.models.weight_fit import (
+from mmcvgssl.registry import HOOKS
+from mmcvgssl.weights.fit import (
     LEAST,
     fit_report,
     require_share,
     resize_tables,
 )
-from mmcvgssl.registry import HOOKS
 
 
 @HOOKS.register_module()
@@ -26,7 +26,7 @@ class FitCheckpointHook(Hook):
         least: Share of the backbone's weights that must fit, in [0, 1].
 
     Raises:
-        mmcvgssl.models.weights.KeyMismatchError: If too few weights of the
+        mmcvgssl.weights.KeyMismatchError: If too few weights of the
             backbone fit.
     """
 

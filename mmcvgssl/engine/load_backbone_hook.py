@@ -6,9 +6,9 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from torch import nn
 
-from mmcvgssl.models.weight_files import backbone_state, read_checkpoint
-from mmcvgssl.models.weight_fit import LEAST, load_fitting
 from mmcvgssl.registry import HOOKS
+from mmcvgssl.weights.files import backbone_state, read_checkpoint
+from mmcvgssl.weights.fit import LEAST, load_fitting
 
 
 @HOOKS.register_module()
@@ -26,7 +26,7 @@ class LoadBackboneHook(Hook):
 
     Raises:
         FileNotFoundError: If the file does not exist.
-        mmcvgssl.models.weights.KeyMismatchError: If too few weights fit.
+        mmcvgssl.weights.KeyMismatchError: If too few weights fit.
         ValueError: If the file cannot be read as weights, a whole checkpoint
             is to be loaded as well, or stages are frozen that have no
             trained weights.

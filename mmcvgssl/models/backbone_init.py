@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from torch import nn
 
-from mmcvgssl.models.weight_files import backbone_state, read_checkpoint
-from mmcvgssl.models.weight_fit import LEAST, load_fitting
 from mmcvgssl.registry import WEIGHT_INITIALIZERS
+from mmcvgssl.weights.files import backbone_state, read_checkpoint
+from mmcvgssl.weights.fit import LEAST, load_fitting
 
 
 @WEIGHT_INITIALIZERS.register_module()
@@ -23,7 +23,7 @@ class PretrainedBackbone:
 
     Raises:
         FileNotFoundError: If the file does not exist.
-        mmcvgssl.models.weights.KeyMismatchError: If too few weights fit.
+        mmcvgssl.weights.KeyMismatchError: If too few weights fit.
         ValueError: If the file cannot be read as weights.
     """
 

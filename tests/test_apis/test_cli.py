@@ -5,7 +5,7 @@ import pytest
 from mmcvgssl.apis.cli import user_errors
 from mmcvgssl.datasets import TooManyUnreadableError
 from mmcvgssl.engine import InvalidLossError
-from mmcvgssl.models.weights import KeyMismatchError
+from mmcvgssl.weights import KeyMismatchError
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,8 @@ from sklearn.linear_model import LogisticRegression
 from mmcvgssl.apis import few_shot, load_config
 from mmcvgssl.apis.few_shot import FewShot
 from mmcvgssl.models.teachers import TimmTeacher
-from mmcvgssl.models.weights import KeyMismatchError
 from mmcvgssl.registry import MODELS
+from mmcvgssl.weights import KeyMismatchError
 from tests.data import CLASSES
 
 FAST = {'few_shot.schedule': {'epochs': 3, 'lr': 0.01}}

@@ -9,7 +9,7 @@ from mmengine.hooks import EMAHook
 
 from mmcvgssl.apis import load_config, use_amp
 from mmcvgssl.engine import InvalidLossError
-from mmcvgssl.models.weights import read_checkpoint
+from mmcvgssl.weights import read_checkpoint
 from tests.data import ROOT, write_broken, write_images
 
 EXACT = """

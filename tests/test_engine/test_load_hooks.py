@@ -12,8 +12,8 @@ from torch import nn
 
 from mmcvgssl.engine.fit_checkpoint_hook import FitCheckpointHook
 from mmcvgssl.engine.load_backbone_hook import LoadBackboneHook
-from mmcvgssl.models.weights import KeyMismatchError
 from mmcvgssl.registry import MODELS
+from mmcvgssl.weights import KeyMismatchError
 from tests.data import TinyNet
 
 

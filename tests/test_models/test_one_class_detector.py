@@ -17,8 +17,8 @@ from mmcvgssl.models.anomaly.density import Gaussian, make_density
 from mmcvgssl.models.anomaly.one_class_detector import OneClassDetector
 from mmcvgssl.models.anomaly.patch_grid import PatchGrid
 from mmcvgssl.models.backbones import TimmBackbone
-from mmcvgssl.models.teachers import TimmTeacher, WeightsError
-from mmcvgssl.models.weights import KeyMismatchError
+from mmcvgssl.models.teachers import TimmTeacher
+from mmcvgssl.weights import KeyMismatchError, WeightsError
 from tests.data import FakeTeacher
 
 RESNET = {

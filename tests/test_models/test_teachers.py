@@ -23,8 +23,8 @@ from mmcvgssl.models.teachers import (
     TimmTeacher,
 )
 from mmcvgssl.models.teachers.cache import FeatureCache
-from mmcvgssl.models.weights import KeyMismatchError
 from mmcvgssl.registry import MODELS
+from mmcvgssl.weights import KeyMismatchError, WeightsError
 from tests.data import FakeTeacher, TinyNet
 
 TINY_CLIP = 'tiny-clip-of-the-tests'
@@ -241,7 +241,7 @@ def test_half_precision_under_autocast_comes_out_as_float32(images):
         ),
         (
             lambda _: OpenCLIPTeacher(TINY_CLIP, pretrained='no-such-tag'),
-            RuntimeError,
+            WeightsError,
             ['no-such-tag', '`checkpoint`', FALLBACK],
         ),
         (
@@ -302,7 +302,7 @@ def test_without_a_network_the_message_names_the_file_option(
         raise OSError('Name or service not known')
 
     monkeypatch.setattr(module, offline)
-    with pytest.raises(RuntimeError) as caught:
+    with pytest.raises(WeightsError) as caught:
         make()
     text = str(caught.value)
     assert 'Name or service not known' in text
@@ -348,7 +348,7 @@ def test_clip_weights_from_openais_archive(clip, tmp_path, images):
 def test_clip_weights_of_another_model_are_refused(clip, tmp_path):
     file = tmp_path / 'other.pt'
     torch.save({'visual.nothing': torch.zeros(2)}, file)
-    with pytest.raises(RuntimeError, match=TINY_CLIP):
+    with pytest.raises(WeightsError, match=TINY_CLIP):
         OpenCLIPTeacher(TINY_CLIP, checkpoint=str(file))
 
 
@@ -371,14 +371,14 @@ def test_timm_weights_from_a_file(tmp_path, images, suffix):
         'test_efficientnet', weights=str(file), input_size=32
     )
     torch.testing.assert_close(teacher(images), source(images))
-    with pytest.raises(RuntimeError, match='does not hold weights of timm'):
+    with pytest.raises(WeightsError, match='does not hold weights of timm'):
         TimmTeacher('test_resnet', weights=str(file))
 
 
 def test_a_file_that_is_no_weights_is_named(tmp_path):
     file = tmp_path / 'notes.pth'
     file.write_bytes(b'no weights at all')
-    with pytest.raises(RuntimeError, match=r'notes\.pth cannot be read'):
+    with pytest.raises(WeightsError, match=r'notes\.pth cannot be read'):
         TimmTeacher('test_vit', weights=str(file))
 
 
@@ -399,7 +399,7 @@ def test_package_weights_are_the_package_file_in_order(images):
     )
     torch.testing.assert_close(teacher(images), expected)
     assert teacher.feature_width == 1280
-    with pytest.raises(RuntimeError, match="model_name='tf_efficientnet_lite"):
+    with pytest.raises(WeightsError, match="model_name='tf_efficientnet_lite"):
         TimmTeacher('test_resnet', weights=FALLBACK)
 
 

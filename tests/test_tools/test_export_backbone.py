@@ -14,9 +14,9 @@ from torch import Tensor, nn
 import mmcvgssl  # noqa: F401
 from mmcvgssl.apis.checkpoint_config import backbone_config, literal_config
 from mmcvgssl.apis.export import export_backbone
-from mmcvgssl.models.weight_targets import build_host, build_target
-from mmcvgssl.models.weights import KeyMismatchError, read_checkpoint
 from mmcvgssl.registry import MODELS
+from mmcvgssl.weights import KeyMismatchError, read_checkpoint
+from mmcvgssl.weights.targets import build_host, build_target
 
 ROOT = Path(__file__).parents[2]
 TOOL = ROOT / 'tools' / 'export_backbone.py'

@@ -5,7 +5,7 @@ import json
 import pytest
 import torch
 
-from mmcvgssl.models.weights import read_checkpoint
+from mmcvgssl.weights import read_checkpoint
 from tests.data import CONFIGS, write_broken, write_images
 
 

@@ -25,8 +25,8 @@ from mmcvgssl.models.anomaly.fitting import FittingImages
 from mmcvgssl.models.anomaly.fold_rows import FoldRows
 from mmcvgssl.models.anomaly.patch_grid import PatchGrid
 from mmcvgssl.models.layers import global_pool
-from mmcvgssl.models.weights import load_backbone, load_checked
 from mmcvgssl.registry import MODELS
+from mmcvgssl.weights import load_backbone, load_checked
 
 _CHUNK = 512  # patches that pass the backbone at once
 # not arguments of the constructor
@@ -79,7 +79,7 @@ class OneClassDetector(AnomalyModel):
     Raises:
         ValueError: If an option is out of range.
         FileNotFoundError: If the checkpoint is missing.
-        mmcvgssl.models.weights.KeyMismatchError: If it does not fit.
+        mmcvgssl.weights.KeyMismatchError: If it does not fit.
     """
 
     needs_fit = True

@@ -7,13 +7,9 @@ from mmpretrain.models.backbones import TIMMBackbone
 from torch import Tensor
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from mmcvgssl.models.teachers.weights import (
-    WeightsError,
-    load_package,
-    read_weights,
-)
-from mmcvgssl.models.weights import compare
 from mmcvgssl.registry import MODELS
+from mmcvgssl.weights import WeightsError, compare
+from mmcvgssl.weights.packages import load_package, read_weights
 
 PACKAGE = 'package:'
 

@@ -4,12 +4,10 @@ from mmcvgssl.models.teachers.base import FrozenTeacher
 from mmcvgssl.models.teachers.host_teacher import HostTeacher
 from mmcvgssl.models.teachers.open_clip_teacher import OpenCLIPTeacher
 from mmcvgssl.models.teachers.timm_teacher import TimmTeacher
-from mmcvgssl.models.teachers.weights import WeightsError
 
 __all__ = [
     'FrozenTeacher',
     'HostTeacher',
     'OpenCLIPTeacher',
     'TimmTeacher',
-    'WeightsError',
 ]

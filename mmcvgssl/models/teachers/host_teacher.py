@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from mmcvgssl.models.layers import global_pool
 from mmcvgssl.models.teachers.base import FrozenTeacher
-from mmcvgssl.models.weights import load_backbone
 from mmcvgssl.registry import MODELS
+from mmcvgssl.weights import load_backbone
 
 
 @MODELS.register_module()
@@ -30,7 +30,7 @@ class HostTeacher(FrozenTeacher):
     Raises:
         ValueError: If there is no checkpoint and ``allow_random`` is not set.
         FileNotFoundError: If the checkpoint file is missing.
-        mmcvgssl.models.weights.KeyMismatchError: If keys are missing.
+        mmcvgssl.weights.KeyMismatchError: If keys are missing.
     """
 
     def __init__(

@@ -13,8 +13,9 @@ import torch
 from torch import Tensor, nn
 
 from mmcvgssl.models.teachers.base import FrozenTeacher
-from mmcvgssl.models.teachers.weights import FALLBACK, WeightsError
 from mmcvgssl.registry import MODELS
+from mmcvgssl.weights import WeightsError
+from mmcvgssl.weights.packages import FALLBACK
 
 
 @MODELS.register_module()

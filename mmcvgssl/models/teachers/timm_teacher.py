@@ -10,12 +10,9 @@ import timm
 from torch import Tensor, nn
 
 from mmcvgssl.models.teachers.base import FrozenTeacher
-from mmcvgssl.models.teachers.weights import (
-    WeightsError,
-    load_package,
-    read_weights,
-)
 from mmcvgssl.registry import MODELS
+from mmcvgssl.weights import WeightsError
+from mmcvgssl.weights.packages import load_package, read_weights
 
 
 @MODELS.register_module()

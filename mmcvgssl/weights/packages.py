@@ -9,10 +9,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-
-class WeightsError(RuntimeError):
-    """Weights that cannot be fetched, read or fitted to a model."""
-
+from mmcvgssl.weights.errors import WeightsError
 
 FALLBACK = (
     "Without the file use the fallback teacher: type='mmcvgssl.TimmTeacher', "

@@ -3,14 +3,14 @@
 import pytest
 import torch
 
-from mmcvgssl.models.weight_fit import load_fitting, resize_tables
-from mmcvgssl.models.weights import (
+from mmcvgssl.registry import MODELS
+from mmcvgssl.weights import (
     KeyMismatchError,
     build_target,
     convert,
     load_checked,
 )
-from mmcvgssl.registry import MODELS
+from mmcvgssl.weights.fit import load_fitting, resize_tables
 from tests.boxes import NARROW_SWIN
 
 

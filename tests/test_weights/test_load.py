@@ -10,9 +10,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 import mmcvgssl  # noqa: F401
-from mmcvgssl.models.weight_names import scoped_type
-from mmcvgssl.models.weight_targets import build_host
-from mmcvgssl.models.weights import (
+from mmcvgssl.weights import (
     KeyMismatchError,
     KeyReport,
     backbone_state,
@@ -21,6 +19,8 @@ from mmcvgssl.models.weights import (
     load_backbone,
     read_checkpoint,
 )
+from mmcvgssl.weights.names import scoped_type
+from mmcvgssl.weights.targets import build_host
 
 
 class Net(nn.Module):

@@ -1,6 +1,6 @@
 """Loading backbone weights, with a report of every key.
 
-How names differ between packages is in :mod:`mmcvgssl.models.weight_names`.
+How names differ between packages is in :mod:`mmcvgssl.weights.names`.
 """
 
 from __future__ import annotations
@@ -13,23 +13,8 @@ from typing import Any
 from mmengine.logging import print_log
 from torch import Tensor, nn
 
-from mmcvgssl.models.weight_files import backbone_state, read_checkpoint
-from mmcvgssl.models.weight_names import convert
-from mmcvgssl.models.weight_targets import build_target
-
-__all__ = [
-    'EXTRA_PREFIXES',
-    'HEAD_PREFIXES',
-    'KeyMismatchError',
-    'KeyReport',
-    'backbone_state',
-    'build_target',
-    'compare',
-    'convert',
-    'load_backbone',
-    'load_checked',
-    'read_checkpoint',
-]
+from mmcvgssl.weights.errors import KeyMismatchError
+from mmcvgssl.weights.files import backbone_state, read_checkpoint
 
 # What a classifier head is called in mmpretrain, timm and torchvision. A
 # whole `head.` would also excuse norm layers that timm keeps there.
@@ -45,10 +30,6 @@ HEAD_PREFIXES = (
 EXTRA_PREFIXES = (*HEAD_PREFIXES, 'head.', 'neck.', 'bbox_head.')
 # Counts batches since the start of training; no forward pass reads it.
 COUNTER = 'num_batches_tracked'
-
-
-class KeyMismatchError(RuntimeError):
-    """Weights do not fit the module they were meant for."""
 
 
 @dataclass

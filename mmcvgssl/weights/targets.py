@@ -9,14 +9,14 @@ from typing import Any
 
 from torch import nn
 
-from mmcvgssl.models.weight_names import (
+from mmcvgssl.registry import MODELS
+from mmcvgssl.weights.names import (
     HOSTS,
     RESNET_SIZES,
     check_target,
     names_kept,
     scoped_type,
 )
-from mmcvgssl.registry import MODELS
 
 
 def build_target(

@@ -12,10 +12,10 @@ import torch.nn.functional as F
 from mmengine.logging import print_log
 from torch import Tensor, nn
 
-from mmcvgssl.models.weights import (
+from mmcvgssl.weights.errors import KeyMismatchError
+from mmcvgssl.weights.load import (
     COUNTER,
     EXTRA_PREFIXES,
-    KeyMismatchError,
     KeyReport,
     compare,
 )
