@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from mmcvgssl.models.anomaly.boxes import resize_map
+from mmcvgssl.maps import lay_map
 
 # BGR
 BOX_COLOUR = (255, 255, 0)
@@ -42,11 +42,7 @@ def draw_boxes(
     scale = min(1.0, LONGEST_SIDE / max(image.shape[:2]))
     height, width = (max(1, round(side * scale)) for side in image.shape[:2])
     small = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
-    span = max(highest - threshold, 1e-12)
-    level = (resize_map(anomaly_map, (height, width)) - threshold) / span
-    grey = np.clip(128 + 127 * level, 0, 255).astype(np.uint8)
-    heat = cv2.applyColorMap(grey, cv2.COLORMAP_INFERNO)
-    drawn = cv2.addWeighted(small, 0.6, heat, 0.4, 0)
+    drawn = lay_map(small, anomaly_map, threshold, highest)
     thick = max(1, round(max(height, width) / 300))
     if truth is not None:
         for box in truth:

@@ -25,6 +25,7 @@ from mmcvgssl.datasets.transforms import (
     UnreadableImageError,
     read_image,
 )
+from mmcvgssl.maps import lay_map
 from mmcvgssl.models.anomaly.one_class_detector import OneClassDetector
 from mmcvgssl.utils import atomic_write
 
@@ -179,12 +180,7 @@ def overlay(
     Returns:
         BGR uint8 [H, W, 3].
     """
-    size = image.shape[1], image.shape[0]
-    level = (anomaly_map / max(2 * high, 1e-12)).astype(np.float32)
-    smooth = cv2.resize(level, size)
-    bytes_ = np.clip(smooth * 255, 0, 255).astype(np.uint8)
-    heat = cv2.applyColorMap(bytes_, cv2.COLORMAP_JET)
-    return cv2.addWeighted(image, 0.6, heat, 0.4, 0)
+    return lay_map(image, anomaly_map, high, 2 * high)
 
 
 def predict_to_folder(

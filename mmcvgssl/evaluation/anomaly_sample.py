@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
+
+from mmcvgssl.maps import resize_map
 
 UNNAMED = 'unnamed'
 
@@ -48,7 +49,7 @@ def read_sample(
             )
         mask = _mask(sample, is_defective, where)
         if mask is not None:
-            anomaly_map = _resize(anomaly_map, mask.shape)
+            anomaly_map = resize_map(anomaly_map, mask.shape)
             image['mask'] = mask.cpu().numpy()
         # a copy: it is kept until the next image comes
         image['anomaly_map'] = anomaly_map.cpu().numpy().copy()
@@ -111,14 +112,3 @@ def _mask(
         )
     height, width = sample['ori_shape'][:2]
     return torch.zeros(height, width, dtype=torch.bool)
-
-
-def _resize(anomaly_map: Tensor, shape: Sequence[int]) -> Tensor:
-    if anomaly_map.shape == shape:
-        return anomaly_map
-    return F.interpolate(
-        anomaly_map[None, None],
-        size=tuple(shape),
-        mode='bilinear',
-        align_corners=True,
-    )[0, 0]

@@ -7,7 +7,6 @@ from mmcvgssl.models.anomaly.boxes import (
     dataset_threshold,
     least_area,
     map_to_boxes,
-    resize_map,
 )
 
 
@@ -22,26 +21,6 @@ def canvas(*blobs, size=(30, 40), low=0.0) -> np.ndarray:
     made = np.full(size, low, dtype=np.float32)
     for y1, y2, x1, x2, value in blobs:
         made[y1:y2, x1:x2] = value
-    return made
-
-
-def slow_resize(values, size):
-    """Interpolate from the definition: corners on corners."""
-    (h, w), (height, width) = values.shape, size
-    made = np.empty(size)
-    for y in range(height):
-        for x in range(width):
-            v = y * (h - 1) / (height - 1) if height > 1 else 0
-            u = x * (w - 1) / (width - 1) if width > 1 else 0
-            i, j = min(int(v), h - 1), min(int(u), w - 1)
-            k, m = min(i + 1, h - 1), min(j + 1, w - 1)
-            a, b = v - i, u - j
-            made[y, x] = (
-                values[i, j] * (1 - a) * (1 - b)
-                + values[i, m] * (1 - a) * b
-                + values[k, j] * a * (1 - b)
-                + values[k, m] * a * b
-            )
     return made
 
 
@@ -100,25 +79,6 @@ def slow_iou(a, b):
         for x1, y1, x2, y2 in (a, b)
     ]
     return len(pixels[0] & pixels[1]) / len(pixels[0] | pixels[1])
-
-
-@pytest.mark.parametrize(
-    ('shape', 'size'),
-    [
-        ((3, 4), (7, 9)),
-        ((5, 5), (5, 5)),
-        ((6, 2), (3, 8)),
-        ((1, 1), (4, 3)),
-        ((1, 3), (2, 7)),
-        ((4, 4), (1, 1)),
-    ],
-)
-def test_resizing_puts_corners_on_corners(shape, size):
-    values = np.random.default_rng(0).normal(size=shape)
-    made = resize_map(values.astype(np.float16), size)
-    expected = slow_resize(values.astype(np.float16).astype(float), size)
-    assert made.dtype == np.float32
-    np.testing.assert_allclose(made, expected, atol=1e-5)
 
 
 @pytest.mark.parametrize('seed', range(12))

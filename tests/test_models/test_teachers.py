@@ -74,7 +74,7 @@ def expected_input(images, size, mode, mean, std) -> Tensor:
             images,
             size,
             mode=mode,
-            antialias=images.shape[-2] > size[0],
+            antialias=True,
             align_corners=False,
         ).clamp(0, 1)
     mean, std = (torch.tensor(v).view(3, 1, 1) for v in (mean, std))

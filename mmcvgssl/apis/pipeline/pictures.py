@@ -18,7 +18,8 @@ from mmcvgssl.datasets.transforms import read_image
 from mmcvgssl.utils import evenly
 
 COLUMNS, ROWS, SIDE = 4, 3, 320
-LEAST_SCORE = 0.3
+# of detections that are drawn, greater than
+DRAWN_CONFIDENCE = 0.3
 # BGR, one for each category in turn
 COLOURS = (
     *((255, 255, 0), (0, 165, 255), (0, 255, 0)),
@@ -48,7 +49,7 @@ def draw_detections(file: Path, inputs: Inputs) -> bytes:
         )
     found: dict[Any, list] = {}
     for box in json.loads(file.read_text('utf-8')):
-        if box['score'] >= LEAST_SCORE:
+        if box['score'] > DRAWN_CONFIDENCE:
             # the metric counts categories by their place
             found.setdefault(box['image_id'], []).append(
                 (box['category_id'], box['bbox'], box['score'])
@@ -86,8 +87,7 @@ def _draw(
     names: Sequence[str],
 ) -> np.ndarray:
     """Draw label, box [x, y, w, h] and score over a scaled image."""
-    scale = SIDE / max(image.shape[:2])
-    drawn = cv2.resize(image, None, fx=scale, fy=scale)
+    drawn, scale = _scaled(image)
     for label, (x, y, w, h), score in boxes:
         colour = COLOURS[label % len(COLOURS)]
         corners = np.array([x, y, x + w, y + h]) * scale
@@ -110,10 +110,16 @@ def _sheet(pictures: Sequence[np.ndarray]) -> bytes:
     rows = -(-len(pictures) // COLUMNS)
     sheet = np.full((rows * SIDE, COLUMNS * SIDE, 3), 255, np.uint8)
     for i, picture in enumerate(pictures):
-        scale = SIDE / max(picture.shape[:2])
-        small = cv2.resize(picture, None, fx=scale, fy=scale)
-        small = small[:SIDE, :SIDE]
+        small = _scaled(picture)[0][:SIDE, :SIDE]
         top, left = i // COLUMNS * SIDE, i % COLUMNS * SIDE
         height, width = small.shape[:2]
         sheet[top : top + height, left : left + width] = small
     return cv2.imencode('.jpg', sheet)[1].tobytes()
+
+
+def _scaled(picture: np.ndarray) -> tuple[np.ndarray, float]:
+    """Bring the longer side to ``SIDE``, filtered where it shrinks."""
+    scale = SIDE / max(picture.shape[:2])
+    how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    size = [max(1, round(side * scale)) for side in picture.shape[1::-1]]
+    return cv2.resize(picture, size, interpolation=how), scale

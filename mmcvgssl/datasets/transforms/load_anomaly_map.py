@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from mmcv.transforms import BaseTransform
 from mmpretrain.datasets import PackInputs
 
+from mmcvgssl.maps import resize_map
 from mmcvgssl.registry import TRANSFORMS
 
 
@@ -51,8 +51,7 @@ def read_map(path: str) -> np.ndarray:
 class LoadAnomalyMap(BaseTransform):
     """Load the anomaly map of an image, at the size of the image.
 
-    It is upsampled bilinearly, the centres of corner patches on the corners
-    of the image, as the maps are made.
+    It is upsampled as everywhere, see :func:`mmcvgssl.maps.resize_map`.
 
     **Required keys:** img (as read from the file), map_path. **Optional
     keys:** map_size, height and width of the image that the map was made
@@ -86,11 +85,8 @@ class LoadAnomalyMap(BaseTransform):
                 f'{made_of[0]} x {made_of[1]}; make the maps with '
                 'tools/make_maps.py'
             )
-        heat = torch.from_numpy(read_map(results['map_path']))
-        resized = F.interpolate(
-            heat[None, None], size, mode='bilinear', align_corners=True
-        )
-        results['anomaly_map'] = resized[0, 0].numpy()
+        heat = read_map(results['map_path'])
+        results['anomaly_map'] = resize_map(heat, size)
         return results
 
     def __repr__(self) -> str:

@@ -1,11 +1,8 @@
 """Images to anomaly maps, without labels."""
 
+from mmcvgssl.maps import resize_map
 from mmcvgssl.models.anomaly.base import AnomalyModel
-from mmcvgssl.models.anomaly.boxes import (
-    dataset_threshold,
-    map_to_boxes,
-    resize_map,
-)
+from mmcvgssl.models.anomaly.boxes import dataset_threshold, map_to_boxes
 from mmcvgssl.models.anomaly.calibration import Calibration
 from mmcvgssl.models.anomaly.coreset import greedy_coreset
 from mmcvgssl.models.anomaly.fitted_state import FittedStateError

@@ -8,8 +8,9 @@ from collections.abc import Iterable
 import cv2
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torchvision.ops import nms
+
+from mmcvgssl.maps import resize_map
 
 
 def dataset_threshold(
@@ -43,26 +44,6 @@ def least_area(size: tuple[int, int]) -> int:
     """
     height, width = size
     return max((height // 100) * (width // 100), 10)
-
-
-def resize_map(anomaly_map: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Resize [h, w] bilinearly, the centres of corner patches on corners.
-
-    Args:
-        anomaly_map: Floating-point values.
-        size: Height and width of the result, pixels.
-
-    Returns:
-        float32 [height, width].
-    """
-    values = np.array(anomaly_map, dtype=np.float32, order='C')
-    resized = F.interpolate(
-        torch.from_numpy(values)[None, None],
-        (int(size[0]), int(size[1])),
-        mode='bilinear',
-        align_corners=True,
-    )
-    return resized[0, 0].numpy()
 
 
 def map_to_boxes(

@@ -22,6 +22,7 @@ from mmcvgssl.models.anomaly.fitting import FittingImages
 from mmcvgssl.models.anomaly.prompts import build_prompts, load_knowledge
 from mmcvgssl.models.anomaly.text_cache import TextCache, model_digest
 from mmcvgssl.models.anomaly.vv_attention import VVAttention, at_least_float
+from mmcvgssl.models.layers import resize_images
 from mmcvgssl.models.teachers.open_clip_teacher import create_clip
 from mmcvgssl.registry import MODELS
 
@@ -181,14 +182,7 @@ class KeAD(AnomalyModel):
                 f'got {tuple(images.shape)}'
             )
         images = at_least_float(images).expand(-1, 3, -1, -1)
-        if tuple(images.shape[-2:]) != self.path.input_size:
-            images = F.interpolate(
-                images,
-                self.path.input_size,
-                mode='bicubic',
-                antialias=True,
-                align_corners=False,
-            ).clamp_(0, 1)
+        images = resize_images(images, self.path.input_size)
         return (images - self.mean) / self.std
 
     @torch.no_grad()

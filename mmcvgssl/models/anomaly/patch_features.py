@@ -68,6 +68,8 @@ class PatchFeatures(nn.Module):
         joined = []
         for level in levels:
             level = smooth(level, self.neighbourhood)
+            # cells of a network's levels correspond by their middles: this
+            # joins features, and is not the geometry of maps on images
             if tuple(level.shape[-2:]) != grid:
                 level = F.interpolate(
                     level, grid, mode='bilinear', align_corners=False

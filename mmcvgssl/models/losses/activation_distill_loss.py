@@ -9,6 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from mmcvgssl.maps import map_to_cells
+
 
 def activation_distill_loss(
     feats: Sequence[Tensor], anomaly_map: Tensor
@@ -53,8 +55,8 @@ def map_distance(activations: Sequence[Tensor], anomaly_map: Tensor) -> Tensor:
 
     Args:
         activations: Levels [B, 1, H, W].
-        anomaly_map: [B, 1, h, w], resized bilinearly to each level; gets no
-            gradient.
+        anomaly_map: [B, 1, h, w], read bilinearly at the cells of each
+            level, see :func:`mmcvgssl.maps.map_to_cells`; gets no gradient.
 
     Raises:
         ValueError: If there is no level, or a shape does not fit.
@@ -65,12 +67,7 @@ def map_distance(activations: Sequence[Tensor], anomaly_map: Tensor) -> Tensor:
         terms = []
         for activation in activations:
             a = _wide(activation)
-            m = F.interpolate(
-                anomaly_map.detach().to(a.dtype),
-                a.shape[-2:],
-                mode='bilinear',
-                align_corners=False,
-            )
+            m = map_to_cells(anomaly_map.detach().to(a.dtype), a.shape[-2:])
             gap = _unit_length(a) - _unit_length(m)
             terms.append(gap.square().sum(dim=1).mean())
         return torch.stack(terms).sum()

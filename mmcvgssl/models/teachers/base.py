@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
+
+from mmcvgssl.models.layers import resize_images
 
 
 class FrozenTeacher(nn.Module):
@@ -71,16 +72,7 @@ class FrozenTeacher(nn.Module):
 
     def resize(self, images: Tensor) -> Tensor:
         """Bring images [N, 3, H, W] in [0, 1] to the tower's input size."""
-        if tuple(images.shape[-2:]) != self.input_size:
-            shrinks = images.shape[-2] > self.input_size[0]
-            images = F.interpolate(
-                images,
-                size=self.input_size,
-                mode=self.interpolation,
-                antialias=shrinks,
-                align_corners=False,
-            ).clamp_(0, 1)
-        return images
+        return resize_images(images, self.input_size, self.interpolation)
 
     def preprocess(self, images: Tensor) -> Tensor:
         """Resize and normalise RGB images [N, 3, H, W] in [0, 1]."""

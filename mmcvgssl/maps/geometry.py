@@ -1,0 +1,81 @@
+"""Where the values of an anomaly map lie in its image."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeVar
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+Map = TypeVar('Map', np.ndarray, Tensor)
+
+
+def resize_map(anomaly_map: Map, size: Sequence[int]) -> Map:
+    """Resize a map bilinearly, the centres of corner patches on corners.
+
+    Source: AGSSP, https://arxiv.org/abs/2509.18919. The map of h x w patches
+    covers the image from corner pixel to corner pixel. It is the one
+    geometry of maps: metrics, boxes, pictures, ensembles and the maps that
+    training loads have it from here.
+
+    Args:
+        anomaly_map: [..., h, w] of floating-point numbers.
+        size: Height and width of the result, in pixels.
+
+    Returns:
+        float32 [..., height, width], of the kind that was given, a copy.
+
+    Raises:
+        ValueError: If it is no map, or the size has no pixel.
+    """
+    height, width = (int(side) for side in size)
+    if anomaly_map.ndim < 2 or 0 in anomaly_map.shape[-2:]:
+        raise ValueError(
+            'expected a map [h, w] of at least one patch, got the shape '
+            f'{list(anomaly_map.shape)}; pass one map or a batch of them'
+        )
+    if min(height, width) < 1:
+        raise ValueError(
+            'expected the height and width of an image in pixels, got '
+            f'{height} and {width}; pass its size'
+        )
+    if isinstance(anomaly_map, np.ndarray):
+        values = np.array(anomaly_map, dtype=np.float32, order='C')
+        return _resize(torch.from_numpy(values), (height, width)).numpy()
+    return _resize(anomaly_map.float(), (height, width))
+
+
+def map_to_cells(anomaly_map: Tensor, grid: Sequence[int]) -> Tensor:
+    """Read a map of an image's size at the cells of a feature level.
+
+    This is another quantity than :func:`resize_map`: there few patches are
+    spread over many pixels, here many pixels are read at few cells. A cell
+    of a convolutional network stands for an area, and the middle of cell i
+    of n lies at (i + 0.5) / n of the side, so pixels and cells correspond by
+    their middles. No filter is needed: a map was upsampled from patches, and
+    hardly changes within a cell.
+
+    Args:
+        anomaly_map: [B, 1, H, W].
+        grid: Height and width of the level.
+
+    Returns:
+        [B, 1, h, w], bilinearly interpolated.
+    """
+    return F.interpolate(
+        anomaly_map,
+        (int(grid[0]), int(grid[1])),
+        mode='bilinear',
+        align_corners=False,
+    )
+
+
+def _resize(values: Tensor, size: tuple[int, int]) -> Tensor:
+    if tuple(values.shape[-2:]) == size:
+        return values.clone()
+    flat = values.reshape(-1, 1, *values.shape[-2:])
+    resized = F.interpolate(flat, size, mode='bilinear', align_corners=True)
+    return resized.reshape(*values.shape[:-2], *size)

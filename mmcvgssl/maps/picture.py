@@ -1,0 +1,36 @@
+"""A map's colours over its image."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from mmcvgssl.maps.geometry import resize_map
+
+
+def lay_map(
+    image: np.ndarray,
+    anomaly_map: np.ndarray,
+    map_threshold: float,
+    highest: float,
+) -> np.ndarray:
+    """Lay a map over an image, the same way in every picture.
+
+    The middle of the colours is the map threshold, so what a box would hold
+    is in their upper half.
+
+    Args:
+        image: BGR uint8 [H, W, 3].
+        anomaly_map: [h, w]; resized to the image.
+        map_threshold: In units of the map.
+        highest: The value of the brightest colour, in units of the map; the
+            darkest is as far below the threshold.
+
+    Returns:
+        BGR uint8 [H, W, 3].
+    """
+    span = max(highest - map_threshold, 1e-12)
+    level = (resize_map(anomaly_map, image.shape[:2]) - map_threshold) / span
+    grey = np.clip(128 + 127 * level, 0, 255).astype(np.uint8)
+    heat = cv2.applyColorMap(grey, cv2.COLORMAP_INFERNO)
+    return cv2.addWeighted(image, 0.6, heat, 0.4, 0)
