@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TypeGuard
 
@@ -35,26 +35,24 @@ def evenly(n: int, most: int) -> list[int]:
     return [round(i * last / (count - 1)) for i in range(count)]
 
 
-def files_below(
-    folder: str | Path, _above: tuple[str, ...] = ()
-) -> Iterator[Path]:
-    """Find files in any nesting, through links, too, but not hidden ones.
+def printable(name: str) -> str:
+    """Return a name as text that any terminal or file takes.
 
-    A link back to a folder that it stands in is not followed; there are none
-    in a folder that does not exist.
+    Bytes that are no UTF-8, and what would break a line, are escaped.
     """
-    real = os.path.realpath(folder)
-    if not os.path.isdir(real) or any(
-        Path(place).is_relative_to(real) for place in _above
-    ):
-        return
-    for entry in os.scandir(folder):
-        if entry.name.startswith('.'):
-            continue
-        if entry.is_dir():
-            yield from files_below(entry.path, (*_above, real))
-        elif entry.is_file():
-            yield Path(entry.path)
+    text = name.encode('utf-8', 'surrogateescape')
+    shown = text.decode('utf-8', 'backslashreplace')
+    return ''.join(c if c.isprintable() else ascii(c)[1:-1] for c in shown)
+
+
+def some(items: Iterable[str], noun: str = '', first: int = 3) -> str:
+    """Count things and name the first of them: ``2 maps (a, b)``."""
+    items = list(items)
+    names = ', '.join(items[:first])
+    more = ', ...' if len(items) > first else ''
+    if noun:
+        noun = f' {noun}{"s"[: len(items) != 1]}'
+    return f'{len(items)}{noun} ({names}{more})'
 
 
 def is_colour_image(value: object) -> TypeGuard[np.ndarray]:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mmcvgssl.utils import evenly, files_below
+from mmcvgssl.utils import evenly, printable, some
 
 
 @pytest.mark.parametrize('n', [0, 1, 2, 5, 17])
@@ -18,33 +18,21 @@ def test_places_are_chosen_evenly(n, most):
         assert steps.max() - steps.min() <= 1
 
 
-def test_files_are_found_through_links_once_and_hidden_ones_are_not(tmp_path):
-    here, there = tmp_path / 'here', tmp_path / 'there'
-    for file in [
-        here / 'a.png',
-        here / 'line' / 'b.png',
-        here / '.cache' / 'c.png',
-        here / 'line' / '._b.png',
-        there / 'd.png',
-    ]:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.touch()
-    (here / 'camera').symlink_to(there)
-    (here / 'e.png').symlink_to(there / 'd.png')
-    (here / 'gone.png').symlink_to(there / 'nothing.png')
-    # links in circles: to itself, to what is above, and by each other
-    (here / 'line' / 'again').symlink_to(here)
-    (here / 'line' / 'above').symlink_to(tmp_path)
-    (there / 'back').symlink_to(here / 'line')
-    found = sorted(str(p.relative_to(here)) for p in files_below(here))
-    assert found == [
-        'a.png',
-        'camera/back/b.png',
-        'camera/d.png',
-        'e.png',
-        'line/b.png',
-    ]
-    link = tmp_path / 'link'
-    link.symlink_to(here)
-    assert len(list(files_below(link))) == len(found)
-    assert list(files_below(tmp_path / 'none')) == []
+@pytest.mark.parametrize(
+    ('name', 'shown'),
+    [
+        ('Prüfung 1.png', 'Prüfung 1.png'),
+        ('a\udce9.png', 'a\\xe9.png'),  # a name in Latin-1
+        ('a\nb.png', 'a\\nb.png'),
+        ('a\x1b[31m.png', 'a\\x1b[31m.png'),
+    ],
+)
+def test_any_name_can_be_shown_on_one_line(name, shown):
+    assert printable(name) == shown
+    shown.encode()
+
+
+def test_things_are_counted_and_the_first_named():
+    assert some(['a'], 'map') == '1 map (a)'
+    assert some('abcd', 'map') == '4 maps (a, b, c, ...)'
+    assert some(iter('ab')) == '2 (a, b)'

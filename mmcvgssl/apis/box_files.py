@@ -12,8 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from mmcvgssl.apis.maps import some
-from mmcvgssl.utils import atomic_write
+from mmcvgssl.utils import atomic_write, some
 
 CLASS = 'anomaly'
 

@@ -16,7 +16,7 @@ from mmcvgssl.apis.make_maps import list_images
 from mmcvgssl.datasets.preparation.images import images_below
 from mmcvgssl.datasets.transforms import UnreadableImageError
 from mmcvgssl.engine.map_writer_hook import MANIFEST, SETTINGS
-from mmcvgssl.utils import upright_size
+from mmcvgssl.utils import some, upright_size
 
 _MAKE = 'make the maps with tools/make_maps.py'
 
@@ -255,13 +255,6 @@ def check_size(file: Path, size: tuple[int, int]) -> None:
             f'{file} has {height} x {width} pixels, its map was made of '
             f'{size[0]} x {size[1]}; {_MAKE}'
         )
-
-
-def some(items: Collection[str], noun: str, first: int = 3) -> str:
-    """Count things and name the first of them."""
-    names = ', '.join(list(items)[:first])
-    more = ', ...' if len(items) > first else ''
-    return f'{len(items)} {noun}{"s"[: len(items) != 1]} ({names}{more})'
 
 
 def _read_manifest(file: Path) -> Iterator[MapEntry]:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from mmengine.logging import MMLogger
-
 from mmcvgssl.datasets.surface_images import SurfaceImages
 from mmcvgssl.registry import DATASETS
+from mmcvgssl.utils import some
 
 
 @DATASETS.register_module()
@@ -56,9 +55,6 @@ class AnomalyMapDataset(SurfaceImages):
 
     def load_data_list(self) -> list[dict]:
         """Read paths and labels, and find the maps."""
-        # apis stand on data sets, so it is no import of this module
-        from mmcvgssl.apis.maps import some
-
         data = super().load_data_list()
         root = self.map_root if self.map_root is not None else self.data_root
         paths = [
@@ -83,7 +79,9 @@ class AnomalyMapDataset(SurfaceImages):
                 raise ValueError(
                     f'{problem}: no image is left; check maps and map_root'
                 )
-            MMLogger.get_current_instance().warning(f'leaving out {problem}')
+            self.contents.leave_out('without a map', *without)
+            self.contents.warnings.append(f'leaving out {problem}')
+            self.contents.kept = {'images': len(paths) - len(without)}
         return [
             {**info, **found[path]}
             for info, path in zip(data, paths, strict=True)

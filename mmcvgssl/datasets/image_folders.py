@@ -2,47 +2,139 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection
+from fnmatch import fnmatchcase
 from pathlib import Path
 
-from mmcvgssl.datasets.surface_images import EXTENSIONS
-from mmcvgssl.utils import files_below
+from PIL import Image
 
+from mmcvgssl.datasets import contents as why
+from mmcvgssl.datasets.contents import Contents
+from mmcvgssl.datasets.files import files_below, folders_in
+from mmcvgssl.utils import printable
+
+EXTENSIONS = (
+    '.jpg',
+    '.jpeg',
+    '.png',
+    '.bmp',
+    '.tif',
+    '.tiff',
+    '.webp',
+    '.ppm',
+    '.pgm',
+)
+OUT_FOLDER = 'mmcvgssl'  # of the lists of tools/prepare_data.py
 # Of a folder, in error messages.
 LINES = 36
+_LOOKED_INTO = 100  # files that are no images by suffix
 
 
 def images_below(
     folder: Path,
     skip: Collection[Path] = (),
     extensions: Collection[str] = EXTENSIONS,
+    contents: Contents | None = None,
+    ignore: Collection[str] = (),
 ) -> list[str]:
     """List the images in a folder, in any nesting, as sorted paths with /.
 
     Args:
         folder: Paths are relative to it.
-        skip: Folders to leave out; so are hidden ones.
+        skip: Folders and files of results, which are no images to look at.
         extensions: What image files end in, in small letters.
+        contents: Is told what is left out, by reason; paths are relative to
+            ``folder``.
+        ignore: Patterns of names, or of paths relative to ``folder``, to
+            leave out with all below them.
+
+    Raises:
+        OSError: If a folder cannot be read.
     """
-    found = []
+    told = contents if contents is not None else Contents(str(folder))
+    found, others = [], []
     base, skip = folder.resolve(), [path.resolve() for path in skip]
-    for path in files_below(folder):
-        if path.suffix.lower() not in extensions:
-            continue
+
+    def leave_out(reason: str, path: Path) -> None:
+        told.leave_out(reason, path.relative_to(folder).as_posix())
+
+    for path in files_below(folder, leave_out):
         inner = path.relative_to(folder)
-        if not any((base / inner).is_relative_to(s) for s in skip):
-            found.append(inner.as_posix())
+        name = inner.as_posix()
+        if any((base / inner).is_relative_to(s) for s in skip):
+            leave_out(why.RESULTS, path)
+        elif is_ignored(inner, ignore):
+            leave_out(why.IGNORED, path)
+        elif path.suffix.lower() not in extensions:
+            others.append(path)
+        elif is_odd(name):
+            leave_out(why.ODD_NAME, path)
+        else:
+            found.append(name)
+    for i, path in enumerate(others):
+        disguised = i < _LOOKED_INTO and _is_image(path)
+        leave_out(why.DISGUISED if disguised else why.SUFFIX, path)
     return sorted(found)
+
+
+def first_folder(path: str) -> str:
+    """Return the first folder of a path, empty if there is none."""
+    return path.partition('/')[0] if '/' in path else ''
+
+
+def class_folders(root: Path, ignore: Collection[str] = ()) -> list[str]:
+    """Name the folders in a folder that may each stand for a class.
+
+    That of the lists of tools/prepare_data.py is none, where it holds no
+    image.
+    """
+    return [
+        name
+        for name in folders_in(root)
+        if not is_ignored(Path(name), ignore)
+        and (name != OUT_FOLDER or images_below(root / name))
+    ]
+
+
+def is_odd(name: str) -> bool:
+    """Whether a list of images, one a line in UTF-8, cannot hold a name."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return True
+    return name.splitlines() != [name] or name != name.strip()
+
+
+def is_ignored(path: Path, ignore: Collection[str]) -> bool:
+    """Whether a pattern names a file, or a folder that it is in."""
+    places = [path, *path.parents][:-1]  # the last is the root
+    return any(
+        fnmatchcase(place.name, pattern)
+        or fnmatchcase(place.as_posix(), pattern)
+        for place in places
+        for pattern in ignore
+    )
+
+
+def _is_image(path: Path) -> bool:
+    try:
+        with Image.open(path):
+            return True
+    except Exception:  # whatever the file holds, it is no image
+        return False
 
 
 def layout_error(root: Path, expected: str, problem: str) -> ValueError:
     """Make an error that shows the expected and the found layout."""
     shown: list[str] = []
     for path in sorted(root.iterdir(), key=lambda p: (p.is_file(), p.name)):
-        shown.append(f'  {path.name}{"/" if path.is_dir() else ""}')
-        if path.is_dir():
+        shown.append(f'  {printable(path.name)}{"/" * path.is_dir()}')
+        if path.is_dir() and os.access(path, os.R_OK | os.X_OK):
             inner = sorted(path.iterdir())
-            shown += [f'    {p.name}{"/" * p.is_dir()}' for p in inner[:2]]
+            shown += [
+                f'    {printable(p.name)}{"/" * p.is_dir()}' for p in inner[:2]
+            ]
             shown += ['    ...'] * (len(inner) > 2)
     listed = '\n'.join([*shown[:LINES], *['  ...'] * (len(shown) > LINES)])
     return ValueError(

@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 from mmpretrain.structures import DataSample
 
+from mmcvgssl.datasets.contents import Contents
 from mmcvgssl.datasets.surface_images import SurfaceImages
 from mmcvgssl.registry import DATASETS
 
@@ -48,6 +49,7 @@ class ImageList(SurfaceImages):
                 f'{len(missing)} of {len(paths)} listed images are not in '
                 f'{root}, the first: {missing[0]}'
             )
+        self.contents = Contents(self.list_file, {'images': len(paths)})
         return [{'img_path': str(root / path)} for path in paths]
 
     def __getitem__(self, idx: int) -> dict:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import multiprocessing
 import random
+from collections import Counter
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -12,21 +14,17 @@ import torch
 from mmengine.logging import MMLogger
 from mmpretrain.datasets import CustomDataset
 
+from mmcvgssl.datasets.contents import Contents
+from mmcvgssl.datasets.image_folders import (
+    EXTENSIONS,
+    class_folders,
+    first_folder,
+    images_below,
+)
 from mmcvgssl.datasets.transforms import UnreadableImageError, read_image
 from mmcvgssl.registry import DATASETS
-from mmcvgssl.utils import files_below
+from mmcvgssl.utils import some
 
-EXTENSIONS = (
-    '.jpg',
-    '.jpeg',
-    '.png',
-    '.bmp',
-    '.tif',
-    '.tiff',
-    '.webp',
-    '.ppm',
-    '.pgm',
-)
 # the workers of a loader are forked and share it
 _MARKING = multiprocessing.Lock()
 
@@ -58,6 +56,8 @@ class SurfaceImages(CustomDataset):
         repeat: Passes over the images that count as one epoch, each with views
             of its own; for epochs of more steps than images give.
         min_classes: Fewest classes a labelled set must have.
+        ignore: Names of files and folders to leave out, or paths relative to
+            the folder; they may hold ``*``.
         **kwargs: Of ``CustomDataset``.
 
     Raises:
@@ -78,6 +78,7 @@ class SurfaceImages(CustomDataset):
         fixed_views: int = 0,
         repeat: int = 1,
         min_classes: int = 2,
+        ignore: str | Sequence[str] = (),
         lazy_init: bool = False,
         **kwargs,
     ) -> None:
@@ -93,6 +94,9 @@ class SurfaceImages(CustomDataset):
         self.seed = seed
         self.fixed_views = fixed_views
         self.min_classes = min_classes
+        self.ignore = [ignore] if isinstance(ignore, str) else list(ignore)
+        # what was found and left out, as soon as the list is loaded
+        self.contents = Contents('')
         kwargs.setdefault('extensions', EXTENSIONS)
         super().__init__(
             data_root=data_root,
@@ -118,6 +122,7 @@ class SurfaceImages(CustomDataset):
         self._broken = broken.share_memory_()
         if self.verify:
             self._drop_unreadable()
+        self.contents.log()
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the random views; call it before each epoch."""
@@ -164,16 +169,25 @@ class SurfaceImages(CustomDataset):
 
     def load_data_list(self) -> list[dict]:
         """Read paths and labels and check the classes."""
+        source = self.ann_file or str(self._root)
+        self.contents = Contents(source)
+        data: list[dict]
         if not self.ann_file and not self.with_label:
-            data = [{'img_path': str(path)} for path in self._walk()]
+            root = self._root
+            data = [{'img_path': str(root / path)} for path in self._walk()]
         else:
             data = self._load_annotated()
         if not data:
             raise ValueError(
-                f'{self.ann_file or self.img_prefix or self.data_root}: no '
-                f'images; expected files ending in {", ".join(EXTENSIONS)} '
-                'in this folder or below it, or one path a line in a list'
+                f'{source}: no images; expected files ending in '
+                f'{", ".join(EXTENSIONS)} in this folder or below it, or one '
+                f'path a line in a list; {self.contents.left_out_text()}'
             )
+        self.contents.kept = {'images': len(data)}
+        if self.with_label and self.CLASSES:
+            counts = Counter(info['gt_label'] for info in data)
+            for index, name in enumerate(self.CLASSES):
+                self.contents.kept[f'of {name}'] = counts[index]
         return data
 
     def _load_annotated(self) -> list[dict]:
@@ -184,8 +198,6 @@ class SurfaceImages(CustomDataset):
                 f'{self.ann_file}: expected "path class_index" on each line '
                 f'({error})'
             ) from error
-        except RuntimeError:  # no file in any class folder
-            return []
         if self.with_label and data:
             found = sorted({info['gt_label'] for info in data})
             if len(found) < self.min_classes:
@@ -199,13 +211,61 @@ class SurfaceImages(CustomDataset):
                 self._metainfo['classes'] = names
         return data
 
-    def _walk(self) -> list[Path]:
-        root = Path(self.img_prefix or self.data_root)
-        return sorted(
-            path
-            for path in files_below(root)
-            if path.suffix.lower() in self.extensions
+    @property
+    def _root(self) -> Path:
+        return Path(self.img_prefix or self.data_root)
+
+    def _walk(self) -> list[str]:
+        """Find the images, as paths relative to the folder."""
+        return images_below(
+            self._root,
+            extensions=self.extensions,
+            contents=self.contents,
+            ignore=self.ignore,
         )
+
+    def _find_samples(self) -> list[tuple[str, int]]:
+        """Find images in class folders; index classes by their order.
+
+        Raises:
+            ValueError: If a folder holds no image, or is not of
+                ``classes``.
+        """
+        found = [(first_folder(path), path) for path in self._walk()]
+        counts = Counter(name for name, _ in found)
+        self.contents.leave_out(
+            'in no class folder', *[path for name, path in found if not name]
+        )
+        folders = class_folders(self._root, self.ignore)
+        classes = list(self.CLASSES or folders)
+        self._check_classes(classes, folders, counts)
+        if classes:
+            self._metainfo['classes'] = tuple(classes)
+        self.folder_to_idx = {name: i for i, name in enumerate(classes)}
+        return [(p, self.folder_to_idx[name]) for name, p in found if name]
+
+    def _check_classes(
+        self, classes: list[str], folders: list[str], counts: Counter
+    ) -> None:
+        unknown = [name for name in folders if name not in classes]
+        if unknown:
+            raise ValueError(
+                f'{self._root}: {some(unknown, "folder")} not among the '
+                f'classes {", ".join(classes)}: correct classes, or leave '
+                'the folders out by ignore'
+            )
+        empty = [name for name in classes if not counts[name]]
+        if self.CLASSES:
+            self.contents.warnings += [
+                f'class {name} has no image' for name in empty
+            ]
+        elif empty and counts:
+            raise ValueError(
+                f'{self._root}: {some(empty, "class folder")} without an '
+                'image: indices of classes would depend on it; add images, '
+                'or leave it out by ignore, or name all classes by '
+                'metainfo=dict(classes=...)'
+            )
 
     def _check_paths(self) -> None:
         folder = Path(self.img_prefix or self.data_root or '.')

@@ -112,6 +112,58 @@ def test_class_folders_give_labels(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ('files', 'kwargs', 'expected'),
+    [
+        # thumbnails and lists are no classes
+        (
+            ['a/1.png', 'b/2.png', '@eaDir/3.png', '.c/4.png', 'mmcvgssl/5'],
+            {},
+            ('a', 'b'),
+        ),
+        (['a/1.png', 'b/x/2.png', 'old/3.png'], {'ignore': 'old'}, 'ab'),
+        # the order of classes is that of the user
+        (['a/1.png', 'b/2.png'], {'classes': ['b', 'a']}, ('b', 'a')),
+        # an index does not depend on what a folder holds
+        (['a/1.png', 'b/2.png'], {'classes': ['a', 'c', 'b']}, 'acb'),
+        (['a/1.png', 'b/2.png', 'c/3.txt'], {}, 'without an image'),
+        (['a/1.png', 'b/2.png', 'c/3.png'], {'classes': ['a', 'b']}, r'\(c\)'),
+        (['a/1.png', '2.png'], {}, 'at least 2 classes'),
+    ],
+)
+def test_class_folders_are_told_or_refused(tmp_path, files, kwargs, expected):
+    for name in files:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        if name.endswith('.png'):
+            picture(0).save(tmp_path / name)
+        else:
+            (tmp_path / name).touch()
+    if 'classes' in kwargs:
+        kwargs = {'metainfo': {'classes': tuple(kwargs['classes'])}}
+    if isinstance(expected, str) and len(expected) > 3:
+        with pytest.raises(ValueError, match=expected):
+            make(tmp_path, with_label=True, **kwargs)
+        return
+    data_set = make(tmp_path, with_label=True, **kwargs)
+    assert tuple(data_set.CLASSES) == tuple(expected)
+    for i in range(len(data_set)):
+        info = data_set.get_data_info(i)
+        folder = info['img_path'].removeprefix(f'{tmp_path}/').split('/')[0]
+        assert data_set.CLASSES[info['gt_label']] == folder
+    assert data_set.contents.kept['images'] == len(data_set)
+
+
+def test_a_data_set_says_what_it_holds(tmp_path):
+    write(tmp_path, 3)
+    (tmp_path / 'notes.txt').touch()
+    (tmp_path / '.hidden.png').touch()
+    data_set = make(tmp_path)
+    assert data_set.contents.summary() == (
+        f'{tmp_path}: 3 images; left out: hidden: 1 (.hidden.png); no image '
+        'by suffix: 1 (notes.txt)'
+    )
+
+
+@pytest.mark.parametrize(
     ('kwargs', 'error', 'message'),
     [
         ({'data_root': 'none'}, FileNotFoundError, 'set data_root'),

@@ -15,6 +15,7 @@ from mmcvgssl.apis.pipeline.pictures import (
     plot_losses,
 )
 from mmcvgssl.apis.pipeline.plan import DONE, LEFT_OUT, UP_TO_DATE, Planned
+from mmcvgssl.datasets.files import MARK
 from mmcvgssl.utils import atomic_write
 
 REPORT, SUMMARY = 'report.md', 'summary.json'
@@ -68,6 +69,8 @@ def write_report(
         summary['stages'][name] = held
     if any(losses.values()):
         pictures['losses.png'] = plot_losses(losses)
+    if pictures:
+        atomic_write(work_dir / 'pictures' / MARK, b'')
     for name, data in pictures.items():
         atomic_write(work_dir / 'pictures' / name, data)
     text = json.dumps(summary, indent=1)

@@ -114,8 +114,3 @@ class Layout:
     def error(self, problem: str) -> ValueError:
         """Make an error that shows the expected and the found tree."""
         return layout_error(self.root, self.expected, problem)
-
-
-def first_folder(path: str) -> str:
-    """Return the first folder of a path, empty if there is none."""
-    return path.partition('/')[0] if '/' in path else ''

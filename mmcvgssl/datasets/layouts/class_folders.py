@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from pathlib import Path, PurePosixPath
 
+from mmcvgssl.datasets.image_folders import first_folder
 from mmcvgssl.datasets.layouts.base import (
     DEFECT,
     GOOD,
     Layout,
     Sample,
-    first_folder,
 )
 
 MASK_SUFFIX = '.png'

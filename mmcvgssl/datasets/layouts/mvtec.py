@@ -6,13 +6,12 @@ import os
 from collections.abc import Collection
 from pathlib import Path, PurePosixPath
 
-from mmcvgssl.datasets.image_folders import images_below
+from mmcvgssl.datasets.image_folders import first_folder, images_below
 from mmcvgssl.datasets.layouts.base import (
     DEFECT,
     GOOD,
     Layout,
     Sample,
-    first_folder,
 )
 
 

@@ -9,12 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from mmcvgssl.datasets.image_folders import OUT_FOLDER as OUT_FOLDER
 from mmcvgssl.utils import atomic_write
 
 # Path relative to the data root, with '/', and class index.
 Item = tuple[str, int]
-
-OUT_FOLDER = 'mmcvgssl'
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import json
 from argparse import ArgumentParser
 from pathlib import Path, PurePosixPath
 
+from mmcvgssl.datasets.files import files_below
 from mmcvgssl.datasets.preparation.annotations import (
     OUT_FOLDER,
     Item,
@@ -30,7 +31,6 @@ from mmcvgssl.datasets.preparation.voc import (
     read_voc,
     to_coco,
 )
-from mmcvgssl.utils import files_below
 
 LAYOUT = """\
   images/crazing_1.jpg ... images/scratches_300.jpg

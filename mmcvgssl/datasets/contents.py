@@ -1,0 +1,113 @@
+"""What a data set holds, and what was left out of it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from mmengine.dist import is_main_process
+from mmengine.logging import MMLogger
+from torch.utils.data import get_worker_info
+
+from mmcvgssl.utils import printable, some
+
+# reasons to leave something out, as summaries name them
+HIDDEN = 'hidden'
+SYSTEM = 'folders of the system'
+RESULTS = 'results of this package'
+SUFFIX = 'no image by suffix'
+DISGUISED = 'an image by content, but not by suffix'
+NOT_A_FILE = 'no regular file'
+LOOP = 'link back to a folder above'
+ODD_NAME = 'a name that lists of images cannot hold'
+IGNORED = 'named by ignore'
+LISTED = 'in the list leave_out'
+UNREADABLE = 'unreadable'
+
+# what one process has told
+_told: set[str] = set()
+
+
+@dataclass
+class Contents:
+    """What a data set holds, and what was left out, by reason.
+
+    Args:
+        source: The folder or list.
+        kept: Counts by what they are of: ``{'images': 6, 'good': 4}``. The
+            first is the total; the others are parts of it.
+        left_out: Names of files and folders by reason.
+        notes: What was guessed, and how to set it.
+        warnings: What the user should look at.
+    """
+
+    source: str
+    kept: dict[str, int] = field(default_factory=dict)
+    left_out: dict[str, list[str]] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+    def leave_out(self, reason: str, *names: str) -> None:
+        """Note what is left out; a reason without names is none."""
+        if names:
+            self.left_out.setdefault(reason, []).extend(names)
+
+    def add(self, other: Contents) -> None:
+        """Take over what another part of the same data leaves out."""
+        for reason, names in other.left_out.items():
+            self.leave_out(reason, *names)
+        self.notes += other.notes
+        self.warnings += other.warnings
+
+    @property
+    def n_left_out(self) -> int:
+        """How many files and folders were left out."""
+        return sum(map(len, self.left_out.values()))
+
+    def summary(self) -> str:
+        """Say it in a line; the first is the total."""
+        (total, *parts) = self.kept.items() or [('images', 0)]
+        text = f'{printable(self.source)}: {total[1]} {total[0]}'
+        if parts:
+            counts = ', '.join(f'{n} {what}' for what, n in parts)
+            text += f' ({counts})'
+        return f'{text}; {self.left_out_text()}'
+
+    def left_out_text(self) -> str:
+        """Say what was left out; the first names of each reason, too."""
+        reasons = [
+            f'{reason}: {some(map(printable, names))}'
+            for reason, names in self.left_out.items()
+        ]
+        return f'left out: {"; ".join(reasons) or "nothing"}'
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it for a report in JSON; names are counted."""
+        return {
+            'source': printable(self.source),
+            'kept': dict(self.kept),
+            'left_out': {k: len(v) for k, v in self.left_out.items()},
+            'notes': [*self.notes, *self.warnings],
+        }
+
+    def lines(self) -> Iterable[tuple[int, str]]:
+        """Yield level and text of what is to be logged."""
+        yield logging.INFO, self.summary()
+        for level, texts in (
+            (logging.INFO, self.notes),
+            (logging.WARNING, self.warnings),
+        ):
+            for text in texts:
+                yield level, f'{printable(self.source)}: {printable(text)}'
+
+    def log(self) -> None:
+        """Log it, in the main process, once whatever is built how often."""
+        if not is_main_process() or get_worker_info() is not None:
+            return
+        logger = MMLogger.get_current_instance()
+        for level, text in self.lines():
+            if text not in _told:
+                _told.add(text)
+                logger.log(level, text)

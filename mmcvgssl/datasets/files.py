@@ -1,0 +1,118 @@
+"""The one walk through folders of files."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from mmcvgssl.datasets import contents as why
+
+# of NAS devices, archives and operating systems, in small letters
+SYSTEM_NAMES = frozenset(
+    {
+        *('@eadir', '#recycle', '#snapshot', '@recycle', '@tmp'),
+        *('@recently-snapshot', '@__thumb', '@upload_cache'),
+        *('$recycle.bin', 'recycler', 'system volume information'),
+        *('__macosx', 'lost+found', '__pycache__', 'found.000'),
+        *('thumbs.db', 'ehthumbs.db', 'desktop.ini'),
+    }
+)
+# a file that results of this package lie beside, and their names
+MARK = '.mmcvgssl-pictures'  # a folder of pictures alone holds it
+RESULTS = {
+    MARK: ('*',),
+    'predictions.json': ('overlays',),
+    'report.json': ('report.png',),
+    'few_shot.json': ('few_shot.png',),
+    'result.json': ('histogram.png', 'roc.png', 'tsne.png'),
+    'vis_data': ('vis_data',),  # of mmengine's visualizers
+}
+
+# takes a reason and the path that is passed over
+PassedOver = Callable[[str, Path], None]
+
+
+def files_below(
+    folder: str | Path,
+    passed_over: PassedOver | None = None,
+    _above: tuple[str, ...] = (),
+) -> Iterator[Path]:
+    """Find files in any nesting, in order, through links, too.
+
+    Hidden files, folders of the system and results of this package are
+    passed over, and so is a link back to a folder that it stands in. There
+    are none in a folder that does not exist.
+
+    Args:
+        folder: Where to look.
+        passed_over: Is told the reason, one of
+            :mod:`mmcvgssl.datasets.contents`, and the path of what is not
+            yielded.
+
+    Raises:
+        OSError: If a folder cannot be read: names it.
+    """
+    tell = passed_over or (lambda reason, path: None)
+    real = os.path.realpath(folder)
+    if not os.path.isdir(real):
+        return
+    if any(Path(place).is_relative_to(real) for place in _above):
+        tell(why.LOOP, Path(folder))
+        return
+    entries, results = _listed(folder)
+    for entry in entries:
+        path = Path(entry.path)
+        reason = _reason(entry, results)
+        if reason is not None:
+            tell(reason, path)
+        elif entry.is_dir():
+            yield from files_below(path, tell, (*_above, real))
+        else:
+            yield path
+
+
+def folders_in(folder: str | Path) -> list[str]:
+    """Name the folders right in a folder that :func:`files_below` enters.
+
+    Raises:
+        OSError: If the folder cannot be read: names it.
+    """
+    entries, results = _listed(folder)
+    return [
+        entry.name
+        for entry in entries
+        if entry.is_dir() and _reason(entry, results) is None
+    ]
+
+
+def _listed(folder: str | Path) -> tuple[list[os.DirEntry], list[str]]:
+    """Return what a folder holds, and patterns of what are results in it."""
+    try:
+        with os.scandir(folder) as found:
+            entries = sorted(found, key=lambda entry: entry.name)
+    except OSError as error:
+        raise type(error)(
+            error.errno,
+            f'{error.strerror}: the folder cannot be read, so what it holds '
+            'would be left out; give permission or move it away',
+            str(folder),
+        ) from error
+    results = [
+        pattern for entry in entries for pattern in RESULTS.get(entry.name, ())
+    ]
+    return entries, results
+
+
+def _reason(entry: os.DirEntry, results: list[str]) -> str | None:
+    """Say why something is passed over, if it is."""
+    if entry.name.casefold() in SYSTEM_NAMES:
+        return why.SYSTEM
+    if entry.name.startswith('.'):
+        return why.HIDDEN
+    if any(fnmatchcase(entry.name, pattern) for pattern in results):
+        return why.RESULTS
+    if not (entry.is_dir() or entry.is_file()):
+        return why.NOT_A_FILE
+    return None
