@@ -41,7 +41,7 @@ def main() -> None:
                 'evaluated by tools/few_shot.py'
             )
         cfg.load_from = checkpoint
-        metrics = build_runner(cfg).test()
+        metrics = build_runner(cfg, testing=True).test()
         if args.out and is_main_process():
             plain = {key: float(value) for key, value in metrics.items()}
             atomic_write(args.out, json.dumps(plain, indent=1).encode())

@@ -2,41 +2,124 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, MutableMapping
+import logging
+import os
+from collections.abc import Iterator, MutableMapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
+from mmengine.registry import DATASETS, DefaultScope
 
-from mmcvgssl.datasets.coco_check import check_classes, check_coco
+from mmcvgssl.apis.classes import check_class_counts
+from mmcvgssl.datasets.coco_check import (
+    AnnotationError,
+    check_classes,
+    check_coco,
+)
+from mmcvgssl.datasets.coco_seen import what_is_seen
+
+PARTS = ('train', 'val', 'test')
 
 
-def check_annotations(cfg: Config) -> None:
-    """Check the COCO files and class names of all data sets of a config.
+@dataclass
+class Report:
+    """What the log of a run is to say of its boxes.
+
+    Args:
+        lines: Level and text of each line.
+        good: Parts that are tested on images without boxes.
+        classes: Names of the classes; empty without a COCO data set.
+    """
+
+    lines: list[tuple[int, str]] = field(default_factory=list)
+    good: list[str] = field(default_factory=list)
+    classes: tuple[str, ...] = ()
+
+
+def check_annotations(cfg: Config, parts: Sequence[str] = PARTS) -> Report:
+    """Check the COCO files, images and classes of a config's data sets.
+
+    ``check_images`` of the config says how closely images are looked at:
+    ``'pixels'`` reads all (the default), ``'sizes'`` their headers alone and
+    ``'names'`` none.
+
+    Args:
+        cfg: Config of a detector, or any other.
+        parts: Those of ``PARTS`` that are to be read.
 
     Raises:
         FileNotFoundError: If a file of annotations is missing.
         AnnotationError: Names what is wrong with a file, all at once.
+        ValueError: If classes of data sets and model do not agree.
     """
-    seen = set()
-    for part in ('train', 'val', 'test'):
+    report, seen = Report(), set()
+    scope = cfg.get('default_scope') or 'mmdet'
+    look = cfg.get('check_images', 'pixels')
+    listed: dict[tuple[str, ...], str] = {}
+    for part in parts:
         loader = cfg.get(f'{part}_dataloader') or {}
         for data_set in coco_sets(loader.get('dataset')):
-            classes = (data_set.get('metainfo') or {}).get('classes')
-            check_classes(classes)
-            root = Path(data_set.get('data_root') or '')
-            file = root / data_set['ann_file']
-            images = root / (data_set.get('data_prefix') or {}).get('img', '')
-            key = file, images, tuple(classes or ())
-            if key not in seen:
-                check_coco(file, images, classes).raise_problems()
+            where = f'{part}_dataloader.dataset.metainfo.classes'
+            classes = _classes(data_set, scope)
+            check_class_counts(cfg.get('model'), classes, where)
+            listed.setdefault(classes, where)
+            _check_palette(data_set, classes, part)
+            file, images = places(data_set)
+            _check_evaluator(cfg, part, file)
+            testing = part != 'train'
+            key = file, images, classes, testing
+            if key in seen:
+                continue
             seen.add(key)
+            found = check_coco(file, images, classes, look, testing)
+            found.raise_problems()
+            _compare(report, found, data_set, scope, part)
+    if len(listed) > 1:
+        told = ' but '.join(f'{listed[c]} lists {c}' for c in listed)
+        raise AnnotationError(f'{told}: a detector has one list of classes')
+    report.classes = next(iter(listed), ())
+    return report
+
+
+def count_false_alarms(cfg: Config, report: Report) -> None:
+    """Add a metric for the good images that are tested on.
+
+    A pipeline that hands out no true boxes is left as it is.
+
+    Args:
+        cfg: Config of the detector.
+        report: That of its data sets.
+    """
+    for part in report.good:
+        key = f'{part}_evaluator'
+        metrics = cfg.get(key)
+        if not metrics or 'FalseAlarms' in str(metrics):
+            continue
+        sets = coco_sets(cfg[f'{part}_dataloader'].get('dataset'))
+        if all(_tells_truth(data_set) for data_set in sets):
+            own = metrics if isinstance(metrics, (list, tuple)) else [metrics]
+            cfg[key] = [*own, dict(type='mmcvgssl.FalseAlarms')]
+
+
+def _tells_truth(data_set: MutableMapping[str, Any]) -> bool:
+    steps = data_set.get('pipeline') or [{}]
+    return 'instances' in (steps[-1].get('meta_keys') or ())
+
+
+def places(data_set: MutableMapping[str, Any]) -> tuple[Path, Path]:
+    """Return the COCO file and the folder of images of a data set."""
+    root = Path(data_set.get('data_root') or '')
+    prefix = data_set.get('data_prefix') or {}
+    return root / data_set['ann_file'], root / prefix.get('img', '')
 
 
 def coco_sets(node: Any) -> Iterator[MutableMapping[str, Any]]:
     """Find the COCO data sets in one, however they are wrapped."""
     if isinstance(node, MutableMapping):
-        if str(node.get('type', '')).endswith('CocoDataset'):
+        kind = node.get('type', '')
+        if getattr(kind, '__name__', str(kind)).endswith('CocoDataset'):
             if node.get('ann_file'):
                 yield node
             return
@@ -45,3 +128,61 @@ def coco_sets(node: Any) -> Iterator[MutableMapping[str, Any]]:
     elif isinstance(node, (list, tuple)):
         for item in node:
             yield from coco_sets(item)
+
+
+def _classes(
+    data_set: MutableMapping[str, Any], scope: str
+) -> tuple[str, ...]:
+    """Return the names that a data set will have."""
+    classes = (data_set.get('metainfo') or {}).get('classes')
+    check_classes(classes)
+    if classes is None:
+        with (
+            DefaultScope.overwrite_default_scope(scope),
+            DATASETS.switch_scope_and_registry(None) as registry,
+        ):
+            kind = data_set['type']
+            kind = registry.get(kind) if isinstance(kind, str) else kind
+            classes = getattr(kind, 'METAINFO', {}).get('classes', ())
+    return tuple(classes)
+
+
+def _check_palette(
+    data_set: MutableMapping[str, Any], classes: Sequence[str], part: str
+) -> None:
+    palette = (data_set.get('metainfo') or {}).get('palette')
+    if isinstance(palette, (list, tuple)) and len(palette) < len(classes):
+        raise AnnotationError(
+            f'{part}_dataloader.dataset.metainfo has {len(classes)} classes '
+            f'and a palette of {len(palette)} colours: give each class one, '
+            'or leave the palette out'
+        )
+
+
+def _check_evaluator(cfg: Config, part: str, file: Path) -> None:
+    """Refuse to compare with the truth of another file."""
+    metrics = cfg.get(f'{part}_evaluator') or ()
+    for metric in metrics if isinstance(metrics, (list, tuple)) else [metrics]:
+        told = metric.get('ann_file')
+        if told and os.path.realpath(told) != os.path.realpath(file):
+            raise AnnotationError(
+                f'{part}_evaluator.ann_file is {told}, but '
+                f'{part}_dataloader reads {file}: name the same file, or set '
+                f'{part}_evaluator.ann_file=None'
+            )
+
+
+def _compare(report, found, data_set, scope: str, part: str) -> None:
+    seen = what_is_seen(found.held, data_set, scope)
+    told = f'{part}: {found.file} gives {seen.summary()}'
+    report.lines.append((logging.INFO, told))
+    for line in (*seen.left_out_lines(), *found.note_lines()):
+        report.lines.append((logging.WARNING, f'{part}: {line}'))
+    if part == 'train' and not seen.boxes:
+        raise AnnotationError(
+            f'{found.file}: expected boxes to learn from, but the data set '
+            f'of train_dataloader keeps none of {sum(found.boxes.values())}: '
+            + '; '.join(seen.left_out_lines())
+        )
+    if part != 'train' and seen.good:
+        report.good.append(part)

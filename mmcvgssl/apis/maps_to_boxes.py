@@ -30,6 +30,7 @@ from mmcvgssl.apis.maps import (
     MappedImages,
     check_size,
 )
+from mmcvgssl.datasets.coco_file import FROM_MAPS
 from mmcvgssl.datasets.preparation import stratified_split
 from mmcvgssl.datasets.transforms import read_image
 from mmcvgssl.evaluation.box_recall import check_ious
@@ -215,7 +216,7 @@ class MapsToBoxes:
         whole = to_coco(
             found,
             {
-                'description': 'boxes cut from anomaly maps',
+                'description': FROM_MAPS,
                 **asdict(self.options),
                 'threshold': self.threshold,
             },

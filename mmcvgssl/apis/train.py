@@ -7,32 +7,48 @@ import gc
 import importlib
 import os
 import random
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
 import torch.distributed
 from mmengine.config import Config
-from mmengine.dist import get_world_size, init_dist
+from mmengine.dist import (
+    broadcast_object_list,
+    get_world_size,
+    init_dist,
+    is_main_process,
+)
 from mmengine.runner import Runner
 
-from mmcvgssl.apis.annotations import check_annotations
+from mmcvgssl.apis.annotations import (
+    PARTS,
+    Report,
+    check_annotations,
+    count_false_alarms,
+)
+from mmcvgssl.apis.classes import check_heads
 from mmcvgssl.engine import keep_freed_memory
 
 
-def build_runner(cfg: Config) -> Runner:
+def build_runner(cfg: Config, testing: bool = False) -> Runner:
     """Make a Runner that works on machines without a GPU, too.
 
-    Boxes are checked first. Without CUDA, processes talk over gloo, freed
-    memory is kept for reuse and DDP gets no device number.
+    Boxes, their images and classes are checked first. Without CUDA,
+    processes talk over gloo, freed memory is kept for reuse and DDP gets no
+    device number.
 
     Args:
         cfg: Config with ``work_dir`` and ``launcher`` set.
+        testing: Whether it is for a test alone, so that nothing else of the
+            config need be there.
 
     Raises:
         FileNotFoundError: If a file of annotations is missing.
         AnnotationError: Names what is wrong with one, all at once.
+        ValueError: If classes of data sets and model do not agree.
     """
-    check_annotations(cfg)
     if not torch.cuda.is_available():
         keep_freed_memory()
         if cfg.get('launcher', 'none') == 'pytorch':
@@ -49,7 +65,30 @@ def build_runner(cfg: Config) -> Runner:
             )
             cfg.model_wrapper_cfg.device_ids = None
     start_processes(cfg)
-    return Runner.from_cfg(cfg)
+    report = _check_once(cfg, ('test',) if testing else PARTS)
+    count_false_alarms(cfg, report)
+    runner = Runner.from_cfg(cfg)
+    for level, line in report.lines:
+        runner.logger.log(level, line)
+    if report.classes:
+        check_heads(runner.model, report.classes, 'metainfo.classes')
+    return runner
+
+
+def _check_once(cfg: Config, parts: Sequence[str]) -> Report:
+    """Check boxes in one process; all get its report, or its error."""
+    told: list[Any] = [None, None]
+    if is_main_process():
+        try:
+            told[0] = check_annotations(cfg, parts)
+        except (OSError, ValueError) as error:
+            if get_world_size() == 1:
+                raise
+            told[1] = error
+    broadcast_object_list(told)
+    if told[1] is not None:
+        raise told[1]
+    return told[0]
 
 
 def start_processes(cfg: Config) -> None:

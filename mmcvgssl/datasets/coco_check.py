@@ -2,25 +2,41 @@
 
 from __future__ import annotations
 
-import json
-import math
 import os
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
+from mmcvgssl.datasets.coco_boxes import (
+    box_notes,
+    box_problems,
+    form_of,
+    image_size,
+    plain_box,
+)
+from mmcvgssl.datasets.coco_file import (
+    FROM_MAPS,
+    AnnotationError,
+    is_id,
+    plain,
+    read_coco,
+    shown,
+)
+from mmcvgssl.datasets.coco_images import look_at_images
 
-from mmcvgssl.utils import upright_size
+__all__ = ['AnnotationError', 'CocoCheck', 'check_classes', 'check_coco']
 
 _SHOWN = 20  # of one kind, in an error's message
-_SLACK = 1.0  # pixels that a rounded box may stick out
+_NOTED = 3  # of one kind, in a note
+_KEYS = {
+    'images': ('id', 'file_name'),
+    'annotations': ('id', 'image_id', 'category_id', 'bbox'),
+    'categories': ('id', 'name'),
+}
 
-
-class AnnotationError(ValueError):
-    """Annotations that training must not start with."""
+Lines = Mapping[str, Sequence[str]]
 
 
 @dataclass(frozen=True)
@@ -32,19 +48,38 @@ class CocoCheck:
         images: Number of images.
         boxes: Number of boxes by category name.
         problems: One line each, in order, by kind.
+        notes: In the same form, what training may go on with.
+        held: Content of the file.
     """
 
     file: Path
     images: int
     boxes: Mapping[str, int]
-    problems: Mapping[str, Sequence[str]]
+    problems: Lines
+    notes: Lines = field(default_factory=dict)
+    held: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     def summary(self) -> str:
-        """Count images, and boxes by category."""
-        width = max((len(name) for name in self.boxes), default=0)
-        lines = [f'{self.file}: {self.images} images, no problem found']
-        lines += [f'{k.ljust(width)} {n:8}' for k, n in self.boxes.items()]
-        return '\n'.join(lines)
+        """Count images, and boxes by category; then the notes."""
+        width = max((len(plain(name)) for name in self.boxes), default=0)
+        lines = [
+            f'{self.file}: {self.images} images, '
+            f'{sum(self.boxes.values())} boxes, no problem found'
+        ]
+        lines += [
+            f'{plain(name).ljust(width)} {n:8}'
+            for name, n in self.boxes.items()
+        ]
+        return '\n'.join([*lines, *(f'note: {n}' for n in self.note_lines())])
+
+    def note_lines(self) -> list[str]:
+        """Spell each kind of note on a line, with count and first ones."""
+        found = []
+        for kind, lines in self.notes.items():
+            more = ', ...' if len(lines) > _NOTED else ''
+            told = '; '.join(lines[:_NOTED])
+            found.append(f'{kind} ({len(lines)}): {told}{more}')
+        return found
 
     def raise_problems(self, most: int | None = _SHOWN) -> None:
         """Stop if there are any.
@@ -74,7 +109,8 @@ def check_coco(
     file: str | Path,
     images: str | Path | None = None,
     classes: Sequence[str] | None = None,
-    sizes: bool = False,
+    look: str = 'names',
+    testing: bool = False,
 ) -> CocoCheck:
     """Look for what would stop, or quietly spoil, the training of a detector.
 
@@ -83,7 +119,9 @@ def check_coco(
         images: Folder that ``file_name`` is relative to; None: images are
             not looked for.
         classes: Names that a config lists; None: those of the file.
-        sizes: Also compare sizes with the images' headers.
+        look: Whether images are opened, too: ``'names'``, ``'sizes'`` for
+            their headers, ``'pixels'`` for all of them.
+        testing: Whether it is tested on, so that good images alone will do.
 
     Raises:
         FileNotFoundError: If the file is missing.
@@ -91,51 +129,8 @@ def check_coco(
     """
     file = Path(file)
     check_classes(classes)
-    held = _read(file)
-    found: dict[str, list[str]] = {}
-
-    def problem(kind: str, line: str) -> None:
-        found.setdefault(kind, []).append(line)
-
-    for part in ('images', 'annotations', 'categories'):
-        for key in _repeated(entry['id'] for entry in held[part]):
-            problem(f'ids that stand twice in {part}', f'id {key}')
-    for name in _repeated(
-        os.path.normpath(image['file_name']) for image in held['images']
-    ):
-        problem('images that stand twice', name)
-    names = {c['id']: str(c['name']) for c in held['categories']}
-    for name in _repeated(str(c['name']) for c in held['categories']):
-        problem('names of categories that stand twice', name)
-    for name in classes or ():
-        if name not in names.values():
-            problem(
-                'classes of the config that the file has not',
-                f'{name!r}; it has {", ".join(names.values())}',
-            )
-    # detectors count classes in the file's order, whatever the config's
-    listed = [name for name in names.values() if name in (classes or ())]
-    if set(listed) == set(classes or ()) and listed != list(classes or ()):
-        problem(
-            'classes in another order',
-            f'the file has {tuple(listed)}: list them so in the config',
-        )
-    known = {image['id']: image for image in held['images']}
-    for entry in held['annotations']:
-        for kind, line in _box_problems(entry, known, names, classes):
-            problem(kind, f'annotation {entry["id"]}: {line}')
-    for image in held['images']:
-        if images is not None:
-            for kind, line in _file_problems(image, Path(images), sizes):
-                problem(kind, f'image {image["id"]}: {line}')
-    if not held['annotations']:
-        problem(
-            'no boxes at all',
-            'for pseudo-boxes raise --margin of tools/maps_to_boxes.py',
-        )
-    counts = Counter(names.get(a['category_id']) for a in held['annotations'])
-    boxes = {name: counts[name] for name in names.values()}
-    return CocoCheck(file, len(known), boxes, found)
+    held = read_coco(file)
+    return _Check(held, classes).run(file, images, look, testing)
 
 
 def check_classes(classes: Any) -> None:
@@ -158,101 +153,195 @@ def check_classes(classes: Any) -> None:
         raise AnnotationError(f'classes is a tuple of names, got {classes!r}')
 
 
-def _read(file: Path) -> dict[str, list[dict[str, Any]]]:
-    if not file.is_file():
-        raise FileNotFoundError(
-            f'no file of boxes {file}: check ann_file and data_root'
+class _Check:
+    """One look at one file."""
+
+    def __init__(
+        self, held: Mapping[str, Any], classes: Sequence[str] | None
+    ) -> None:
+        self.held, self.classes = held, classes
+        self.problems: dict[str, list[str]] = {}
+        self.notes: dict[str, list[str]] = {}
+        self.entries = {part: self._sound(part) for part in _KEYS}
+        self.images = {i['id']: i for i in self.entries['images']}
+        self.names = {c['id']: c['name'] for c in self.entries['categories']}
+
+    def run(
+        self, file: Path, images: str | Path | None, look: str, testing: bool
+    ) -> CocoCheck:
+        self._categories()
+        self._images(None if images is None else Path(images), look)
+        self._boxes()
+        self._crowds()
+        if not self.held['annotations']:
+            self._no_boxes(testing)
+        counts = Counter(
+            self.names[a['category_id']]
+            for a in self.entries['annotations']
+            if is_id(a['category_id']) and a['category_id'] in self.names
         )
-    try:
-        held = json.loads(file.read_text('utf-8'))
-        for part, keys in (
-            ('images', ('id', 'file_name')),
-            ('annotations', ('id', 'image_id', 'category_id', 'bbox')),
-            ('categories', ('id', 'name')),
-        ):
-            for entry in held[part]:
-                for key in keys:
-                    entry[key]
-    except (KeyError, TypeError, ValueError) as error:
-        raise AnnotationError(
-            f'{file}: expected a COCO file with images, annotations (id, '
-            'image_id, category_id, bbox) and categories, but '
-            f'{type(error).__name__}: {error}'
-        ) from error
-    return held
-
-
-def _repeated(keys: Iterable[Any]) -> list[Any]:
-    return [key for key, count in Counter(keys).items() if count > 1]
-
-
-def _box_problems(
-    entry: Mapping[str, Any],
-    images: Mapping[Any, Mapping[str, Any]],
-    names: Mapping[Any, str],
-    classes: Sequence[str] | None,
-) -> Iterable[tuple[str, str]]:
-    category = entry['category_id']
-    if category not in names:
-        yield 'unknown categories', f'category {category}'
-    elif classes is not None and names[category] not in classes:
-        yield (
-            'categories that the config does not list',
-            f'{names[category]!r}; it lists {", ".join(classes)}',
+        boxes = {name: counts[name] for name in self.names.values()}
+        empty = [plain(name) for name, n in boxes.items() if not n]
+        if empty and counts and not testing:
+            self.notes['categories without a box'] = empty
+        return CocoCheck(
+            *(file, len(self.images), boxes),
+            *(self.problems, self.notes, self.held),
         )
-    image = images.get(entry['image_id'])
-    if image is None:
-        yield 'boxes without an image', f'image {entry["image_id"]}'
-    box = entry['bbox']
-    if (
-        not isinstance(box, list)
-        or len(box) != 4
-        or not all(isinstance(v, (int, float)) for v in box)
-        or not all(map(math.isfinite, box))
-    ):
-        yield 'boxes that are not [x, y, width, height]', f'{box}'
-        return
-    x, y, w, h = box
-    if not isinstance(entry.get('area'), (int, float)):
-        yield 'boxes without the key area', 'width times height will do'
-    elif entry['area'] <= 0:
-        yield 'boxes without an area', f'area {entry["area"]}'
-    if w <= 0 or h <= 0:
-        yield 'boxes without an area', f'{box}'
-    elif min(w, h) < 1:
-        yield 'boxes thinner than a pixel', f'{box}'
-    elif image is not None and {'width', 'height'} <= image.keys():
-        width, height = image['width'], image['height']
-        if (
-            min(x, y) < -_SLACK
-            or x + w > width + _SLACK
-            or y + h > height + _SLACK
-        ):
-            yield (
-                'boxes outside their image',
-                f'{box} in {width} x {height} pixels of {image["file_name"]}',
+
+    def _problem(self, kind: str, line: str) -> None:
+        self.problems.setdefault(kind, []).append(line)
+
+    def _note(self, kind: str, line: str) -> None:
+        self.notes.setdefault(kind, []).append(line)
+
+    def _sound(self, part: str) -> list[Mapping[str, Any]]:
+        """Return the entries whose keys and id are as COCO has them."""
+        sound: list[Mapping[str, Any]] = []
+        for place, entry in enumerate(self.held[part]):
+            where = f'place {place} of {part}'
+            if not isinstance(entry, dict):
+                self._problem(
+                    f'{part} that are no objects', f'{where}: {shown(entry)}'
+                )
+                continue
+            lacking = [key for key in _KEYS[part] if key not in entry]
+            for key in lacking:
+                self._problem(f'{part} without the key {key}', where)
+            if lacking:
+                continue
+            if not is_id(entry['id']):
+                self._problem(
+                    f'ids that are no whole numbers in {part}',
+                    f'{where}: {shown(entry["id"])}',
+                )
+                continue
+            text = {'images': 'file_name', 'categories': 'name'}.get(part)
+            if text and not (isinstance(entry[text], str) and entry[text]):
+                self._problem(
+                    f'{text}s that are no text',
+                    f'{where}: {shown(entry[text])}',
+                )
+                continue
+            sound.append(entry)
+        for key in _repeated(entry['id'] for entry in sound):
+            self._problem(f'ids that stand twice in {part}', f'id {key}')
+        return sound
+
+    def _categories(self) -> None:
+        names, classes = list(self.names.values()), self.classes or ()
+        for name in _repeated(names):
+            self._problem('names of categories that stand twice', plain(name))
+        told = ', '.join(map(plain, names))
+        for name in classes:
+            if name not in names:
+                self._problem(
+                    'classes of the config that the file has not',
+                    f'{name!r}; it has {told}',
+                )
+        for name in _repeated(classes):
+            self._problem('classes that the config lists twice', repr(name))
+        # detectors count classes in the file's order, whatever the config's
+        listed = [name for name in names if name in classes]
+        if set(listed) == set(classes) and listed != list(classes):
+            self._problem(
+                'classes in another order',
+                f'the file has {tuple(listed)}: list them so in the config',
             )
 
-
-def _file_problems(
-    image: Mapping[str, Any], folder: Path, sizes: bool
-) -> Iterable[tuple[str, str]]:
-    if 'width' not in image or 'height' not in image:
-        yield 'images without width and height', image['file_name']
-    path = folder / image['file_name']
-    if not path.is_file():
-        yield 'missing images', f'{path}'
-    elif sizes:
-        try:
-            with Image.open(path) as opened:
-                size = upright_size(opened)
-        except OSError as error:
-            yield 'images that cannot be read', f'{path}: {error}'
+    def _images(self, folder: Path | None, look: str) -> None:
+        entries = self.entries['images']
+        for name in _repeated(
+            os.path.normpath(image['file_name']) for image in entries
+        ):
+            self._problem('images that stand twice', plain(name))
+        for image in entries:
+            line = f'image {image["id"]}: {plain(image["file_name"])}'
+            if 'width' not in image or 'height' not in image:
+                self._problem('images without width and height', line)
+            elif image_size(image) is None:
+                told = shown(image['width']), shown(image['height'])
+                self._problem(
+                    'widths and heights that are no whole numbers above 0',
+                    f'{line}, {told[0]} x {told[1]}',
+                )
+        if folder is None:
             return
-        told = image.get('width'), image.get('height')
-        if size != told:
-            yield (
-                'images of another size',
-                f'{path} has {size[0]} x {size[1]} pixels, the file says '
-                f'{told[0]} x {told[1]}',
+        for image, found in look_at_images(entries, folder, look):
+            say = self._note if found.sound else self._problem
+            say(found.kind, f'image {image["id"]}: {found.line}')
+
+    def _boxes(self) -> None:
+        clean = []
+        for entry in self.entries['annotations']:
+            where = f'annotation {entry["id"]}'
+            found = list(
+                box_problems(entry, self.images, self.names, self.classes)
             )
+            for kind, line in found:
+                self._problem(kind, f'{where}: {line}')
+            box, key = plain_box(entry['bbox']), entry['image_id']
+            image = self.images.get(key) if is_id(key) else None
+            size = image_size(image)
+            if box is not None and size is not None:
+                clean.append((box, size))
+            if not found:
+                for kind, line in box_notes(entry, self.images):
+                    self._note(kind, f'{where}: {line}')
+        form = form_of(clean)
+        if form is not None:
+            certain, kind, line = form
+            (self._problem if certain else self._note)(kind, line)
+
+    def _crowds(self) -> None:
+        entries = [
+            entry
+            for entry in self.entries['annotations']
+            if is_id(entry['category_id'])
+            and entry['category_id'] in self.names
+        ]
+        crowds = [entry for entry in entries if entry.get('iscrowd')]
+        advice = (
+            'detectors learn nothing from iscrowd=1, which CVAT writes for '
+            'painted masks: set it to 0 where a box is one defect'
+        )
+        if crowds and 2 * len(crowds) >= len(entries):
+            self._problem(
+                'boxes that are crowds',
+                f'{len(crowds)} of {len(entries)}: {advice}',
+            )
+            return
+        whole = Counter(entry['category_id'] for entry in entries)
+        for key, n in Counter(c['category_id'] for c in crowds).items():
+            name = plain(self.names[key])
+            if n == whole[key]:
+                self._problem(
+                    'classes whose boxes are all crowds',
+                    f'{name}, {n} boxes: {advice}',
+                )
+
+    def _no_boxes(self, testing: bool) -> None:
+        kind = 'no boxes at all'
+        info = self.held.get('info')
+        if testing:
+            self._note(
+                kind,
+                'false alarms are counted; average precision is undefined',
+            )
+        elif isinstance(info, dict) and info.get('description') == FROM_MAPS:
+            self._problem(
+                kind,
+                'raise --margin of tools/maps_to_boxes.py or lower its '
+                '--threshold',
+            )
+        else:
+            self._problem(
+                kind,
+                'a detector learns nothing from good images alone; to test on '
+                'them, name the file as ann_file of test_dataloader '
+                '(prepare_data.py check --testing)',
+            )
+
+
+def _repeated(keys: Iterable[Any]) -> Iterator[Any]:
+    return (key for key, count in Counter(keys).items() if count > 1)

@@ -15,6 +15,7 @@ from mmcvgssl.evaluation.anomaly import (
 )
 from mmcvgssl.evaluation.box_recall import BoxRecall, match_boxes
 from mmcvgssl.evaluation.contrastive_accuracy import ContrastiveAccuracy
+from mmcvgssl.evaluation.false_alarms import FalseAlarms, false_alarms
 
 __all__ = [
     'AnomalyMetric',
@@ -22,12 +23,14 @@ __all__ = [
     'CategoryScores',
     'ContrastiveAccuracy',
     'DetectionRate',
+    'FalseAlarms',
     'OperatingPoint',
     'ScoreHistogram',
     'anomaly_table',
     'aupro',
     'binary_metrics',
     'detection_rate',
+    'false_alarms',
     'few_shot',
     'match_boxes',
     'operating_point',

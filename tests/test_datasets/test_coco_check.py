@@ -31,7 +31,7 @@ def change(file, edit) -> None:
 
 
 def test_a_clean_file_has_no_problems(good, tmp_path):
-    found = check_coco(good, tmp_path, ('dent', 'chip'), sizes=True)
+    found = check_coco(good, tmp_path, ('dent', 'chip'), look='pixels')
     assert not found.problems
     assert found.images == 6
     assert found.boxes == {'dent': 3, 'chip': 3}
@@ -133,12 +133,16 @@ def test_a_clean_file_has_no_problems(good, tmp_path):
             'names of categories that stand twice',
             'chip',
         ),
-        (lambda h: h['annotations'].clear(), 'no boxes at all', '--margin'),
+        (
+            lambda h: h['annotations'].clear(),
+            'no boxes at all',
+            'learns nothing from good images alone',
+        ),
     ],
 )
 def test_each_problem_is_named_with_its_id(good, tmp_path, edit, kind, line):
     change(good, edit)
-    found = check_coco(good, tmp_path, sizes=True)
+    found = check_coco(good, tmp_path, look='pixels')
     assert any(line in said for said in found.problems[kind])
     with pytest.raises(AnnotationError, match='tools/prepare_data'):
         found.raise_problems()
@@ -193,16 +197,16 @@ def test_an_image_on_its_side_has_the_size_that_is_loaded(good, tmp_path):
     change(
         good, lambda h: [a.update(bbox=[1, 1, 9, 9]) for a in h['annotations']]
     )
-    assert not check_coco(good, tmp_path, sizes=True).problems
+    assert not check_coco(good, tmp_path, look='pixels').problems
     change(good, lambda h: h['images'][0].update(width=40, height=128))
-    found = check_coco(good, tmp_path, sizes=True)
+    found = check_coco(good, tmp_path, look='pixels')
     (line,) = found.problems['images of another size']
     assert 'side.jpg has 128 x 40 pixels' in line
 
 
 def test_unreadable_image_is_named(good, tmp_path):
     (tmp_path / '3.png').write_bytes(b'no image')
-    found = check_coco(good, tmp_path, sizes=True)
+    found = check_coco(good, tmp_path, look='pixels')
     (line,) = found.problems['images that cannot be read']
     assert line.startswith('image 3: ')
 
@@ -265,7 +269,7 @@ def test_a_config_is_checked_before_the_hosts_read_it(good, tmp_path):
 def test_the_tool_lists_all(good, tmp_path, tool):
     code, out, err = tool('prepare_data.py', 'check', good)
     assert code == 0, err
-    assert '6 images, no problem found' in out
+    assert '6 images, 6 boxes, no problem found' in out
     (tmp_path / '0.png').unlink()
     change(good, lambda h: h['annotations'][3].update(bbox=[1, 2, 0, 4]))
     code, _, _ = tool('prepare_data.py', 'check', good)

@@ -11,6 +11,10 @@ model = dict(
     backbone=dict(frozen_stages=-1, norm_eval=False, init_cfg=None),
 )
 
+# thin images and good ones, without a box, are learned from, too
+train_dataloader = dict(
+    dataset=dict(filter_cfg=dict(filter_empty_gt=False, min_size=1))
+)
 # the truth comes with the samples, so that data_root stands in one place
 test_pipeline = _base_.test_pipeline
 test_pipeline[-1].meta_keys += ('instances',)

@@ -14,7 +14,11 @@ test_pipeline[-1].meta_keys += ('instances',)
 train_dataloader = dict(
     # anew, as mmengine would pass its note of the scope to the function
     collate_fn=dict(_delete_=True, type='yolov5_collate'),
-    dataset=dict(pipeline=train_pipeline),
+    dataset=dict(
+        pipeline=train_pipeline,
+        # thin images and good ones, without a box, are learned from, too
+        filter_cfg=dict(filter_empty_gt=False, min_size=1),
+    ),
 )
 val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
 test_dataloader = val_dataloader

@@ -127,7 +127,7 @@ def read_inputs(
         return Inputs(home, paths)
     train = _read(labels, home)
     if test_labels is not None:
-        test = _read(test_labels, home)
+        test = _read(test_labels, home, testing=True)
         _compare(train, test)
     else:
         train, test = _divide(train, test_fraction, seed)
@@ -138,9 +138,12 @@ def read_inputs(
     return Inputs(home, kept, len(paths) - len(kept), train, test)
 
 
-def _read(file: str | Path, root: Path) -> dict[str, Any]:
-    check_coco(file, root).raise_problems()
-    held = json.loads(Path(file).read_text('utf-8'))
+def _read(
+    file: str | Path, root: Path, testing: bool = False
+) -> dict[str, Any]:
+    found = check_coco(file, root, look='pixels', testing=testing)
+    found.raise_problems()
+    held = dict(found.held)
     for image in held['images']:
         image['file_name'] = _inner(root, image['file_name'])
     return held

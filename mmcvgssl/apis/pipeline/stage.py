@@ -12,6 +12,7 @@ from mmengine.config import Config
 
 import mmcvgssl
 from mmcvgssl.apis.annotations import coco_sets
+from mmcvgssl.apis.classes import class_counts
 from mmcvgssl.apis.config import load_config
 from mmcvgssl.apis.pipeline.inputs import IMAGES, TEST, TRAIN
 
@@ -189,24 +190,12 @@ def set_classes(cfg: Config, classes: tuple[str, ...]) -> None:
     Raises:
         ValueError: If its model has no ``num_classes``.
     """
-    if not _set_count(cfg.model, len(classes)):
+    counts = list(class_counts(cfg.model))
+    if not counts:
         raise ValueError(f'{cfg.filename} has no detector with num_classes')
-    for part in ('train', 'val', 'test'):
-        loader = cfg.get(f'{part}_dataloader') or {}
+    for _, part in counts:
+        part['num_classes'] = len(classes)
+    for name in ('train', 'val', 'test'):
+        loader = cfg.get(f'{name}_dataloader') or {}
         for data_set in coco_sets(loader.get('dataset')):
             data_set['metainfo'] = dict(classes=classes)
-
-
-def _set_count(node: Any, count: int) -> bool:
-    """Set every ``num_classes``; return whether there was one."""
-    found = False
-    if isinstance(node, dict):
-        for key, value in node.items():
-            if key == 'num_classes':
-                node[key], found = count, True
-            else:
-                found = _set_count(value, count) or found
-    elif isinstance(node, (list, tuple)):
-        for item in node:
-            found = _set_count(item, count) or found
-    return found

@@ -4,32 +4,83 @@ from __future__ import annotations
 
 from argparse import ArgumentParser
 from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 from mmcvgssl.datasets.coco_check import CocoCheck, check_coco
+from mmcvgssl.datasets.coco_seen import Seen, what_is_seen
 from mmcvgssl.datasets.preparation.annotations import Preparation
+
+# what the recipes of mmdet, and of mmyolo save for the first, leave out
+_HOSTS = dict(filter_empty_gt=True, min_size=32)
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What a file holds, and what detectors learn from it.
+
+    Args:
+        held: By the file.
+        seen: By the data set of this package's recipes; None without mmdet.
+        hosts: By that of mmdet's own.
+    """
+
+    held: CocoCheck
+    seen: Seen | None = None
+    hosts: Seen | None = None
+
+    def summary(self) -> str:
+        """Say what the file holds and what is left out of it."""
+        lines = [self.held.summary()]
+        if self.seen is None or self.hosts is None:
+            return '\n'.join([*lines, 'not compared with detectors: no mmdet'])
+        lines += [f'a detector is given {self.seen.summary()}']
+        lines += self.seen.left_out_lines()
+        lines += [
+            f"mmdet's own recipes: {line}"
+            for line in self.hosts.left_out_lines()
+            if line not in lines
+        ]
+        return '\n'.join(lines)
 
 
 def check_boxes(
     file: str | Path,
     images: str | Path | None = None,
     classes: Sequence[str] | None = None,
-) -> CocoCheck:
+    testing: bool = False,
+) -> Checked:
     """Check a COCO file and the images that it names.
 
     Args:
         file: The COCO file.
         images: Folder of the images; by default the file's.
         classes: Names that a config lists.
+        testing: Whether it is tested on, so that good images alone will do.
 
     Raises:
         FileNotFoundError: If the file is missing.
         AnnotationError: Names everything that is wrong.
     """
     folder = Path(images) if images else Path(file).parent
-    found = check_coco(file, folder, classes, sizes=True)
+    found = check_coco(file, folder, classes, 'pixels', testing)
     found.raise_problems(most=None)
-    return found
+    if find_spec('mmdet') is None:
+        return Checked(found)
+    names = tuple(found.boxes) if classes is None else tuple(classes)
+    data_set = {
+        'type': 'mmdet.CocoDataset',
+        'ann_file': str(file),
+        'data_prefix': {'img': str(folder)},
+        'metainfo': {'classes': names},
+        'test_mode': testing,
+    }
+    sides = (
+        what_is_seen(found.held, {**data_set, 'filter_cfg': filters})
+        for filters in (None, _HOSTS)
+    )
+    return Checked(found, *sides)
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -40,6 +91,11 @@ def add_arguments(parser: ArgumentParser) -> None:
     )
     parser.add_argument(
         '--classes', nargs='+', help='names of classes that a config lists'
+    )
+    parser.add_argument(
+        '--testing',
+        action='store_true',
+        help='the file is tested on: it may hold good images alone',
     )
 
 

@@ -1,0 +1,231 @@
+"""What is wrong with the boxes of a COCO file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from statistics import median
+from typing import Any
+
+from mmcvgssl.datasets.coco_file import is_id, number, plain, shown
+
+_SLACK = 1.0  # pixels that a rounded box may stick out
+_TURNED = 1.0  # degrees from which a box is no upright one
+_XYWH = 1  # of detectron2's modes of boxes, the one that is COCO's
+_MANY = 10  # boxes from which their places alone tell a form
+
+Box = tuple[float, float, float, float]
+Size = tuple[float, float]
+
+
+def image_size(image: Mapping[str, Any] | None) -> Size | None:
+    """Return width and height as a file has them, None if it has none."""
+    if image is None:
+        return None
+    width, height = number(image.get('width')), number(image.get('height'))
+    if not width or not height or min(width, height) < 1:
+        return None
+    if width % 1 or height % 1:
+        return None
+    return width, height
+
+
+def plain_box(value: object) -> Box | None:
+    """Return x, y, width and height if they are four finite numbers."""
+    if not isinstance(value, list) or len(value) != 4:
+        return None
+    numbers = [found for found in map(number, value) if found is not None]
+    if len(numbers) < 4:
+        return None
+    x, y, w, h = numbers
+    return x, y, w, h
+
+
+def box_problems(
+    entry: Mapping[str, Any],
+    images: Mapping[Any, Mapping[str, Any]],
+    names: Mapping[Any, str],
+    classes: Sequence[str] | None,
+) -> Iterator[tuple[str, str]]:
+    """Look at one annotation.
+
+    Args:
+        entry: The annotation, with all keys that COCO asks for.
+        images: Entries of images by id.
+        names: Names of categories by id.
+        classes: Names that a config lists; None: those of the file.
+
+    Yields:
+        A kind of problem, and a line about this one.
+    """
+    category = entry['category_id']
+    if not is_id(category) or category not in names:
+        yield 'unknown categories', f'category {shown(category)}'
+    elif classes is not None and names[category] not in classes:
+        yield (
+            'categories that the config does not list',
+            f'{names[category]!r}; it lists {", ".join(classes)}',
+        )
+    key = entry['image_id']
+    image = images.get(key) if is_id(key) else None
+    if image is None:
+        line = f'image {shown(key)}'
+        if not is_id(key):
+            line += '; ids are whole numbers'
+        yield 'boxes without an image', line
+    for flag in ('iscrowd', 'ignore'):
+        if not _is_flag(entry.get(flag)):
+            yield (
+                f'{flag} that is neither 0 nor 1',
+                f'{shown(entry[flag])}, which detectors take for 1',
+            )
+    yield from _form_problems(entry)
+    area = number(entry.get('area'))
+    if 'area' not in entry:
+        yield 'boxes without the key area', 'width times height will do'
+    elif area is None:
+        yield 'areas that are no numbers', shown(entry['area'])
+    elif area <= 0:
+        yield 'boxes without an area', f'area {shown(entry["area"])}'
+    box, size = plain_box(entry['bbox']), image_size(image)
+    if box is None:
+        line = shown(entry['bbox'])
+        yield 'boxes that are not [x, y, width, height]', line
+        return
+    line = shown(entry['bbox'])
+    if min(box[2:]) <= 0:
+        yield 'boxes without an area', line
+    elif min(box[2:]) < 1:
+        yield 'boxes thinner than a pixel', line
+    elif image is not None and size is not None and _sticks_out(box, size):
+        yield (
+            'boxes outside their image',
+            f'{line} in {size[0]:.0f} x {size[1]:.0f} pixels of '
+            f'{plain(str(image["file_name"]))}',
+        )
+
+
+def box_notes(
+    entry: Mapping[str, Any], images: Mapping[Any, Mapping[str, Any]]
+) -> Iterator[tuple[str, str]]:
+    """Say what of a sound annotation detectors do not read, by kind."""
+    image = images.get(entry['image_id'])
+    held, size = entry.get('segmentation'), image_size(image)
+    if isinstance(held, dict) and size is not None:
+        told = held.get('size')
+        if told != [size[1], size[0]]:
+            yield (
+                'masks of another size than their image',
+                f'height and width {shown(told)} in {size[0]:.0f} x '
+                f'{size[1]:.0f} pixels: do the boxes lie where they should?',
+            )
+    if entry.get('keypoints'):
+        yield 'keypoints, which no detector here reads', 'its box is used'
+
+
+def form_of(boxes: Sequence[tuple[Box, Size]]) -> tuple[bool, str, str] | None:
+    """Tell boxes in another form than COCO's by all of them.
+
+    Args:
+        boxes: Each with width and height of its image.
+
+    Returns:
+        Whether it is certain, a kind and a line; None for COCO's form.
+    """
+    if not boxes:
+        return None
+    n = len(boxes)
+    if all(max(map(abs, box)) <= 1 for box, _ in boxes):
+        return (
+            True,
+            'boxes that are shares of the image',
+            f'no number of {n} boxes is above 1: COCO counts in pixels, '
+            'multiply by width and height',
+        )
+    corners = sum(
+        box[2] > box[0] and box[3] > box[1] and not _beyond(box, size)
+        for box, size in boxes
+    )
+    out = sum(_sticks_out(box, size) for box, size in boxes)
+    line = 'COCO has [x, y, width, height]: take x and y off the last two'
+    if corners >= 0.95 * n and out >= max(1, n / 10):
+        return (
+            True,
+            'boxes that are [left, top, right, bottom]',
+            f'{out} of {n} stick out of their image, and as corners '
+            f'{corners} of {n} lie within: {line}',
+        )
+    # a defect is rarely wider than its distance from the border, all never
+    if (
+        corners == n >= _MANY
+        and min(
+            median(box[i] / size[i] for box, size in boxes) for i in (0, 1)
+        )
+        > 0.1
+    ):
+        return (
+            False,
+            'boxes that may be [left, top, right, bottom]',
+            f'all {n} are wider and taller than their distance from the left '
+            f'and the top; {line} if they are',
+        )
+    return None
+
+
+def _is_flag(value: object) -> bool:
+    return value is None or (
+        isinstance(value, (int, float)) and value in (0, 1)
+    )
+
+
+def _form_problems(entry: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    mode = entry.get('bbox_mode', _XYWH)
+    if not is_id(mode) or mode != _XYWH:
+        yield (
+            'boxes of another bbox_mode',
+            f'{shown(mode)}; COCO has [x, y, width, height] in pixels, '
+            f'bbox_mode {_XYWH}',
+        )
+    turned = rotation(entry)
+    if turned is None:
+        yield 'rotations that are no numbers', 'write degrees, or remove it'
+    elif min(turned % 180, -turned % 180) >= _TURNED:
+        yield (
+            'rotated boxes',
+            f'rotation {turned:g} degrees, which detectors do not read: an '
+            'upright box around it is wanted',
+        )
+    held = entry.get('segmentation')
+    if isinstance(held, dict):
+        sound = 'counts' in held and 'size' in held
+    else:
+        sound = held is None or isinstance(held, list)
+    if not sound:
+        yield 'segmentations that are neither polygons nor RLE', shown(held)
+
+
+def rotation(entry: Mapping[str, Any]) -> float | None:
+    """Return degrees that CVAT has turned a box by, None if they are odd."""
+    found = entry.get('rotation')
+    attributes = entry.get('attributes')
+    if isinstance(attributes, dict):
+        found = attributes.get('rotation', found)
+    return 0.0 if found is None else number(found)
+
+
+def _sticks_out(box: Box, size: Size) -> bool:
+    x, y, w, h = box
+    width, height = size
+    return (
+        min(x, y) < -_SLACK
+        or x + w > width + _SLACK
+        or y + h > height + _SLACK
+    )
+
+
+def _beyond(corners: Box, size: Size) -> bool:
+    x, y, right, bottom = corners
+    return (
+        min(x, y) < -_SLACK
+        or right > size[0] + _SLACK
+        or bottom > size[1] + _SLACK
+    )

@@ -1,0 +1,132 @@
+"""The images that a COCO file names, beside what it says of them."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from mmengine.logging import print_log
+from PIL import ExifTags, Image
+
+from mmcvgssl.datasets.coco_boxes import image_size
+from mmcvgssl.datasets.coco_file import plain
+from mmcvgssl.datasets.transforms import UnreadableImageError, read_image
+from mmcvgssl.utils import upright_size
+
+# how closely images are looked at: not opened, their headers, their pixels
+LOOKS = ('names', 'sizes', 'pixels')
+_EVERY = 10.0  # seconds between two lines on how far it is
+_SIDEWAYS = (5, 6, 7, 8)  # orientations that swap width and height
+
+
+class Found(NamedTuple):
+    """What is wrong or odd.
+
+    Args:
+        kind: Of it.
+        line: About this image.
+        sound: Whether training may go on with it.
+    """
+
+    kind: str
+    line: str
+    sound: bool = False
+
+
+def look_at_images(
+    images: Sequence[Mapping[str, Any]], folder: Path, look: str = 'names'
+) -> Iterator[tuple[Mapping[str, Any], Found]]:
+    """Look at each image, by as many threads as there are processors.
+
+    Args:
+        images: Entries of a COCO file, with a name each.
+        folder: Folder that names are relative to.
+        look: One of ``LOOKS``.
+
+    Yields:
+        The entry, and what was found.
+
+    Raises:
+        ValueError: If ``look`` is no such word.
+    """
+    if look not in LOOKS:
+        raise ValueError(
+            f'check_images is one of {", ".join(LOOKS)}, got {look!r}'
+        )
+    last = time.monotonic()
+    threads = min(16, len(os.sched_getaffinity(0)))
+    with ThreadPoolExecutor(threads) as pool:
+        found = pool.map(lambda image: _look_at(image, folder, look), images)
+        for done, (image, lines) in enumerate(zip(images, found, strict=True)):
+            for line in lines:
+                yield image, line
+            if time.monotonic() > last + _EVERY:
+                last = time.monotonic()
+                print_log(
+                    f'{done + 1} of {len(images)} images checked '
+                    '(check_images=sizes reads their headers alone)',
+                    'current',
+                )
+
+
+def _look_at(image: Mapping[str, Any], folder: Path, look: str) -> list[Found]:
+    name = image['file_name']
+    path = folder / name
+    # unlike Path's it takes any text
+    if not os.path.isfile(path):
+        hint = '; write / for \\' if '\\' in name else ''
+        return [Found('missing images', f'{plain(str(path))}{hint}')]
+    if look == 'names':
+        return []
+    try:
+        with Image.open(path) as opened:
+            size = upright_size(opened)
+            turned = _orientation(opened)
+        if look == 'pixels':
+            read_image(str(path))
+    except (UnreadableImageError, Image.DecompressionBombError) as error:
+        return [Found('images that cannot be read', plain(str(error)))]
+    except (OSError, SyntaxError, ValueError) as error:
+        line = f'{plain(str(path))}: {error}'
+        return [Found('images that cannot be read', line)]
+    return list(_size_problems(image, path, size, turned))
+
+
+def _orientation(opened: Image.Image) -> int:
+    # a PNG is decoded to look for what stands behind its pixels
+    if opened.format == 'PNG' and 'exif' not in opened.info:
+        return 1
+    return opened.getexif().get(ExifTags.Base.Orientation, 1)
+
+
+def _size_problems(
+    image: Mapping[str, Any], path: Path, size: tuple[int, int], turned: int
+) -> Iterator[Found]:
+    told = image_size(image)
+    if told is None:
+        return  # a problem of the file's own
+    if size != told:
+        line = (
+            f'{plain(str(path))} has {size[0]} x {size[1]} pixels, the file '
+            f'says {told[0]:.0f} x {told[1]:.0f}'
+        )
+        if turned in _SIDEWAYS and size == told[::-1]:
+            line += (
+                f': the photo is stored on its side (EXIF orientation '
+                f'{turned}) and its boxes belong to the stored frame; label '
+                'it as it is shown, or turn the boxes'
+            )
+        yield Found('images of another size', line)
+    elif turned in range(2, 9) and (
+        turned not in _SIDEWAYS or size[0] == size[1]
+    ):
+        yield Found(
+            'photos turned by their EXIF orientation, the same size either '
+            'way: boxes are taken to lie where they do on the upright photo',
+            f'{plain(str(path))}, orientation {turned}',
+            sound=True,
+        )

@@ -1,0 +1,144 @@
+"""What of a COCO file a detector learns from, by the built data set."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mmengine.registry import DATASETS, DefaultScope
+
+from mmcvgssl.datasets.coco_file import plain
+
+_NAMED = 3  # of what is left out for a reason
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Images and boxes that a data set hands out.
+
+    Args:
+        images: Number of images.
+        good: Of these, the number of images without a box.
+        boxes: Number of boxes that count, crowds aside.
+        left_out: What the file has besides, by reason: names of images, or
+            of boxes by their image.
+    """
+
+    images: int
+    good: int
+    boxes: int
+    left_out: Mapping[str, Sequence[str]]
+
+    def summary(self) -> str:
+        """Say how many there are, on one line."""
+        return (
+            f'{self.images} images, {self.good} of them without a box, and '
+            f'{self.boxes} boxes'
+        )
+
+    def left_out_lines(self) -> list[str]:
+        """Spell what is left out, a reason a line."""
+        found = []
+        for reason, names in self.left_out.items():
+            more = ', ...' if len(names) > _NAMED else ''
+            told = ', '.join(plain(name) for name in names[:_NAMED])
+            found.append(f'left out: {len(names)} {reason}: {told}{more}')
+        return found
+
+
+def what_is_seen(
+    held: Mapping[str, Any],
+    data_set: Mapping[str, Any],
+    scope: str = 'mmdet',
+) -> Seen:
+    """Build a data set and compare it with a sound COCO file.
+
+    Args:
+        held: Content of the file.
+        data_set: Config of the data set that reads it.
+        scope: Of its type.
+
+    Raises:
+        KeyError: If there is no such type.
+    """
+    infos = {info['img_id']: info for info in build_infos(data_set, scope)}
+    boxes: dict[Any, list[Mapping[str, Any]]] = defaultdict(list)
+    for entry in held['annotations']:
+        boxes[entry['image_id']].append(entry)
+    filters = {} if data_set.get('test_mode') else data_set.get('filter_cfg')
+    left: dict[str, list[str]] = defaultdict(list)
+    good = counted = 0
+    for image in held['images']:
+        name, own = image['file_name'], boxes[image['id']]
+        info = infos.get(image['id'])
+        if info is None:
+            left[_why_not(image, own, filters or {}, data_set)].append(name)
+            continue
+        used = sum(not box['ignore_flag'] for box in info['instances'])
+        good, counted = good + (not used), counted + used
+        ignored = [box for box in own if _ignored(box)]
+        for box in ignored:
+            left[_ignored(box)].append(name)
+        # what no rule here explains is said, too
+        left['boxes, for a reason of the data set'] += [name] * (
+            len(own) - len(ignored) - used
+        )
+    return Seen(
+        len(infos), good, counted, {k: v for k, v in left.items() if v}
+    )
+
+
+def build_infos(
+    data_set: Mapping[str, Any], scope: str = 'mmdet'
+) -> list[dict[str, Any]]:
+    """Build a data set without its pipeline; return what it knows of images.
+
+    Args:
+        data_set: Its config.
+        scope: Of its type.
+
+    Raises:
+        KeyError: If there is no such type.
+    """
+    bare = {**data_set, 'pipeline': [], 'serialize_data': False}
+    # the reader of COCO files prints
+    with (
+        DefaultScope.overwrite_default_scope(scope),
+        open(os.devnull, 'w') as nowhere,
+        contextlib.redirect_stdout(nowhere),
+    ):
+        built = DATASETS.build(bare)
+        built.full_init()
+    return built.data_list
+
+
+def _ignored(box: Mapping[str, Any]) -> str:
+    if box.get('ignore'):
+        return 'boxes with ignore=1'
+    return 'crowds (boxes with iscrowd=1)' if box.get('iscrowd') else ''
+
+
+def _why_not(
+    image: Mapping[str, Any],
+    boxes: Sequence[Mapping[str, Any]],
+    filters: Mapping[str, Any],
+    data_set: Mapping[str, Any],
+) -> str:
+    least = filters.get('min_size', 0)
+    if filters.get('filter_empty_gt') and not boxes:
+        return (
+            'images without a box (filter_cfg.filter_empty_gt=False of the '
+            'data set keeps them)'
+        )
+    if min(image['width'], image['height']) < least:
+        return (
+            f'images with a side smaller than {least} pixels '
+            '(filter_cfg.min_size=1 of the data set keeps them)'
+        )
+    if data_set.get('indices') is not None:
+        return 'images that indices of the data set leaves out'
+    return 'images, for a reason of the data set'
