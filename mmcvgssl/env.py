@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import importlib.util
 import os
 import platform
@@ -103,10 +102,9 @@ def devices() -> list[str]:
 def _weights_under(
     folder: Path, suffixes: tuple[str, ...] = WEIGHTS
 ) -> Iterator[Path]:
-    # os.path says no of what may not be looked at, where a Path raises
-    if os.path.isdir(folder):
+    if folder.is_dir():
         for path in sorted(folder.rglob('*')):
-            if path.suffix in suffixes and os.path.isfile(path):
+            if path.suffix in suffixes and path.is_file():
                 yield path
 
 
@@ -123,8 +121,7 @@ def _hub_caches() -> Iterator[Path]:
     home = Path(os.environ.get('HF_HOME', cache / 'huggingface'))
     hub = Path(os.environ.get('HF_HUB_CACHE', home / 'hub')).expanduser()
     # A snapshot links to the blobs, which have no readable names.
-    snapshots = os.path.join(glob.escape(str(hub)), 'models--*/snapshots')
-    yield from sorted(map(Path, glob.glob(snapshots)))
+    yield from sorted(hub.glob('models--*/snapshots'))
     torch_home = Path(os.environ.get('TORCH_HOME', cache / 'torch'))
     yield torch_home.expanduser() / 'hub' / 'checkpoints'
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TypeGuard
 
 import numpy as np
-from PIL import ExifTags, Image
 
 
 def atomic_write(path: str | Path, data: bytes) -> None:
@@ -64,14 +63,3 @@ def is_colour_image(value: object) -> TypeGuard[np.ndarray]:
         and value.shape[2] == 3
         and value.size > 0
     )
-
-
-def upright_size(image: Image.Image) -> tuple[int, int]:
-    """Return width and height of an opened image, as it is to be shown."""
-    width, height = image.size
-    orientation = 1
-    # a PNG is decoded to look for what stands behind its pixels
-    if image.format != 'PNG' or 'exif' in image.info:
-        orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
-    # lies on its side
-    return (height, width) if orientation in (5, 6, 7, 8) else (width, height)

@@ -10,13 +10,12 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from mmcvgssl.apis.make_maps import list_images
 from mmcvgssl.datasets.preparation.images import images_below
-from mmcvgssl.datasets.transforms import UnreadableImageError
+from mmcvgssl.datasets.reading import image_size
 from mmcvgssl.engine.map_writer_hook import MANIFEST, SETTINGS
-from mmcvgssl.utils import some, upright_size
+from mmcvgssl.utils import some
 
 _MAKE = 'make the maps with tools/make_maps.py'
 
@@ -245,11 +244,7 @@ def check_size(file: Path, size: tuple[int, int]) -> None:
         UnreadableImageError: If it has none.
         MapError: If they differ.
     """
-    try:
-        with Image.open(file) as image:
-            width, height = upright_size(image)
-    except Exception as error:
-        raise UnreadableImageError(f'{file}: {error}') from error
+    width, height = image_size(str(file))
     if (height, width) != size:
         raise MapError(
             f'{file} has {height} x {width} pixels, its map was made of '

@@ -17,19 +17,13 @@ from mmcv.transforms import Compose
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.registry import init_default_scope
-from PIL import Image
 
 from mmcvgssl.datasets.preparation.images import images_below
-from mmcvgssl.datasets.transforms import (
-    LoadImage,
-    UnreadableImageError,
-    read_image,
-)
+from mmcvgssl.datasets.reading import UnreadableImageError, read_image
+from mmcvgssl.datasets.transforms.load_image import reading_options
 from mmcvgssl.maps import lay_map
 from mmcvgssl.models.anomaly.one_class_detector import OneClassDetector
 from mmcvgssl.utils import atomic_write
-from mmcvgssl.weights.safe_build import build_transforms
-from mmcvgssl.weights.safe_config import check_transforms
 
 FIELDS = ('path', 'score', 'verdict', 'error')
 GOOD, DEFECTIVE = 'good', 'defective'
@@ -68,7 +62,6 @@ class OneClassPredictor:
     Raises:
         FileNotFoundError: If a file is missing.
         FittedStateError: If the model file is something else, or cut off.
-        mmcvgssl.weights.WeightsError: If it names what no file may name.
         ValueError: If nothing says how images are read, or the batch size is
             below 1.
     """
@@ -93,21 +86,9 @@ class OneClassPredictor:
                 'the model file does not say how images are read and '
                 'resized: pass the config (--config)'
             )
-        if config is None:  # the file's own word
-            steps = check_transforms(steps, 'the model file')
-            made = build_transforms(_unlabelled(steps), 'the model file')
-            self.transform = Compose(made)
-        else:
-            self.transform = Compose(_unlabelled(steps))
-        # of a camera of more than 8 bits
-        self.depth_range = next(
-            (
-                step.depth_range
-                for step in self.transform.transforms
-                if isinstance(step, LoadImage)
-            ),
-            (0, 65535),
-        )
+        self.transform = Compose(_unlabelled(steps))
+        # overlays show what the model sees
+        self.reading = reading_options(self.transform.transforms)
         if batch_size < 1:
             raise ValueError(f'batch_size is 1 or more, got {batch_size}')
         self.batch_size = batch_size
@@ -130,8 +111,6 @@ class OneClassPredictor:
             return self.transform({'img_path': path})
         except UnreadableImageError as error:
             return error
-        except Image.DecompressionBombError as error:
-            return UnreadableImageError(f'{path}: {error}')
 
     @torch.no_grad()
     def _predict(self, items: list[dict]) -> list:
@@ -213,7 +192,7 @@ def predict_to_folder(
     for prediction in predictor(images):
         if prediction.anomaly_map is not None:
             picture = overlay(
-                read_image(prediction.path, predictor.depth_range),
+                read_image(prediction.path, **predictor.reading),
                 prediction.anomaly_map,
                 high,
             )

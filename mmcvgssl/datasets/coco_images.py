@@ -10,12 +10,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from mmengine.logging import print_log
-from PIL import ExifTags, Image
 
 from mmcvgssl.datasets.coco_boxes import image_size
 from mmcvgssl.datasets.coco_file import plain
-from mmcvgssl.datasets.transforms import UnreadableImageError, read_image
-from mmcvgssl.utils import upright_size
+from mmcvgssl.datasets.reading import OpenedImage, UnreadableImageError
 
 # how closely images are looked at: not opened, their headers, their pixels
 LOOKS = ('names', 'sizes', 'pixels')
@@ -83,24 +81,13 @@ def _look_at(image: Mapping[str, Any], folder: Path, look: str) -> list[Found]:
     if look == 'names':
         return []
     try:
-        with Image.open(path) as opened:
-            size = upright_size(opened)
-            turned = _orientation(opened)
-        if look == 'pixels':
-            read_image(str(path))
-    except (UnreadableImageError, Image.DecompressionBombError) as error:
+        with OpenedImage(path) as opened:
+            size, turned = opened.size, opened.orientation
+            if look == 'pixels':
+                opened.pixels()
+    except UnreadableImageError as error:
         return [Found('images that cannot be read', plain(str(error)))]
-    except (OSError, SyntaxError, ValueError) as error:
-        line = f'{plain(str(path))}: {error}'
-        return [Found('images that cannot be read', line)]
     return list(_size_problems(image, path, size, turned))
-
-
-def _orientation(opened: Image.Image) -> int:
-    # a PNG is decoded to look for what stands behind its pixels
-    if opened.format == 'PNG' and 'exif' not in opened.info:
-        return 1
-    return opened.getexif().get(ExifTags.Base.Orientation, 1)
 
 
 def _size_problems(

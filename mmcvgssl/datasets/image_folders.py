@@ -12,19 +12,10 @@ from PIL import Image
 from mmcvgssl.datasets import contents as why
 from mmcvgssl.datasets.contents import Contents
 from mmcvgssl.datasets.files import files_below, folders_in
+from mmcvgssl.datasets.reading import SUFFIXES
 from mmcvgssl.utils import printable
 
-EXTENSIONS = (
-    '.jpg',
-    '.jpeg',
-    '.png',
-    '.bmp',
-    '.tif',
-    '.tiff',
-    '.webp',
-    '.ppm',
-    '.pgm',
-)
+EXTENSIONS = SUFFIXES
 OUT_FOLDER = 'mmcvgssl'  # of the lists of tools/prepare_data.py
 # Of a folder, in error messages.
 LINES = 36

@@ -21,16 +21,17 @@ from mmcvgssl.datasets.image_folders import (
     first_folder,
     images_below,
 )
-from mmcvgssl.datasets.transforms import UnreadableImageError, read_image
+from mmcvgssl.datasets.reading import (
+    TooManyUnreadableError,
+    UnreadableImageError,
+    check_image,
+)
+from mmcvgssl.datasets.transforms.load_image import reading_options
 from mmcvgssl.registry import DATASETS
 from mmcvgssl.utils import some
 
 # the workers of a loader are forked and share it
 _MARKING = multiprocessing.Lock()
-
-
-class TooManyUnreadableError(RuntimeError):
-    """More files than allowed cannot be decoded."""
 
 
 @DATASETS.register_module()
@@ -317,12 +318,10 @@ class SurfaceImages(CustomDataset):
             )
 
     def _drop_unreadable(self) -> None:
+        options = reading_options(self.pipeline.transforms)
+
         def reason(i: int) -> str | None:
-            try:
-                read_image(self.get_data_info(i)['img_path'])
-            except UnreadableImageError as error:
-                return str(error)
-            return None
+            return check_image(self.get_data_info(i)['img_path'], **options)
 
         with ThreadPoolExecutor() as pool:
             reasons = list(pool.map(reason, range(self.n_images)))

@@ -17,7 +17,7 @@ def write(root: Path, names) -> None:
     for name in names:
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        if path.suffix.lower() in ('.png', '.jpg', '.gif', '.jpg_large'):
+        if path.suffix.lower() in ('.png', '.jpg', '.heic', '.jpg_large'):
             picture(0).save(path, 'PNG')
         else:
             path.write_text('no picture')
@@ -63,12 +63,12 @@ TABLE = {
         {'no image by suffix': ['c.png.tmp', 'd.png~', 'e', 'f.txt']},
     ),
     'images under other suffixes': (
-        ['a.png', 'b.gif', 'c.jpg_large', 'd.xml'],
+        ['a.png', 'b.heic', 'c.jpg_large', 'd.xml'],
         ['a.png'],
         {
             'no image by suffix': ['d.xml'],
             'an image by content, but not by suffix': [
-                'b.gif',
+                'b.heic',
                 'c.jpg_large',
             ],
         },

@@ -52,7 +52,7 @@ def test_every_mode_becomes_three_channels(tmp_path, mode, suffix, tolerance):
 @pytest.mark.parametrize('suffix', ['.png', '.tif'])
 @pytest.mark.parametrize(
     ('depth_range', 'expected'),
-    [((0, 65535), [0, 3, 15, 255]), ((0, 4095), [0, 63, 255, 255])],
+    [((0, 65535), [0, 4, 16, 255]), ((0, 4095), [0, 64, 255, 255])],
 )
 def test_sixteen_bits_are_scaled_by_the_range(
     tmp_path, suffix, depth_range, expected
@@ -79,7 +79,7 @@ def test_results_of_the_transform(tmp_path):
     results = LoadImage()({'img_path': file, 'sample_idx': 3})
     assert results['img_shape'] == results['ori_shape'] == (10, 24)
     assert results['sample_idx'] == 3
-    assert '65535' in repr(LoadImage())
+    assert '65535' in repr(LoadImage((0, 65535)))
 
 
 def test_what_is_no_picture_is_an_error_with_its_name(tmp_path):

@@ -146,3 +146,95 @@ def test_square_resize(shape):
 def test_square_resize_takes_pixels(size):
     with pytest.raises(ValueError, match='input_size is a number of pixels'):
         SquareResize(size)
+
+
+# what of a file with opacity shows the defect
+
+EMPTY = np.zeros((4, 6), np.uint8)
+SPOT = EMPTY.copy()
+SPOT[1:3, 2:5] = 255
+OTHER = EMPTY.copy()
+OTHER[0, 0] = 255
+FULL = np.full_like(SPOT, 255)
+
+
+def write_rgba(path, colour, alpha, mode='RGBA') -> str:
+    image = Image.fromarray(np.dstack([colour] * 3 + [alpha]))
+    image.convert(mode).save(path)
+    return str(path)
+
+
+@pytest.mark.parametrize('mode', ['RGBA', 'LA'])
+@pytest.mark.parametrize(
+    ('colour', 'alpha', 'expected'),
+    [
+        (FULL, SPOT, SPOT),
+        (EMPTY, SPOT, SPOT),
+        (SPOT, FULL, SPOT),
+        (SPOT, SPOT, SPOT),
+        (EMPTY, EMPTY, EMPTY),
+        (EMPTY, FULL, EMPTY),
+        (FULL, FULL, FULL),
+        (SPOT, OTHER, None),
+        (FULL, EMPTY, None),
+        (SPOT, EMPTY, None),
+    ],
+)
+def test_the_channel_that_shows_a_defect_is_found_or_asked_for(
+    tmp_path, mode, colour, alpha, expected
+):
+    file = write_rgba(tmp_path / 'a.png', colour, alpha, mode)
+    assert (read_mask(file, channel='colour') == colour // 255).all()
+    assert (read_mask(file, channel='alpha') == alpha // 255).all()
+    if expected is not None:
+        assert (read_mask(file) == expected // 255).all()
+        return
+    with pytest.raises(
+        ValueError, match=r'a\.png: its colours mark \d+ of 24 pixels and .*'
+    ) as caught:
+        LoadMask()(results(tmp_path, file, shape=(4, 6)))
+    assert 'channel="alpha" of LoadMask' in str(caught.value)
+    LoadMask(channel='colour')(results(tmp_path, file, shape=(4, 6)))
+
+
+def test_a_palette_with_opacity_is_told_apart_too(tmp_path):
+    image = Image.fromarray((SPOT > 0).astype(np.uint8), 'P')
+    image.putpalette([255, 255, 255] * 2)
+    file = str(tmp_path / 'a.png')
+    image.save(file, transparency=bytes([0, 255]))
+    assert (read_mask(file) == SPOT // 255).all()
+    image.putpalette([0, 0, 0, 128, 0, 0])
+    image.save(file)
+    assert (read_mask(file) == SPOT // 255).all()
+
+
+def test_alpha_is_not_asked_of_what_has_none(tmp_path):
+    file = save(tmp_path / 'a.png', SPOT)
+    with pytest.raises(ValueError, match=r'a\.png has no alpha channel: set'):
+        read_mask(file, channel='alpha')
+    with pytest.raises(ValueError, match='channel is one of auto, colour'):
+        LoadMask(channel='red')
+
+
+@pytest.mark.parametrize('orientation', range(1, 9))
+@pytest.mark.parametrize('suffix', ['.tif', '.png', '.webp'])
+def test_masks_are_turned_as_images_are(tmp_path, orientation, suffix):
+    source = Image.fromarray(SPOT).convert('RGB')
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    path = tmp_path / f'a{suffix}'
+    more = {'lossless': True} if suffix == '.webp' else {}
+    source.save(path, exif=exif, **more)
+    image = LoadImage()({'img_path': str(path)})
+    mask = read_mask(str(path))
+    assert mask.shape == image['ori_shape']
+    assert (mask == image['img'][..., 0] // 255).all()
+
+
+def test_float_masks_and_pages(tmp_path):
+    pages = [Image.fromarray(m / np.float32(255)) for m in (SPOT, OTHER)]
+    path = tmp_path / 'a.tif'
+    pages[0].save(path, save_all=True, append_images=pages[1:])
+    with pytest.raises(UnreadableImageError, match='2 pictures'):
+        read_mask(str(path))
+    assert (read_mask(str(path), 0.5, page=1) == OTHER // 255).all()

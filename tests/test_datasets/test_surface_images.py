@@ -8,6 +8,7 @@ import pytest
 import torch
 from mmengine.dataset import default_collate
 from mmengine.logging import MMLogger
+from PIL import Image
 from torch.utils.data import DataLoader
 
 from mmcvgssl.datasets import SurfaceImages, TooManyUnreadableError
@@ -17,7 +18,7 @@ from tests.data import write_images as write
 
 META = ('sample_idx', 'img_path', 'view_set')
 PIPELINE = [
-    {'type': 'mmcvgssl.LoadImage'},
+    {'type': 'mmcvgssl.LoadImage', 'depth_range': (0, 65535)},
     {
         'type': 'mmcvgssl.MultiCrop',
         'view_size': 12,
@@ -59,13 +60,15 @@ def loader(data_set, workers: int, **kwargs) -> DataLoader:
 
 @pytest.fixture
 def warned(tmp_path_factory):
-    """Give the lines of the logger's warnings, of workers, too."""
+    """Give the logger's lines on broken files, of workers, too."""
     file = tmp_path_factory.mktemp('log') / 'warnings.log'
     handler = logging.FileHandler(file)
     handler.setLevel(logging.WARNING)
     logger = MMLogger.get_current_instance()
     logger.addHandler(handler)
-    yield lambda: file.read_text().splitlines()
+    yield lambda: [
+        line for line in file.read_text().splitlines() if 'unreadable' in line
+    ]
     logger.removeHandler(handler)
     handler.close()
 
@@ -226,7 +229,7 @@ def mixed(tmp_path):
     ):
         picture(1, mode=mode).save(tmp_path / f'mode_{mode}.{suffix}')
     deep = np.arange(1600, dtype=np.uint16).reshape(40, 40) * 40
-    load_image.Image.fromarray(deep).save(tmp_path / 'mode_deep.png')
+    Image.fromarray(deep).save(tmp_path / 'mode_deep.png')
     write_broken(tmp_path / 'broken')
     return tmp_path
 
@@ -394,13 +397,13 @@ def test_a_file_is_decoded_once_whatever_the_number_of_views(
 ):
     write(tmp_path, 2)
     calls = []
-    open_image = load_image.Image.open
+    open_image = load_image.OpenedImage
 
     def count(path, *args):
         calls.append(path)
         return open_image(path, *args)
 
-    monkeypatch.setattr(load_image.Image, 'open', count)
+    monkeypatch.setattr(load_image, 'OpenedImage', count)
     crop = {**PIPELINE[1], 'crop_scales': [(0.2, 0.6)] * crops}
     data_set = make(tmp_path, pipeline=[PIPELINE[0], crop, PIPELINE[2]])
     assert views(data_set, 0).shape == (1 + crops, 3, 12, 12)

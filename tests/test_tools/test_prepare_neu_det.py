@@ -241,7 +241,9 @@ def test_wrong_trees_are_shown(tmp_path, gone, message):
 def test_images_of_no_class_and_broken_ones_are_named(tmp_path):
     root = make(tmp_path)
     (root / 'images' / 'crazing_1.jpg').write_bytes(b'broken')
-    with pytest.raises(ValueError, match=r'crazing_1\.jpg: expected an image'):
+    with pytest.raises(
+        ValueError, match=r'crazing_1\.jpg: the file is no image'
+    ):
         prepare_neu_det(root)
     for folder, suffix in (('images', 'jpg'), ('annotations', 'xml')):
         (root / folder / f'crazing_1.{suffix}').unlink()

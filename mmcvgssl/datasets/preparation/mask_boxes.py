@@ -8,9 +8,8 @@ import cv2
 import numpy as np
 
 from mmcvgssl.datasets.layouts import Sample
-from mmcvgssl.datasets.preparation.masks import upright_size
 from mmcvgssl.datasets.preparation.voc import Boxes
-from mmcvgssl.datasets.transforms import read_mask
+from mmcvgssl.datasets.reading import image_size, read_mask
 
 
 def boxes_of_mask(mask: np.ndarray) -> list[tuple[int, int, int, int]]:
@@ -35,7 +34,7 @@ def boxes_of_sample(root: Path, sample: Sample) -> Boxes:
     Raises:
         UnreadableImageError: If its mask cannot be decoded.
     """
-    size = upright_size(root / sample.path)
+    size = image_size(str(root / sample.path))
     if sample.mask is None:
         return Boxes(size, [])
     corners = boxes_of_mask(read_mask(str(root / sample.mask)))

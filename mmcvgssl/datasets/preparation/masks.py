@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from PIL import ExifTags, Image
-
 from mmcvgssl.datasets.layouts import DEFECT, Sample
-from mmcvgssl.datasets.transforms import UnreadableImageError, read_mask
+from mmcvgssl.datasets.reading import image_size, read_mask
 
 
 def mask_notes(
@@ -33,7 +31,7 @@ def mask_notes(
                 missing.append(sample.path)
             continue
         mask = read_mask(str(root / sample.mask))
-        size = upright_size(root / sample.path)
+        size = image_size(str(root / sample.path))
         if mask.shape != size[::-1]:
             raise ValueError(
                 f'{root / sample.mask}: expected a mask of {size[0]} x '
@@ -56,21 +54,6 @@ def mask_notes(
         )
         if paths
     ]
-
-
-def upright_size(file: Path) -> tuple[int, int]:
-    """Return width and height as the orientation tag turns the image.
-
-    Raises:
-        UnreadableImageError: If the file's header cannot be read.
-    """
-    try:
-        with Image.open(file) as image:
-            turned = image.getexif().get(ExifTags.Base.Orientation, 1) >= 5
-            width, height = image.size
-    except OSError as error:
-        raise UnreadableImageError(f'{file}: {error}') from error
-    return (height, width) if turned else (width, height)
 
 
 def _some(paths: Collection[str], most: int = 3) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-from PIL import Image
+from mmcvgssl.datasets.reading import UnreadableImageError, image_size
 
 CORNERS = ('xmin', 'ymin', 'xmax', 'ymax')
 
@@ -79,12 +79,9 @@ def check_image_size(file: Path, boxes: Boxes) -> None:
         ValueError: If they differ, or the header cannot be read.
     """
     try:
-        with Image.open(file) as image:
-            size = image.size
-    except OSError as error:
-        raise ValueError(
-            f'{file}: expected an image, but: {error}. Replace the file.'
-        ) from error
+        size = image_size(str(file))
+    except UnreadableImageError as error:
+        raise ValueError(f'{error}. Replace the file.') from error
     if size != boxes.size:
         raise ValueError(
             f'{file}: expected {boxes.size[0]} x {boxes.size[1]} pixels as '

@@ -1,5 +1,34 @@
 """Reading image files: one reader for all stages."""
 
-from mmcvgssl.datasets.reading.formats import SUFFIXES
+from mmcvgssl.datasets.reading.depth import check_depth_range, common_range
+from mmcvgssl.datasets.reading.formats import (
+    MAX_PIXELS,
+    SUFFIXES,
+    TooManyUnreadableError,
+    UnreadableImageError,
+    pixel_limit,
+)
+from mmcvgssl.datasets.reading.image_file import OpenedImage
+from mmcvgssl.datasets.reading.masks import read_mask
+from mmcvgssl.datasets.reading.read import (
+    check_image,
+    image_size,
+    read_image,
+    to_bgr,
+)
 
-__all__ = ['SUFFIXES']
+__all__ = [
+    'MAX_PIXELS',
+    'SUFFIXES',
+    'OpenedImage',
+    'TooManyUnreadableError',
+    'UnreadableImageError',
+    'check_depth_range',
+    'check_image',
+    'common_range',
+    'image_size',
+    'pixel_limit',
+    'read_image',
+    'read_mask',
+    'to_bgr',
+]

@@ -1,5 +1,10 @@
 """Transforms in the manner of mmcv."""
 
+from mmcvgssl.datasets.reading import (
+    UnreadableImageError,
+    read_image,
+    read_mask,
+)
 from mmcvgssl.datasets.transforms.cached import Cached
 from mmcvgssl.datasets.transforms.cutpaste import (
     CutPaste,
@@ -15,12 +20,8 @@ from mmcvgssl.datasets.transforms.load_anomaly_map import (
     PackInputsWithMap,
     read_map,
 )
-from mmcvgssl.datasets.transforms.load_image import (
-    LoadImage,
-    UnreadableImageError,
-    read_image,
-)
-from mmcvgssl.datasets.transforms.load_mask import LoadMask, read_mask
+from mmcvgssl.datasets.transforms.load_image import LoadImage
+from mmcvgssl.datasets.transforms.load_mask import LoadMask
 from mmcvgssl.datasets.transforms.map_crop import MapCrop
 from mmcvgssl.datasets.transforms.multi_crop import MultiCrop
 from mmcvgssl.datasets.transforms.square_resize import SquareResize

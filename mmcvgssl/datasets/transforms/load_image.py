@@ -1,112 +1,154 @@
-"""Reading image files as they lie around in factories."""
+"""Loading image files into a pipeline."""
 
 from __future__ import annotations
 
-import cv2
+import copy
+from collections.abc import Iterable
+from typing import Any
+
 import numpy as np
 from mmcv.transforms import BaseTransform
-from PIL import Image, ImageOps
+from mmengine.logging import MMLogger
 
+from mmcvgssl.datasets.reading import (
+    OpenedImage,
+    TooManyUnreadableError,
+    UnreadableImageError,
+    check_depth_range,
+    pixel_limit,
+    to_bgr,
+)
+from mmcvgssl.datasets.transforms.unreadable_files import UNREADABLE
 from mmcvgssl.registry import TRANSFORMS
-from mmcvgssl.utils import upright_size
-
-
-class UnreadableImageError(OSError):
-    """An image file that cannot be decoded in full."""
-
-
-def read_image(
-    path: str,
-    depth_range: tuple[float, float] = (0, 65535),
-    input_size: int | None = None,
-) -> np.ndarray:
-    """Decode a file to BGR uint8 [H, W, 3], whatever its mode.
-
-    Grey, palette, RGBA, CMYK and 16-bit files are converted; the orientation
-    tag is honoured. A file that ends too early is an error, not a grey bar.
-
-    Args:
-        path: The file.
-        depth_range: Values of files of more than 8 bits that become 0 and
-            255, ``(0, 4095)`` for a 12-bit camera.
-        input_size: Side in pixels that the image will be resized to. A JPEG
-            is then decoded at a half, a quarter or an eighth, which takes a
-            fraction of the time, if both sides stay that long.
-
-    Raises:
-        UnreadableImageError: If the file cannot be decoded in full.
-    """
-    return _decode(path, depth_range, input_size)[0]
-
-
-def _decode(
-    path: str, depth_range: tuple[float, float], input_size: int | None
-) -> tuple[np.ndarray, tuple[int, int]]:
-    """Do :func:`read_image`; also return the file's height and width."""
-    try:
-        with Image.open(path) as image:
-            shape = upright_size(image)[::-1]
-            if input_size:
-                image.draft(None, (input_size, input_size))
-            image.load()
-            upright = ImageOps.exif_transpose(image)
-            if upright.mode in ('I', 'F') or upright.mode.startswith('I;'):
-                low, high = depth_range
-                deep = np.asarray(upright, dtype=np.float32)
-                scaled = (deep - low) * (255 / (high - low))
-                grey = np.clip(scaled, 0, 255).astype(np.uint8)
-                return cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR), shape
-            if upright.mode == 'L':
-                grey = np.asarray(upright)
-                return cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR), shape
-            rgb = np.asarray(upright.convert('RGB'))
-    except Image.DecompressionBombError:
-        raise
-    except Exception as error:
-        raise UnreadableImageError(f'{path}: {error}') from error
-    return cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), shape
 
 
 @TRANSFORMS.register_module()
 class LoadImage(BaseTransform):
-    """Load an image file, strictly.
+    """Load an image file, strictly; the first step of every pipeline.
 
     **Required keys:** img_path. **Added keys:** img (BGR uint8 [H, W, 3]),
-    img_shape (of the array), ori_shape (of the file).
+    img_shape (of the array), ori_shape (of the file, upright).
 
     Args:
-        depth_range: See :func:`read_image`.
-        input_size: The same. Called as the configs' top-level ``input_size``
-            is, so that the command line's reaches it.
+        depth_range: Values of files of more than 8 bits that become 0 and
+            255, see :func:`read_image`. None: such a file is an error;
+            ``settle_images`` finds a range for a data set before it is used.
+        input_size: See :func:`read_image`. Called as the configs' top-level
+            ``input_size`` is, so that the command line's reaches it.
+        page: See :func:`read_image`.
+        max_pixels: The same.
+        max_unreadable: How many files may be unreadable in the training of a
+            host's data set: they are named, counted and skipped, and one more
+            ends the run. 0: the first one is an error.
 
     Raises:
         UnreadableImageError: If the file cannot be decoded in full.
+        TooManyUnreadableError: If more than ``max_unreadable`` cannot.
+        ValueError: If an option is out of range.
     """
 
     def __init__(
         self,
-        depth_range: tuple[float, float] = (0, 65535),
+        depth_range: tuple[float, float] | None = None,
         input_size: int | None = None,
+        page: int | None = None,
+        max_pixels: int | None = None,
+        max_unreadable: int = 0,
     ) -> None:
-        if not depth_range[0] < depth_range[1]:
-            raise ValueError(
-                f'depth_range must be (low, high), got {depth_range}'
-            )
-        self.depth_range = (depth_range[0], depth_range[1])
+        check_depth_range(depth_range)
+        pixel_limit(max_pixels)
+        self.depth_range: tuple[float, float] | None = None
+        if depth_range is not None:
+            self.depth_range = (depth_range[0], depth_range[1])
         self.input_size = input_size
+        self.page = page
+        self.max_pixels = max_pixels
+        self.max_unreadable = max_unreadable
+        self._unreadable = UNREADABLE
 
-    def transform(self, results: dict) -> dict:
-        """Read ``results['img_path']``."""
-        image, shape = _decode(
-            results['img_path'], self.depth_range, self.input_size
-        )
-        results['img'] = image
-        results['img_shape'] = image.shape[:2]
-        results['ori_shape'] = shape
+    @property
+    def options(self) -> dict[str, Any]:
+        """What :func:`read_image` needs to read as this does, in full size."""
+        return {
+            'depth_range': self.depth_range,
+            'page': self.page,
+            'max_pixels': self.max_pixels,
+        }
+
+    def transform(self, results: dict) -> dict | None:
+        """Read ``results['img_path']``; None if another one is to be taken."""
+        try:
+            return self._load(results)
+        except UnreadableImageError as error:
+            if not self.max_unreadable:
+                raise
+            self._count(results['img_path'], error)
+        return self._substitute(results.get('dataset'))
+
+    def _load(self, results: dict) -> dict:
+        path = results['img_path']
+        with OpenedImage(path, self.page, self.max_pixels) as image:
+            if image.samples.deep and self.depth_range is None:
+                raise UnreadableImageError(
+                    f'{path}: its values are of {image.samples}, and nothing '
+                    'says which of them are black and white; set '
+                    'depth_range=(low, high) of LoadImage, (0, 4095) for 12 '
+                    'bits'
+                )
+            pixels = to_bgr(image, self.depth_range, self.input_size)
+            width, height = image.size
+        results['img'] = pixels
+        results['img_shape'] = pixels.shape[:2]
+        results['ori_shape'] = (height, width)
         return results
+
+    def _count(self, path: str, error: UnreadableImageError) -> None:
+        new, count = self._unreadable.add(str(path))
+        if new:
+            MMLogger.get_current_instance().warning(
+                f'skipping unreadable image {count}: {error}'
+            )
+        if count > self.max_unreadable:
+            raise TooManyUnreadableError(
+                f'{count} images cannot be read, more than '
+                f'max_unreadable={self.max_unreadable} of LoadImage allows; '
+                f'repair or remove them, the last is {error}'
+            )
+
+    def _substitute(self, data_set: Any) -> dict | None:
+        """Load another image of mmyolo's data sets, which take no None."""
+        if data_set is None:
+            return None
+        while True:
+            other = np.random.randint(len(data_set))
+            results = copy.deepcopy(data_set.get_data_info(other))
+            results['dataset'] = data_set
+            try:
+                return self._load(results)
+            except UnreadableImageError as error:
+                self._count(results['img_path'], error)
 
     def __repr__(self) -> str:
         return (
             f'{type(self).__name__}(depth_range={self.depth_range}, '
-            f'input_size={self.input_size})'
+            f'input_size={self.input_size}, page={self.page}, '
+            f'max_pixels={self.max_pixels}, '
+            f'max_unreadable={self.max_unreadable})'
         )
+
+
+def reading_options(transforms: Iterable[Any]) -> dict[str, Any]:
+    """Return how a pipeline reads images, for :func:`read_image`.
+
+    Args:
+        transforms: Built ones; those inside others count.
+    """
+    for step in transforms:
+        if isinstance(step, LoadImage):
+            return step.options
+        inner = getattr(step, 'transforms', None)
+        if isinstance(inner, (list, tuple)):
+            found = reading_options(inner)
+            if found:
+                return found
+    return {}

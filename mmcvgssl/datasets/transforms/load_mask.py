@@ -4,36 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 from mmcv.transforms import BaseTransform
-from PIL import Image, ImageOps
 
-from mmcvgssl.datasets.transforms.load_image import UnreadableImageError
+from mmcvgssl.datasets.reading import read_mask
+from mmcvgssl.datasets.reading.masks import check_mask_options
 from mmcvgssl.registry import TRANSFORMS
-
-
-def read_mask(path: str, threshold: float = 0) -> np.ndarray:
-    """Decode a mask to uint8 [H, W] in {0, 1}.
-
-    Args:
-        path: The file; of a coloured one the brightest channel counts.
-        threshold: Values above it are defect, as the file holds them: up to
-            255, or up to 65535 in a file of 16 bits.
-
-    Raises:
-        UnreadableImageError: If the file cannot be decoded in full.
-    """
-    try:
-        with Image.open(path) as image:
-            image.load()
-            upright = ImageOps.exif_transpose(image)
-            deep = upright.mode in ('I', 'F') or upright.mode.startswith('I;')
-            values = np.asarray(upright if deep else upright.convert('RGB'))
-    except Image.DecompressionBombError:
-        raise
-    except Exception as error:
-        raise UnreadableImageError(f'{path}: {error}') from error
-    if values.ndim == 3:
-        values = values.max(axis=2)
-    return (values > threshold).astype(np.uint8)
 
 
 @TRANSFORMS.register_module()
@@ -50,6 +24,9 @@ class LoadMask(BaseTransform):
     Args:
         threshold: See :func:`read_mask`.
         required: Whether a defect without a mask is an error.
+        channel: See :func:`read_mask`.
+        page: The same.
+        max_pixels: The same.
 
     Raises:
         UnreadableImageError: If a mask cannot be decoded.
@@ -57,14 +34,20 @@ class LoadMask(BaseTransform):
             defect of a good image, or is missing though ``required``.
     """
 
-    def __init__(self, threshold: float = 0, required: bool = False) -> None:
-        if threshold < 0:
-            raise ValueError(
-                f'threshold is 0 or more, got {threshold}; values above it '
-                'are defect'
-            )
+    def __init__(
+        self,
+        threshold: float = 0,
+        required: bool = False,
+        channel: str = 'auto',
+        page: int | None = None,
+        max_pixels: int | None = None,
+    ) -> None:
+        check_mask_options(threshold, channel)
         self.threshold = threshold
         self.required = required
+        self.channel = channel
+        self.page = page
+        self.max_pixels = max_pixels
 
     def transform(self, results: dict) -> dict:
         """Read ``results['mask_path']``."""
@@ -80,7 +63,9 @@ class LoadMask(BaseTransform):
                     'required=False of LoadMask'
                 )
             return results
-        mask = read_mask(path, self.threshold)
+        mask = read_mask(
+            path, self.threshold, self.channel, self.page, self.max_pixels
+        )
         if mask.shape != shape:
             raise ValueError(
                 f'the mask {path} is {_size(mask.shape)} and its image '
@@ -98,7 +83,8 @@ class LoadMask(BaseTransform):
     def __repr__(self) -> str:
         return (
             f'{type(self).__name__}(threshold={self.threshold}, '
-            f'required={self.required})'
+            f'required={self.required}, channel={self.channel!r}, '
+            f'page={self.page}, max_pixels={self.max_pixels})'
         )
 
 

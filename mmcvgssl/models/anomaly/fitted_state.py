@@ -59,20 +59,8 @@ def read_notes(data: bytes) -> dict[str, Any]:
         KeyError: If there are no texts.
     """
     end = 8 + int.from_bytes(data[:8], 'little')
-    notes = _plain(data[8:end])['__metadata__']
-    return {key: _plain(text) for key, text in notes.items()}
-
-
-def _plain(text: str | bytes) -> Any:
-    """Read JSON of finite numbers."""
-
-    def refuse(name: str) -> Any:
-        raise ValueError(f'{name} is no number')
-
-    try:
-        return json.loads(text, parse_constant=refuse)
-    except RecursionError as error:
-        raise ValueError('it is nested too deeply') from error
+    notes = json.loads(data[8:end])['__metadata__']
+    return {key: json.loads(text) for key, text in notes.items()}
 
 
 def read_state(data: bytes) -> dict[str, dict[str, Tensor]]:

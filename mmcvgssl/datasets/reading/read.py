@@ -1,0 +1,137 @@
+"""Decoding image files to what networks take."""
+
+from __future__ import annotations
+
+import math
+
+import cv2
+import numpy as np
+from mmengine.logging import MMLogger
+
+from mmcvgssl.datasets.reading.depth import (
+    check_depth_range,
+    common_range,
+    to_uint8,
+)
+from mmcvgssl.datasets.reading.formats import UnreadableImageError
+from mmcvgssl.datasets.reading.image_file import OpenedImage
+
+_SAID: set[str] = set()  # kinds of notes, each given once a process
+
+
+def read_image(
+    path: str,
+    depth_range: tuple[float, float] | None = None,
+    input_size: int | None = None,
+    page: int | None = None,
+    max_pixels: int | None = None,
+) -> np.ndarray:
+    """Decode a file to BGR uint8 [H, W, 3], whatever its mode.
+
+    Grey, palette, CMYK and deep files are converted, opacity is dropped, and
+    the orientation tag is honoured. A file that ends too early is an error,
+    not a grey bar.
+
+    Args:
+        path: The file.
+        depth_range: Values of files of more than 8 bits, and of floats, that
+            become 0 and 255: ``(0, 4095)`` for a 12-bit camera. None: a range
+            that holds the file's own values, see :func:`common_range`.
+        input_size: Side in pixels that the image will be resized to. A JPEG
+            is then decoded at a half, a quarter or an eighth, which takes a
+            fraction of the time, if both sides stay that long.
+        page: Which of several pictures; None: a file of several is an error,
+            but for an MPO, whose first one is meant.
+        max_pixels: Most pixels of a file; by default the environment's
+            ``MMCVGSSL_MAX_PIXELS``, or 178,956,970.
+
+    Raises:
+        UnreadableImageError: If the file cannot be decoded in full, or is
+            larger than allowed.
+        ValueError: If an option is out of range.
+    """
+    check_depth_range(depth_range)
+    with OpenedImage(path, page, max_pixels) as image:
+        return to_bgr(image, depth_range, input_size)
+
+
+def image_size(
+    path: str, page: int | None = None, max_pixels: int | None = None
+) -> tuple[int, int]:
+    """Return width and height in pixels as :func:`read_image` gives them.
+
+    The orientation tag counts. Pixels are not decoded.
+
+    Raises:
+        UnreadableImageError: If the header cannot be read.
+    """
+    with OpenedImage(path, page, max_pixels) as image:
+        return image.size
+
+
+def check_image(path: str, **options) -> str | None:
+    """Decode a file in full; say what is wrong with it, or nothing.
+
+    Args:
+        path: The file.
+        **options: Of :func:`read_image`.
+    """
+    try:
+        read_image(path, **options)
+    except UnreadableImageError as error:
+        return str(error)
+    return None
+
+
+def to_bgr(
+    image: OpenedImage,
+    depth_range: tuple[float, float] | None,
+    input_size: int | None = None,
+) -> np.ndarray:
+    """Decode an opened file to BGR uint8 [H, W, 3]; see :func:`read_image`."""
+    values = image.pixels(input_size)
+    if image.has_alpha:
+        say_once(
+            'alpha',
+            f'{image.path} has an alpha channel, which is not read; nor is '
+            'that of other images',
+        )
+    if image.samples.deep:
+        low, high = extremes(image, values)
+        if depth_range is None:
+            floats = image.samples.kind == 'f'
+            depth_range = common_range([(low, high)], floats)
+        elif low < depth_range[0] or high > depth_range[1]:
+            say_once(
+                'clipped',
+                f'{image.path} has values from {low:g} to {high:g}: what is '
+                f'outside depth_range={tuple(depth_range)} is clipped, in '
+                'this and in other images',
+            )
+        values = to_uint8(values, depth_range)
+    if values.ndim == 2:
+        return cv2.cvtColor(values, cv2.COLOR_GRAY2BGR)
+    return values
+
+
+def extremes(image: OpenedImage, values: np.ndarray) -> tuple[float, float]:
+    """Return the smallest and the largest value of an image.
+
+    Raises:
+        UnreadableImageError: If one is no number.
+    """
+    low, high = float(values.min()), float(values.max())
+    if not (math.isfinite(low) and math.isfinite(high)):
+        count = int((~np.isfinite(values)).sum())
+        raise UnreadableImageError(
+            f'{image.path}: {count} values are infinite or no numbers; '
+            'expected finite ones, so write some value in their place'
+        )
+    return low, high
+
+
+def say_once(kind: str, text: str) -> None:
+    """Warn, once a process for each kind of note."""
+    if kind not in _SAID:
+        _SAID.add(kind)
+        MMLogger.get_current_instance().warning(text)

@@ -1,0 +1,271 @@
+"""The table of files that are read, through each of the readers."""
+
+import logging
+
+import numpy as np
+import pytest
+import tifffile
+from mmengine.logging import MMLogger
+from PIL import Image
+
+from mmcvgssl.datasets.reading import (
+    check_image,
+    common_range,
+    image_size,
+    read,
+    read_image,
+)
+from mmcvgssl.datasets.transforms import LoadImage, UnreadableImageError
+from tests.data import picture
+from tests.image_files import HEIGHT, KINDS, WIDTH, rows
+
+DEEP = [kind for kind in KINDS if kind.depth_range]
+
+
+@pytest.fixture
+def warnings(monkeypatch):
+    """Collect what the logger warns of, as a process that said nothing."""
+    monkeypatch.setattr(read, '_SAID', set())
+    found = []
+    handler = logging.Handler(logging.WARNING)
+    handler.emit = lambda record: found.append(record.getMessage())
+    logger = MMLogger.get_current_instance()
+    logger.addHandler(handler)
+    yield found
+    logger.removeHandler(handler)
+
+
+def difference(image: np.ndarray, expected: np.ndarray) -> float:
+    assert image.dtype == np.uint8
+    assert image.shape == expected.shape
+    return float(np.abs(image.astype(int) - expected).mean())
+
+
+@pytest.mark.parametrize(
+    ('kind', 'orientation'),
+    list(rows()),
+    ids=lambda v: getattr(v, 'name', v),
+)
+def test_size_and_pixels_are_upright(tmp_path, kind, orientation):
+    path = str(kind.make(tmp_path, orientation))
+    assert image_size(path) == (WIDTH, HEIGHT)
+    assert check_image(path) is None
+    image = read_image(path, kind.depth_range)
+    assert difference(image, kind.expected()) <= kind.tolerance
+    loaded = LoadImage(kind.depth_range)({'img_path': path})
+    assert np.array_equal(loaded['img'], image)
+    assert loaded['img_shape'] == loaded['ori_shape'] == (HEIGHT, WIDTH)
+
+
+# depth
+
+
+@pytest.mark.parametrize(
+    ('values', 'floats', 'expected'),
+    [
+        ([(30, 3900)], False, (0, 4095)),
+        ([(0, 4095)], False, (0, 4095)),
+        ([(0, 4096)], False, (0, 8191)),
+        ([(7, 90)], False, (0, 255)),
+        ([(0, 0)], False, (0, 255)),
+        ([(900, 1000), (0, 65535)], False, (0, 65535)),
+        ([(-300, 1000)], False, (-512, 1023)),
+        ([(-512, -3)], False, (-512, 255)),
+        ([(0.1, 0.9)], True, (0, 1)),
+        ([(0, 1.0), (0, 1.02)], True, (0, 1.02)),
+        ([(-0.5, 0.5)], True, (-0.5, 0.5)),
+        ([(0, 200.5)], True, (0, 255)),
+        ([(3, 4000)], True, (0, 4095)),
+        ([(7, 7)], True, (7, 8)),
+        ([(-2, -2)], True, (-2, -1)),
+    ],
+)
+def test_a_range_holds_all_files(values, floats, expected):
+    assert common_range(values, floats) == expected
+
+
+@pytest.mark.parametrize('kind', DEEP, ids=lambda kind: kind.name)
+def test_deep_files_alone_are_not_black_and_load_by_a_range_only(
+    tmp_path, kind
+):
+    path = str(kind.make(tmp_path))
+    image = read_image(path).astype(int)
+    assert np.ptp(image) > 100
+    with pytest.raises(UnreadableImageError, match='set depth_range='):
+        LoadImage()({'img_path': path})
+
+
+@pytest.mark.parametrize('bad', [(5, 5), (9, 1), (1,), 'ab', (0, np.inf), 3])
+def test_a_range_is_two_numbers_in_order(bad):
+    with pytest.raises(ValueError, match=r'depth_range must be \(low, high\)'):
+        LoadImage(bad)
+    with pytest.raises(ValueError, match='depth_range'):
+        read_image('none.png', bad)
+
+
+def test_values_outside_the_range_are_clipped_and_said_once(
+    tmp_path, warnings
+):
+    for name in 'ab':
+        deep = np.array([[0, 5000], [2000, 4000]], np.uint16)
+        Image.fromarray(deep).save(tmp_path / f'{name}.png')
+        image = read_image(str(tmp_path / f'{name}.png'), (1000, 4000))
+        assert image[..., 0].tolist() == [[0, 255], [85, 255]]
+    assert len(warnings) == 1
+    assert 'a.png has values from 0 to 5000' in warnings[0]
+    assert 'depth_range=(1000, 4000) is clipped' in warnings[0]
+
+
+def test_opacity_is_dropped_and_said_once(tmp_path, warnings):
+    for name in 'ab':
+        picture(1, mode='RGBA').save(tmp_path / f'{name}.png')
+        read_image(str(tmp_path / f'{name}.png'))
+    assert len(warnings) == 1
+    assert 'a.png has an alpha channel, which is not read' in warnings[0]
+
+
+@pytest.mark.parametrize('value', [np.nan, np.inf])
+def test_values_that_are_no_numbers_are_refused(tmp_path, value):
+    values = np.full((4, 5), 0.5, np.float32)
+    values[1, 2] = value
+    tifffile.imwrite(tmp_path / 'a.tif', values)
+    with pytest.raises(UnreadableImageError, match=r'a\.tif: 1 values are'):
+        read_image(str(tmp_path / 'a.tif'), (0, 1))
+
+
+# several pictures, many pixels, broken files
+
+
+def write_pages(folder, suffix):
+    """Write three pictures of the values 10, 20 and 30 to one file."""
+    path = folder / f'pages{suffix}'
+    pages = [Image.new('L', (20, 10), 10 * i) for i in (1, 2, 3)]
+    if suffix == '.tif64':
+        values = np.stack([np.asarray(page, float) for page in pages])
+        tifffile.imwrite(path, values, photometric='minisblack')
+        return path
+    options = {'.webp': {'lossless': True}, '.mpo': {'format': 'MPO'}}
+    rgb = [page.convert('RGB') for page in pages]
+    rgb[0].save(
+        path, save_all=True, append_images=rgb[1:], **options.get(suffix, {})
+    )
+    return path
+
+
+@pytest.mark.parametrize('suffix', ['.tif', '.tif64', '.gif', '.webp', '.png'])
+def test_a_file_of_several_pictures_is_refused_until_one_is_chosen(
+    tmp_path, suffix
+):
+    path = str(write_pages(tmp_path, suffix))
+    message = r'pages.*: the file holds 3 pictures; set page=0 of LoadImage'
+    for reader in (
+        read_image,
+        image_size,
+        lambda path: LoadImage()({'img_path': path}),
+    ):
+        with pytest.raises(UnreadableImageError, match=message):
+            reader(path)
+    for page in range(3):
+        image = read_image(path, (0, 255), page=page)
+        assert abs(int(image.mean()) - 10 * (page + 1)) <= 1
+        loaded = LoadImage((0, 255), page=page)({'img_path': path})
+        assert np.array_equal(loaded['img'], image)
+    with pytest.raises(UnreadableImageError, match='page=3 is not there'):
+        read_image(path, page=3)
+
+
+def test_the_first_picture_of_a_shot_is_meant(tmp_path):
+    path = str(write_pages(tmp_path, '.mpo'))
+    assert read_image(path).mean() == 10
+    assert read_image(path, page=1).mean() == 20
+
+
+def test_thumbnails_of_a_tiff_are_no_pictures(tmp_path):
+    path = tmp_path / 'a.tif'
+    with tifffile.TiffWriter(path) as file:
+        file.write(np.full((8, 8), 3, np.uint8), subfiletype=1)
+        file.write(np.full((20, 30), 90, np.uint8))
+    assert image_size(str(path)) == (30, 20)
+    assert (read_image(str(path)) == 90).all()
+
+
+@pytest.mark.parametrize('suffix', ['.png', '.tif', '.jpg', '.bmp', '.webp'])
+def test_more_pixels_than_allowed_are_refused_by_the_header(
+    tmp_path, suffix, monkeypatch
+):
+    path = str(tmp_path / f'large{suffix}')
+    Image.new('L', (60, 40)).convert('RGB').save(path)
+    message = r'large.*: 60 x 40 pixels are more than max_pixels=2399; .*'
+    assert read_image(path, max_pixels=2400).shape == (40, 60, 3)
+    for attempt in (
+        lambda: read_image(path, max_pixels=2399),
+        lambda: LoadImage(max_pixels=2399)({'img_path': path}),
+    ):
+        with pytest.raises(UnreadableImageError, match=message):
+            attempt()
+    monkeypatch.setenv('MMCVGSSL_MAX_PIXELS', '2399')
+    with pytest.raises(UnreadableImageError, match='MMCVGSSL_MAX_PIXELS'):
+        image_size(path)
+    assert image_size(path, max_pixels=2400) == (60, 40)
+
+
+@pytest.mark.parametrize('suffix', ['.png', '.tif'])
+def test_the_limit_is_this_packages_not_pillows(tmp_path, suffix, monkeypatch):
+    path = str(tmp_path / f'large{suffix}')
+    Image.new('L', (60, 40), 7).save(path)
+    monkeypatch.setattr(Image, 'MAX_IMAGE_PIXELS', 100)
+    assert (read_image(path) == 7).all()
+    assert Image.MAX_IMAGE_PIXELS == 100
+
+
+@pytest.mark.parametrize('text', ['none', '0', '-5', '1.5'])
+def test_a_limit_is_a_number_of_pixels(text, monkeypatch):
+    monkeypatch.setenv('MMCVGSSL_MAX_PIXELS', text)
+    with pytest.raises(ValueError, match='MMCVGSSL_MAX_PIXELS is a positive'):
+        LoadImage()
+    with pytest.raises(ValueError, match='max_pixels is a positive'):
+        LoadImage(max_pixels=0)
+
+
+@pytest.mark.parametrize('kind', KINDS, ids=lambda kind: kind.name)
+def test_a_file_that_ends_too_early_is_named(tmp_path, kind):
+    whole = kind.make(tmp_path).read_bytes()
+    cut = tmp_path / f'cut_{kind.name}'
+    for share in (0.02, 0.4):
+        cut.write_bytes(whole[: int(len(whole) * share)])
+        said = check_image(str(cut))
+        assert said is not None
+        assert said.startswith(f'{cut}: ')
+
+
+@pytest.mark.parametrize(
+    ('content', 'message'),
+    [
+        (None, 'No such file'),
+        (b'', 'the file is empty'),
+        (b'%PDF-1.4 no picture', 'is no image that is read; expected JPEG'),
+        (b'II*\0', ''),
+    ],
+)
+def test_what_is_no_image_is_named(tmp_path, content, message):
+    path = tmp_path / 'a.png'
+    if content is not None:
+        path.write_bytes(content)
+    for reader in (read_image, image_size):
+        with pytest.raises(
+            UnreadableImageError, match=rf'a\.png: .*{message}'
+        ):
+            reader(str(path))
+
+
+@pytest.mark.parametrize('bands', [5, 7])
+@pytest.mark.parametrize('dtype', ['uint8', 'uint16'])
+def test_bands_that_are_no_colours_are_refused(tmp_path, bands, dtype):
+    path = tmp_path / 'bands.tif'
+    values = np.zeros((6, 8, bands), dtype)
+    tifffile.imwrite(
+        path, values, photometric='minisblack', planarconfig='contig'
+    )
+    said = check_image(str(path))
+    assert said is not None
+    assert f'expected grey or colours, got {bands} bands' in said
