@@ -17,7 +17,6 @@ from mmcvgssl.models.anomaly.density import make_density
 from mmcvgssl.models.anomaly.fitted_state import (
     FittedStateError,
     as_settings,
-    digest_tensors,
     read_notes,
     read_state,
 )
@@ -25,6 +24,7 @@ from mmcvgssl.models.anomaly.fitting import FittingImages
 from mmcvgssl.models.anomaly.fold_rows import FoldRows
 from mmcvgssl.models.anomaly.patch_grid import PatchGrid
 from mmcvgssl.models.layers import global_pool
+from mmcvgssl.provenance import digest_tensors
 from mmcvgssl.registry import MODELS
 from mmcvgssl.weights import load_backbone, load_checked
 
@@ -339,10 +339,7 @@ class OneClassDetector(AnomalyModel):
             parts[f'backbone.{key}'] = value
         return to_safetensors(
             {k: v.detach().cpu().contiguous() for k, v in parts.items()},
-            {
-                'settings': json.dumps(self.settings, sort_keys=True),
-                'extra': json.dumps(self.extra),
-            },
+            {**self._notes(), 'extra': json.dumps(self.extra)},
         )
 
     def load_fitted_bytes(self, data: bytes, where: str = 'the state') -> None:
