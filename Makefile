@@ -8,10 +8,19 @@ HOSTS := $(VENV)/original-hosts
 
 setup: $(VENV)/.ready
 
-# the stamp comes last, so that an interrupted set-up is taken up again
+# An environment of another lock is made anew, since pip would leave in it what
+# this lock no longer names; one that VENV names and something else has made is
+# added to. The stamp comes last, so that an interrupted set-up is taken up
+# again.
 $(VENV)/.ready: requirements.lock requirements.txt setup.py
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install -q --disable-pip-version-check -r requirements.lock
+	if cmp -s requirements.lock $(VENV)/.lock; then :; \
+	elif [ $(VENV) = .venv ] || [ -e $(VENV)/.lock ] || \
+	    [ ! -e $(VENV) ]; then \
+	    rm -rf $(VENV) && $(PYTHON) -m venv $(VENV) && \
+	    cp requirements.lock $(VENV)/.lock; \
+	fi
+	$(BIN)/pip install -q --disable-pip-version-check --no-deps \
+	    -r requirements.lock
 	$(BIN)/pip install -q --disable-pip-version-check --no-deps -e .
 	touch $@
 

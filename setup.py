@@ -16,7 +16,7 @@ EXTRAS = {
     'demo': ['elpv-dataset==1.0.0.post1'],
     'track': ['tensorboard', 'wandb', 'mlflow'],
     'export': ['onnx', 'onnxruntime'],
-    'dev': ['pytest', 'hypothesis', 'ruff', 'mypy', 'build'],
+    'dev': ['pytest', 'hypothesis', 'pyelftools', 'ruff', 'mypy', 'build'],
 }
 
 
@@ -49,6 +49,16 @@ def read(name: str) -> str:
     return (ROOT / name).read_text(encoding='utf-8')
 
 
+def requirements() -> list[str]:
+    """Read what an installation asks for.
+
+    onedl-mmcv brings an OpenCV of one name or another. Two of them write to
+    the same folder, so none is asked for here.
+    """
+    lines = read('requirements.txt').splitlines()
+    return [line for line in lines if not line.startswith('opencv')]
+
+
 version: dict = {}
 exec(read('mmcvgssl/version.py'), version)
 
@@ -63,7 +73,7 @@ setup(
     packages=find_packages(include=['mmcvgssl', 'mmcvgssl.*']),
     package_data={'mmcvgssl.models.anomaly': ['knowledge/*.yaml']},
     python_requires='>=3.10',
-    install_requires=read('requirements.txt').splitlines(),
+    install_requires=requirements(),
     extras_require=EXTRAS,
     cmdclass={'build_py': BuildWithMim},
     zip_safe=False,

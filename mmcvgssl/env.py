@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import importlib.util
 import os
 import platform
@@ -26,9 +27,6 @@ PACKAGES = {
     'mmyolo': ('mmyolo',),
     'open_clip': ('open_clip_torch',),
     'timm': ('timm',),
-    'cv2': ('opencv-python-headless', 'opencv-python'),
-    'PIL': ('pillow',),
-    'sklearn': ('scikit-learn',),
 }
 
 
@@ -105,9 +103,10 @@ def devices() -> list[str]:
 def _weights_under(
     folder: Path, suffixes: tuple[str, ...] = WEIGHTS
 ) -> Iterator[Path]:
-    if folder.is_dir():
+    # os.path says no of what may not be looked at, where a Path raises
+    if os.path.isdir(folder):
         for path in sorted(folder.rglob('*')):
-            if path.suffix in suffixes and path.is_file():
+            if path.suffix in suffixes and os.path.isfile(path):
                 yield path
 
 
@@ -124,7 +123,8 @@ def _hub_caches() -> Iterator[Path]:
     home = Path(os.environ.get('HF_HOME', cache / 'huggingface'))
     hub = Path(os.environ.get('HF_HUB_CACHE', home / 'hub')).expanduser()
     # A snapshot links to the blobs, which have no readable names.
-    yield from sorted(hub.glob('models--*/snapshots'))
+    snapshots = os.path.join(glob.escape(str(hub)), 'models--*/snapshots')
+    yield from sorted(map(Path, glob.glob(snapshots)))
     torch_home = Path(os.environ.get('TORCH_HOME', cache / 'torch'))
     yield torch_home.expanduser() / 'hub' / 'checkpoints'
 

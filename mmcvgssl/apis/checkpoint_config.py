@@ -10,7 +10,9 @@ from typing import Any
 from mmengine.config import Config
 
 from mmcvgssl.weights.names import HOSTS, scoped_type
+from mmcvgssl.weights.safe_config import check_backbone
 
+MOST = 1 << 20  # characters of a config
 FIX = 'Pass the config of the training run (--config CFG).'
 
 
@@ -26,7 +28,8 @@ def backbone_config(
 
     Raises:
         FileNotFoundError: If the config file is missing.
-        ValueError: If no backbone is described.
+        ValueError: If no backbone is described, or the checkpoint's config
+            names what no file may name.
     """
     if config is not None:
         if not Path(config).is_file():
@@ -48,6 +51,11 @@ def backbone_config(
                 "Expected a checkpoint whose meta['cfg'] says what was "
                 f'trained, got one without. {FIX}'
             )
+        if len(text) > MOST:
+            raise ValueError(
+                f"Expected up to {MOST} characters in the checkpoint's "
+                f"meta['cfg'], got {len(text)}. {FIX}"
+            )
         top = literal_config(text, ('model', 'default_scope'))
         source = "the checkpoint's meta['cfg']"
     model = top.get('model')
@@ -62,6 +70,8 @@ def backbone_config(
     if scope not in HOSTS:
         scope = 'mmpretrain'
     backbone['type'] = scoped_type(backbone, scope)
+    if config is None:
+        return check_backbone(backbone, source, 'model.backbone')
     return backbone
 
 
@@ -73,9 +83,10 @@ def literal_config(text: str, names: tuple[str, ...]) -> dict[str, Any]:
     """
     try:
         tree = ast.parse(text)
-    except SyntaxError as error:
+    except (MemoryError, RecursionError, SyntaxError, ValueError) as error:
         raise ValueError(
-            f"The checkpoint's meta['cfg'] is not a config: {error}. {FIX}"
+            f"The checkpoint's meta['cfg'] is not a config: "
+            f'{str(error)[:200]}. {FIX}'
         ) from error
     found: dict[str, Any] = {}
     for node in tree.body:
@@ -90,10 +101,13 @@ def literal_config(text: str, names: tuple[str, ...]) -> dict[str, Any]:
 def _setting(name: str, node: ast.expr) -> Any:
     try:
         return _literal(node)
-    except (TypeError, ValueError, RecursionError) as error:
+    except (
+        *(ArithmeticError, MemoryError, RecursionError),
+        *(TypeError, ValueError),
+    ) as error:
         raise ValueError(
             "Expected plain values in the checkpoint's meta['cfg'], got "
-            f'otherwise in `{name}`: {error}. {FIX}'
+            f'otherwise in `{name}`: {str(error)[:200]}. {FIX}'
         ) from error
 
 

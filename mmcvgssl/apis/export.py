@@ -19,6 +19,7 @@ from mmcvgssl.weights.files import (
     read_checkpoint,
 )
 from mmcvgssl.weights.names import TARGETS, convert
+from mmcvgssl.weights.safe_build import build_within
 from mmcvgssl.weights.targets import build_target
 
 
@@ -44,7 +45,8 @@ def export_backbone(
     Raises:
         FileNotFoundError: If a file is missing.
         OSError: If the file cannot be written.
-        ValueError: If there is no backbone config, or no counterpart.
+        ValueError: If there is no backbone config, or no counterpart, or
+            the checkpoint's config names what no file may name.
         mmcvgssl.weights.KeyMismatchError: If keys do not fit.
     """
     out = Path(out)
@@ -58,8 +60,14 @@ def export_backbone(
         )
     held = read_checkpoint(checkpoint)
     cfg = backbone_config(held, config)
-    state = convert(backbone_state(held), cfg, target)
-    model = build_target(cfg, target, arch)
+    found = backbone_state(held)
+    state = convert(found, cfg, target)
+    if config is None:
+        model = build_within(
+            lambda: build_target(cfg, target, arch), found, str(checkpoint)
+        )
+    else:
+        model = build_target(cfg, target, arch)
     out.parent.mkdir(parents=True, exist_ok=True)
     # beside the target, so that the last step is a rename
     unready = out.with_name(f'.{out.stem}.{os.getpid()}{out.suffix}')

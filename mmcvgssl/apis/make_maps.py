@@ -4,23 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from mmengine.config import Config, ConfigDict
-from mmengine.dist import get_rank, is_main_process
+from mmengine.dist import broadcast_object_list, get_rank, is_main_process
 from mmengine.logging import MMLogger
 
 from mmcvgssl.apis.train import build_runner, start_processes
 from mmcvgssl.datasets.preparation.images import images_below
 from mmcvgssl.engine.map_writer_hook import (
-    MapWriterHook,
     join_manifests,
     map_name,
     read_manifests,
-    set_changed_aside,
 )
-from mmcvgssl.provenance import EARLIER, on_first_process
 from mmcvgssl.registry import MODELS
-from mmcvgssl.utils import atomic_write, some
+from mmcvgssl.utils import atomic_write
 
 TODO, FIT = 'todo', 'fit'
 _META_KEYS = ('sample_idx', 'img_path', 'ori_shape', 'category')
@@ -78,7 +76,7 @@ def prepare_maps(
     fitted: str | Path | None = None,
     dtype: str = 'float16',
     max_unreadable: float = 0.1,
-) -> tuple[Config, Path, list[str]]:
+) -> tuple[Config, int, int]:
     """Turn a config's test loop into one that writes maps.
 
     Args:
@@ -92,15 +90,14 @@ def prepare_maps(
         max_unreadable: Largest share of unreadable images.
 
     Returns:
-        The config, whose lists of images are to be written to the folder,
-        the folder of the images and their relative paths.
+        The config, the number of images, and how many are still to do.
 
     Raises:
         FileNotFoundError: If images or the fitted state are missing.
         ValueError: If the config describes no images or no test loop.
     """
     out = Path(out)
-    home, paths = on_first_process(lambda: list_images(images, root))
+    home, paths, todo = _agree(images, root, out)
     source = cfg.get('test_dataloader') or cfg.get('fit_dataloader')
     if source is None or cfg.get('model') is None:
         raise ValueError(
@@ -110,10 +107,13 @@ def prepare_maps(
     pipeline = _pipeline(source.dataset.pipeline)
 
     def data_set(folder: Path, names: Sequence[str], name: str) -> dict:
+        # a file, since configs are printed and copied
+        file = out / f'{name}.{get_rank()}.txt'
+        atomic_write(file, ''.join(f'{n}\n' for n in names).encode())
         return dict(
             type='mmcvgssl.ImageList',
             data_root=str(folder),
-            list_file=str(_write_list(out, name, names)),
+            list_file=str(file),
             pipeline=pipeline,
             max_unreadable=max_unreadable,
         )
@@ -125,7 +125,7 @@ def prepare_maps(
         drop_last=False,
         sampler=dict(type='DefaultSampler', shuffle=False, round_up=False),
         collate_fn=dict(type='pseudo_collate'),
-        dataset=data_set(home, paths, TODO),
+        dataset=data_set(home, todo, TODO),
     )
     cfg.test_dataloader = ConfigDict(loader)
     cfg.test_cfg = ConfigDict()
@@ -153,6 +153,7 @@ def prepare_maps(
             out=str(out),
             root=str(home),
             dtype=dtype,
+            settings=dict(pipeline=repr(pipeline)),
         ),
     ]
     # the bar says it all
@@ -165,7 +166,7 @@ def prepare_maps(
     cfg.pop('val_evaluator', None)
     cfg.pop('optim_wrapper', None)
     cfg.pop('param_scheduler', None)
-    return cfg, home, paths
+    return cfg, len(paths), len(todo)
 
 
 def make_maps(
@@ -178,75 +179,55 @@ def make_maps(
         process, and of images that could not be read.
     """
     start_processes(cfg)
-    out = Path(out)
+    cfg, total, todo = prepare_maps(cfg, images, out, **options)
+    counts = {'images': total, 'there': total - todo}
     try:
-        cfg, home, paths = prepare_maps(cfg, images, out, **options)
-        runner = build_runner(cfg)
-        # before it is asked which maps are there, as those may be of another
-        # generator
-        for hook in runner.hooks:
-            if isinstance(hook, MapWriterHook):
-                writer = hook
-        writer.prepare(runner)
-        todo = on_first_process(lambda: _missing(out, home, paths))
-        counts = {'images': len(paths), 'there': len(paths) - len(todo)}
         if not todo:
             if is_main_process():
-                join_manifests(out)
+                join_manifests(Path(out))
             return {**counts, 'written': 0, 'unreadable': 0}
-        _write_list(out, TODO, todo)
+        runner = build_runner(cfg)
         runner.test()
     finally:
         for name in (TODO, FIT):
             Path(out, f'{name}.{get_rank()}.txt').unlink(missing_ok=True)
-    logger = MMLogger.get_current_instance()
-    if writer.unreadable:
-        logger.warning(
-            f'{len(writer.unreadable)} images could not be read and have no '
-            'map'
-        )
-    if writer.changed:
-        logger.warning(
-            f'{some(writer.changed, "image")} changed while maps were made '
-            'and have none: type the command again'
+    hook = next(h for h in runner.hooks if hasattr(h, 'unreadable'))
+    if hook.unreadable:
+        MMLogger.get_current_instance().warning(
+            f'{len(hook.unreadable)} images could not be read and have no map'
         )
     return {
         **counts,
-        'written': writer.written,
-        'unreadable': len(writer.unreadable),
+        'written': hook.written,
+        'unreadable': len(hook.unreadable),
     }
 
 
-def _write_list(out: Path, name: str, paths: Sequence[str]) -> Path:
-    """Write the images of a data set to a file of this process.
+def _agree(
+    images: str | Path, root: str | Path | None, out: Path
+) -> tuple[Path, list[str], list[str]]:
+    """Let the first process say which images there are and which are to do.
 
-    A file, since configs are printed and copied.
+    A process that looked later would see maps of the others, and take other
+    images for its share.
     """
-    file = out / f'{name}.{get_rank()}.txt'
-    atomic_write(file, ''.join(f'{path}\n' for path in paths).encode())
-    return file
-
-
-def _missing(out: Path, home: Path, paths: Sequence[str]) -> list[str]:
-    """Return the images without a map of what they are now.
-
-    One process asks for all: one that looked later would see maps of the
-    others, and take other images for its share.
-    """
-    present = [path for path in paths if (home / path).is_file()]
-    changed = set_changed_aside(out, home, present)
-    if changed:
-        MMLogger.get_current_instance().warning(
-            f'{some(changed, "image")} of {len(paths)} changed since the maps '
-            'were made: these maps are made anew, the earlier ones are kept '
-            f'in {out / EARLIER / "images"}'
-        )
-    done = {
-        path
-        for path, line in read_manifests(out).items()
-        if (out / line['map']).is_file()
-    }
-    return [path for path in paths if path not in done]
+    box: list[Any] = [None]
+    if is_main_process():
+        try:
+            home, paths = list_images(images, root)
+            done = {
+                path
+                for path, line in read_manifests(out).items()
+                if (out / line['map']).is_file()
+            }
+            todo = [path for path in paths if path not in done]
+            box[0] = (home, paths, todo)
+        except (OSError, ValueError) as error:
+            box[0] = error
+    broadcast_object_list(box)
+    if isinstance(box[0], Exception):
+        raise box[0]
+    return box[0]
 
 
 def _pipeline(steps: Sequence[dict]) -> list[dict]:

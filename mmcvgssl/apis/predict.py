@@ -24,6 +24,8 @@ from mmcvgssl.datasets.transforms.load_image import reading_options
 from mmcvgssl.maps import lay_map
 from mmcvgssl.models.anomaly.one_class_detector import OneClassDetector
 from mmcvgssl.utils import atomic_write
+from mmcvgssl.weights.safe_build import build_transforms
+from mmcvgssl.weights.safe_config import check_transforms
 
 FIELDS = ('path', 'score', 'verdict', 'error')
 GOOD, DEFECTIVE = 'good', 'defective'
@@ -62,6 +64,7 @@ class OneClassPredictor:
     Raises:
         FileNotFoundError: If a file is missing.
         FittedStateError: If the model file is something else, or cut off.
+        mmcvgssl.weights.WeightsError: If it names what no file may name.
         ValueError: If nothing says how images are read, or the batch size is
             below 1.
     """
@@ -86,7 +89,12 @@ class OneClassPredictor:
                 'the model file does not say how images are read and '
                 'resized: pass the config (--config)'
             )
-        self.transform = Compose(_unlabelled(steps))
+        if config is None:  # the file's own word
+            steps = check_transforms(steps, 'the model file')
+            made = build_transforms(_unlabelled(steps), 'the model file')
+            self.transform = Compose(made)
+        else:
+            self.transform = Compose(_unlabelled(steps))
         # overlays show what the model sees
         self.reading = reading_options(self.transform.transforms)
         if batch_size < 1:

@@ -1,13 +1,14 @@
 """What makes the host packages run on today's PyTorch, and nothing else."""
 
-import os
-
+from .changes import set_environment, undo_all
 from .config_scope import add_config_scope
 from .ext import ops_origin, provide_ext
+from .home import do_without_home
 from .hosts import explain_missing_hosts, missing_extras, require
 from .import_hook import after_import
 from .mmyolo import accept_newer_mmcv
 from .multimodal import spare_new_transformers
+from .opencv import explain_opencv
 from .packages import spare_pkg_resources
 from .quiet_hosts import quieten_hosts
 
@@ -21,7 +22,9 @@ def install() -> None:
         return
     _installed = True
     # its import looks for a newer release, which hangs without a network
-    os.environ.setdefault('NO_ALBUMENTATIONS_UPDATE', '1')
+    set_environment('NO_ALBUMENTATIONS_UPDATE', '1')
+    do_without_home()
+    explain_opencv()
     provide_ext()
     accept_newer_mmcv()
     spare_pkg_resources()
@@ -30,6 +33,17 @@ def install() -> None:
     after_import('mmengine.config.utils', add_config_scope)
     explain_missing_hosts()
     _protect_loading()
+
+
+def uninstall() -> None:
+    """Undo :func:`install`: the hosts are as their authors left them.
+
+    What a module has taken over while it was installed, such as ops of
+    ``mmcv.ops``, stays there until the process ends.
+    """
+    global _installed
+    undo_all()
+    _installed = False
 
 
 def _protect_loading() -> None:
@@ -46,4 +60,10 @@ def _protect_loading() -> None:
     after_import('mmengine.runner.checkpoint', safe_load.protect_checkpoints)
 
 
-__all__ = ['install', 'missing_extras', 'ops_origin', 'require']
+__all__ = [
+    'install',
+    'missing_extras',
+    'ops_origin',
+    'require',
+    'uninstall',
+]

@@ -13,6 +13,8 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any, NoReturn
 
+from .changes import undo_by
+
 EXT_NAME = 'mmcv._ext'
 HOW_TO_COMPILE = (
     'Get the compiled mmcv: with torch and a C++ compiler (for CUDA also '
@@ -78,6 +80,15 @@ def provide_ext() -> None:
     """Offer the torch-native ops to imports that find no compiled ones."""
     if _FINDER not in sys.meta_path:
         sys.meta_path.append(_FINDER)
+        undo_by(_withdraw_ext)
+
+
+def _withdraw_ext() -> None:
+    sys.meta_path.remove(_FINDER)
+    given = sys.modules.get(EXT_NAME)
+    if isinstance(getattr(given, '__loader__', None), _ExtLoader):
+        del sys.modules[EXT_NAME]
+        vars(sys.modules['mmcv']).pop('_ext', None)
 
 
 def ops_origin() -> str:

@@ -8,6 +8,7 @@ import sys
 from types import ModuleType
 from typing import Any
 
+from .changes import set_attribute
 from .import_hook import after_import
 
 # Extra of mmcvgssl: the modules it brings.
@@ -74,10 +75,8 @@ def _explain_configs(module: ModuleType) -> None:
         _require_scope(package)
         return locate(package)
 
-    vars(module).update(
-        _get_package_and_cfg_path=explained_split,
-        get_installed_path=explained_locate,
-    )
+    set_attribute(module, '_get_package_and_cfg_path', explained_split)
+    set_attribute(module, 'get_installed_path', explained_locate)
 
 
 def _explain_registries(module: ModuleType) -> None:
@@ -97,8 +96,8 @@ def _explain_registries(module: ModuleType) -> None:
         _require_scope(scope or getattr(current, 'scope_name', None))
         return switch(self, scope)
 
-    registry.get = explained_get
-    registry.switch_scope_and_registry = explained_switch
+    set_attribute(registry, 'get', explained_get)
+    set_attribute(registry, 'switch_scope_and_registry', explained_switch)
 
 
 def explain_missing_hosts() -> None:

@@ -9,6 +9,8 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
+from .changes import undo_by
+
 Around = Callable[[ModuleType], AbstractContextManager[None]]
 
 
@@ -25,6 +27,10 @@ class _AroundLoader:
 
     def exec_module(self, module: ModuleType) -> None:
         """Run the module's code inside the context manager."""
+        # this was for once; who asks the module later finds its own loader
+        module.__loader__ = self._loader
+        if module.__spec__ is not None:
+            module.__spec__.loader = self._loader
         with self._around(module):
             self._loader.exec_module(module)
 
@@ -71,6 +77,12 @@ def around_import(name: str, around: Around) -> None:
     _FINDER.arounds[name] = around
     if _FINDER not in sys.meta_path:
         sys.meta_path.insert(0, _FINDER)
+        undo_by(_withdraw)
+
+
+def _withdraw() -> None:
+    sys.meta_path.remove(_FINDER)
+    _FINDER.arounds.clear()
 
 
 def after_import(name: str, change: Callable[[ModuleType], None]) -> None:

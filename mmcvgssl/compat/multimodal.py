@@ -10,6 +10,7 @@ from __future__ import annotations
 from importlib.metadata import PackageNotFoundError, version
 from types import ModuleType
 
+from .changes import set_attribute
 from .import_hook import after_import
 
 FIRST_BROKEN = 5
@@ -21,7 +22,7 @@ def _switch_off(module: ModuleType) -> None:
     except (PackageNotFoundError, ValueError):
         return
     if major >= FIRST_BROKEN:
-        vars(module)['WITH_MULTIMODAL'] = False
+        set_attribute(module, 'WITH_MULTIMODAL', False)
 
 
 def spare_new_transformers() -> None:

@@ -12,6 +12,7 @@ from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from types import ModuleType
 
+from .changes import set_attribute
 from .import_hook import after_import
 
 _HOME = 'mmengine.utils.package_utils'
@@ -65,7 +66,7 @@ def _replace(module: ModuleType) -> None:
     for new in (is_installed, get_installed_path):
         old = getattr(module, new.__name__, None)
         if old is not None and 'pkg_resources' in old.__code__.co_names:
-            vars(module)[new.__name__] = new
+            set_attribute(module, new.__name__, new)
 
 
 def spare_pkg_resources() -> None:

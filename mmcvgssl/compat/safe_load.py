@@ -17,6 +17,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from .changes import set_attribute, undo_by
+
 UNSAFE_ENV = 'MMCVGSSL_UNSAFE_LOAD'
 
 
@@ -80,7 +82,8 @@ def protect_checkpoints(module: ModuleType) -> None:
         change['_safe_torch_load'] = load
     else:  # mmengine 0.10.7 calls `torch.load` in several places
         change['torch'] = _SafeTorch('torch')
-    vars(module).update(change)
+    for name, value in change.items():
+        set_attribute(module, name, value)
 
 
 def _statistic(owner: Any, name: str) -> Any:
@@ -120,4 +123,13 @@ def register_safe_globals() -> None:
     }
     for core in ('numpy.core', 'numpy._core'):
         named += [(f, f'{core}.multiarray.{n}') for n, f in makers.items()]
-    torch.serialization.add_safe_globals(named)
+    known = torch.serialization.get_safe_globals()
+    new = [item for item in named if item not in known]
+    torch.serialization.add_safe_globals(new)
+    undo_by(lambda: _forget_safe_globals(new))
+
+
+def _forget_safe_globals(new: list[Any]) -> None:
+    kept = [g for g in torch.serialization.get_safe_globals() if g not in new]
+    torch.serialization.clear_safe_globals()
+    torch.serialization.add_safe_globals(kept)

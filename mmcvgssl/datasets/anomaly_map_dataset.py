@@ -32,8 +32,7 @@ class AnomalyMapDataset(SurfaceImages):
     Raises:
         FileNotFoundError: If the folder of maps is missing, or images have
             no map: says how many and names the first.
-        ValueError: If the manifest is malformed, no image has a map, or
-            images have changed since their maps were made.
+        ValueError: If the manifest is malformed, or no image has a map.
     """
 
     def __init__(
@@ -62,7 +61,7 @@ class AnomalyMapDataset(SurfaceImages):
             Path(os.path.relpath(info['img_path'], root or '.')).as_posix()
             for info in data
         ]
-        found = self._find(paths, root or '.')
+        found = self._find(paths)
         without = [path for path in paths if path not in found]
         if without:
             problem = (
@@ -89,10 +88,9 @@ class AnomalyMapDataset(SurfaceImages):
             if path in found
         ]
 
-    def _find(self, paths: list[str], root: str) -> dict[str, dict]:
+    def _find(self, paths: list[str]) -> dict[str, dict]:
         """Return place and size of the maps that exist, by image path."""
-        # apis stand on data sets, so it is no import of this module
-        from mmcvgssl.apis.maps import MapFolder, require_unchanged
+        from mmcvgssl.apis.maps import MapFolder
 
         if not self.maps.is_dir():
             raise FileNotFoundError(
@@ -101,12 +99,7 @@ class AnomalyMapDataset(SurfaceImages):
             )
         found: dict[str, dict] = {}
         if any(self.maps.glob('manifest*.jsonl')):
-            maps = MapFolder(self.maps)
-            entries = maps.entries
-            present = [
-                p for p in paths if p in entries and Path(root, p).is_file()
-            ]
-            require_unchanged(maps, root, present)
+            entries = MapFolder(self.maps).entries
             for path in paths:
                 if path in entries:
                     entry = entries[path]

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import errno
-import glob
 import io
 import json
 import os
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 from mmengine.dist import (
@@ -21,16 +20,11 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from tqdm import tqdm
 
-from mmcvgssl.engine.anomaly_fit_hook import (
-    AnomalyFitHook,
-    of_model,
-    of_transforms,
-)
-from mmcvgssl.provenance import EARLIER, FileState, Provenance, settle
+from mmcvgssl.models.anomaly.fitted_state import keep_settings
 from mmcvgssl.registry import HOOKS
 from mmcvgssl.utils import atomic_write
 
-MANIFEST = 'manifest.jsonl'
+MANIFEST, SETTINGS = 'manifest.jsonl', 'settings.json'
 DTYPES = ('float16', 'float32')
 
 
@@ -40,24 +34,16 @@ class MapWriterHook(Hook):
 
     A process appends to a manifest of its own, line by line after the map is
     on disk; at the end the first process joins them. So whatever happens,
-    what the manifests name is whole. A line tells the state of the image
-    that the map was made of. Maps of another generator, other fitting images
-    or transforms are moved to the folder ``earlier``, and so is the map of an
-    image that has changed since.
+    what the manifests name is whole.
 
     Args:
         out: Folder of the maps.
         root: Folder that image paths are relative to.
         dtype: ``'float16'`` or ``'float32'``.
-
-    Attributes:
-        written: Number of maps that this process has written.
-        unreadable: Paths of images without a map, as they cannot be read.
-        changed: The same, as they have changed while maps were made.
+        settings: What the maps depend on, besides the model's own.
 
     Raises:
-        ProvenanceError: If the folder holds maps that do not say what they
-            depend on.
+        FittedStateError: If the folder holds maps of other settings.
         OSError: If the disk is full: says what was written.
     """
 
@@ -68,52 +54,23 @@ class MapWriterHook(Hook):
         out: str,
         root: str,
         dtype: str = 'float16',
+        settings: dict[str, Any] | None = None,
     ) -> None:
         if dtype not in DTYPES:
             raise ValueError(f'dtype must be one of {DTYPES}, got {dtype!r}')
         self.out, self.root, self.dtype = Path(out), root, dtype
+        self.settings = dict(settings or {}, dtype=dtype)
         self.written = 0
         self.unreadable: list[str] = []
-        self.changed: list[str] = []
-        self._settled = False
-        # size and times of images before they are read
-        self._before: dict[str, tuple[int, int, int]] = {}
         self._lines: IO[str] | None = None
         self._bar: tqdm | None = None
 
-    def before_run(self, runner: Runner) -> None:
-        """Compare with the maps of the folder before anything is fitted."""
-        self.prepare(runner)
-
-    def prepare(self, runner: Runner) -> None:
-        """Keep the maps that are there, or make room, once."""
-        if self._settled:
-            return
-        self._settled = True
-        model = getattr(runner.model, 'module', runner.model)
-        steps = of_transforms(runner.cfg.test_dataloader)
-        ours = of_model(model, runner.cfg)
-        ours |= Provenance({'transforms': steps, 'dtype': self.dtype})
-        for hook in runner.hooks:
-            if isinstance(hook, AnomalyFitHook):
-                hook.prepare(runner)
-                if hook.provenance is not None:
-                    ours |= hook.provenance.under('fit')
-        tops = {
-            PurePosixPath(line['map']).parts[0]
-            for line in read_manifests(self.out).values()
-        }
-        results = ['manifest*.jsonl', *map(glob.escape, sorted(tops))]
-        settle(ours, self.out, results, f'the maps in {self.out}')
-
     def before_test(self, runner: Runner) -> None:
-        """Look at the images; start the bar."""
-        self.prepare(runner)
-        self.out.mkdir(parents=True, exist_ok=True)
-        images = runner.test_dataloader.dataset
-        for i in range(len(images)):
-            path = images.get_data_info(i)['img_path']
-            self._before[path] = FileState.look(path)
+        """Compare settings with those of the folder; start the bar."""
+        model = getattr(runner.model, 'module', runner.model)
+        settings = {**model.settings, **self.settings}
+        settings['fitted'] = model.fingerprint() if model.state else ''
+        keep_settings(self.out / SETTINGS, settings, f'maps in {self.out}')
         part = self.out / f'manifest.{get_rank()}.jsonl'
         cut = part.is_file() and not part.read_bytes().endswith(b'\n')
         self._lines = part.open('a', encoding='utf-8')
@@ -137,11 +94,6 @@ class MapWriterHook(Hook):
         for sample in outputs or ():
             if sample.get('unreadable'):
                 self.unreadable.append(sample.img_path)
-                continue
-            if FileState.look(sample.img_path) != self._before.get(
-                sample.img_path
-            ):
-                self.changed.append(sample.img_path)
                 continue
             try:
                 self._write(sample)
@@ -179,7 +131,6 @@ class MapWriterHook(Hook):
             'size': [int(side) for side in sample.ori_shape[:2]],
             'score': float(sample.anomaly_score),
             'map_max': float(values.max()),
-            'file': FileState.of(sample.img_path).to_list(),
         }
         if self._lines is not None:
             self._lines.write(json.dumps(line) + '\n')
@@ -192,42 +143,6 @@ class MapWriterHook(Hook):
         if self._bar is not None:
             self._bar.close()
             self._bar = None
-
-
-def set_changed_aside(
-    out: Path, root: Path, paths: Sequence[str]
-) -> list[str]:
-    """Move the maps of images that have changed since, with their lines.
-
-    Args:
-        out: Folder of the maps.
-        root: Folder that image paths are relative to.
-        paths: Of images that are there.
-
-    Returns:
-        Paths of the images that have changed.
-
-    Raises:
-        OSError: If files can be neither read nor moved.
-    """
-    lines = read_manifests(out)
-    changed = []
-    for path in paths:
-        line = lines.get(path)
-        if line is None or not (out / line['map']).is_file():
-            continue
-        state = FileState.from_list(line['file'])
-        if state.holds(root / path):
-            continue
-        changed.append(path)
-        name = PurePosixPath(line['map'])
-        kept = name.with_stem(f'{name.stem}-{state.digest[:8]}')
-        target = out / EARLIER / 'images' / kept
-        target.parent.mkdir(parents=True, exist_ok=True)
-        os.replace(out / name, target)
-        with (out / EARLIER / 'images' / MANIFEST).open('a') as file:
-            file.write(json.dumps({**line, 'map': str(kept)}) + '\n')
-    return changed
 
 
 def relative_path(path: str, root: str) -> str:

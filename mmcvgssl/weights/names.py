@@ -7,6 +7,7 @@ are called there.
 from __future__ import annotations
 
 import re
+import reprlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -105,7 +106,7 @@ def scoped_type(cfg: Mapping[str, Any], scope: str = 'mmpretrain') -> str:
     if not isinstance(kind, str) or not kind:
         raise ValueError(
             "Expected a backbone config such as dict(type='mmpretrain.ResNet'"
-            f', depth=18), got {dict(cfg)}.'
+            f', depth=18), got {reprlib.repr(dict(cfg))}.'
         )
     parts = kind.split('.')
     if len(parts) > 1:
@@ -174,7 +175,8 @@ def check_target(cfg: Mapping[str, Any], target: str) -> str:
         if target not in HOSTS:
             plain |= RESNET_SIZES
         _require_plain(cfg, plain, target)
-        eps = (cfg.get('norm_cfg') or {}).get('eps', BN_EPS)
+        norm = cfg.get('norm_cfg')
+        eps = norm.get('eps', BN_EPS) if isinstance(norm, Mapping) else BN_EPS
         if target not in HOSTS and eps != BN_EPS:
             raise ValueError(
                 f'{kind} with eps={eps} in norm_cfg has no counterpart in '

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import reprlib
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
@@ -75,8 +76,9 @@ def build_host(cfg: Mapping[str, Any]) -> nn.Module:
         return MODELS.build(cfg)
     except (AssertionError, KeyError, TypeError, ValueError) as error:
         raise ValueError(
-            f'The backbone config {cfg} cannot be built: {error}. Correct '
-            'the config, or pass the one of the training run.'
+            f'The backbone config {reprlib.repr(cfg)} cannot be built: '
+            f'{error}. Correct the config, or pass the one of the training '
+            'run.'
         ) from error
 
 

@@ -161,6 +161,8 @@ def test_threshold_is_optional_and_can_be_set():
         {'bandwidth': 0, 'density': 'kde'},
         {'patch': {'size': 0}},
         {'patch': {}, 'density': 'kde'},
+        {'mean': [1, 2]},
+        {'std': [1, 0, 1]},
     ],
 )
 def test_bad_options_are_refused(options):

@@ -193,7 +193,7 @@ def test_scope_and_nested_settings_of_a_dumped_config():
                     'depth': 18,
                     'out_indices': (0, 1),
                     'norm_cfg': {'type': 'BN', 'eps': 1e-05},
-                    'extra': {'a-b': [-1, None, {'c': float('inf')}]},
+                    'extra': {'a-b': [-1, None, {'c': 1e-5}]},
                 },
             },
         }

@@ -15,7 +15,6 @@ from mmengine.dataset import pseudo_collate
 from mmcvgssl.apis import load_config
 from mmcvgssl.datasets.transforms import read_image
 from mmcvgssl.engine import map_writer_hook as module
-from mmcvgssl.provenance import RECORD, Provenance
 from mmcvgssl.registry import MODELS
 from tests.data import CONFIGS, ROOT, picture, write_broken, write_images
 from tests.test_tools.test_dist import free_port
@@ -173,48 +172,25 @@ def test_an_interrupted_run_goes_on(config, make, tmp_path, monkeypatch):
         (['--dtype', 'float32'], 'dtype'),
     ],
 )
-def test_maps_of_other_settings_are_made_anew_beside_the_old(
+def test_maps_of_other_settings_are_not_mixed(
     config, tool, make, tmp_path, change, named
 ):
     write_images(tmp_path / 'images', 3)
-    path, folder = config(), tmp_path / 'maps'
+    path = config()
     assert make(path, tmp_path / 'images')[0] == 0
-    before = {name: (folder / name).read_bytes() for name in maps(folder)}
+    picture(8).save(tmp_path / 'images' / 'new.png')
     torch.manual_seed(0)
     common = [f'experiment_name={uuid.uuid4().hex}', f'input_size={SIDE}']
     if '--cfg-options' not in change:
         change = [*change, '--cfg-options']
-    code, out, err = tool(
+    code, _, err = tool(
         *('make_maps.py', path, '--images', tmp_path / 'images', '--out'),
-        *(folder, '--work-dir', tmp_path / 'work'),
+        *(tmp_path / 'maps', '--work-dir', tmp_path / 'work'),
         *(*change, *common),
     )
-    assert code == 0, err
-    assert '0 maps were there, 3 written' in out
-    assert f'{named}: ' in out + err
-    (kept,) = (folder / 'earlier').glob('*/manifest.jsonl')
-    assert {n: (kept.parent / n).read_bytes() for n in before} == before
-    # and back again: nothing is lost
-    code, out, err = make(path, tmp_path / 'images')
-    assert '3 maps were there, 0 written' in out
-    assert {n: (folder / n).read_bytes() for n in before} == before
-
-
-def test_the_map_of_a_changed_image_is_made_anew(config, make, tmp_path):
-    images = write_images(tmp_path / 'images', 4)
-    path, folder = config(), tmp_path / 'maps'
-    assert make(path, tmp_path / 'images')[0] == 0
-    before = {name: (folder / name).read_bytes() for name in maps(folder)}
-    picture(20).save(images[1])
-    os.utime(images[2], (1, 1))  # copied, perhaps
-    code, out, err = make(path, tmp_path / 'images')
-    assert code == 0, err
-    assert '3 maps were there, 1 written' in out
-    name = images[1].relative_to(tmp_path / 'images').with_suffix('.npy')
-    (kept,) = (folder / 'earlier/images').rglob('*.npy')
-    assert kept.read_bytes() == before[name.as_posix()]
-    assert (folder / name).read_bytes() != kept.read_bytes()
-    assert len(lines(folder)) == 4
+    assert code == 1
+    assert f'{named}: ' in err.splitlines()[-1]
+    assert len(maps(tmp_path / 'maps')) == 3
 
 
 def test_broken_images_are_left_out(config, make, tmp_path):
@@ -266,8 +242,8 @@ def test_a_collection_is_fitted_to_itself(config, make, tmp_path):
     path = config("type='mmcvgssl.MutualScoring', references=4")
     code, _, err = make(path, tmp_path / 'images')
     assert code == 0, err
-    known = Provenance.read(tmp_path / 'maps' / RECORD)
-    assert len(known.files['fit.fit_images']) == 4
+    settings = json.loads((tmp_path / 'maps' / 'settings.json').read_text())
+    assert settings['fit_images'].startswith('4 images, ')
     assert len(maps(tmp_path / 'maps')) == 5
 
 

@@ -20,12 +20,12 @@ from mmcvgssl.evaluation.operating_point import (
 from mmcvgssl.models.anomaly.calibration import Calibration
 from mmcvgssl.models.anomaly.fitted_state import (
     FittedStateError,
-    provenance_of,
+    check_settings,
+    digest_tensors,
     read_notes,
     read_state,
 )
 from mmcvgssl.models.anomaly.fitting import FittingImages
-from mmcvgssl.provenance import Provenance, digest_tensors, require_same
 from mmcvgssl.utils import atomic_write
 
 UNIT_RANGE = dict(
@@ -104,12 +104,6 @@ class AnomalyModel(BaseModel):
         self.anchor = nn.Parameter(torch.zeros(1))
         # what fitting learns: sizes depend on the images, so no buffers
         self.state: dict[str, Tensor] = {}
-        # images and transforms of the fit, if a Runner has fitted
-        self.provenance: Provenance | None = None
-
-    def note_weights(self, module: nn.Module) -> None:
-        """Count the weights of a frozen network among the settings."""
-        self.settings['weights'] = digest_tensors(module.state_dict())
 
     @property
     def device(self) -> torch.device:
@@ -233,7 +227,7 @@ class AnomalyModel(BaseModel):
             ValueError: If there are no images, or too few to hold some out.
         """
         self.eval()
-        self.state, self.provenance = {}, None
+        self.state = {}
         images = FittingImages(batches, self.data_preprocessor)
         fitting = measuring = images
         if self._holds_out():
@@ -281,15 +275,8 @@ class AnomalyModel(BaseModel):
         """Return what :meth:`fit` has learned, with the settings."""
         return to_safetensors(
             {k: v.cpu().contiguous() for k, v in self._tensors().items()},
-            self._notes(),
+            {'settings': json.dumps(self.settings, sort_keys=True)},
         )
-
-    def _notes(self) -> dict[str, str]:
-        """Texts beside the tensors of a file, as JSON."""
-        notes = {'settings': json.dumps(self.settings, sort_keys=True)}
-        if self.provenance is not None:
-            notes['provenance'] = self.provenance.to_json()
-        return notes
 
     def _tensors(self) -> dict[str, Tensor]:
         """What fitting has learned, by name."""
@@ -326,21 +313,14 @@ class AnomalyModel(BaseModel):
             FittedStateError: If it was fitted with other settings.
         """
         try:
-            notes, parts = read_notes(data), read_state(data)
-            settings = notes['settings']
+            settings, parts = read_notes(data)['settings'], read_state(data)
         except Exception as error:
             raise FittedStateError(
                 f'{where} is not what save_fitted() writes: {error!r}'
             ) from error
-        require_same(
-            Provenance(self.settings),
-            Provenance(settings),
-            where,
-            error=FittedStateError,
-        )
-        self.provenance = None
-        if 'provenance' in notes:
-            self.provenance = provenance_of(notes, where)
+        if 'fit_images' in settings:  # of the state, not of the model
+            self.settings.setdefault('fit_images', settings['fit_images'])
+        check_settings(json.loads(json.dumps(self.settings)), settings, where)
         self.state = {
             key: value.to(self.device)
             for key, value in parts.get('state', {}).items()

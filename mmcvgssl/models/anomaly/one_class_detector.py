@@ -13,24 +13,27 @@ from safetensors.torch import save as to_safetensors
 from torch import Tensor, nn
 
 from mmcvgssl.models.anomaly.base import AnomalyModel
-from mmcvgssl.models.anomaly.density import make_density
+from mmcvgssl.models.anomaly.density import Gaussian, make_density
 from mmcvgssl.models.anomaly.fitted_state import (
-    FittedStateError,
     as_settings,
-    read_notes,
+    digest_tensors,
     read_state,
 )
 from mmcvgssl.models.anomaly.fitting import FittingImages
 from mmcvgssl.models.anomaly.fold_rows import FoldRows
+from mmcvgssl.models.anomaly.model_file import (
+    NOTES,
+    build_of,
+    check_shapes,
+    read_model_file,
+)
 from mmcvgssl.models.anomaly.patch_grid import PatchGrid
 from mmcvgssl.models.layers import global_pool
-from mmcvgssl.provenance import digest_tensors
 from mmcvgssl.registry import MODELS
 from mmcvgssl.weights import load_backbone, load_checked
+from mmcvgssl.weights.safe_build import build_backbone
 
 _CHUNK = 512  # patches that pass the backbone at once
-# not arguments of the constructor
-_NOTES = ('model', 'calibration', 'weights', 'fit_images')
 
 
 @MODELS.register_module()
@@ -133,6 +136,11 @@ class OneClassDetector(AnomalyModel):
         # what a model file tells beside the settings, as JSON can hold it
         self.extra: dict[str, Any] = {}
         for name, value in (('mean', mean), ('std', std)):
+            if len(value) != 3 or (name == 'std' and not min(value) > 0):
+                raise ValueError(
+                    f'{name} is of three channels and std is positive, got '
+                    f'{name}={value}'
+                )
             buffer = torch.tensor(value).float().view(-1, 1, 1)
             self.register_buffer(name, buffer, persistent=False)
         self.backbone = net
@@ -161,21 +169,18 @@ class OneClassDetector(AnomalyModel):
         Raises:
             FileNotFoundError: If the file is missing.
             FittedStateError: If it is something else or cut off.
+            mmcvgssl.weights.WeightsError: If its config names what no file
+                may name, or does not belong to its weights.
         """
-        path = Path(path)
-        if not path.is_file():
-            raise FileNotFoundError(f'no model file {path}')
-        data = path.read_bytes()
-        settings, extra = _read_header(data, path)
-        options = {k: v for k, v in settings.items() if k not in _NOTES}
-        if not isinstance(options['backbone'], dict):
-            raise FittedStateError(
-                f'{path} was made around a module, {options["backbone"]}, not '
-                'a config: build it yourself and call load_fitted()'
-            )
-        model = cls(**options, init_backbone=False)
+        source = str(path)
+        data, settings, extra, weights = read_model_file(Path(path), cls)
+        options = {k: v for k, v in settings.items() if k not in NOTES}
+        options['backbone'] = build_backbone(
+            settings['backbone'], weights, source
+        )
+        model = build_of(lambda: cls(**options, init_backbone=False), source)
         model.settings = settings
-        model.load_fitted_bytes(data, str(path))
+        model.load_fitted_bytes(data, source)
         model.extra = extra
         return model
 
@@ -332,6 +337,16 @@ class OneClassDetector(AnomalyModel):
         if states:
             self.set_threshold(torch.cat(scores))
 
+    def _axes(self) -> dict[str, int]:
+        """Return the number of axes of each tensor that scoring needs."""
+        more = int(not self.shared)
+        axes = {'rows': 2}
+        if isinstance(self.density, Gaussian):
+            axes = {'mean': 1 + more, 'whiten': 2 + more}
+        if self.grid is None:
+            axes['centre'] = 1
+        return {**axes, 'map_high': 0}
+
     def fitted_bytes(self) -> bytes:
         """Return weights, density, threshold, settings and ``extra``."""
         parts = {f'state.{k}': v for k, v in self.state.items()}
@@ -339,7 +354,10 @@ class OneClassDetector(AnomalyModel):
             parts[f'backbone.{key}'] = value
         return to_safetensors(
             {k: v.detach().cpu().contiguous() for k, v in parts.items()},
-            {**self._notes(), 'extra': json.dumps(self.extra)},
+            {
+                'settings': json.dumps(self.settings, sort_keys=True),
+                'extra': json.dumps(self.extra),
+            },
         )
 
     def load_fitted_bytes(self, data: bytes, where: str = 'the state') -> None:
@@ -349,25 +367,6 @@ class OneClassDetector(AnomalyModel):
             FittedStateError: If it was fitted with other settings.
         """
         super().load_fitted_bytes(data, where)
+        check_shapes(self.state, self._axes(), where)
         weights = read_state(data).get('backbone', {})
         load_checked(self.backbone, weights, where, allow_missing=())
-
-
-def _read_header(data: bytes, path: Path) -> tuple[dict, dict]:
-    """Return settings and ``extra`` of a model file."""
-    try:
-        notes = read_notes(data)
-        settings = notes['settings']
-        kind = settings['model']
-    except Exception as error:
-        raise FittedStateError(
-            f'{path} is no model file of tools/one_class.py: {error!r}; pass '
-            'its model.safetensors'
-        ) from error
-    if kind != OneClassDetector.__name__:
-        raise FittedStateError(
-            f'{path} holds what a {kind} has learned, not a whole '
-            'OneClassDetector; pass the model.safetensors of '
-            'tools/one_class.py'
-        )
-    return settings, notes.get('extra', {})

@@ -1,0 +1,258 @@
+"""What a config in a file may say: plain values and known names alone.
+
+A model file and a checkpoint come from others. mmengine's registries import
+and call any dotted name, so names are looked up here before anything is
+built. A config that the user passes himself is not checked.
+"""
+
+from __future__ import annotations
+
+import importlib
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from mmcvgssl.compat import require
+from mmcvgssl.weights.plain_values import (
+    check_depth,
+    check_plain,
+    matches,
+    refuse,
+    walk,
+)
+
+SCOPES = ('mmcvgssl', 'mmpretrain', 'mmdet', 'mmyolo', 'mmengine')
+# Packages whose classes are backbones, and layers within them.
+BACKBONES = tuple(f'{host}.models.backbones' for host in SCOPES[:4])
+LAYERS = (
+    *BACKBONES,
+    *('mmcvgssl.models.layers', 'mmpretrain.models.utils'),
+    *('mmdet.models.layers', 'mmyolo.models.layers'),
+    *('mmyolo.models.plugins', 'mmcv.cnn.bricks', 'mmcv.ops'),
+    *('torch.nn.modules', 'mmengine.utils.dl_utils'),
+)
+INITIALIZERS = ('mmengine.model', 'mmcvgssl.models', 'mmdet.models')
+# Registered elsewhere than the other backbones, by their own names.
+MORE_BACKBONES = frozenset(
+    {
+        *('mmcvgssl.insert_sspcab', 'mmpretrain.MAEViT'),
+        *('mmpretrain.MoCoV3ViT', 'mmpretrain.SimMIMSwinTransformer'),
+    }
+)
+# Steps from an image file to the input of a detector.
+TRANSFORMS = (
+    *('LoadImage', 'LoadImageFromFile', 'LoadMask', 'Resize', 'ResizeEdge'),
+    *('SquareResize', 'CenterCrop', 'Pad', 'PackInputs', 'FastPackInputs'),
+)
+# Where weights come from: a file holds its own, so these are not looked at.
+ORIGINS = {
+    'init_cfg': None,
+    'pretrained': None,
+    'checkpoint': None,
+    'checkpoint_path': '',
+    'weights': None,
+}
+_NAME = re.compile(r'[A-Za-z_][A-Za-z0-9_]*')
+
+
+def check_backbone(
+    cfg: Any, source: str, place: str = 'backbone'
+) -> dict[str, Any]:
+    """Check a file's config of a backbone, at every depth.
+
+    Args:
+        cfg: The config.
+        source: The file, for messages.
+        place: What the config is called there.
+
+    Returns:
+        The config without what says where its weights come from.
+
+    Raises:
+        UnsafeConfigError: Names what is not allowed and where it stands.
+        ModuleNotFoundError: If the package of a type is not installed.
+    """
+    if not isinstance(cfg, Mapping):
+        refuse(source, place, 'a config with a type', cfg)
+    check_depth(cfg, source, place)
+    bare = _without_origins(cfg, source, place)
+    check_plain(bare, source, place, texts=False)
+    scope = _scope(bare, 'mmpretrain', source, place)
+    _check_types(bare, source, place, scope, top=True)
+    return bare
+
+
+def check_transforms(steps: Any, source: str) -> list[dict[str, Any]]:
+    """Check a file's list of transforms; only reading and resizing is known.
+
+    Raises:
+        UnsafeConfigError: Names what is not allowed and where it stands.
+    """
+    if not isinstance(steps, (list, tuple)):
+        refuse(source, 'pipeline', 'a list of transforms', steps)
+    check_plain(steps, source, 'pipeline')
+    for where, key, item, _ in walk(steps, 'pipeline'):
+        if isinstance(item, Mapping):
+            kind = item.get('type')
+            nested = re.fullmatch(r'pipeline\[\d+\]', where) is None
+            if kind is None and nested:
+                continue
+            _look_up(
+                kind,
+                'TRANSFORMS',
+                lambda held: held.__name__ in TRANSFORMS,
+                'mmpretrain',
+                source,
+                f'{where}.type',
+                f'one of {", ".join(TRANSFORMS)}',
+            )
+        for name in ('backend_args', 'file_client_args', '_scope_'):
+            if isinstance(item, Mapping) and item.get(name) is not None:
+                place = f'{where}.{name}'
+                refuse(source, place, 'nothing', item[name])
+        if key == 'scale_factor':
+            for _, _, number, _ in walk(item, ''):
+                if isinstance(number, (int, float)) and number > 16:
+                    refuse(source, where, 'a factor up to 16', number)
+    if not all(isinstance(step, Mapping) for step in steps):
+        refuse(source, 'pipeline', 'transforms with a type', steps)
+    return [dict(step) for step in steps]
+
+
+def _without_origins(value: Any, source: str, place: str) -> Any:
+    """Leave out where weights come from; it must be sound all the same."""
+    if isinstance(value, Mapping):
+        kept = {}
+        for key, item in value.items():
+            where = f'{place}.{key}'
+            if key in ORIGINS:
+                _check_initial(item, source, where)
+            else:
+                kept[key] = _without_origins(item, source, where)
+        return kept
+    if isinstance(value, (list, tuple)):
+        made = [
+            _without_origins(item, source, f'{place}[{i}]')
+            for i, item in enumerate(value)
+        ]
+        return type(value)(made)
+    return value
+
+
+def _check_initial(value: Any, source: str, place: str) -> None:
+    for where, _, item, _ in walk(value, place):
+        if isinstance(item, Mapping) and 'type' in item:
+            _look_up(
+                item['type'],
+                'WEIGHT_INITIALIZERS',
+                lambda c: _is_of(c, INITIALIZERS),
+                'mmengine',
+                source,
+                f'{where}.type',
+                'a known initialisation',
+            )
+
+
+def _scope(cfg: Mapping[str, Any], scope: str, source: str, place: str) -> str:
+    named = cfg.get('_scope_', scope)
+    if named not in SCOPES:
+        refuse(
+            source, f'{place}._scope_', f'one of {", ".join(SCOPES)}', named
+        )
+    return named
+
+
+def _check_types(
+    value: Any, source: str, place: str, scope: str, top: bool = False
+) -> None:
+    if isinstance(value, Mapping):
+        scope = _scope(value, scope, source, place)
+        if top or 'type' in value:
+            found = _look_up(
+                value.get('type'),
+                'MODELS',
+                _is_backbone if top else _is_layer,
+                scope,
+                source,
+                f'{place}.type',
+                'a backbone of a host' if top else 'a layer of a host',
+            )
+            scope = found if top else scope
+        if 'norm_layer' in value:  # a name that is looked up as types are
+            _look_up(
+                value['norm_layer'],
+                'MODELS',
+                _is_layer,
+                scope,
+                source,
+                f'{place}.norm_layer',
+                'a layer of a host',
+            )
+        for key, item in value.items():
+            # the backbone in a WithSSPCAB is one itself
+            inner = top and key == 'backbone'
+            _check_types(item, source, f'{place}.{key}', scope, inner)
+    elif isinstance(value, (list, tuple)):
+        for i, item in enumerate(value):
+            _check_types(item, source, f'{place}[{i}]', scope)
+
+
+def _look_up(
+    name: Any,
+    registry: str,
+    allowed: Callable[[Any], bool],
+    scope: str,
+    source: str,
+    place: str,
+    expected: str,
+) -> str:
+    """Find a name in the registries of its scope; return the scope.
+
+    Raises:
+        UnsafeConfigError: If it is none, or names something else.
+    """
+    expected = f'{expected}, as registered in {", ".join(SCOPES)},'
+    if not isinstance(name, str):
+        refuse(source, place, expected, name)
+    first, dot, rest = name.rpartition('.')
+    scope = first if dot else scope
+    if scope not in SCOPES or not matches(_NAME, rest):
+        refuse(source, place, expected, name)
+    scopes = [scope] if dot else list(dict.fromkeys([scope, *SCOPES[:2]]))
+    found = [
+        held
+        for held in (_held(s, registry, rest) for s in scopes)
+        if held is not None
+    ]
+    root = _held('mmengine', registry, rest)
+    if not found and root is not None:
+        found = [root]
+    if not found or not all(allowed(held) for held in found):
+        refuse(source, place, expected, name)
+    return scope
+
+
+def _held(scope: str, registry: str, name: str) -> Any:
+    if scope == 'mmyolo':
+        require('mmyolo')
+    module = importlib.import_module(f'{scope}.registry')
+    table = getattr(module, registry, None)
+    if table is None:
+        return None
+    table.import_from_location()
+    return table.module_dict.get(name)
+
+
+def _is_of(held: Any, packages: Sequence[str]) -> bool:
+    module = getattr(held, '__module__', '')
+    return any(module == p or module.startswith(f'{p}.') for p in packages)
+
+
+def _is_backbone(held: Any) -> bool:
+    scope = getattr(held, '__module__', '').partition('.')[0]
+    name = f'{scope}.{getattr(held, "__name__", "")}'
+    return _is_of(held, BACKBONES) or name in MORE_BACKBONES
+
+
+def _is_layer(held: Any) -> bool:
+    return _is_of(held, LAYERS)
