@@ -39,8 +39,11 @@ def printable(name: str) -> str:
 
     Bytes that are no UTF-8, and what would break a line, are escaped.
     """
-    text = name.encode('utf-8', 'surrogateescape')
-    shown = text.decode('utf-8', 'backslashreplace')
+    try:
+        text = name.encode('utf-8', 'surrogateescape')
+        shown = text.decode('utf-8', 'backslashreplace')
+    except UnicodeEncodeError:  # half a character, which JSON can hold
+        shown = name
     return ''.join(c if c.isprintable() else ascii(c)[1:-1] for c in shown)
 
 

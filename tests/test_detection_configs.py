@@ -1,5 +1,6 @@
 """Recipes of detectors: found by glob, built, stepped and run in a chain."""
 
+import json
 import re
 import uuid
 from copy import deepcopy
@@ -12,8 +13,10 @@ from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import DefaultScope, init_default_scope
 from mmengine.runner import Runner
+from PIL import Image
 
 from mmcvgssl.apis import build_runner, check_before_training, load_config
+from mmcvgssl.datasets.coco_check import AnnotationError
 from mmcvgssl.registry import MODELS
 from tests.boxes import (
     NARROW_SWIN,
@@ -453,3 +456,42 @@ def test_a_detector_trains_validates_resumes_and_predicts(
             assert len(found.bboxes) == len(found.scores) == len(found.labels)
             assert set(found.labels.tolist()) <= set(range(len(NEU)))
             assert torch.isfinite(found.bboxes).all()
+
+
+@pytest.mark.parametrize(
+    'name',
+    [
+        'yolov8/yolov8_n_1xb16-300e_neu-det.py',
+        'faster_rcnn/faster-rcnn_r18_1xb8-100e_neu-det.py',
+        'dino/dino-4scale_swin-b_8xb2-50e_neu-det.py',
+    ],
+)
+def test_good_and_thin_images_are_learned_from_alike(name, tmp_path):
+    """A batch of good images alone, too, is a step of any detector."""
+    root = write_surfaces(tmp_path, 4)
+    Image.new('RGB', (SIZE, 24), 'gray').save(root / '0.png')
+    for part in ('train', 'test'):
+        file = write_boxes(root / f'mmcvgssl/{part}.json', NEU, 4)
+        held = json.loads(file.read_text())
+        held['images'][0]['height'] = 24
+        file.write_text(json.dumps({**held, 'annotations': []}))
+    cfg = load_config(CONFIGS / 'detection' / name, {'data_root': str(root)})
+    cfg.work_dir, cfg.launcher = str(tmp_path / 'run'), 'none'
+    with pytest.raises(AnnotationError, match='nothing from good images'):
+        build_runner(cfg)
+    assert one_step(deepcopy(cfg), root)
+    shrink(cfg)
+    built = Runner.build_dataloader(cfg.train_dataloader.to_dict(), seed=0)
+    assert len(built.dataset) == 4
+
+    cfg.merge_from_dict(
+        {
+            'experiment_name': uuid.uuid4().hex,
+            'load_from': None,
+            'backbone_checkpoint': '',
+        }
+    )
+    metrics = build_runner(cfg, testing=True).test()
+    assert metrics['false_alarms/good_images'] == 4
+    assert 0 <= metrics['false_alarms/images_0.3'] <= 1
+    assert metrics.get('coco/bbox_mAP', -1) == -1

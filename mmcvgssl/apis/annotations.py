@@ -15,10 +15,12 @@ from mmengine.registry import DATASETS, DefaultScope
 from mmcvgssl.apis.classes import check_class_counts
 from mmcvgssl.datasets.coco_check import (
     AnnotationError,
+    CocoCheck,
     check_classes,
     check_coco,
 )
-from mmcvgssl.datasets.coco_seen import what_is_seen
+from mmcvgssl.datasets.coco_seen import BOXES, GOOD, what_is_seen
+from mmcvgssl.utils import printable, some
 
 PARTS = ('train', 'val', 'test')
 
@@ -62,11 +64,11 @@ def check_annotations(cfg: Config, parts: Sequence[str] = PARTS) -> Report:
         loader = cfg.get(f'{part}_dataloader') or {}
         for data_set in coco_sets(loader.get('dataset')):
             where = f'{part}_dataloader.dataset.metainfo.classes'
-            classes = _classes(data_set, scope)
+            file, images = places(data_set)
+            classes = _classes(data_set, scope, file, where)
             check_class_counts(cfg.get('model'), classes, where)
             listed.setdefault(classes, where)
             _check_palette(data_set, classes, part)
-            file, images = places(data_set)
             _check_evaluator(cfg, part, file)
             testing = part != 'train'
             key = file, images, classes, testing
@@ -75,6 +77,7 @@ def check_annotations(cfg: Config, parts: Sequence[str] = PARTS) -> Report:
             seen.add(key)
             found = check_coco(file, images, classes, look, testing)
             found.raise_problems()
+            _check_thin(found, data_set)
             _compare(report, found, data_set, scope, part)
     if len(listed) > 1:
         told = ' but '.join(f'{listed[c]} lists {c}' for c in listed)
@@ -131,20 +134,28 @@ def coco_sets(node: Any) -> Iterator[MutableMapping[str, Any]]:
 
 
 def _classes(
-    data_set: MutableMapping[str, Any], scope: str
+    data_set: MutableMapping[str, Any], scope: str, file: Path, where: str
 ) -> tuple[str, ...]:
     """Return the names that a data set will have."""
     classes = (data_set.get('metainfo') or {}).get('classes')
     check_classes(classes)
-    if classes is None:
-        with (
-            DefaultScope.overwrite_default_scope(scope),
-            DATASETS.switch_scope_and_registry(None) as registry,
-        ):
-            kind = data_set['type']
-            kind = registry.get(kind) if isinstance(kind, str) else kind
-            classes = getattr(kind, 'METAINFO', {}).get('classes', ())
-    return tuple(classes)
+    if classes is not None:
+        return tuple(classes)
+    with (
+        DefaultScope.overwrite_default_scope(scope),
+        DATASETS.switch_scope_and_registry(None) as registry,
+    ):
+        kind = data_set['type']
+        kind = registry.get(kind) if isinstance(kind, str) else kind
+    own = tuple(getattr(kind, 'METAINFO', {}).get('classes', ()))
+    held = tuple(check_coco(file).boxes)
+    if not set(held) <= set(own):
+        raise AnnotationError(
+            f'{where} is not set, so that the data set takes {len(own)} '
+            f'classes of its own ({", ".join(own[:2])}, ...): set it to '
+            f'those of {file}, {held}'
+        )
+    return own
 
 
 def _check_palette(
@@ -172,17 +183,61 @@ def _check_evaluator(cfg: Config, part: str, file: Path) -> None:
             )
 
 
-def _compare(report, found, data_set, scope: str, part: str) -> None:
+def _check_thin(found: CocoCheck, data_set: MutableMapping[str, Any]) -> None:
+    """Refuse images of which resizing would leave no row of pixels."""
+    least = min(_longest_sides(data_set.get('pipeline') or ()), default=None)
+    if least is None:
+        return
+    thin = [
+        f'{printable(image["file_name"])}, {image["width"]} x '
+        f'{image["height"]}'
+        for image in found.held['images']
+        if min(image['width'], image['height']) * least
+        < max(image['width'], image['height'])
+    ]
+    if thin:
+        raise AnnotationError(
+            f'{found.file}: resizing to {least} pixels leaves less than one '
+            f'of the shorter side of {some(thin, "image")}: cut them into '
+            'pieces, or leave them out'
+        )
+
+
+def _longest_sides(node: Any) -> Iterator[int]:
+    """Find the sides that a pipeline resizes images to."""
+    if isinstance(node, MutableMapping):
+        for key, value in node.items():
+            if key in ('scale', 'img_scale', 'scales'):
+                sizes = value if key == 'scales' else [value]
+                for size in sizes:
+                    if isinstance(size, (list, tuple)) and len(size) == 2:
+                        numbers = [v for v in size if isinstance(v, int)]
+                        yield from [max(numbers)] if numbers else []
+            else:
+                yield from _longest_sides(value)
+    elif isinstance(node, (list, tuple)):
+        for item in node:
+            yield from _longest_sides(item)
+
+
+def _compare(
+    report: Report,
+    found: CocoCheck,
+    data_set: MutableMapping[str, Any],
+    scope: str,
+    part: str,
+) -> None:
     seen = what_is_seen(found.held, data_set, scope)
-    told = f'{part}: {found.file} gives {seen.summary()}'
-    report.lines.append((logging.INFO, told))
-    for line in (*seen.left_out_lines(), *found.note_lines()):
-        report.lines.append((logging.WARNING, f'{part}: {line}'))
-    if part == 'train' and not seen.boxes:
+    seen.warnings += found.note_lines()
+    level = logging.WARNING if seen.left_out else logging.INFO
+    (_, summary), *others = seen.lines()
+    for more, line in ((level, summary), *others):
+        report.lines.append((more, f'{part}: {line}'))
+    if part == 'train' and not seen.kept[BOXES]:
         raise AnnotationError(
             f'{found.file}: expected boxes to learn from, but the data set '
-            f'of train_dataloader keeps none of {sum(found.boxes.values())}: '
-            + '; '.join(seen.left_out_lines())
+            f'of train_dataloader keeps none of {sum(found.boxes.values())}; '
+            f'{seen.left_out_text()}'
         )
-    if part != 'train' and seen.good:
+    if part != 'train' and seen.kept[GOOD]:
         report.good.append(part)

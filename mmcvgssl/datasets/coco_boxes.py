@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from statistics import median
 from typing import Any
 
-from mmcvgssl.datasets.coco_file import is_id, number, plain, shown
+from mmcvgssl.datasets.coco_file import is_id, number, shown
+from mmcvgssl.utils import printable
 
 _SLACK = 1.0  # pixels that a rounded box may stick out
 _TURNED = 1.0  # degrees from which a box is no upright one
@@ -100,7 +101,7 @@ def box_problems(
         yield (
             'boxes outside their image',
             f'{line} in {size[0]:.0f} x {size[1]:.0f} pixels of '
-            f'{plain(str(image["file_name"]))}',
+            f'{printable(str(image["file_name"]))}',
         )
 
 

@@ -20,16 +20,15 @@ from mmcvgssl.datasets.coco_file import (
     FROM_MAPS,
     AnnotationError,
     is_id,
-    plain,
     read_coco,
     shown,
 )
 from mmcvgssl.datasets.coco_images import look_at_images
+from mmcvgssl.utils import printable, some
 
 __all__ = ['AnnotationError', 'CocoCheck', 'check_classes', 'check_coco']
 
 _SHOWN = 20  # of one kind, in an error's message
-_NOTED = 3  # of one kind, in a note
 _KEYS = {
     'images': ('id', 'file_name'),
     'annotations': ('id', 'image_id', 'category_id', 'bbox'),
@@ -61,25 +60,20 @@ class CocoCheck:
 
     def summary(self) -> str:
         """Count images, and boxes by category; then the notes."""
-        width = max((len(plain(name)) for name in self.boxes), default=0)
+        width = max((len(printable(name)) for name in self.boxes), default=0)
         lines = [
             f'{self.file}: {self.images} images, '
             f'{sum(self.boxes.values())} boxes, no problem found'
         ]
         lines += [
-            f'{plain(name).ljust(width)} {n:8}'
+            f'{printable(name).ljust(width)} {n:8}'
             for name, n in self.boxes.items()
         ]
         return '\n'.join([*lines, *(f'note: {n}' for n in self.note_lines())])
 
     def note_lines(self) -> list[str]:
         """Spell each kind of note on a line, with count and first ones."""
-        found = []
-        for kind, lines in self.notes.items():
-            more = ', ...' if len(lines) > _NOTED else ''
-            told = '; '.join(lines[:_NOTED])
-            found.append(f'{kind} ({len(lines)}): {told}{more}')
-        return found
+        return [f'{kind}: {some(found)}' for kind, found in self.notes.items()]
 
     def raise_problems(self, most: int | None = _SHOWN) -> None:
         """Stop if there are any.
@@ -181,7 +175,7 @@ class _Check:
             if is_id(a['category_id']) and a['category_id'] in self.names
         )
         boxes = {name: counts[name] for name in self.names.values()}
-        empty = [plain(name) for name, n in boxes.items() if not n]
+        empty = [printable(name) for name, n in boxes.items() if not n]
         if empty and counts and not testing:
             self.notes['categories without a box'] = empty
         return CocoCheck(
@@ -231,8 +225,10 @@ class _Check:
     def _categories(self) -> None:
         names, classes = list(self.names.values()), self.classes or ()
         for name in _repeated(names):
-            self._problem('names of categories that stand twice', plain(name))
-        told = ', '.join(map(plain, names))
+            self._problem(
+                'names of categories that stand twice', printable(name)
+            )
+        told = ', '.join(map(printable, names))
         for name in classes:
             if name not in names:
                 self._problem(
@@ -254,9 +250,9 @@ class _Check:
         for name in _repeated(
             os.path.normpath(image['file_name']) for image in entries
         ):
-            self._problem('images that stand twice', plain(name))
+            self._problem('images that stand twice', printable(name))
         for image in entries:
-            line = f'image {image["id"]}: {plain(image["file_name"])}'
+            line = f'image {image["id"]}: {printable(image["file_name"])}'
             if 'width' not in image or 'height' not in image:
                 self._problem('images without width and height', line)
             elif image_size(image) is None:
@@ -313,7 +309,7 @@ class _Check:
             return
         whole = Counter(entry['category_id'] for entry in entries)
         for key, n in Counter(c['category_id'] for c in crowds).items():
-            name = plain(self.names[key])
+            name = printable(self.names[key])
             if n == whole[key]:
                 self._problem(
                     'classes whose boxes are all crowds',

@@ -134,10 +134,5 @@ def shown(value: object) -> str:
     return f'{text[: _LONGEST - 3]}...' if cut else text
 
 
-def plain(value: str) -> str:
-    """Spell a name for a message, quoted where it would not print."""
-    return value if value.isprintable() and value else shown(value)
-
-
 def _odd(value: object) -> bool:
     return isinstance(value, str) and not value.isprintable()

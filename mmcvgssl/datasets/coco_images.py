@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 from mmengine.logging import print_log
 
 from mmcvgssl.datasets.coco_boxes import image_size
-from mmcvgssl.datasets.coco_file import plain
 from mmcvgssl.datasets.reading import OpenedImage, UnreadableImageError
+from mmcvgssl.utils import printable
 
 # how closely images are looked at: not opened, their headers, their pixels
 LOOKS = ('names', 'sizes', 'pixels')
@@ -77,7 +77,7 @@ def _look_at(image: Mapping[str, Any], folder: Path, look: str) -> list[Found]:
     # unlike Path's it takes any text
     if not os.path.isfile(path):
         hint = '; write / for \\' if '\\' in name else ''
-        return [Found('missing images', f'{plain(str(path))}{hint}')]
+        return [Found('missing images', f'{printable(str(path))}{hint}')]
     if look == 'names':
         return []
     try:
@@ -86,7 +86,7 @@ def _look_at(image: Mapping[str, Any], folder: Path, look: str) -> list[Found]:
             if look == 'pixels':
                 opened.pixels()
     except UnreadableImageError as error:
-        return [Found('images that cannot be read', plain(str(error)))]
+        return [Found('images that cannot be read', printable(str(error)))]
     return list(_size_problems(image, path, size, turned))
 
 
@@ -98,8 +98,8 @@ def _size_problems(
         return  # a problem of the file's own
     if size != told:
         line = (
-            f'{plain(str(path))} has {size[0]} x {size[1]} pixels, the file '
-            f'says {told[0]:.0f} x {told[1]:.0f}'
+            f'{printable(str(path))} has {size[0]} x {size[1]} pixels, the '
+            f'file says {told[0]:.0f} x {told[1]:.0f}'
         )
         if turned in _SIDEWAYS and size == told[::-1]:
             line += (
@@ -114,6 +114,6 @@ def _size_problems(
         yield Found(
             'photos turned by their EXIF orientation, the same size either '
             'way: boxes are taken to lie where they do on the upright photo',
-            f'{plain(str(path))}, orientation {turned}',
+            f'{printable(str(path))}, orientation {turned}',
             sound=True,
         )

@@ -6,56 +6,25 @@ import contextlib
 import os
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from mmengine.registry import DATASETS, DefaultScope
 
-from mmcvgssl.datasets.coco_file import plain
+from mmcvgssl.datasets.contents import Contents
 
-_NAMED = 3  # of what is left out for a reason
-
-
-@dataclass(frozen=True)
-class Seen:
-    """Images and boxes that a data set hands out.
-
-    Args:
-        images: Number of images.
-        good: Of these, the number of images without a box.
-        boxes: Number of boxes that count, crowds aside.
-        left_out: What the file has besides, by reason: names of images, or
-            of boxes by their image.
-    """
-
-    images: int
-    good: int
-    boxes: int
-    left_out: Mapping[str, Sequence[str]]
-
-    def summary(self) -> str:
-        """Say how many there are, on one line."""
-        return (
-            f'{self.images} images, {self.good} of them without a box, and '
-            f'{self.boxes} boxes'
-        )
-
-    def left_out_lines(self) -> list[str]:
-        """Spell what is left out, a reason a line."""
-        found = []
-        for reason, names in self.left_out.items():
-            more = ', ...' if len(names) > _NAMED else ''
-            told = ', '.join(plain(name) for name in names[:_NAMED])
-            found.append(f'left out: {len(names)} {reason}: {told}{more}')
-        return found
+IMAGES, GOOD, BOXES = 'images', 'without a box', 'boxes'
 
 
 def what_is_seen(
     held: Mapping[str, Any],
     data_set: Mapping[str, Any],
     scope: str = 'mmdet',
-) -> Seen:
+) -> Contents:
     """Build a data set and compare it with a sound COCO file.
+
+    It holds images, those of them without a box, and boxes that count. What
+    the file has besides is left out: names of images, and of boxes by their
+    image.
 
     Args:
         held: Content of the file.
@@ -70,26 +39,25 @@ def what_is_seen(
     for entry in held['annotations']:
         boxes[entry['image_id']].append(entry)
     filters = {} if data_set.get('test_mode') else data_set.get('filter_cfg')
-    left: dict[str, list[str]] = defaultdict(list)
+    found = Contents(str(data_set['ann_file']))
     good = counted = 0
     for image in held['images']:
         name, own = image['file_name'], boxes[image['id']]
         info = infos.get(image['id'])
         if info is None:
-            left[_why_not(image, own, filters or {}, data_set)].append(name)
+            reason = _why_not(image, own, filters or {}, data_set)
+            found.leave_out(reason, name)
             continue
         used = sum(not box['ignore_flag'] for box in info['instances'])
         good, counted = good + (not used), counted + used
         ignored = [box for box in own if _ignored(box)]
         for box in ignored:
-            left[_ignored(box)].append(name)
+            found.leave_out(_ignored(box), name)
         # what no rule here explains is said, too
-        left['boxes, for a reason of the data set'] += [name] * (
-            len(own) - len(ignored) - used
-        )
-    return Seen(
-        len(infos), good, counted, {k: v for k, v in left.items() if v}
-    )
+        rest = len(own) - len(ignored) - used
+        found.leave_out('boxes, for a reason of its own', *[name] * rest)
+    found.kept = {IMAGES: len(infos), GOOD: good, BOXES: counted}
+    return found
 
 
 def build_infos(
@@ -141,4 +109,4 @@ def _why_not(
         )
     if data_set.get('indices') is not None:
         return 'images that indices of the data set leaves out'
-    return 'images, for a reason of the data set'
+    return 'images, for a reason of its own'

@@ -9,7 +9,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from mmcvgssl.datasets.coco_check import CocoCheck, check_coco
-from mmcvgssl.datasets.coco_seen import Seen, what_is_seen
+from mmcvgssl.datasets.coco_seen import what_is_seen
+from mmcvgssl.datasets.contents import Contents
 from mmcvgssl.datasets.preparation.annotations import Preparation
 
 # what the recipes of mmdet, and of mmyolo save for the first, leave out
@@ -27,21 +28,18 @@ class Checked:
     """
 
     held: CocoCheck
-    seen: Seen | None = None
-    hosts: Seen | None = None
+    seen: Contents | None = None
+    hosts: Contents | None = None
 
     def summary(self) -> str:
         """Say what the file holds and what is left out of it."""
         lines = [self.held.summary()]
         if self.seen is None or self.hosts is None:
             return '\n'.join([*lines, 'not compared with detectors: no mmdet'])
-        lines += [f'a detector is given {self.seen.summary()}']
-        lines += self.seen.left_out_lines()
-        lines += [
-            f"mmdet's own recipes: {line}"
-            for line in self.hosts.left_out_lines()
-            if line not in lines
-        ]
+        lines.append(f'learned from: {self.seen.summary()}')
+        if self.hosts.left_out != self.seen.left_out:
+            told = self.hosts.left_out_text()
+            lines.append(f"mmdet's own recipes: {told}")
         return '\n'.join(lines)
 
 
