@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from mmcvgssl.apis.checkpoint_config import backbone_config
-from mmcvgssl.weights import KeyReport, load_checked
+from mmcvgssl.weights import KeyReport, load
 from mmcvgssl.weights.files import (
     SUFFIXES,
     backbone_state,
@@ -74,7 +74,9 @@ def export_backbone(
     try:
         _write(state, unready)
         written = backbone_state(read_checkpoint(unready))
-        report = load_checked(model, written, f'{checkpoint} for {target}')
+        report = load(
+            model, written, name=f'{checkpoint} for {target}', log=False
+        )
         os.replace(unready, out)
     finally:
         unready.unlink(missing_ok=True)

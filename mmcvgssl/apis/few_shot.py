@@ -26,7 +26,7 @@ from mmcvgssl.models.layers import global_pool
 from mmcvgssl.models.teachers import FrozenTeacher
 from mmcvgssl.registry import MODELS
 from mmcvgssl.utils import atomic_write
-from mmcvgssl.weights import load_backbone
+from mmcvgssl.weights import load
 
 MODES = ('finetune', 'linear', 'probe')
 
@@ -232,7 +232,7 @@ class FewShot:
             backbone = models.build(model.backbone)
         backbone.init_weights()
         if self.checkpoint != 'none':
-            load_backbone(backbone, self.checkpoint)
+            load(backbone, self.checkpoint)
         return Embedder(backbone, self.cfg.data_preprocessor)
 
     def _settings(self) -> dict[str, Any]:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from mmengine.hooks import Hook
 from mmengine.runner import BaseLoop, Runner
 
 from mmcvgssl.registry import HOOKS
-from mmcvgssl.weights.fit import (
+from mmcvgssl.weights.load import (
+    FITTING,
     LEAST,
     fit_report,
     require_share,
-    resize_tables,
 )
+from mmcvgssl.weights.tables import resize_tables
 
 
 @HOOKS.register_module()
@@ -56,7 +59,10 @@ class FitCheckpointHook(Hook):
         source = str(runner._load_from)
         report = fit_report(model.backbone, inner)
         require_share(
-            report, type(model.backbone).__name__, source, self.least
+            report,
+            type(model.backbone).__name__,
+            source,
+            replace(FITTING, least=self.least),
         )
 
         report = fit_report(model, state)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from torch import nn
 
 from mmcvgssl.registry import HOOKS
-from mmcvgssl.weights.files import backbone_state, read_checkpoint
-from mmcvgssl.weights.fit import LEAST, load_fitting
+from mmcvgssl.weights import FITTING, load
+from mmcvgssl.weights.load import LEAST
 
 
 @HOOKS.register_module()
@@ -27,7 +29,8 @@ class LoadBackboneHook(Hook):
     Raises:
         FileNotFoundError: If the file does not exist.
         mmcvgssl.weights.KeyMismatchError: If too few weights fit.
-        ValueError: If the file cannot be read as weights, a whole checkpoint
+        ValueError: If the file cannot be read as weights or holds NaN or
+            infinity, a whole checkpoint
             is to be loaded as well, or stages are frozen that have no
             trained weights.
     """
@@ -57,8 +60,7 @@ class LoadBackboneHook(Hook):
                 f'load_from={runner._load_from!r} holds a backbone, and '
                 f'backbone_checkpoint={path!r} another; set one of them'
             )
-        state = backbone_state(read_checkpoint(path))
-        load_fitting(model.backbone, state, str(path), self.least)
+        load(model.backbone, path, replace(FITTING, least=self.least))
 
 
 def _check_frozen(model: nn.Module, loaded: bool) -> None:

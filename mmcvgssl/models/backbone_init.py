@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from torch import nn
 
 from mmcvgssl.registry import WEIGHT_INITIALIZERS
-from mmcvgssl.weights.files import backbone_state, read_checkpoint
-from mmcvgssl.weights.fit import LEAST, load_fitting
+from mmcvgssl.weights import FITTING, load
+from mmcvgssl.weights.load import LEAST
 
 
 @WEIGHT_INITIALIZERS.register_module()
@@ -24,7 +26,8 @@ class PretrainedBackbone:
     Raises:
         FileNotFoundError: If the file does not exist.
         mmcvgssl.weights.KeyMismatchError: If too few weights fit.
-        ValueError: If the file cannot be read as weights.
+        mmcvgssl.weights.WeightsError: If the file cannot be read as weights,
+            or holds NaN or infinity.
     """
 
     wholemodule = False  # mmengine sets it
@@ -34,8 +37,7 @@ class PretrainedBackbone:
 
     def __call__(self, module: nn.Module) -> None:
         """Load."""
-        state = backbone_state(read_checkpoint(self.checkpoint))
-        load_fitting(module, state, self.checkpoint, self.least)
+        load(module, self.checkpoint, replace(FITTING, least=self.least))
         # what the hosts look at before they start parts anew
         told = {'type': 'Pretrained', 'checkpoint': self.checkpoint}
         module.init_cfg = told  # type: ignore[assignment]

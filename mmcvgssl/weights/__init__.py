@@ -1,27 +1,38 @@
 """Reading, naming, fitting and refusing weights; no file's code is run."""
 
 from mmcvgssl.weights.errors import KeyMismatchError, WeightsError
-from mmcvgssl.weights.files import backbone_state, read_checkpoint
-from mmcvgssl.weights.fit import load_fitting
+from mmcvgssl.weights.files import (
+    backbone_state,
+    plain_state,
+    read_checkpoint,
+)
 from mmcvgssl.weights.load import (
+    BACKBONE,
+    EXACT,
+    FITTING,
     KeyReport,
+    Policy,
     compare,
-    load_backbone,
-    load_checked,
+    load,
 )
 from mmcvgssl.weights.names import convert
 from mmcvgssl.weights.targets import build_target
+from mmcvgssl.weights.values import check_values
 
 __all__ = [
+    'BACKBONE',
+    'EXACT',
+    'FITTING',
     'KeyMismatchError',
     'KeyReport',
+    'Policy',
     'WeightsError',
     'backbone_state',
     'build_target',
+    'check_values',
     'compare',
     'convert',
-    'load_backbone',
-    'load_checked',
-    'load_fitting',
+    'load',
+    'plain_state',
     'read_checkpoint',
 ]

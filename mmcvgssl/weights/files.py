@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,69 +10,104 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
+from mmcvgssl.weights.errors import WeightsError
+
 SUFFIXES = ('.pth', '.pt', '.safetensors')
+# Other names that files of torch go by.
+_TORCH = (*SUFFIXES[:2], '.bin', '.ckpt', '.tar')
+# Under what weights stand in a checkpoint, and what wrappers put before them.
+_NESTS = ('state_dict', 'model')
+_WRAPPERS = ('module.', '_orig_mod.')
 
 
-def read_checkpoint(path: str | Path) -> dict[str, Any]:
-    """Read a ``.pth``, ``.pt`` or ``.safetensors`` file, never its code.
+def read_checkpoint(
+    path: str | Path, option: str = '', fallback: str = ''
+) -> dict[str, Any]:
+    """Read a file of torch or ``.safetensors``, never its code.
+
+    Args:
+        path: The file.
+        option: Name of the option that holds the path, for messages.
+        fallback: What to do without the file, for messages.
 
     Returns:
         What the file holds; tensors are on the CPU.
 
     Raises:
         FileNotFoundError: If the file does not exist.
-        ValueError: If it is of another kind or cannot be read safely.
+        WeightsError: If it is of another kind, cut off, or cannot be read
+            safely.
     """
     path = Path(path).expanduser()
-    if path.suffix not in SUFFIXES:
-        raise ValueError(
-            f'Expected weights in a file {", ".join(SUFFIXES)}, got {path}. '
-            'Rename or convert it.'
+    of = f'`{option}`: ' if option else ''
+    if path.suffix not in (*_TORCH, SUFFIXES[2]):
+        raise WeightsError(
+            f'{of}Expected weights in a file {", ".join(SUFFIXES)}, got '
+            f'{path}. Rename or convert it.'
         )
     if not path.is_file():
         raise FileNotFoundError(
-            f'Expected weights in {path}, found no such file. Check the path.'
+            f'{of}Expected weights in {path}, found no such file. Check the '
+            f'path. {fallback}'.rstrip()
         )
     try:
-        if path.suffix == '.safetensors':
+        if path.suffix == SUFFIXES[2]:
             held: Any = load_file(path)
         else:
             held = torch.load(path, map_location='cpu', weights_only=True)
+        _check_sizes(held, path.stat().st_size)
     except Exception as error:
-        raise ValueError(
-            f'Expected weights and plain data in {path}, but it cannot be '
-            f'read as such: {error}. Download it again, or save it anew as a '
+        text = ' '.join(str(error).split())
+        raise WeightsError(
+            f'{of}Expected weights and plain data, but {path} cannot be read '
+            f'as such: {text[:300]}. Download it again, or save it anew as a '
             'plain state dict.'
         ) from error
     if not isinstance(held, dict):
-        raise ValueError(
-            f'Expected a dict of weights in {path}, got '
+        raise WeightsError(
+            f'{of}Expected a dict of weights in {path}, got '
             f'{type(held).__name__}. Save `model.state_dict()` instead.'
         )
     return held
+
+
+def plain_state(checkpoint: Mapping[str, Any]) -> dict[str, Tensor]:
+    """Return a model's tensors by its own names.
+
+    Args:
+        checkpoint: Tensors by name, at the top or under ``state_dict`` or
+            ``model``; a leading ``module.`` or ``_orig_mod.`` is dropped.
+
+    Raises:
+        WeightsError: If there are no tensors, or anything else beside them.
+    """
+    state: Any = checkpoint
+    for nest in _NESTS:
+        if isinstance(checkpoint.get(nest), Mapping):
+            state = checkpoint[nest]
+            break
+    others = [k for k, v in state.items() if not torch.is_tensor(v)]
+    if others or not state:
+        got = f'also {", ".join(map(str, others[:3]))}' if others else 'none'
+        raise WeightsError(
+            "Expected tensors by name, at the top or under 'state_dict', "
+            f'got {got}. Pass a checkpoint of a training run or a plain '
+            'state dict.'
+        )
+    return {_bare(str(key)): value for key, value in state.items()}
 
 
 def backbone_state(checkpoint: Mapping[str, Any]) -> dict[str, Tensor]:
     """Return the backbone's tensors under the backbone's own names.
 
     Args:
-        checkpoint: A whole model's checkpoint (``state_dict`` with keys
-            ``backbone.*``), or a state dict of a model or of a backbone; a
-            leading ``module.`` is dropped.
+        checkpoint: A whole model's (with keys ``backbone.*``), or of a
+            backbone alone; as of :func:`plain_state`.
 
     Raises:
-        ValueError: If there are no tensors, or anything else beside them.
+        WeightsError: If there are no tensors, or anything else beside them.
     """
-    state = checkpoint.get('state_dict', checkpoint)
-    others = [k for k, v in state.items() if not torch.is_tensor(v)]
-    if others or not state:
-        got = f'also {", ".join(map(str, others[:3]))}' if others else 'none'
-        raise ValueError(
-            "Expected tensors by name, at the top or under 'state_dict', "
-            f'got {got}. Pass a checkpoint of a training run or a plain '
-            'state dict.'
-        )
-    state = {k.removeprefix('module.'): v for k, v in state.items()}
+    state = plain_state(checkpoint)
     prefix = 'backbone.'
     inner = {
         k.removeprefix(prefix): v
@@ -80,3 +115,30 @@ def backbone_state(checkpoint: Mapping[str, Any]) -> dict[str, Tensor]:
         if k.startswith(prefix)
     }
     return inner or state
+
+
+def _bare(key: str) -> str:
+    for prefix in _WRAPPERS:
+        key = key.removeprefix(prefix)
+    return key
+
+
+def _check_sizes(held: Any, size: int) -> None:
+    """Refuse tensors of more numbers than their file has bytes."""
+    for value in _tensors(held):
+        if value.numel() > size:
+            raise ValueError(
+                f'a tensor of {tuple(value.shape)} in a file of {size} bytes'
+            )
+
+
+def _tensors(held: Any) -> Iterator[Tensor]:
+    waiting = [held]
+    while waiting:
+        value = waiting.pop()
+        if torch.is_tensor(value):
+            yield value
+        elif isinstance(value, Mapping):
+            waiting += value.values()
+        elif isinstance(value, (list, tuple)):
+            waiting += value

@@ -1,4 +1,4 @@
-"""Loading backbone weights, with a report of every key.
+"""Loading weights by one of three policies, with a report of every key.
 
 How names differ between packages is in :mod:`mmcvgssl.weights.names`.
 """
@@ -15,6 +15,8 @@ from torch import Tensor, nn
 
 from mmcvgssl.weights.errors import KeyMismatchError
 from mmcvgssl.weights.files import backbone_state, read_checkpoint
+from mmcvgssl.weights.tables import INDEX, resize_tables
+from mmcvgssl.weights.values import check_values, first
 
 # What a classifier head is called in mmpretrain, timm and torchvision. A
 # whole `head.` would also excuse norm layers that timm keeps there.
@@ -30,6 +32,32 @@ HEAD_PREFIXES = (
 EXTRA_PREFIXES = (*HEAD_PREFIXES, 'head.', 'neck.', 'bbox_head.')
 # Counts batches since the start of training; no forward pass reads it.
 COUNTER = 'num_batches_tracked'
+LEAST = 0.95
+
+
+@dataclass(frozen=True)
+class Policy:
+    """By how much weights and a module may differ.
+
+    Args:
+        missing: Prefixes of keys that the weights need not hold.
+        extra: Prefixes of keys that may be left over.
+        least: Share of the module's weights, and of the file's, that must
+            fit, in [0, 1]; the rest starts anew and is named, and position
+            tables are resized. None: all must.
+    """
+
+    missing: tuple[str, ...] = ()
+    extra: tuple[str, ...] = ()
+    least: float | None = None
+
+
+# All of a module, and nothing besides.
+EXACT = Policy()
+# A whole backbone; a head or neck may come and go.
+BACKBONE = Policy(HEAD_PREFIXES, EXTRA_PREFIXES)
+# Nearly all of a backbone: the next stage differs at the edges.
+FITTING = Policy((), EXTRA_PREFIXES, LEAST)
 
 
 @dataclass
@@ -37,10 +65,10 @@ class KeyReport:
     """Which keys of a module and of weights met.
 
     Args:
-        matched: Keys of both, with equal shapes.
+        matched: Keys of both, with equal shapes and kinds of numbers.
         missing: Keys of the module that the weights lack.
         unexpected: Keys of the weights that the module lacks.
-        mismatched: Keys of both, each with both shapes as text.
+        mismatched: Keys of both, each with both shapes or kinds as text.
     """
 
     matched: list[str] = field(default_factory=list)
@@ -60,95 +88,141 @@ class KeyReport:
 
 
 def compare(module: nn.Module, state: Mapping[str, Tensor]) -> KeyReport:
-    """Compare names and shapes of a module and of weights."""
+    """Compare names, shapes and kinds of a module and of weights."""
     report = KeyReport()
     own = module.state_dict()
     for key, value in own.items():
         if key not in state:
             report.missing.append(key)
-        elif value.shape != state[key].shape:
-            shapes = tuple(value.shape), tuple(state[key].shape)
-            text = '{} (model {}, weights {})'.format(key, *shapes)
-            report.mismatched.append(text)
+            continue
+        other = state[key]
+        if value.shape != other.shape:
+            ours, theirs = str(tuple(value.shape)), str(tuple(other.shape))
+        elif value.is_floating_point() != _is_real(other):
+            ours, theirs = (
+                str(v.dtype).removeprefix('torch.') for v in (value, other)
+            )
         else:
             report.matched.append(key)
+            continue
+        report.mismatched.append(f'{key} (model {ours}, weights {theirs})')
     report.unexpected = [key for key in state if key not in own]
     return report
 
 
-def load_backbone(
+def load(
     module: nn.Module,
-    path_or_state: str | Path | Mapping[str, Any],
-    allow_missing: Sequence[str] = HEAD_PREFIXES,
+    source: str | Path | Mapping[str, Any],
+    policy: Policy = BACKBONE,
+    name: str = 'a state dict',
+    log: bool = True,
 ) -> KeyReport:
-    """Load backbone weights, or change nothing and say why they do not fit.
+    """Load weights, or change nothing and say why they cannot be used.
 
     Args:
-        module: The backbone; it may hold a classifier head.
-        path_or_state: A file or what :func:`backbone_state` takes.
-        allow_missing: Prefixes of keys that the weights need not hold.
+        module: Which takes them.
+        source: A file, or what :func:`backbone_state` takes.
+        policy: By how much they may differ.
+        name: What a source that is no file is called in messages.
+        log: Whether to write what was loaded to the log.
 
     Raises:
-        KeyMismatchError: If another key is missing, a shape differs, or a
-            key is left over that belongs to no head or neck.
+        KeyMismatchError: If they differ by more.
         FileNotFoundError: If the file does not exist.
-        ValueError: If it cannot be read as weights.
+        WeightsError: If it cannot be read as weights, or holds NaN or
+            infinity.
     """
-    if isinstance(path_or_state, (str, Path)):
-        source = f'{path_or_state}'
-        state = backbone_state(read_checkpoint(path_or_state))
+    if isinstance(source, (str, Path)):
+        name, source = f'{source}', read_checkpoint(source)
+    state: Mapping[str, Tensor] = source
+    if policy != EXACT:
+        state = backbone_state(source)
+    kind = type(module).__name__
+    if policy.least is not None:
+        state = resize_tables(module, state)
+        report = fit_report(module, state)
+        require_share(report, kind, name, policy)
     else:
-        source = 'a state dict'
-        state = backbone_state(path_or_state)
-    report = load_checked(module, state, source, allow_missing)
-    print_log(
-        f'Loaded {source} into {type(module).__name__}\n{report.summary()}',
-        logger='current',
-    )
+        report = compare(module, state)
+        _require_all(report, kind, name, policy)
+    check_values(state, name, module.state_dict())
+    fitting = {key: state[key] for key in report.matched}
+    module.load_state_dict(fitting, strict=False)
+    if log:
+        print_log(
+            f'Loaded {name} into {kind}\n{report.summary()}', logger='current'
+        )
     return report
 
 
-def load_checked(
-    module: nn.Module,
-    state: Mapping[str, Tensor],
-    source: str,
-    allow_missing: Sequence[str] = HEAD_PREFIXES,
-) -> KeyReport:
-    """Load tensors as :func:`load_backbone` does, without logging.
+def fit_report(module: nn.Module, state: Mapping[str, Tensor]) -> KeyReport:
+    """Compare weights; what follows from the model's settings is left out.
 
-    ``source`` says in messages where the tensors come from.
-
-    Raises:
-        KeyMismatchError: As :func:`load_backbone`.
+    That are counters of batches and indices of position tables.
     """
     report = compare(module, state)
-    missing = _others(report.missing, allow_missing)
-    unexpected = _others(report.unexpected, EXTRA_PREFIXES)
-    name = type(module).__name__
+    for keys in (report.matched, report.missing, report.mismatched):
+        keys[:] = [k for k in keys if not _derived(k)]
+    report.unexpected = [k for k in report.unexpected if not _derived(k)]
+    return report
+
+
+def require_share(
+    report: KeyReport,
+    kind: str,
+    source: str,
+    policy: Policy = FITTING,
+) -> None:
+    """Stop where too few weights of a module, or of a file, fit.
+
+    Raises:
+        KeyMismatchError: Names all that do not.
+    """
+    least, matched = policy.least or 0.0, len(report.matched)
+    own = matched + len(report.missing) + len(report.mismatched)
+    left = [k for k in report.unexpected if not k.startswith(policy.extra)]
+    # what a deeper network has besides is as wrong as what is missing
+    total = max(own, matched + len(report.mismatched) + len(left))
+    if not matched or matched < least * total:
+        raise KeyMismatchError(
+            f'Expected weights for at least {least:.0%} of {kind}, got '
+            f'{matched} of {total} from {source}. Build the backbone with '
+            'the settings that it was trained with, or take a checkpoint of '
+            "this architecture with its package's names; tools/"
+            'export_backbone.py gives a trained backbone those of another.\n'
+            f'{report.summary()}'
+        )
+
+
+def _require_all(
+    report: KeyReport, kind: str, source: str, policy: Policy
+) -> None:
+    missing = _others(report.missing, policy.missing)
+    unexpected = _others(report.unexpected, policy.extra)
     if missing or unexpected or report.mismatched:
         raise KeyMismatchError(
-            f'The weights of {source} do not fit {name}: '
+            f'The weights of {source} do not fit {kind}: '
             f'{len(report.matched)} keys match; the model misses '
-            f'{_first(missing)}; the weights have besides '
-            f'{_first(unexpected)}; other shapes: '
-            f'{_first(report.mismatched)}. Build the model with the settings '
+            f'{first(missing)}; the weights have besides '
+            f'{first(unexpected)}; other shapes or kinds: '
+            f'{first(report.mismatched)}. Build the model with the settings '
             'of the backbone that was trained (architecture, depth, image '
             'size), or take a checkpoint of this architecture with its '
             "package's names; tools/export_backbone.py gives a trained "
             'backbone those of another.'
         )
-    module.load_state_dict(state, strict=False)
-    return report
 
 
-def _others(keys: Sequence[str], prefixes: Sequence[str]) -> list[str]:
+def _others(keys: Sequence[str], prefixes: tuple[str, ...]) -> list[str]:
     return [
-        k
-        for k in keys
-        if not k.startswith(tuple(prefixes)) and not k.endswith(COUNTER)
+        k for k in keys if not (k.startswith(prefixes) or k.endswith(COUNTER))
     ]
 
 
-def _first(keys: Sequence[str], count: int = 3) -> str:
-    more = f' and {len(keys) - count} more' if len(keys) > count else ''
-    return (', '.join(keys[:count]) or 'nothing') + more
+def _derived(key: str) -> bool:
+    # a mismatched key is followed by its shapes
+    return key.split(' ')[0].endswith((COUNTER, INDEX))
+
+
+def _is_real(value: Tensor) -> bool:
+    return value.dtype.is_floating_point or value.dtype.is_complex

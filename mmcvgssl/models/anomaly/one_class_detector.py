@@ -30,7 +30,7 @@ from mmcvgssl.models.anomaly.model_file import (
 from mmcvgssl.models.anomaly.patch_grid import PatchGrid
 from mmcvgssl.models.layers import global_pool
 from mmcvgssl.registry import MODELS
-from mmcvgssl.weights import load_backbone, load_checked
+from mmcvgssl.weights import EXACT, load
 from mmcvgssl.weights.safe_build import build_backbone
 
 _CHUNK = 512  # patches that pass the backbone at once
@@ -146,7 +146,7 @@ class OneClassDetector(AnomalyModel):
         self.backbone = net
         if init_backbone:
             if checkpoint:
-                load_backbone(net, checkpoint)
+                load(net, checkpoint)
             elif hasattr(net, 'init_weights') and isinstance(backbone, dict):
                 net.init_weights()
             self.settings['weights'] = digest_tensors(net.state_dict())
@@ -369,4 +369,4 @@ class OneClassDetector(AnomalyModel):
         super().load_fitted_bytes(data, where)
         check_shapes(self.state, self._axes(), where)
         weights = read_state(data).get('backbone', {})
-        load_checked(self.backbone, weights, where, allow_missing=())
+        load(self.backbone, weights, EXACT, where, log=False)

@@ -18,6 +18,7 @@ from mmcvgssl.models.anomaly.fitted_state import digest_tensors
 from mmcvgssl.models.anomaly.prompts import Prompts
 from mmcvgssl.models.anomaly.vv_attention import at_least_float
 from mmcvgssl.utils import atomic_write
+from mmcvgssl.weights import check_values
 
 _BATCH = 64
 
@@ -87,7 +88,9 @@ class TextCache:
         path = self.folder / f'{digest.hexdigest()[:32]}.safetensors'
         if path.is_file():
             try:
-                return from_safetensors(path.read_bytes())['features']
+                kept = from_safetensors(path.read_bytes())
+                check_values(kept, str(path))
+                return kept['features']
             except Exception as error:
                 MMLogger.get_current_instance().warning(
                     f'{path} cannot be read and is made again: {error}'

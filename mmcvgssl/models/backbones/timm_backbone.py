@@ -8,8 +8,14 @@ from torch import Tensor
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from mmcvgssl.registry import MODELS
-from mmcvgssl.weights import WeightsError, compare
-from mmcvgssl.weights.packages import load_package, read_weights
+from mmcvgssl.weights import (
+    WeightsError,
+    check_values,
+    compare,
+    plain_state,
+    read_checkpoint,
+)
+from mmcvgssl.weights.packages import FALLBACK, load_package
 
 PACKAGE = 'package:'
 
@@ -57,6 +63,8 @@ class TimmBackbone(TIMMBackbone):
                 f'{self.weights} does not hold weights of timm '
                 f'{self.model_name}\n{report.summary()}'
             )
+        own = self.timm_model.state_dict()
+        check_values(state, self.weights, own)
         self.timm_model.load_state_dict(state, strict=False)
 
     def train(self, mode: bool = True) -> TimmBackbone:
@@ -70,7 +78,7 @@ class TimmBackbone(TIMMBackbone):
 
     def _state(self, weights: str) -> dict[str, Tensor]:
         if not weights.startswith(PACKAGE):
-            return read_weights(weights, option='weights')
+            return plain_state(read_checkpoint(weights, 'weights', FALLBACK))
         # the package lists tensors in the order of a whole classifier's
         whole = timm.create_model(self.model_name)
         load_package(whole, weights.removeprefix(PACKAGE))

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from mmcvgssl.models.layers import global_pool
 from mmcvgssl.models.teachers.base import FrozenTeacher
 from mmcvgssl.registry import MODELS
-from mmcvgssl.weights import load_backbone
+from mmcvgssl.weights import load
 
 
 @MODELS.register_module()
@@ -51,7 +51,7 @@ class HostTeacher(FrozenTeacher):
             else MODELS.build(backbone)
         )
         if checkpoint is not None:
-            load_backbone(tower, checkpoint)
+            load(tower, checkpoint)
         elif not injected and not allow_random:
             raise ValueError(
                 'HostTeacher has no weights: set `checkpoint` to a file; '

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from mmcvgssl.models.teachers.base import FrozenTeacher
 from mmcvgssl.registry import MODELS
-from mmcvgssl.weights import WeightsError
+from mmcvgssl.weights import WeightsError, check_values
 from mmcvgssl.weights.packages import FALLBACK
 
 
@@ -116,6 +116,7 @@ def create_clip(
             )
         if _is_torchscript(path):
             state = torch.jit.load(path, map_location='cpu').state_dict()
+            check_values(state, str(path))
             return open_clip.model.build_model_from_openai_state_dict(
                 state, cast_dtype=torch.float32
             ).float()
@@ -128,10 +129,9 @@ def create_clip(
     log = logging.getLogger()
     level = log.level
     log.setLevel(max(level, logging.ERROR))  # "initialized randomly" is asked
+    source = str(checkpoint) if checkpoint else pretrained
     try:
-        return open_clip.create_model(
-            name, pretrained=str(checkpoint) if checkpoint else pretrained
-        )
+        clip = open_clip.create_model(name, pretrained=source)
     except Exception as error:
         raise WeightsError(
             f'open_clip could not make {name!r} with '
@@ -141,6 +141,9 @@ def create_clip(
         ) from error
     finally:
         log.setLevel(level)
+    if source:
+        check_values(clip.state_dict(), f'{name} of {source}')
+    return clip
 
 
 def _is_torchscript(path: Path) -> bool:

@@ -11,8 +11,15 @@ from torch import Tensor, nn
 
 from mmcvgssl.models.teachers.base import FrozenTeacher
 from mmcvgssl.registry import MODELS
-from mmcvgssl.weights import WeightsError
-from mmcvgssl.weights.packages import load_package, read_weights
+from mmcvgssl.weights import (
+    EXACT,
+    WeightsError,
+    check_values,
+    load,
+    plain_state,
+    read_checkpoint,
+)
+from mmcvgssl.weights.packages import FALLBACK, load_package
 
 
 @MODELS.register_module()
@@ -98,24 +105,21 @@ def _create(
         size['img_size'] = input_size
     if weights == 'timm':
         try:
-            return timm.create_model(name, pretrained=True, **size)
+            fetched = timm.create_model(name, pretrained=True, **size)
         except Exception as error:
             raise WeightsError(
                 f'timm could not fetch the weights of {name}: {error}. '
                 'Without a network set `weights` to a local file, or use the '
                 "fallback teacher weights='package:efficientnet-lite0'"
             ) from error
+        check_values(fetched.state_dict(), f'timm {name}')
+        return fetched
     tower = timm.create_model(name, pretrained=False, **size)
     if weights is None:
         return tower
     if weights.startswith('package:'):
         load_package(tower, weights.removeprefix('package:'))
         return tower
-    state = read_weights(weights, option='weights')
-    try:
-        tower.load_state_dict(state)
-    except RuntimeError as error:
-        raise WeightsError(
-            f'{weights} does not hold weights of timm {name}: {error}'
-        ) from error
+    state = plain_state(read_checkpoint(weights, 'weights', FALLBACK))
+    load(tower, state, EXACT, f'{weights} as timm {name}', log=False)
     return tower
