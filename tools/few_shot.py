@@ -47,6 +47,7 @@ def main() -> None:
         cfg = load_config(args.config, args.cfg_options)
         out = Path(
             args.work_dir
+            or (args.cfg_options or {}).get('work_dir')
             or Path(
                 default_work_dir(args.config),
                 'few_shot',

@@ -35,8 +35,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--max-unreadable',
         type=float,
-        default=0.1,
-        help='largest share of images that may be unreadable',
+        help='largest share of images that may be unreadable (default: as '
+        'the config says, or 0.1)',
     )
     parser.add_argument('--work-dir', help='folder of logs')
     return parse_run_args(parser)

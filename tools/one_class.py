@@ -19,8 +19,10 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('config', help='one of configs/anomaly/cutpaste')
     parser.add_argument(
         '--categories',
-        default='all',
-        help='names with commas between, or "all" that the data set has',
+        nargs='+',
+        metavar='NAME',
+        help='names, with spaces or commas between, or "all" that the data '
+        'set has (default: --cfg-options category, or all)',
     )
     parser.add_argument(
         '--no-test',
@@ -38,8 +40,8 @@ def main() -> None:
     args = parse_args()
     with user_errors():
         cfg = load_run_config(args)
-        names = [name.strip() for name in args.categories.split(',')]
-        names = [name for name in names if name]
+        given = (args.cfg_options or {}).get('category', 'all')
+        names = args.categories or [given]
         run_one_class(cfg, cfg.work_dir, names, test=not args.no_test)
         if is_main_process():
             print(f'written to {Path(cfg.work_dir) / "results.md"}')

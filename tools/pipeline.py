@@ -2,11 +2,9 @@
 
 import argparse
 
-from mmengine.config import DictAction
-
 import mmcvgssl  # noqa: F401  (makes the hosts importable)
-from mmcvgssl.apis import default_work_dir, load_config
-from mmcvgssl.apis.cli import user_errors
+from mmcvgssl.apis import load_config
+from mmcvgssl.apis.cli import add_cfg_options, choose_work_dir, user_errors
 from mmcvgssl.apis.pipeline import Pipeline, StageError, read_inputs
 
 
@@ -55,11 +53,9 @@ def parse_args() -> argparse.Namespace:
         default=1,
         help='of each stage on this machine, one a GPU (%(default)s)',
     )
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        help='settings of the pipeline, as '
+    add_cfg_options(
+        parser,
+        'settings of the pipeline, as '
         'stages.finetune.options.train_dataloader.batch_size=4',
     )
     return parser.parse_args()
@@ -70,7 +66,7 @@ def main() -> None:
     args = parse_args()
     with user_errors():
         cfg = load_config(args.config, args.cfg_options)
-        work_dir = args.work_dir or default_work_dir(args.config)
+        work_dir = choose_work_dir(args, cfg)
         inputs = read_inputs(
             args.images,
             args.labels,

@@ -40,7 +40,8 @@ def main() -> None:
                 f'{args.config} describes no test; a pretraining config is '
                 'evaluated by tools/few_shot.py'
             )
-        cfg.load_from = checkpoint
+        if checkpoint or 'load_from' not in (args.cfg_options or {}):
+            cfg.load_from = checkpoint
         metrics = build_runner(cfg, testing=True).test()
         if args.out and is_main_process():
             plain = {key: float(value) for key, value in metrics.items()}

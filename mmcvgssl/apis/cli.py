@@ -8,9 +8,10 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 
 from mmcvgssl.apis.config import load_config
+from mmcvgssl.apis.options import OptionAction
 from mmcvgssl.apis.train import default_work_dir
 from mmcvgssl.datasets import TooManyUnreadableError
 from mmcvgssl.datasets.transforms import UnreadableImageError
@@ -48,13 +49,17 @@ def user_errors() -> Iterator[None]:
         raise SystemExit(1) from None
 
 
-def add_cfg_options(parser: argparse.ArgumentParser) -> None:
+def add_cfg_options(
+    parser: argparse.ArgumentParser,
+    help: str = 'settings to override; data_root=DIR, for example',
+) -> None:
     """Take settings of the config from the command line."""
     parser.add_argument(
         '--cfg-options',
         nargs='+',
-        action=DictAction,
-        help='settings to override, as key=value; data_root=DIR, for example',
+        action=OptionAction,
+        metavar='KEY=VALUE',
+        help=help,
     )
 
 
@@ -78,8 +83,14 @@ def parse_run_args(parser: argparse.ArgumentParser) -> argparse.Namespace:
 def load_run_config(args: argparse.Namespace) -> Config:
     """Load the config that is asked for, with where and how it runs."""
     cfg = load_config(args.config, args.cfg_options)
-    cfg.launcher = args.launcher
-    cfg.work_dir = (
+    if args.launcher != 'none' or 'launcher' not in (args.cfg_options or {}):
+        cfg.launcher = args.launcher
+    cfg.work_dir = choose_work_dir(args, cfg)
+    return cfg
+
+
+def choose_work_dir(args: argparse.Namespace, cfg: Config) -> str:
+    """Return the folder of results: named, the config's, or by its name."""
+    return (
         args.work_dir or cfg.get('work_dir') or default_work_dir(args.config)
     )
-    return cfg

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from mmengine.config import Config
 
+from mmcvgssl.apis.options import type_options
 from mmcvgssl.compat import require
 from mmcvgssl.registry import SCOPE
 
@@ -38,19 +39,21 @@ def load_config(
 
     Args:
         path: Config file.
-        options: Dotted keys and values.
+        options: Dotted keys and values; those of the command line get the
+            type that the config holds, see :func:`type_options`.
 
     Raises:
         FileNotFoundError: If the file does not exist.
         ImportError: If a base config needs a package that is missing.
         KeyError: If an option's top-level name is in no config.
+        ValueError: If an option of the command line cannot be read.
     """
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f'no config file {path}')
     _require_hosts(path)
     cfg = Config.fromfile(path)
-    options = dict(options or {})
+    options = type_options(options or {}, cfg._cfg_dict)
     known = _RUNNER_KEYS | set(cfg.keys())
     for key in options:
         name = key.split('.')[0]

@@ -75,7 +75,7 @@ def prepare_maps(
     fit: str | Path | None = None,
     fitted: str | Path | None = None,
     dtype: str = 'float16',
-    max_unreadable: float = 0.1,
+    max_unreadable: float | None = None,
 ) -> tuple[Config, int, int]:
     """Turn a config's test loop into one that writes maps.
 
@@ -87,7 +87,8 @@ def prepare_maps(
         fit: Folder or list of images to fit to, instead of the config's.
         fitted: File of a fitted state, instead of fitting.
         dtype: Of the maps.
-        max_unreadable: Largest share of unreadable images.
+        max_unreadable: Largest share of unreadable images, by default that
+            of the config's data set, or 0.1.
 
     Returns:
         The config, the number of images, and how many are still to do.
@@ -105,6 +106,8 @@ def prepare_maps(
             '`test_dataloader`, as in configs/anomaly'
         )
     pipeline = _pipeline(source.dataset.pipeline)
+    if max_unreadable is None:
+        max_unreadable = source.dataset.get('max_unreadable', 0.1)
 
     def data_set(folder: Path, names: Sequence[str], name: str) -> dict:
         # a file, since configs are printed and copied

@@ -71,7 +71,8 @@ def run_one_class(
             with ``fit_dataloader``, ``test_dataloader`` and
             ``test_evaluator``.
         work_dir: Each category gets a folder in it.
-        categories: Names; none or ``all``: all that there are.
+        categories: Names, or several with commas between; none or ``all``:
+            all that there are.
         test: Whether there are images to test on; without, the model file
             is made alone.
 
@@ -90,11 +91,13 @@ def run_one_class(
         cfg = copy.deepcopy(cfg)
         cfg.test_dataloader = cfg.test_evaluator = None
     check_config(cfg, test)
+    names = find_categories(cfg, categories)
     if test:
-        check_apart(cfg)
+        for name in names:
+            check_apart(for_category(cfg, name))
     results = {}
     work_dir = Path(work_dir)
-    for name in find_categories(cfg, categories):
+    for name in names:
         folder = work_dir / (name or UNNAMED)
         results[name or UNNAMED] = run_category(
             for_category(cfg, name), folder, name
@@ -176,7 +179,12 @@ def find_categories(cfg: Config, wanted: Sequence[str] = ()) -> list[str]:
     if 'category' in options:
         options['category'] = ''
     found = sorted({info.get('category', '') for info in _infos(options)})
-    names = [name for name in wanted if name != 'all']
+    names = []
+    for name in wanted:
+        # a name may hold a comma
+        names += [name] if name in found else name.split(',')
+    names = [n if n in found else n.strip() for n in names]
+    names = [name for name in names if name not in ('all', '')]
     unknown = sorted(set(names) - set(found))
     if unknown:
         known = ', '.join(name or '(one without a name)' for name in found)

@@ -13,6 +13,7 @@ from mmcvgssl.apis import load_config
 from mmcvgssl.apis.one_class import (
     check_apart,
     evaluate_category,
+    find_categories,
     for_category,
     run_one_class,
 )
@@ -257,6 +258,38 @@ def test_a_category_without_defects_has_no_auroc(tmp_path, capsys):
     assert '| bolt | – |' in capsys.readouterr().out
     assert not (tmp_path / 'work/bolt/roc.png').exists()
     assert not (tmp_path / 'work/bolt/train').exists()
+
+
+@pytest.mark.parametrize(
+    ('wanted', 'want'),
+    [
+        ([], ['01', 'cable', 'lot,42']),
+        (['all'], ['01', 'cable', 'lot,42']),
+        ([''], ['01', 'cable', 'lot,42']),
+        (['cable'], ['cable']),
+        (['cable,01'], ['cable', '01']),
+        (['cable, 01 '], ['cable', '01']),
+        (['lot,42'], ['lot,42']),
+        (['lot,42', 'cable'], ['lot,42', 'cable']),
+        (['bottle'], 'no category bottle; it has 01, cable, lot,42'),
+        (['lot,cable'], 'no category lot; it has'),
+    ],
+)
+def test_categories_are_those_that_are_named(tmp_path, wanted, want):
+    """The config's own, which the tree lacks, does not matter then."""
+    for name in ('cable', '01', 'lot,42'):
+        for place in ('train/good/0', 'test/good/1', 'test/cut/2'):
+            save(tmp_path / f'mv/{name}/{place}.png', 0)
+    recipe = RECIPES / 'untrained_lite0_mvtec.py'
+    cfg = load_config(recipe, {'data_root': str(tmp_path / 'mv')})
+    assert cfg.category == 'bottle'
+    if isinstance(want, str):
+        with pytest.raises(ValueError, match=want):
+            find_categories(cfg, wanted)
+        return
+    assert find_categories(cfg, wanted) == want
+    for name in want:
+        check_apart(for_category(cfg, name))
 
 
 def test_a_set_without_categories_is_one(tmp_path):

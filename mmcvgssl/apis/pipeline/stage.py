@@ -131,7 +131,10 @@ def read_stages(cfg: Config) -> dict[str, Stage]:
 def fill(value: Any, places: Mapping[str, str]) -> Any:
     """Put what is known into ``{place}`` of texts, however nested."""
     if isinstance(value, str):
-        return _PLACE.sub(lambda found: places.get(found[1], found[0]), value)
+        filled = _PLACE.sub(
+            lambda found: places.get(found[1], found[0]), value
+        )
+        return type(value)(filled)  # typed text stays what it is
     if isinstance(value, Mapping):
         return {key: fill(item, places) for key, item in value.items()}
     if isinstance(value, (list, tuple)):

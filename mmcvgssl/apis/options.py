@@ -1,0 +1,193 @@
+"""Settings on the command line, typed by what the config holds there."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mmcvgssl.apis.literals import (
+    NOTHING,
+    QUOTES,
+    guess,
+    inside,
+    is_number,
+    literal,
+    split,
+    unquoted,
+)
+
+# their values are text, whatever they look like and wherever they stand
+_TEXTS = frozenset(
+    {
+        *('data_root', 'ann_file', 'split_dir', 'list_file', 'leave_out'),
+        *('category', 'layout', 'work_dir', 'load_from', 'checkpoint'),
+        *('encoding', 'img_dir', 'mask_dir', 'type', 'experiment_name'),
+    }
+)
+_STAGE = re.compile(r'stages\.[^.]+\.options\..+')
+
+
+class OptionText(str):
+    """A value as it was typed; what the config holds says what it is."""
+
+    __slots__ = ()
+
+
+class OptionAction(argparse.Action):
+    """Collect ``key=value`` words, values as typed."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        """Add the words to what was given before."""
+        options = dict(getattr(namespace, self.dest, None) or {})
+        for word in values:
+            key, equals, value = word.partition('=')
+            if not equals or not key.strip():
+                raise argparse.ArgumentError(
+                    self,
+                    f'expected key=value, got {word!r}; put quotation marks '
+                    'around a value that holds a space: "key=a b"',
+                )
+            options[key.strip()] = OptionText(value)
+        setattr(namespace, self.dest, options)
+
+
+def type_options(
+    options: Mapping[str, Any], config: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Give what was typed the type that the config holds at its key.
+
+    Text stays as it was typed. Numbers, true and false, None, lists and
+    dicts are read as OpenMMLab's users write them: ``0.1``, ``1,2``,
+    ``[(1,2),(3,4)]``, ``dict(type='X')``. Where the config holds nothing or
+    None, what can be read so is; quotation marks make it text. What a
+    pipeline hands on to a stage waits for the stage's config.
+
+    Args:
+        options: By dotted key; values of other types than
+            :class:`OptionText` stay as they are.
+        config: What they are merged into.
+
+    Raises:
+        ValueError: Names key and value of one that cannot be read.
+    """
+    return {
+        key: _typed(key, value, config)
+        if isinstance(value, OptionText)
+        else value
+        for key, value in options.items()
+    }
+
+
+def _typed(key: str, text: OptionText, config: Mapping[str, Any]) -> Any:
+    if 'stages' in config and _STAGE.fullmatch(key):
+        return text
+    held = _find(config, key.split('.'))
+    if held is NOTHING or held is None:
+        if key.rpartition('.')[2] in _TEXTS:
+            return None if text == 'None' else str(text)
+        return guess(text)
+    try:
+        return _as(held, str(text))
+    except _Misfit as error:
+        raise ValueError(
+            f'{key}={str(text)!r}: expected {error}, as the config holds '
+            f'{_short(held)} there; for text all the same, put quotation '
+            f'marks into the value: {key}="\'…\'"'
+        ) from None
+
+
+class _Misfit(ValueError):
+    """Says what was expected."""
+
+
+def _find(node: Any, names: Sequence[str]) -> Any:
+    """Return what a config holds below these names."""
+    for name in names:
+        if isinstance(node, Mapping) and name in node:
+            node = node[name]
+        elif (
+            isinstance(node, (list, tuple))
+            and name.isdecimal()
+            and int(name) < len(node)
+        ):
+            node = node[int(name)]
+        else:
+            return NOTHING
+    return node
+
+
+def _as(held: Any, text: str) -> Any:
+    if isinstance(held, str):
+        return text
+    value = literal(text)
+    if value is None:
+        return None
+    if isinstance(held, (list, tuple)):
+        return _sequence(held, text, value)
+    if isinstance(value, str) and text.strip()[0] in QUOTES:
+        return value
+    if isinstance(held, bool):
+        if isinstance(value, bool) or (type(value) is int and value in (0, 1)):
+            return bool(value)
+        raise _Misfit('true or false')
+    if isinstance(held, (int, float)):
+        return _number(held, text, value)
+    if isinstance(held, Mapping):
+        dicts = value if isinstance(value, list) else [value]
+        if all(isinstance(item, dict) for item in dicts):
+            return value
+        raise _Misfit("None or a dict such as dict(type='X')")
+    return guess(text)
+
+
+def _number(held: float, text: str, value: Any) -> Any:
+    """Read a number, or several, as of a size that was one number."""
+    if isinstance(value, (list, tuple)):
+        if value and all(is_number(item) for item in value):
+            return value
+        raise _Misfit('a number, or several in brackets')
+    if not is_number(value):
+        try:
+            value = int(text)  # 007
+        except ValueError:
+            raise _Misfit('a number, or several in brackets') from None
+    if isinstance(held, float):
+        return float(value)
+    whole = isinstance(value, float) and value.is_integer()
+    return int(value) if whole else value
+
+
+def _sequence(held: Sequence[Any], text: str, value: Any) -> Any:
+    """Read several values, each like those that are held."""
+    kind = tuple if isinstance(held, tuple) else list
+    if held and all(isinstance(item, str) for item in held):
+        parts = split(inside(text))
+        if not text.strip():
+            raise _Misfit('names with commas between')
+        return kind(unquoted(part) for part in parts if part)
+    if not isinstance(value, (list, tuple)):
+        parts = split(text)
+        if len(parts) > 1:
+            value = [guess(part) for part in parts if part]
+        elif len(held) == 2 and all(is_number(item) for item in held):
+            raise _Misfit('two values such as 1,2, or [1] for a list of one')
+        else:
+            value = [guess(text)]
+    for one in (is_number, lambda item: isinstance(item, Mapping)):
+        if held and all(map(one, held)) and not all(map(one, value)):
+            like = 'numbers' if one is is_number else 'dicts'
+            raise _Misfit(f'{like} in brackets, with commas between')
+    return kind(value)
+
+
+def _short(held: Any) -> str:
+    text = repr(held)
+    return text if len(text) < 60 else f'{text[:56]} …'
