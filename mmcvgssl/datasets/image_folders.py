@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Collection
 from fnmatch import fnmatchcase
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from PIL import Image
 
@@ -97,7 +97,7 @@ def is_odd(name: str) -> bool:
     return name.splitlines() != [name] or name != name.strip()
 
 
-def is_ignored(path: Path, ignore: Collection[str]) -> bool:
+def is_ignored(path: PurePath, ignore: Collection[str]) -> bool:
     """Whether a pattern names a file, or a folder that it is in."""
     places = [path, *path.parents][:-1]  # the last is the root
     return any(

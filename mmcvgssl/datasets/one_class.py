@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
 
-from mmengine.logging import MMLogger
-
+from mmcvgssl.datasets.contents import Contents
 from mmcvgssl.datasets.layouts import (
     CLASSES,
+    DEFECT,
     GOOD,
     Layout,
     MvtecLayout,
     Sample,
     find_layout,
+    read_list,
 )
 from mmcvgssl.datasets.surface_images import SurfaceImages
 from mmcvgssl.registry import DATASETS
+from mmcvgssl.utils import some
 
 SPLITS = ('train', 'test')
 
@@ -35,12 +38,14 @@ class OneClassDataset(SurfaceImages):
       ``CATEGORY/ground_truth/DEFECT/STEM_mask.png``; ``data_root`` may be a
       category itself;
     - ``mask-beside``: a folder for each class, as ``MT_Free`` and
-      ``MT_Crack``; a mask lies beside its image under the same stem and the
-      suffix ``.png``;
+      ``MT_Crack``; a mask lies beside its image under the same stem and
+      ``mask_suffix``;
     - ``folder``: good images in any nesting, or a folder for each class.
 
     The last two have no split of their own: without a list, training takes
-    the good images and testing all of them.
+    the good images and testing all of them. What is guessed from names is
+    logged; where a guess would remove images or take defects for good ones,
+    it is refused.
 
     Args:
         data_root: Folder of the images.
@@ -54,7 +59,12 @@ class OneClassDataset(SurfaceImages):
             all images, an unreadable one is an error.
         categories: One or more of an MVTec-style tree; by default all.
         category: The same, by the name that it has in configs; empty: all.
-        good_names: Names of folders of good images, in any case.
+        good_names: Names of folders of good images, in any case, perhaps with
+            ``*``; ``auto``: the usual ones, as good, ok, normal and pass.
+            ``*``: all images are good.
+        mask_suffix: What follows an image's stem in the name of its mask
+            where masks lie beside images; ``auto``: ``.png``, ``_mask.png``
+            and their like, if what has such a name looks like a mask.
         **kwargs: Of :class:`SurfaceImages`.
 
     Raises:
@@ -73,7 +83,8 @@ class OneClassDataset(SurfaceImages):
         split: str = 'train',
         categories: str | Sequence[str] | None = None,
         category: str | Sequence[str] = '',
-        good_names: str | Sequence[str] = ('good', 'MT_Free', 'ok'),
+        good_names: str | Sequence[str] = 'auto',
+        mask_suffix: str = 'auto',
         lazy_init: bool = False,
         **kwargs,
     ) -> None:
@@ -91,6 +102,7 @@ class OneClassDataset(SurfaceImages):
         self.split = split
         self.categories = _names(category or categories or ())
         self.good_names = _names(good_names)
+        self.mask_suffix = mask_suffix
         kwargs.setdefault('test_mode', split == 'test')
         super().__init__(
             data_root=data_root,
@@ -102,37 +114,79 @@ class OneClassDataset(SurfaceImages):
 
     def load_data_list(self) -> list[dict]:
         """Read paths, labels and masks from the folders or the list."""
-        root = Path(self.img_prefix or self.data_root)
+        root = self._root
+        self.contents = Contents(self.ann_file or str(root))
+        tree = Contents(str(root))
         layout = find_layout(
             self.layout,
             root,
             self.good_names,
             self.extensions,
             self.categories,
+            tree,
+            self.ignore,
+            self.mask_suffix,
         )
         if self.ann_file:
             samples = layout.listed(Path(self.ann_file), self.split)
+            self._check_listed(root, samples)
+            self.contents.warnings += tree.warnings
         else:
-            samples = self._kept(layout.walked(self.split), layout)
+            self.contents = tree
+            samples = self._walked(layout)
             if self.split == 'test' and not isinstance(layout, MvtecLayout):
                 good = sum(sample.label == GOOD for sample in samples)
-                MMLogger.get_current_instance().warning(
-                    f'{root}: no list, so tests read all {good} good images, '
-                    'those trained on, too; tools/prepare_data.py divides '
-                    'them'
+                tree.warnings.append(
+                    f'no list, so tests read all {good} good images, those '
+                    'trained on, too; tools/prepare_data.py divides them'
                 )
+        self.contents.kept = {
+            'images': len(samples),
+            'good': sum(sample.label == GOOD for sample in samples),
+            'defective': sum(sample.label == DEFECT for sample in samples),
+            'with mask': sum(sample.mask is not None for sample in samples),
+        }
         return [_info(root, sample) for sample in samples]
 
-    def _kept(self, samples: list[Sample], layout: Layout) -> list[Sample]:
-        """Leave out what the list names."""
+    def _walked(self, layout: Layout) -> list[Sample]:
+        """Read the folders, without what the list ``leave_out`` names."""
         file = Path(self.data_root, self.leave_out)
-        if not (self.leave_out and file.is_file()):
-            return samples
-        out = {sample.path for sample in layout.listed(file, 'test')}
-        kept = [sample for sample in samples if sample.path not in out]
-        if samples and not kept:
-            raise ValueError(f'{file} leaves out all {len(samples)} images')
-        return kept
+        out: set[str] = set()
+        if self.leave_out and file.is_file():
+            out = {path for _, path, _ in read_list(file, self.extensions)}
+        there = [path for path in sorted(out) if (layout.root / path).exists()]
+        samples = layout.walked(self.split, out)
+        if not samples:
+            raise ValueError(f'{file} leaves out all {len(there)} images')
+        layout.contents.leave_out(f'in {file}', *there)
+        if len(there) < len(out):
+            gone = some(sorted(out - {*there}), 'path')
+            layout.contents.warnings.append(
+                f'{file} is to leave out {gone} that are not there; images '
+                'that were moved are not left out'
+            )
+        return samples
+
+    def _check_listed(self, root: Path, samples: list[Sample]) -> None:
+        """Refuse a list that does not fit the folder.
+
+        Raises:
+            FileNotFoundError: If images are missing.
+            ValueError: If an image stands twice.
+        """
+        paths = [sample.path for sample in samples]
+        missing = [path for path in paths if not (root / path).is_file()]
+        if missing:
+            raise FileNotFoundError(
+                f'{self.ann_file}: {some(missing, "image")} of {len(paths)} '
+                f'not in {root}; correct the list or data_root'
+            )
+        twice = [path for path, n in Counter(paths).items() if n > 1]
+        if twice:
+            raise ValueError(
+                f'{self.ann_file}: {some(twice, "image")} listed more than '
+                'once; list each image once'
+            )
 
 
 def _names(value: str | Sequence[str]) -> list[str]:

@@ -47,6 +47,18 @@ def draw_masks(root: Path, *names: str, width: int = SIDE) -> Path:
     return root
 
 
+def plant(root: Path, *names: str) -> Path:
+    """Write tiles, whose masks are PNG files, and touch what is no tile."""
+    for name in names:
+        if not name.startswith('MT_'):
+            touch(root, name)
+        elif name.lower().endswith('.png'):
+            draw_masks(root, name)
+        else:
+            draw(root, name)
+    return root
+
+
 MVTEC = (
     'cup/train/good/000.png',
     'cup/train/good/001.PNG',
@@ -74,7 +86,6 @@ TILES = (
     'MT_Crack/Imgs/c1.png',
     'MT_Crack/Imgs/c2.JPG',
     'MT_Crack/Imgs/c2.PNG',
-    'MT_Crack/Imgs/alone.png',
     'MT_Fray/y1.jpg',
 )
 
@@ -229,7 +240,7 @@ TILES_TEST = [
 
 @pytest.mark.parametrize('layout', ['auto', 'mask-beside'])
 def test_masks_beside_images_are_no_images(tmp_path, layout, warned):
-    touch(tmp_path, *TILES)
+    plant(tmp_path, *TILES)
     train = make(tmp_path, layout=layout)
     assert rows(train, tmp_path) == TILES_TEST[3:]
     assert not warned()
@@ -240,7 +251,7 @@ def test_masks_beside_images_are_no_images(tmp_path, layout, warned):
 
 @pytest.mark.parametrize('layout', ['auto', 'mask-beside'])
 def test_lists_divide_the_images(tmp_path, layout, warned):
-    touch(tmp_path, *TILES)
+    plant(tmp_path, *TILES)
     write_list(tmp_path, 'MT_Free/Imgs/f2.jpg\n', 'train_good.txt')
     text = 'MT_Crack/Imgs/c1.jpg\nMT_Free/Imgs/f1.jpg\t0\nMT_Fray/y1.jpg 1\n'
     write_list(tmp_path, text, 'test.txt')
@@ -253,7 +264,7 @@ def test_lists_divide_the_images(tmp_path, layout, warned):
 
 
 def test_good_names_are_a_choice(tmp_path):
-    touch(tmp_path, *TILES)
+    plant(tmp_path, *TILES)
     swapped = make(tmp_path, good_names=('mt_crack', 'mt_fray'))
     assert [row[0] for row in rows(swapped, tmp_path)] == [
         row[0] for row in TILES_TEST[:3]
@@ -266,7 +277,7 @@ def test_good_names_are_a_choice(tmp_path):
 def test_a_folder_of_good_images(tmp_path):
     names = ['b.png', 'x/a.jpg', 'x/y/c.Tiff', 'x/2 d.webp']
     touch(tmp_path, *names, 'x/notes.txt', '.hidden/e.png')
-    assert rows(make(tmp_path), tmp_path) == [
+    assert rows(make(tmp_path, good_names='*'), tmp_path) == [
         (name, 0, '', 'good', None) for name in sorted(names)
     ]
     below = make(tmp_path, data_prefix='x/y')
@@ -275,12 +286,15 @@ def test_a_folder_of_good_images(tmp_path):
 
 def test_class_folders_keep_defects_out_of_training(tmp_path):
     touch(tmp_path, 'Good/a.png', 'Good/deep/b.png', 'dent/c.png', 'd.png')
+    with pytest.raises(ValueError, match=r'1 image \(d\.png\) in no folder'):
+        make(tmp_path)
+    (tmp_path / 'd.png').unlink()
     train = make(tmp_path)
     assert [row[:2] for row in rows(train, tmp_path)] == [
         ('Good/a.png', 0),
         ('Good/deep/b.png', 0),
     ]
-    (tmp_path / 'd.png').unlink()
+    assert train.contents.left_out == {'defective by folder': ['dent/c.png']}
     test = make(tmp_path, split='test')
     assert [row[:4] for row in rows(test, tmp_path)] == [
         ('Good/a.png', 0, '', 'good'),
@@ -304,7 +318,8 @@ def test_lists_label_what_folders_do_not(tmp_path):
 
 
 def test_layout_folder_takes_what_looks_like_masks(tmp_path):
-    touch(tmp_path, 'a.jpg', 'a.png')
+    draw(tmp_path, 'a.jpg')
+    draw_masks(tmp_path, 'a.png')
     assert len(make(tmp_path, layout='folder')) == 2
     with pytest.raises(ValueError, match=r"layout='folder' if these are"):
         make(tmp_path)
@@ -342,7 +357,7 @@ TREES = {
 def test_errors_show_the_expected_and_the_found_tree(
     tmp_path, tree, kwargs, message
 ):
-    touch(tmp_path, *TREES[tree])
+    plant(tmp_path, *TREES[tree])
     with pytest.raises(ValueError, match=message) as caught:
         make(tmp_path, **kwargs)
     _, trees = str(caught.value).split('\nExpected:\n')
@@ -372,7 +387,7 @@ def test_errors_show_the_expected_and_the_found_tree(
     ],
 )
 def test_wrong_lines_are_named(tmp_path, tree, split, line, message):
-    touch(tmp_path, *TREES[tree])
+    plant(tmp_path, *TREES[tree])
     file = write_list(tmp_path, f'{line}\n')
     with pytest.raises(ValueError, match=message) as caught:
         make(tmp_path, split=split, ann_file=file)

@@ -230,10 +230,11 @@ def test_mvtec_counts_and_missing_masks(tmp_path):
         ['total', '4', '1', '5', '1'],
     ]
     assert list(prepared.notes) == [
+        'cup: 1 mask (cup/ground_truth/crack/7_mask.png) of no image: a mask '
+        'has the name of its image and _mask.png or .png',
         'cup: 1 of 4 defective images have no mask: cup/test/crack/3.png',
         'cup: 1 of 4 defective images have an empty mask: '
         'cup/test/crack/2.png',
-        '1 masks of no image, the first is cup/ground_truth/crack/7_mask.png',
     ]
     last = prepared.summary().splitlines()[-1]
     assert last == f'use: --cfg-options data_root="{root.resolve()}"'
@@ -245,7 +246,7 @@ def test_mvtec_of_some_categories_or_one(tmp_path):
     inner = prepare_mvtec(root / 'cup')
     assert inner.classes == ['cup']
     assert ('test/good/0.png', 0) in inner.splits['good']
-    assert inner.notes[2].endswith('is ground_truth/crack/7_mask.png')
+    assert '1 mask (ground_truth/crack/7_mask.png) of no' in inner.notes[0]
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,6 @@ train_dataloader = dict(
         data_root=_base_.data_root,
         split_dir=_base_.split_dir,
         ann_file='train.txt',
-        layout='mask-beside',
+        layout=_base_.layout,
     )
 )

@@ -3,7 +3,7 @@ _base_ = ['mvtec.py', 'cutpaste_train.py']
 train_dataloader = dict(
     dataset=dict(
         data_root=_base_.data_root,
-        layout='mvtec',
+        layout=_base_.layout,
         category=_base_.category,
     )
 )

@@ -1,5 +1,6 @@
 # views of good images; an epoch is a number of updates, whatever the set's
-# size, and `repeat` only has to be large enough
+# size, and `repeat` only has to be large enough; what is 'auto' is set at the
+# top level
 batch_size = 32
 train_pipeline = [
     dict(
@@ -28,6 +29,10 @@ train_dataloader = dict(
     dataset=dict(
         type='mmcvgssl.OneClassDataset',
         split='train',
+        good_names='auto',
+        layout='auto',
+        mask_suffix='auto',
+        ignore='',
         repeat=10_000,
         pipeline=train_pipeline,
     ),

@@ -3,10 +3,9 @@
 _base_ = 'one_class_folder.py'
 
 data_root = 'data/magnetic_tile'
+layout = 'mask-beside'
 
 fit_dataloader = dict(
-    dataset=dict(
-        data_root=data_root, ann_file='train.txt', layout='mask-beside'
-    )
+    dataset=dict(data_root=data_root, ann_file='train.txt', layout=layout)
 )
-test_dataloader = dict(dataset=dict(data_root=data_root, layout='mask-beside'))
+test_dataloader = dict(dataset=dict(data_root=data_root, layout=layout))

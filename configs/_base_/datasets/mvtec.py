@@ -4,14 +4,15 @@ _base_ = 'one_class_folder.py'
 
 data_root = 'data/mvtec'
 category = 'bottle'
+layout = 'mvtec'
 
 fit_dataloader = dict(
     dataset=dict(
-        data_root=data_root, leave_out='', layout='mvtec', category=category
+        data_root=data_root, leave_out='', layout=layout, category=category
     )
 )
 test_dataloader = dict(
     dataset=dict(
-        data_root=data_root, ann_file='', layout='mvtec', category=category
+        data_root=data_root, ann_file='', layout=layout, category=category
     )
 )

@@ -3,6 +3,11 @@
 # images and one for each defect
 data_root = 'data/images'
 split_dir = 'mmcvgssl'
+# names of folders of good images; 'auto': the usual ones, as good and ok
+good_names = 'auto'
+# 'mvtec', 'mask-beside' or 'folder'; what follows the stem of a mask's name
+layout, mask_suffix = 'auto', 'auto'
+ignore = ''  # files and folders to leave out
 input_size = 256
 
 meta_keys = ('sample_idx', 'img_path', 'ori_shape', 'category', 'defect')
@@ -33,6 +38,10 @@ fit_dataloader = dict(
         ann_file='',
         leave_out='test.txt',
         split='train',
+        good_names=good_names,
+        layout=layout,
+        mask_suffix=mask_suffix,
+        ignore=ignore,
         pipeline=fit_pipeline,
     ),
 )
@@ -47,6 +56,10 @@ test_dataloader = dict(
         split_dir=split_dir,
         ann_file='test.txt',
         split='test',
+        good_names=good_names,
+        layout=layout,
+        mask_suffix=mask_suffix,
+        ignore=ignore,
         pipeline=test_pipeline,
     ),
 )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from mmcvgssl.datasets.contents import Contents
 from mmcvgssl.datasets.image_folders import layout_error
+from mmcvgssl.datasets.layouts.good_names import GoodNames
 from mmcvgssl.datasets.layouts.lists import read_list
 
 GOOD, DEFECT = 0, 1
@@ -31,8 +33,9 @@ class Layout:
 
     Args:
         root: The folder.
-        good_names: Names of folders of good images, in any case.
+        good_names: See :class:`GoodNames`.
         extensions: What image files end in, in small letters.
+        contents: Is told what is guessed and left out.
     """
 
     name: str
@@ -41,15 +44,26 @@ class Layout:
     def __init__(
         self,
         root: Path,
-        good_names: Collection[str],
+        good_names: str | Sequence[str],
         extensions: Collection[str],
+        contents: Contents | None = None,
     ) -> None:
         self.root = root
-        self.good_names = {name.casefold() for name in good_names}
+        self.good_names = GoodNames(good_names)
         self.extensions = extensions
+        self.contents = (
+            contents if contents is not None else Contents(str(root))
+        )
 
-    def walked(self, split: str) -> list[Sample]:
-        """Return what the folders hold for ``train`` or ``test``."""
+    def walked(
+        self, split: str, without: Collection[str] = ()
+    ) -> list[Sample]:
+        """Return what the folders hold for ``train`` or ``test``.
+
+        Args:
+            split: Of the data set.
+            without: Paths to leave out.
+        """
         raise NotImplementedError(
             f'{type(self).__name__} must implement walked()'
         )
@@ -77,7 +91,7 @@ class Layout:
 
     def is_good(self, folder: str) -> bool:
         """Say whether a folder of this name holds good images."""
-        return folder.casefold() in self.good_names
+        return folder in self.good_names
 
     def settle(
         self, path: str, index: int | None, split: str, where: str
@@ -99,7 +113,7 @@ class Layout:
             raise ValueError(
                 f'{where}: is {path} good or defective? List it with 0 or 1, '
                 'as "path 0", or put good images into a folder of one of '
-                f'these names: {", ".join(sorted(self.good_names))}'
+                f'these names: {self.good_names}'
             )
         if label == DEFECT and split == 'train':
             raise ValueError(

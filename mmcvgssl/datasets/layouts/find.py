@@ -2,27 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from mmcvgssl.datasets.image_folders import images_below
+from mmcvgssl.datasets.contents import Contents
+from mmcvgssl.datasets.files import folders_in
+from mmcvgssl.datasets.image_folders import images_below, layout_error
 from mmcvgssl.datasets.layouts.base import Layout
 from mmcvgssl.datasets.layouts.class_folders import (
     FolderLayout,
     MaskBesideLayout,
-    masks_are_beside,
+)
+from mmcvgssl.datasets.layouts.good_names import GoodNames
+from mmcvgssl.datasets.layouts.mask_files import (
+    AUTO,
+    SUFFIXES,
+    has_suffix,
+    look_like_masks,
+    pair_masks,
 )
 from mmcvgssl.datasets.layouts.mvtec import MvtecLayout, category_folders
+from mmcvgssl.utils import printable, some
 
 NAMES = (MvtecLayout.name, MaskBesideLayout.name, FolderLayout.name)
+_SET = (
+    "Set layout='mask-beside' if these are masks and layout='folder' if they "
+    'are images (--cfg-options layout=folder), or leave them out by ignore.'
+)
 
 
 def find_layout(
     name: str,
     root: Path,
-    good_names: Collection[str],
+    good_names: str | Sequence[str],
     extensions: Collection[str],
     categories: Collection[str] = (),
+    contents: Contents | None = None,
+    ignore: Collection[str] = (),
+    mask_suffix: str = AUTO,
 ) -> Layout:
     """Return the layout of a name, or with ``auto`` the one there is.
 
@@ -32,27 +49,125 @@ def find_layout(
         good_names: See :class:`Layout`, as ``extensions``.
         extensions: Of image files.
         categories: See :class:`MvtecLayout`.
+        contents: Is told what is guessed and left out.
+        ignore: See :func:`images_below`.
+        mask_suffix: What follows an image's stem in the name of its mask;
+            ``auto``: ``_mask.png``, ``.png`` and their like, if what ends
+            so looks like a mask.
 
     Raises:
-        ValueError: If the name is unknown or the tree is not as expected.
+        ValueError: If the name is unknown, the tree is not as expected, or a
+            guess would take images for masks or the reverse.
     """
     if name not in ('auto', *NAMES):
         raise ValueError(
             f'layout is one of auto, {", ".join(NAMES)}, got {name!r}'
         )
-    good = {word.casefold() for word in good_names}
-    if name == 'auto' and (categories or category_folders(root, good)):
-        name = MvtecLayout.name
-    if name == MvtecLayout.name:
-        return MvtecLayout(root, good_names, extensions, categories)
+    told = contents if contents is not None else Contents(str(root))
+    good = GoodNames(good_names)
+    if name == MvtecLayout.name or (
+        name == 'auto' and (categories or _is_mvtec(root, good, ignore))
+    ):
+        return MvtecLayout(
+            root, good_names, extensions, categories, told, ignore
+        )
     if categories:
         raise ValueError(
             f'categories are those of an MVTec-style tree; layout {name!r} '
             'has none: leave them out'
         )
-    files = images_below(root, (), extensions)
-    if name == MaskBesideLayout.name or (
-        name == 'auto' and masks_are_beside(files)
-    ):
-        return MaskBesideLayout(root, good_names, extensions, files)
-    return FolderLayout(root, good_names, extensions, files)
+    files = images_below(root, (), extensions, told, ignore)
+    if name == FolderLayout.name:
+        return FolderLayout(root, good_names, extensions, files, told)
+    if name == MaskBesideLayout.name or mask_suffix != AUTO:
+        suffix = '.png' if mask_suffix == AUTO else mask_suffix
+        return MaskBesideLayout(
+            root, good_names, extensions, files, told, suffix
+        )
+    masks = _find_masks(root, files, told)
+    if masks:
+        return MaskBesideLayout(
+            root, good_names, extensions, files, told, masks=masks
+        )
+    return FolderLayout(root, good_names, extensions, files, told)
+
+
+def _is_mvtec(root: Path, good: GoodNames, ignore: Collection[str]) -> bool:
+    """Whether a tree is like that of MVTec AD, and like no other.
+
+    Raises:
+        ValueError: If there are folders of good images beside categories.
+    """
+    found = category_folders(root, good, ignore)
+    beside = [
+        name
+        for name in folders_in(root)
+        if name in good and name not in found and images_below(root / name)
+    ]
+    if found and beside:
+        raise layout_error(
+            root,
+            MvtecLayout.expected,
+            f'{root}: {", ".join(beside)} holds good images by its name, but '
+            f'{", ".join(found)} is a category of an MVTec-style tree. Move '
+            "one of them, or set layout='folder' or layout='mvtec'.",
+        )
+    return bool(found)
+
+
+def _find_masks(
+    root: Path, files: list[str], contents: Contents
+) -> dict[str, str]:
+    """Find masks by name and look: the image of each.
+
+    Raises:
+        ValueError: If some files look like masks where others of such names
+            do not, or have no image.
+    """
+    masks: dict[str, str] = {}
+    images: list[str] = []
+    used = []
+    for suffix in SUFFIXES:
+        pairs = {
+            mask: image
+            for mask, image in pair_masks(files, suffix).items()
+            if mask not in masks and image not in masks
+        }
+        looks = look_like_masks(root, pairs.items())
+        like = [m for m, found in zip(pairs, looks, strict=True) if found]
+        if like:
+            used.append(suffix)
+        masks |= {mask: pairs[mask] for mask in like}
+        images += [mask for mask in pairs if mask not in masks]
+    if masks and images:
+        raise ValueError(
+            f'{root}: {some(map(printable, images), "file")} beside an image '
+            'of the same stem does not look like a mask, but '
+            f'{some(map(printable, masks))} does. {_SET}'
+        )
+    if images:
+        contents.warnings.append(
+            f'{some(map(printable, images), "file")} beside another of the '
+            'same stem is taken for an image, not for a mask, by what it '
+            "looks like; layout='mask-beside' takes all of them for masks"
+        )
+    alone = [
+        path
+        for path in files
+        if path not in masks and any(has_suffix(path, s) for s in used)
+    ]
+    looks = look_like_masks(root, [(path, None) for path in alone])
+    odd = [path for path, found in zip(alone, looks, strict=True) if found]
+    if odd:
+        raise ValueError(
+            f'{root}: {some(map(printable, odd), "file")} looks like a mask, '
+            f'but no image is beside it. {_SET}'
+        )
+    if masks:
+        told = contents.warnings if alone else contents.notes
+        told.append(
+            f'{some(map(printable, masks), "file")} beside an image is taken '
+            f'for its mask, {len(alone)} of the same suffix for images, by '
+            "what they look like; layout='folder' takes all for images"
+        )
+    return masks

@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path, PurePosixPath
 
-from mmcvgssl.datasets.image_folders import first_folder, images_below
+from mmcvgssl.datasets.contents import Contents
+from mmcvgssl.datasets.files import folders_in
+from mmcvgssl.datasets.image_folders import (
+    OUT_FOLDER,
+    first_folder,
+    images_below,
+    is_ignored,
+)
 from mmcvgssl.datasets.layouts.base import (
     DEFECT,
     GOOD,
     Layout,
     Sample,
 )
+from mmcvgssl.datasets.layouts.good_names import GoodNames
+from mmcvgssl.utils import printable, some
+
+GROUND_TRUTH = 'ground_truth'
+_PARTS = ('train', 'test', GROUND_TRUTH)
 
 
 class MvtecLayout(Layout):
@@ -20,6 +32,7 @@ class MvtecLayout(Layout):
 
     Args:
         categories: Names of the wanted ones; empty: all.
+        ignore: See :func:`images_below`.
     """
 
     name = 'mvtec'
@@ -33,35 +46,126 @@ class MvtecLayout(Layout):
     def __init__(
         self,
         root: Path,
-        good_names: Collection[str],
+        good_names: str | Sequence[str],
         extensions: Collection[str],
         categories: Collection[str] = (),
+        contents: Contents | None = None,
+        ignore: Collection[str] = (),
     ) -> None:
-        super().__init__(root, good_names, extensions)
+        super().__init__(root, good_names, extensions, contents)
+        self.ignore = ignore
         # name and folder below the root
-        found = category_folders(root, self.good_names)
+        found = category_folders(root, self.good_names, ignore)
         if not found:
             raise self.error(f'{root}: no MVTec-style category.')
         missing = [name for name in categories if name not in found]
         if missing:
             raise self.error(f'{root}: no category {", ".join(missing)}.')
         self.categories = {k: found[k] for k in categories or found}
+        self._others = [*found.values()]
 
-    def walked(self, split: str) -> list[Sample]:
+    def walked(
+        self, split: str, without: Collection[str] = ()
+    ) -> list[Sample]:
         """Return good images to train on, or all of ``test``."""
         samples = []
+        self._tell_others()
+        out = set(without)
         for name, prefix in self.categories.items():
             folder = PurePosixPath(prefix, split)
-            base = self.root / folder
-            paths = images_below(base, (), self.extensions)
+            paths = [
+                path
+                for path in self._images(folder)
+                if (folder / path).as_posix() not in out
+            ]
             if split == 'train':
-                paths = [p for p in paths if self.is_good(first_folder(p))]
+                paths = self._good(paths, folder)
             if not paths:
-                raise self.error(f'{name}: no images in {base}.')
+                raise self.error(f'{name}: no images in {self.root / folder}.')
             for path in paths:
                 whole = (folder / path).as_posix()
-                samples.append(self.settle(whole, None, split, str(base)))
+                where = str(self.root / folder)
+                samples.append(self.settle(whole, None, split, where))
+            if split == 'test':
+                self._tell_masks(name, prefix, samples)
         return samples
+
+    def _images(self, folder: PurePosixPath) -> list[str]:
+        """List the images below a folder, relative to it."""
+        told = Contents('')
+        found = images_below(
+            self.root / folder, (), self.extensions, told, self.ignore
+        )
+        for reason, names in told.left_out.items():
+            self.contents.leave_out(reason, *[f'{folder}/{n}' for n in names])
+        return found
+
+    def _good(self, paths: list[str], folder: PurePosixPath) -> list[str]:
+        """Return images in folders of good ones; refuse those in none.
+
+        Raises:
+            ValueError: If an image lies in no folder, or in one whose name
+                might be a good one.
+        """
+        good = [path for path in paths if self.is_good(first_folder(path))]
+        rest = [path for path in paths if not self.is_good(first_folder(path))]
+        loose = [path for path in rest if not first_folder(path)]
+        unclear = self.good_names.unclear(
+            sorted({first_folder(path) for path in rest})
+        )
+        if good and (loose or unclear):
+            where = some(map(printable, unclear or loose))
+            raise self.error(
+                f'{self.root / folder}: are images in {where} good? Move them '
+                'into a folder of good ones, name it by good_names, or leave '
+                'them out by ignore.'
+            )
+        self.contents.leave_out(
+            'in train, but in no folder of good images',
+            *[f'{folder}/{path}' for path in rest],
+        )
+        return good
+
+    def _tell_others(self) -> None:
+        """Say which images of the tree belong to no category."""
+        if self._others == ['']:
+            inner = [PurePosixPath(name) for name in folders_in(self.root)]
+            rest = [p for p in inner if p.name not in (*_PARTS, OUT_FOLDER)]
+        else:
+            names = folders_in(self.root)
+            rest = [
+                PurePosixPath(name)
+                for name in names
+                if name not in (*self._others, OUT_FOLDER)
+            ]
+        for folder in rest:
+            found = self._images(folder)
+            if found:
+                self.contents.leave_out(
+                    'in no category', *[f'{folder}/{p}' for p in found]
+                )
+                self.contents.warnings.append(
+                    f'{some(map(printable, found), "image")} in {folder}/, '
+                    'which is no category: expected '
+                    f'{folder}/train/good and {folder}/test in it'
+                )
+        unused = [p for p in self._others if p not in self.categories.values()]
+        if unused:
+            self.contents.notes.append(f'categories not asked for: {unused}')
+
+    def _tell_masks(
+        self, name: str, prefix: str, samples: list[Sample]
+    ) -> None:
+        """Warn of masks that belong to no image."""
+        folder = PurePosixPath(prefix, GROUND_TRUTH)
+        used = {sample.mask for sample in samples}
+        paths = [f'{folder}/{p}' for p in images_below(self.root / folder)]
+        alone = [path for path in paths if path not in used]
+        if alone:
+            self.contents.warnings.append(
+                f'{name}: {some(map(printable, alone), "mask")} of no image: '
+                'a mask has the name of its image and _mask.png or .png'
+            )
 
     def describe(self, path: str) -> Sample:
         """Tell category, class and mask."""
@@ -83,7 +187,7 @@ class MvtecLayout(Layout):
         )
 
     def _mask(self, prefix: str, image: PurePosixPath) -> str | None:
-        base = PurePosixPath(prefix, 'ground_truth')
+        base = PurePosixPath(prefix, GROUND_TRUTH)
         for ending in ('_mask.png', '.png'):
             mask = base / image.with_name(f'{image.stem}{ending}')
             if (self.root / mask).is_file():
@@ -91,19 +195,24 @@ class MvtecLayout(Layout):
         return None
 
 
-def category_folders(root: Path, good: Collection[str]) -> dict[str, str]:
+def category_folders(
+    root: Path, good: GoodNames, ignore: Collection[str] = ()
+) -> dict[str, str]:
     """Find MVTec-style categories: name and folder below the root."""
 
     def is_category(folder: Path) -> bool:
-        train = folder / 'train'
-        if train.is_dir() and any(
-            path.name.casefold() in good for path in train.iterdir()
+        names = folders_in(folder)
+        if 'train' in names and any(
+            name in good for name in folders_in(folder / 'train')
         ):
             return True
-        names = {path.name for path in folder.iterdir() if path.is_dir()}
-        return 'ground_truth' in names or {'train', 'test'} <= names
+        return GROUND_TRUTH in names or {'train', 'test'} <= {*names}
 
     if is_category(root):
         return {os.path.basename(os.path.abspath(root)): ''}
-    folders = sorted(path for path in root.iterdir() if path.is_dir())
-    return {p.name: p.name for p in folders if is_category(p)}
+    folders = [
+        name
+        for name in folders_in(root)
+        if not is_ignored(PurePosixPath(name), ignore)
+    ]
+    return {name: name for name in folders if is_category(root / name)}

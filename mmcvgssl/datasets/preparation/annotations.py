@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from mmcvgssl.datasets.contents import Contents
 from mmcvgssl.datasets.image_folders import OUT_FOLDER as OUT_FOLDER
 from mmcvgssl.utils import atomic_write
 
@@ -81,6 +82,26 @@ class Preparation:
     help: str
     add_arguments: Callable[[ArgumentParser], None]
     run: Callable[..., Summary]
+
+
+def add_good_names(parser: ArgumentParser) -> None:
+    """Let the user name the folders of good images."""
+    parser.add_argument(
+        '--good-names',
+        nargs='+',
+        default='auto',
+        metavar='NAME',
+        help='names of folders of good images (default: the usual ones, as '
+        'good, ok, normal, pass)',
+    )
+
+
+def notes_of(contents: Contents) -> list[str]:
+    """Say what was guessed, and what was left out."""
+    left_out = [contents.left_out_text()] if contents.left_out else []
+    return list(
+        dict.fromkeys([*contents.notes, *contents.warnings, *left_out])
+    )
 
 
 def write_annotations(

@@ -12,15 +12,17 @@ from mmcvgssl.datasets.preparation.annotations import (
     Item,
     Preparation,
     Prepared,
+    add_good_names,
+    notes_of,
 )
-from mmcvgssl.datasets.preparation.images import check_root, images_below
+from mmcvgssl.datasets.preparation.images import check_root
 from mmcvgssl.datasets.preparation.masks import mask_notes
-
-GOOD_NAMES = ('good', 'ok')
 
 
 def prepare_mvtec(
-    root: str | Path, categories: Sequence[str] = ()
+    root: str | Path,
+    categories: Sequence[str] = (),
+    good_names: str | Sequence[str] = 'auto',
 ) -> Prepared:
     """Check a tree like that of MVTec AD; no list is needed or written.
 
@@ -31,6 +33,7 @@ def prepare_mvtec(
     Args:
         root: Folder of the categories, or of one.
         categories: Those to check; empty: all.
+        good_names: See :class:`OneClassDataset`.
 
     Returns:
         Counts by category in place of classes: images to train on, good and
@@ -41,7 +44,7 @@ def prepare_mvtec(
         ValueError: If the tree is not as expected, or a mask is wrong.
     """
     root = check_root(root)
-    layout = MvtecLayout(root, GOOD_NAMES, EXTENSIONS, categories)
+    layout = MvtecLayout(root, good_names, EXTENSIONS, categories)
     names = list(layout.categories)
     columns: dict[str, list[Item]] = {
         name: [] for name in ('train', 'good', 'defective', 'no mask')
@@ -56,26 +59,14 @@ def prepare_mvtec(
         columns['defective' if bad else 'good'].append(item)
         if bad and sample.mask is None:
             columns['no mask'].append(item)
-    notes = []
+    notes = notes_of(layout.contents)
     for name, samples in tests.items():
         notes += mask_notes(root, samples, f'{name}: ')
-        notes += _orphans(root, layout.categories[name], samples)
     return Prepared(root, None, names, columns, notes)
 
 
 def _item(sample: Sample, names: list[str]) -> Item:
     return sample.path, names.index(sample.category)
-
-
-def _orphans(root: Path, prefix: str, samples: Sequence[Sample]) -> list[str]:
-    """Say which masks belong to no image."""
-    folder = Path(prefix, 'ground_truth')
-    used = {sample.mask for sample in samples}
-    found = [(folder / p).as_posix() for p in images_below(root / folder)]
-    alone = [path for path in found if path not in used]
-    if not alone:
-        return []
-    return [f'{len(alone)} masks of no image, the first is {alone[0]}']
 
 
 def _add_arguments(parser: ArgumentParser) -> None:
@@ -87,6 +78,7 @@ def _add_arguments(parser: ArgumentParser) -> None:
         metavar='NAME',
         help='those to check (default: all)',
     )
+    add_good_names(parser)
 
 
 PREPARATION = Preparation(

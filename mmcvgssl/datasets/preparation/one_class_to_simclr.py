@@ -13,11 +13,11 @@ from mmcvgssl.datasets.preparation.annotations import (
     Item,
     Preparation,
     Prepared,
+    add_good_names,
+    notes_of,
     write_annotations,
 )
 from mmcvgssl.datasets.preparation.images import check_root
-from mmcvgssl.datasets.preparation.magnetic_tile import GOOD_FOLDER
-from mmcvgssl.datasets.preparation.mvtec import GOOD_NAMES
 from mmcvgssl.datasets.preparation.splits import (
     add_split_arguments,
     stratified_split,
@@ -33,6 +33,7 @@ def prepare_one_class_to_simclr(
     unlabelled_fraction: float = 0.2,
     test_fraction: float = 0.5,
     seed: int = 0,
+    good_names: str | Sequence[str] = 'auto',
 ) -> Prepared:
     """Write lists for contrastive pretraining and for what comes after it.
 
@@ -51,6 +52,7 @@ def prepare_one_class_to_simclr(
         unlabelled_fraction: Of all images, in (0, 1).
         test_fraction: Of the labelled images, in (0, 1).
         seed: Of the draws.
+        good_names: See :class:`OneClassDataset`.
 
     Raises:
         FileNotFoundError: If there is no such folder.
@@ -64,8 +66,7 @@ def prepare_one_class_to_simclr(
         )
     root = check_root(root)
     out = Path(out) if out else root / OUT_FOLDER
-    names = (*GOOD_NAMES, GOOD_FOLDER)
-    layout = find_layout('auto', root, names, EXTENSIONS, categories)
+    layout = find_layout('auto', root, good_names, EXTENSIONS, categories)
     # without a split of their own, good images come with both
     samples = {
         sample.path: sample
@@ -95,7 +96,8 @@ def prepare_one_class_to_simclr(
     }
     notes = [
         'train_unlabelled.txt holds the training and the unlabelled images, '
-        'without labels'
+        'without labels',
+        *notes_of(layout.contents),
     ]
     lists = {
         f'{name}.txt': [p for p, label in splits['train'] if label == index]
@@ -140,6 +142,7 @@ def _add_arguments(parser: ArgumentParser) -> None:
         metavar='NAME',
         help='those of an MVTec-style tree (default: all)',
     )
+    add_good_names(parser)
 
 
 PREPARATION = Preparation(

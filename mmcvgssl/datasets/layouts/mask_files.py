@@ -1,0 +1,102 @@
+"""Which files are masks that lie beside their images."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
+from pathlib import Path, PurePosixPath
+
+import cv2
+import numpy as np
+
+from mmcvgssl.datasets.transforms import UnreadableImageError, read_image
+
+AUTO = 'auto'
+# what a mask's name has in place of its image's suffix
+SUFFIXES = ('_mask.png', '-mask.png', '_gt.png', '_label.png', '.png')
+_EXTREME = 0.9  # of a mask's pixels have its lowest or its highest value
+_LEVELS = 3  # so few values has no photograph
+_RATIO = 0.02  # by which the ratios of sides may differ
+_COPY = 12.0  # mean difference of grey levels of a copy of an image
+
+
+def pair_masks(files: Collection[str], suffix: str) -> dict[str, str]:
+    """Find files that may be masks, by name: the image of each.
+
+    Args:
+        files: Paths with /.
+        suffix: What follows the image's stem in a mask's name, in small
+            letters.
+    """
+    images = {
+        PurePosixPath(path).with_suffix('').as_posix(): path
+        for path in files
+        if not has_suffix(path, suffix)
+    }
+    return {
+        path: images[path[: -len(suffix)]]
+        for path in files
+        if has_suffix(path, suffix) and path[: -len(suffix)] in images
+    }
+
+
+def has_suffix(path: str, suffix: str) -> bool:
+    """Say whether a name ends as that of a mask."""
+    return path.lower().endswith(suffix.lower()) and len(
+        PurePosixPath(path).name
+    ) > len(suffix)
+
+
+def look_like_masks(
+    root: Path, pairs: Iterable[tuple[str, str | None]]
+) -> list[bool]:
+    """Say of masks, and of their images if there are any, what they look like.
+
+    A mask has two values, but for a few pixels of an edge, the ratio of
+    sides of its image, and does not show the same.
+    """
+    with ThreadPoolExecutor() as pool:
+        return list(pool.map(lambda pair: _check(root, *pair), pairs))
+
+
+def _check(root: Path, mask: str, image: str | None) -> bool:
+    if image is None:
+        return _looks_like_mask(*_file(root / mask))
+    return _looks_like_mask(*_file(root / mask), *_file(root / image))
+
+
+def _file(path: Path) -> tuple[str, int]:
+    return str(path), path.stat().st_mtime_ns
+
+
+@lru_cache(maxsize=100_000)
+def _looks_like_mask(
+    mask: str, mask_time: int, image: str = '', image_time: int = 0
+) -> bool:
+    try:
+        values = cv2.cvtColor(read_image(mask), cv2.COLOR_BGR2GRAY)
+        low, high = int(values.min()), int(values.max())
+        extreme = (values == low) | (values == high)
+        if extreme.mean() < _EXTREME:
+            return False
+        if not image:
+            return True
+        side = max(values.shape)
+        shown = cv2.cvtColor(
+            read_image(image, input_size=side), cv2.COLOR_BGR2GRAY
+        )
+    except UnreadableImageError:
+        return False
+    ratios = [shape[0] / shape[1] for shape in (values.shape, shown.shape)]
+    if abs(ratios[0] / ratios[1] - 1) > _RATIO:
+        return False
+    size = values.shape[1], values.shape[0]
+    level = cv2.resize(shown, size, interpolation=cv2.INTER_AREA)
+    if len(np.unique(values)) <= _LEVELS:
+        return True
+    difference = np.abs(level.astype(np.float32) - values)
+    marked = values > low
+    return difference.mean() > _COPY or bool(
+        marked.any() and difference[marked].mean() > 2 * _COPY
+    )
