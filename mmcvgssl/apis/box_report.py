@@ -73,6 +73,14 @@ def notes(report: dict[str, Any]) -> list[str]:
             'most boxes cover a whole image: the threshold is low for these '
             'maps; ' + mend
         )
+    if report['maps_alike']:
+        found.append(
+            'all maps are alike: nothing tells these images apart, and boxes '
+            'of them mean nothing; check the images and the weights of the '
+            'model'
+        )
+    # what the generator has said of the images that it was fitted to
+    found += report['maps'].get('remarks', [])
     return found
 
 

@@ -243,4 +243,5 @@ def _pipeline(steps: Sequence[dict]) -> list[dict]:
 
 def _fits_on_collection(cfg: Config) -> bool:
     model = MODELS.get(cfg.model['type'])
-    return bool(getattr(model, 'fits_on_collection', False))
+    asked = getattr(model, 'learns_from_collection', None)
+    return bool(asked and asked(cfg.model))

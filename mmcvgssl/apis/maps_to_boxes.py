@@ -34,6 +34,7 @@ from mmcvgssl.datasets.coco_file import FROM_MAPS
 from mmcvgssl.datasets.preparation import stratified_split
 from mmcvgssl.datasets.transforms import read_image
 from mmcvgssl.evaluation.box_recall import check_ious
+from mmcvgssl.maps import Likeness
 from mmcvgssl.models.anomaly.boxes import (
     check_options,
     dataset_threshold,
@@ -126,6 +127,7 @@ class MapsToBoxes:
         self.ious, self.seed = ious, seed
         self.entries = [maps[path] for path in images.paths]
         self.threshold = self.options.threshold_of(self.entries)
+        self.likeness = Likeness()
         self.outputs = Outputs()
         self.truth: GroundTruth | None = None
         self._check_targets(Path(ground_truth) if ground_truth else None)
@@ -153,6 +155,7 @@ class MapsToBoxes:
             check_size(file, entry.size)
             anomaly_map = self.maps.load_map(entry.path)
             _check_maximum(entry, anomaly_map)
+            self.likeness.add(anomaly_map)
             boxes, scores = map_to_boxes(
                 anomaly_map,
                 entry.size,
@@ -196,6 +199,8 @@ class MapsToBoxes:
             'images_without_map': len(self.images.without_map),
             'maps_not_listed': self.images.not_listed,
             'maps': self.maps.settings,
+            # stored in half precision
+            'maps_alike': self.likeness.alike(step=2e-3),
         }
         if self.parts:
             report['split'] = {

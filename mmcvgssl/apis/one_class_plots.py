@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from sklearn.manifold import TSNE
 from sklearn.metrics import roc_auc_score, roc_curve
 
+from mmcvgssl.evaluation.operating_point import calls_defective
 from mmcvgssl.utils import atomic_write
 
 LEAST = 5  # images for t-SNE
@@ -79,7 +80,7 @@ def roc(
     axes.plot(false_alarms, detected, label=f'AUROC {area:.3f}')
     axes.plot([0, 1], [0, 1], color='grey', linestyle=':')
     if threshold is not None:
-        above = scores > threshold
+        above = calls_defective(scores, threshold)
         point = above[~labels].mean(), above[labels].mean()
         axes.plot(*point, 'ko', label='at the threshold')
     axes.set(xlabel='false alarms', ylabel='detected', aspect='equal')

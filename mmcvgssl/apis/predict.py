@@ -21,6 +21,7 @@ from mmengine.registry import init_default_scope
 from mmcvgssl.datasets.preparation.images import images_below
 from mmcvgssl.datasets.reading import UnreadableImageError, read_image
 from mmcvgssl.datasets.transforms.load_image import reading_options
+from mmcvgssl.evaluation.operating_point import calls_defective
 from mmcvgssl.maps import lay_map
 from mmcvgssl.models.anomaly.one_class_detector import OneClassDetector
 from mmcvgssl.utils import atomic_write
@@ -129,7 +130,7 @@ class OneClassPredictor:
         score, threshold = float(sample.anomaly_score), self.model.threshold
         verdict = None
         if threshold is not None:
-            verdict = DEFECTIVE if score > threshold else GOOD
+            verdict = DEFECTIVE if calls_defective(score, threshold) else GOOD
         values = sample.anomaly_map.float().cpu().numpy()
         return Prediction(path, score, verdict, anomaly_map=values)
 
@@ -162,20 +163,20 @@ def find_images(path: str | Path, skip: str | Path = '') -> list[Path]:
 
 
 def overlay(
-    image: np.ndarray, anomaly_map: np.ndarray, high: float
+    image: np.ndarray, anomaly_map: np.ndarray, map_threshold: float
 ) -> np.ndarray:
     """Lay a heatmap over an image.
 
     Args:
         image: BGR uint8 [H, W, 3].
         anomaly_map: [h, w]; resized to the image.
-        high: The value of a map that good images hardly exceed. Half of the
-            colours are for what is above it.
+        map_threshold: What maps of good images hardly exceed, the middle of
+            the colours.
 
     Returns:
         BGR uint8 [H, W, 3].
     """
-    return lay_map(image, anomaly_map, high, 2 * high)
+    return lay_map(image, anomaly_map, map_threshold, 2 * map_threshold)
 
 
 def predict_to_folder(
@@ -195,14 +196,14 @@ def predict_to_folder(
     out = Path(out)
     images = find_images(path, skip=out / OVERLAYS)
     root = Path(path) if Path(path).is_dir() else Path(path).parent
-    high = float(predictor.model.state['map_high'])
+    map_threshold = predictor.model.map_threshold
     predictions = []
     for prediction in predictor(images):
         if prediction.anomaly_map is not None:
             picture = overlay(
                 read_image(prediction.path, **predictor.reading),
                 prediction.anomaly_map,
-                high,
+                map_threshold,
             )
             _, png = cv2.imencode('.png', picture)
             name = f'{Path(prediction.path).relative_to(root)}.png'
@@ -230,6 +231,8 @@ def _write(
     held = {
         'category': predictor.model.extra.get('category', ''),
         'threshold': predictor.model.threshold,
+        'chosen': predictor.model.chosen,
+        'map_threshold': predictor.model.map_threshold,
         'images': rows,
     }
     atomic_write(

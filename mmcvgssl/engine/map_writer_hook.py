@@ -70,6 +70,8 @@ class MapWriterHook(Hook):
         model = getattr(runner.model, 'module', runner.model)
         settings = {**model.settings, **self.settings}
         settings['fitted'] = model.fingerprint() if model.state else ''
+        if model.remarks:  # for those who cut boxes from these maps
+            settings['remarks'] = list(model.remarks)
         keep_settings(self.out / SETTINGS, settings, f'maps in {self.out}')
         part = self.out / f'manifest.{get_rank()}.jsonl'
         cut = part.is_file() and not part.read_bytes().endswith(b'\n')

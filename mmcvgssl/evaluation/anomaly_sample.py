@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from mmcvgssl.evaluation.operating_point import calls_defective
 from mmcvgssl.maps import resize_map
 
 UNNAMED = 'unnamed'
@@ -39,7 +40,8 @@ def read_sample(
         'defect': None if defect is None else str(defect),
     }
     if sample.get('threshold') is not None:
-        image['above'] = image['score'] > float(sample['threshold'])
+        threshold = float(sample['threshold'])
+        image['above'] = calls_defective(image['score'], threshold)
     if pixel:
         anomaly_map = _plane(sample, 'anomaly_map', where).float()
         if not bool(torch.isfinite(anomaly_map).all()):

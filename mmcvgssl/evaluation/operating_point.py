@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy.stats import beta
@@ -48,6 +49,19 @@ class DetectionRate:
     n: int
 
 
+def calls_defective(scores: Any, threshold: float) -> Any:
+    """Tell whether scores are greater than the threshold.
+
+    Args:
+        scores: A number, or an array [n].
+        threshold: Of image scores, see :func:`operating_point`.
+
+    Returns:
+        A boolean, or booleans [n].
+    """
+    return scores > threshold
+
+
 def operating_point(
     good_scores: np.ndarray,
     false_alarm_rate: float = 0.05,
@@ -78,7 +92,7 @@ def operating_point(
     n = len(scores)
     allowed = check_count(n, false_alarm_rate)
     threshold = scores[n - min(allowed, n)]
-    above = int((scores > threshold).sum())
+    above = int(calls_defective(scores, threshold).sum())
     if (scores == threshold).sum() > 1:
         interval = _clopper_pearson(above, n, confidence)
     else:
@@ -132,7 +146,7 @@ def detection_rate(
         raise ValueError(
             'a detection rate needs at least one defective image, got none'
         )
-    found = int((scores > threshold).sum())
+    found = int(calls_defective(scores, threshold).sum())
     return DetectionRate(
         rate=found / n,
         interval=_clopper_pearson(found, n, confidence),

@@ -1,6 +1,22 @@
 """Anomaly maps: where their values lie and what they mean."""
 
 from mmcvgssl.maps.geometry import map_to_cells, resize_map
+from mmcvgssl.maps.likeness import Likeness
 from mmcvgssl.maps.picture import lay_map
+from mmcvgssl.maps.thresholds import (
+    dataset_threshold,
+    good_map_threshold,
+    halfway,
+    is_anomalous,
+)
 
-__all__ = ['lay_map', 'map_to_cells', 'resize_map']
+__all__ = [
+    'Likeness',
+    'dataset_threshold',
+    'good_map_threshold',
+    'halfway',
+    'is_anomalous',
+    'lay_map',
+    'map_to_cells',
+    'resize_map',
+]

@@ -173,7 +173,7 @@ def test_an_overlay_is_red_where_the_map_is_high():
     image = np.full((20, 30, 3), 100, np.uint8)
     anomaly_map = np.zeros((4, 6), np.float32)
     anomaly_map[0, 0] = 9
-    drawn = overlay(image, anomaly_map, high=2.0)
+    drawn = overlay(image, anomaly_map, map_threshold=2.0)
     assert drawn.shape == image.shape
     blue, _, red = drawn[0, 0]
     assert red > blue

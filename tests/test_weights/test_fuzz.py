@@ -155,7 +155,7 @@ def tensors():
         'state.mean': torch.zeros(4),
         'state.whiten': torch.eye(4),
         'state.centre': torch.zeros(4),
-        'state.map_high': torch.ones(()),
+        'state.map_threshold': torch.ones(()),
     }
     for host in ('mmdet', 'mmyolo'):
         pytest.importorskip(f'{host}.models')

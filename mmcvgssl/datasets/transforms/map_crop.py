@@ -6,6 +6,7 @@ import mmcv
 import numpy as np
 from mmpretrain.datasets import RandomCrop
 
+from mmcvgssl.maps import halfway, is_anomalous
 from mmcvgssl.registry import TRANSFORMS
 
 
@@ -26,8 +27,8 @@ class MapCrop(RandomCrop):
     Args:
         crop_size: Side in pixels, or height and width.
         cat_max_ratio: Largest share of the crop in one class, in [.5, 1].
-        threshold: In units of the map; by default halfway between the least
-            and the greatest value of the image's map.
+        threshold: The map threshold, in units of the map; by default halfway
+            between the least and the greatest value of the image's map.
         tries: Number of crops to draw at most.
         pad_if_needed: Whether to pad smaller images.
         pad_val: For the image; one number, or one a channel.
@@ -73,10 +74,10 @@ class MapCrop(RandomCrop):
         heat = results['anomaly_map']
         threshold = self.threshold
         if threshold is None:
-            threshold = (float(heat.min()) + float(heat.max())) / 2
+            threshold = halfway(heat)
         image = self._pad(results['img'], self.pad_val)
         heat = self._pad(heat, float(heat.min()))
-        box = self._choose(heat > threshold)
+        box = self._choose(is_anomalous(heat, threshold))
         results['img'] = np.ascontiguousarray(image[box])
         results['anomaly_map'] = np.ascontiguousarray(heat[box])
         results['img_shape'] = results['img'].shape[:2]

@@ -3,29 +3,34 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+import logging
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
+from mmengine.logging import print_log
 from mmengine.model import BaseModel
 from mmpretrain.structures import DataSample
 from safetensors.torch import save as to_safetensors
 from torch import Tensor, nn
 
-from mmcvgssl.evaluation.operating_point import (
-    OperatingPoint,
-    operating_point,
-)
 from mmcvgssl.models.anomaly.calibration import Calibration
 from mmcvgssl.models.anomaly.fitted_state import (
     FittedStateError,
     check_settings,
     digest_tensors,
+    part_of,
     read_notes,
-    read_state,
+    read_tensors,
+    told,
 )
 from mmcvgssl.models.anomaly.fitting import FittingImages
+from mmcvgssl.models.anomaly.threshold_choice import (
+    HELD_OUT,
+    check_operating_point,
+)
+from mmcvgssl.models.anomaly.thresholded import Thresholded
 from mmcvgssl.utils import atomic_write
 from mmcvgssl.weights import EXACT, check_values, load
 
@@ -37,7 +42,7 @@ UNIT_RANGE = dict(
 )
 
 
-class AnomalyModel(BaseModel):
+class AnomalyModel(Thresholded, BaseModel):
     """Images to anomaly maps, without labels.
 
     ``mode='predict'`` returns data samples with ``anomaly_map`` [h, w] at
@@ -105,6 +110,10 @@ class AnomalyModel(BaseModel):
         self.anchor = nn.Parameter(torch.zeros(1))
         # what fitting learns: sizes depend on the images, so no buffers
         self.state: dict[str, Tensor] = {}
+        # how the threshold was chosen, and what is wrong with the images
+        # that were fitted to, for those who use the file
+        self.chosen: dict[str, Any] = {}
+        self.remarks: list[str] = []
 
     @property
     def device(self) -> torch.device:
@@ -124,43 +133,6 @@ class AnomalyModel(BaseModel):
         if self.false_alarm_rate is not None:
             ready = ready and 'operating_point' in self.state
         return ready and (self.calibration is None or self.calibration.ready)
-
-    @property
-    def operating_point(self) -> OperatingPoint | None:
-        """The threshold and the false alarms to expect, if it has one."""
-        held = self.state.get('operating_point')
-        if held is None:
-            return None
-        threshold, rate, low, high, confidence, n = held.tolist()
-        return OperatingPoint(
-            threshold, rate, (low, high), confidence, round(n)
-        )
-
-    @property
-    def threshold(self) -> float | None:
-        """Above it an image is called defective."""
-        point = self.operating_point
-        return None if point is None else point.threshold
-
-    def set_threshold(self, good_scores: Tensor) -> None:
-        """Choose the threshold anew.
-
-        Args:
-            good_scores: [n], of good images that nothing has learned from.
-
-        Raises:
-            ValueError: If there are too few for the rate, or no rate.
-        """
-        if self.false_alarm_rate is None:
-            raise ValueError('a threshold needs a false_alarm_rate')
-        scores = good_scores.detach().cpu().double().numpy()
-        point = operating_point(scores, self.false_alarm_rate)
-        values = [point.threshold, point.false_alarm_rate, *point.interval]
-        self.state['operating_point'] = torch.tensor(
-            [*values, point.confidence, point.n],
-            dtype=torch.float64,
-            device=self.device,
-        )
 
     def forward(
         self,
@@ -217,32 +189,60 @@ class AnomalyModel(BaseModel):
         return self.predict_maps(images)
 
     @torch.no_grad()
-    def fit(self, batches: Iterable[dict]) -> None:
-        """Learn from images in one pass, and calibrate on those held out.
+    def fit(
+        self,
+        batches: Iterable[dict],
+        held_out: Iterable[dict] | None = None,
+    ) -> None:
+        """Learn from images in one pass, and measure on those held out.
 
         Args:
             batches: What a data loader gives: ``inputs`` and
-                ``data_samples``; iterated once, and once more to calibrate.
+                ``data_samples``; iterated once, and once more to measure.
+            held_out: The same of good images that nothing has learned from,
+                neither here nor in a training, for calibration and
+                threshold; by default a part of ``batches`` is kept for them.
 
         Raises:
             ValueError: If there are no images, or too few to hold some out.
         """
         self.eval()
-        self.state = {}
         images = FittingImages(batches, self.data_preprocessor)
-        fitting = measuring = images
-        if self._holds_out():
+        apart = None
+        if held_out is not None:
+            apart = FittingImages(
+                held_out, self.data_preprocessor, purpose='measure on'
+            )
+        self.learn(images, apart)
+
+    def learn(
+        self, images: FittingImages, held_out: FittingImages | None = None
+    ) -> None:
+        """Do what :meth:`fit` says, with images that are prepared."""
+        self.state, self.chosen, self.remarks = {}, {}, []
+        fitting, measuring = images, held_out or images
+        if held_out is None and self._holds_out():
             every = max(round(1 / self.holdout), 2)
             fitting = images.part(every, held_out=False)
             measuring = images.part(every, held_out=True)
         if self.needs_fit:
             self._fit(fitting)
-        if self.calibration is not None:
-            self.calibration.fit(
-                self._predict(inputs, samples) for inputs, samples in measuring
-            )
-        if self.false_alarm_rate is not None:
-            self._choose_threshold(measuring)
+        self._measure(measuring, held_out is not None)
+
+    def rounding(self) -> tuple[float, float]:
+        """Return by how much raw maps and scores differ by rounding alone."""
+        return 0.0, 0.0
+
+    def remark(self, text: str) -> None:
+        """Warn, and keep the warning with what was learned."""
+        if text:
+            self.remarks.append(text)
+            print_log(text, logger='current', level=logging.WARNING)
+
+    @classmethod
+    def learns_from_collection(cls, config: Mapping[str, Any]) -> bool:
+        """Whether such a model is fitted to the images it makes maps of."""
+        return cls.fits_on_collection
 
     def _holds_out(self) -> bool:
         """Whether measuring needs images that fitting has not seen."""
@@ -251,12 +251,26 @@ class AnomalyModel(BaseModel):
             measured and self.needs_fit and not self.fits_on_collection
         )
 
+    def _measure(self, images: FittingImages, apart: bool) -> None:
+        """Calibrate and choose the threshold.
+
+        Args:
+            images: What fitting has not seen, if it holds some out.
+            apart: Whether they were given apart from those fitted to.
+        """
+        if self.calibration is not None:
+            made = (self._predict(x, samples) for x, samples in images)
+            self.remark(self.calibration.fit(made, self.rounding()))
+        if self.false_alarm_rate is not None:
+            self._choose_threshold(images)
+
     def _choose_threshold(self, images: FittingImages) -> None:
         """Choose it on good images that fitting has not seen."""
-        scores = [
-            self.predict(inputs, samples)[1] for inputs, samples in images
-        ]
-        self.set_threshold(torch.cat(scores))
+        scores, paths = [], []
+        for inputs, samples in images:
+            scores.append(self.predict(inputs, samples)[1])
+            paths += [str(s.get('img_path', '')) for s in samples]
+        self.set_threshold(torch.cat(scores), HELD_OUT, paths)
 
     def _fit(self, images: FittingImages) -> None:
         """Fill ``state`` from pairs of images and data samples."""
@@ -276,8 +290,16 @@ class AnomalyModel(BaseModel):
         """Return what :meth:`fit` has learned, with the settings."""
         return to_safetensors(
             {k: v.cpu().contiguous() for k, v in self._tensors().items()},
-            {'settings': json.dumps(self.settings, sort_keys=True)},
+            self._notes(),
         )
+
+    def _notes(self) -> dict[str, str]:
+        """Return the texts beside the tensors of a file."""
+        return {
+            'settings': json.dumps(self.settings, sort_keys=True),
+            'chosen': json.dumps(self.chosen),
+            'remarks': json.dumps(self.remarks),
+        }
 
     def _tensors(self) -> dict[str, Tensor]:
         """What fitting has learned, by name."""
@@ -315,22 +337,31 @@ class AnomalyModel(BaseModel):
             mmcvgssl.weights.WeightsError: If it holds NaN or infinity.
         """
         try:
-            settings, parts = read_notes(data)['settings'], read_state(data)
+            notes, tensors = read_notes(data), read_tensors(data)
+            settings = notes['settings']
         except Exception as error:
             raise FittedStateError(
                 f'{where} is not what save_fitted() writes: {error!r}'
             ) from error
-        for part, tensors in parts.items():
-            check_values(tensors, f'{where} ({part})')
+        check_values(tensors, where)
         if 'fit_images' in settings:  # of the state, not of the model
             self.settings.setdefault('fit_images', settings['fit_images'])
         check_settings(json.loads(json.dumps(self.settings)), settings, where)
+        self._take(tensors, where)
+        self.chosen = told('chosen', dict, notes, where)
+        self.remarks = told('remarks', list, notes, where)
+
+    def _take(
+        self, tensors: Mapping[str, Tensor], where: str = 'the state'
+    ) -> None:
+        """Take what :meth:`_tensors` gave."""
         self.state = {
             key: value.to(self.device)
-            for key, value in parts.get('state', {}).items()
+            for key, value in part_of(tensors, 'state').items()
         }
+        check_operating_point(self.state)
         if self.calibration is not None:
-            held = parts.get('calibration', {})
+            held = part_of(tensors, 'calibration')
             load(self.calibration, held, EXACT, where, log=False)
 
     def fingerprint(self) -> str:

@@ -3,37 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 
 import cv2
 import numpy as np
 import torch
 from torchvision.ops import nms
 
-from mmcvgssl.maps import resize_map
+from mmcvgssl.maps import dataset_threshold, is_anomalous, resize_map
 
-
-def dataset_threshold(
-    map_maxima: Iterable[float], margin: float = 0.1
-) -> float:
-    """Return the mean of the maps' maxima, less a margin.
-
-    Source: AGSSP, https://arxiv.org/abs/2509.18919.
-
-    Args:
-        map_maxima: One an image, in any order.
-        margin: In units of the maps.
-
-    Raises:
-        ValueError: If there is no map, or a value is not finite.
-    """
-    maxima = [float(value) for value in map_maxima]
-    if not maxima:
-        raise ValueError('a threshold needs the maximum of at least one map')
-    if not all(map(math.isfinite, [*maxima, margin])):
-        raise ValueError('expected finite maxima and margin, got NaN or inf')
-    # an exact sum, so that the order does not matter
-    return math.fsum(maxima) / len(maxima) - margin
+__all__ = ['dataset_threshold', 'least_area', 'map_to_boxes', 'resize_map']
 
 
 def least_area(size: tuple[int, int]) -> int:
@@ -66,7 +44,7 @@ def map_to_boxes(
     Args:
         anomaly_map: [h, w], higher is more anomalous.
         size: Height and width of the image, pixels.
-        threshold: In units of the map; values above it are anomalous.
+        threshold: The map threshold, in units of the map.
         min_area: Least area of a blob, square pixels; by default
             :func:`least_area`.
         top_k: Most boxes, the best by score.
@@ -84,7 +62,7 @@ def map_to_boxes(
     heat = resize_map(anomaly_map, size)
     least = least_area(size) if min_area is None else min_area
     contours, _ = cv2.findContours(
-        (heat > threshold).astype(np.uint8),
+        is_anomalous(heat, threshold).astype(np.uint8),
         cv2.RETR_EXTERNAL,
         cv2.CHAIN_APPROX_SIMPLE,
     )

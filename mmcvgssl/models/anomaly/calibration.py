@@ -9,7 +9,43 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mmcvgssl.maps import Likeness
+
 _SAMPLES = 1 << 20
+# float32 tells values apart that differ by more, of their size
+_STEP = 1e-6
+
+
+class RawValues:
+    """Raw values of many images, in bounded memory.
+
+    At most about a million patches are kept, evenly over the images.
+    """
+
+    def __init__(self) -> None:
+        self._patches: list[Tensor] = []
+        self._scores: list[Tensor] = []
+        self._step = 1
+        self.likeness = Likeness()
+
+    def add(self, maps: Tensor, scores: Tensor) -> None:
+        """Take maps [N, h, w] and scores [N]."""
+        maps = maps.detach().float().cpu()
+        self._scores.append(scores.detach().float().cpu())
+        self._patches.append(maps.flatten()[:: self._step])
+        if sum(len(p) for p in self._patches) > _SAMPLES:
+            self._patches = [torch.cat(self._patches)[::2]]
+            self._step *= 2
+        for one in maps.numpy():
+            self.likeness.add(one)
+
+    def patches(self) -> Tensor:
+        """Return values of maps, [n]."""
+        return torch.cat(self._patches)
+
+    def scores(self) -> Tensor:
+        """Return the images' scores, [N]."""
+        return torch.cat(self._scores)
 
 
 class Calibration(nn.Module):
@@ -52,29 +88,62 @@ class Calibration(nn.Module):
         """Whether :meth:`fit` has been called or its state loaded."""
         return bool((self.slope > 0).all())
 
-    def fit(self, predictions: Iterable[tuple[Tensor, Tensor]]) -> None:
+    def fit(
+        self,
+        predictions: Iterable[tuple[Tensor, Tensor]],
+        rounding: tuple[float, float] = (0.0, 0.0),
+    ) -> str:
         """Measure the quantiles over maps [N, h, w] and scores [N].
 
-        At most about a million patches are kept, evenly over the images.
+        Args:
+            predictions: Batches of them.
+            rounding: See :meth:`set_from`.
+
+        Returns:
+            See :meth:`set_from`.
         """
-        patches: list[Tensor] = []
-        scores: list[Tensor] = []
-        step = 1
-        for maps, score in predictions:
-            scores.append(score.detach().float().cpu())
-            patches.append(maps.detach().float().cpu().flatten()[::step])
-            if sum(len(p) for p in patches) > _SAMPLES:
-                patches = [torch.cat(patches)[::2]]
-                step *= 2
-        for i, values in enumerate((torch.cat(patches), torch.cat(scores))):
-            ordered = values.double().sort().values
+        values = RawValues()
+        for maps, scores in predictions:
+            values.add(maps, scores)
+        return self.set_from(values, rounding)
+
+    def set_from(
+        self, values: RawValues, rounding: tuple[float, float] = (0.0, 0.0)
+    ) -> str:
+        """Lay the curve through the quantiles of what has been gathered.
+
+        Quantiles that are no further apart than rounding are taken as one
+        value, the lower mark: what is rounding alone must not fill the range.
+
+        Args:
+            values: Of the images.
+            rounding: Difference of raw maps, and of raw scores, that
+                rounding alone can make.
+
+        Returns:
+            What is wrong with the images, if they do not differ; else ''.
+        """
+        flat = False
+        for i, part in enumerate((values.patches(), values.scores())):
+            ordered = part.double().sort().values
             # scores have no floor: below the median, too, they have an order
             low = _at(ordered, (i == 0 and self.floor) or 0.5)
             high = _at(ordered, self.quantile)
-            # values that hardly vary still give a curve
-            width = max(high - low, 1e-6 * max(abs(high), 1e-6))
+            least = max(rounding[i], _STEP * max(abs(high), _STEP))
+            if high - low < least:
+                # so wide that rounding stays at the lower end
+                high = low + 10 * least
+                flat = flat or i == 0
             self.centre[i] = high
-            self.slope[i] = 1 / width
+            self.slope[i] = 1 / (high - low)
+        if not flat and not values.likeness.alike(rounding[0]):
+            return ''
+        return (
+            f'the maps of the {values.likeness.count} images that were '
+            'measured do not differ by more than rounding: the images look '
+            'the same to the model, and maps and boxes of them mean nothing; '
+            'give images that differ'
+        )
 
     def forward(self, maps: Tensor, scores: Tensor) -> tuple[Tensor, Tensor]:
         """Map raw maps [N, h, w] and scores [N] to [0, 1)."""

@@ -75,17 +75,38 @@ def _plain(text: str | bytes) -> Any:
         raise ValueError('it is nested too deeply') from error
 
 
-def read_state(data: bytes) -> dict[str, dict[str, Tensor]]:
-    """Return tensors of a safetensors file by the part before the first dot.
+def read_tensors(data: bytes) -> dict[str, Tensor]:
+    """Return tensors of a safetensors file by their names.
 
     Raises:
         safetensors.SafetensorError: If it is something else, or cut off.
     """
-    parts: dict[str, dict[str, Tensor]] = {}
-    for key, value in from_safetensors(data).items():
-        part, _, name = key.partition('.')
-        parts.setdefault(part, {})[name] = value
-    return parts
+    return from_safetensors(data)
+
+
+def part_of(tensors: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:
+    """Return the tensors below a name, by what follows its dot."""
+    start = f'{name}.'
+    return {
+        key.removeprefix(start): value
+        for key, value in tensors.items()
+        if key.startswith(start)
+    }
+
+
+def told(key: str, kind: type, notes: Mapping[str, Any], where: str) -> Any:
+    """Return a text of :func:`read_notes`, empty if it is not there.
+
+    Raises:
+        FittedStateError: If it is of another kind.
+    """
+    held = notes.get(key, kind())
+    if not isinstance(held, kind):
+        raise FittedStateError(
+            f'{where}: expected a {kind.__name__} as `{key}`, got '
+            f'{held!r:.40}; fit anew'
+        )
+    return held
 
 
 def check_settings(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
@@ -19,6 +20,7 @@ class FittingImages:
         divisions: One after the other: the number of which each image is held
             out, and whether to give those held out or the others.
         purpose: For the message if there is no image.
+        without: Absolute paths of images that are left out.
 
     Raises:
         ValueError: If it gives no image, when iterated.
@@ -28,6 +30,7 @@ class FittingImages:
     preprocessor: nn.Module
     divisions: tuple[tuple[int, bool], ...] = ()
     purpose: str = 'fit to'
+    without: frozenset[str] = frozenset()
 
     def __iter__(self) -> Iterator[tuple[Tensor, list]]:
         seen = used = 0
@@ -39,7 +42,10 @@ class FittingImages:
             keep = [
                 i
                 for i, sample in enumerate(samples)
-                if not sample.get('unreadable') and self._keeps_next(counts)
+                if not sample.get('unreadable')
+                and self._keeps_next(counts)
+                and os.path.realpath(sample.get('img_path', ''))
+                not in self.without
             ]
             seen += len(samples)
             used += len(keep)

@@ -162,20 +162,34 @@ class GaussianPatch(AnomalyModel):
         if moments is None:  # _images() raises first
             return
         mean, covariance = moments.result()
+        noise = _noise(mean, covariance)
+        whiten = _whiten(covariance, self.ridge, noise)
         state = {
             'mean': mean.float(),
-            'whiten': _whiten(covariance, self.ridge),
+            'whiten': whiten,
+            'rounding': _steps(whiten, noise).cpu()[None],
         }
         for i, pool in enumerate(pooled):
             rows = pool.patches().double().cpu()
+            if len(rows) < 2:
+                raise ValueError(
+                    f'image_score={self.image_score!r} needs the features of '
+                    f'at least 2 good images, got {len(rows)}; give more '
+                    "images, or set image_score='max'"
+                )
             centre = rows.mean(0)
             shrunk, _ = ledoit_wolf(
                 (rows - centre).numpy(), assume_centered=True
             )
-            whiten = _whiten(torch.from_numpy(shrunk)[None], 0.0)[0]
+            spread = torch.from_numpy(shrunk)[None]
+            noise = _noise(centre[None], spread)
+            whiten = _whiten(spread, 0.0, noise)
+            step = _steps(whiten, noise).cpu()[None]
+            state['rounding'] = torch.cat([state['rounding'], step])
             device = mean.device
             state[f'pooled_mean.{i}'] = centre.float().to(device)
-            state[f'pooled_whiten.{i}'] = whiten.to(device)
+            state[f'pooled_whiten.{i}'] = whiten[0].to(device)
+        state['rounding'] = state['rounding'].to(mean.device)
         self.state = state
         if sample:
             self._measure_typical(sample)
@@ -188,8 +202,28 @@ class GaussianPatch(AnomalyModel):
             peaks.append(maps.flatten(1).amax(1))
             pooled.append(self._pooled_distance(levels))
         self.state['typical'] = torch.stack(
-            [torch.cat(peaks).median(), torch.cat(pooled).median()]
+            [
+                # equal images are no distance apart, but for rounding
+                torch.cat(values).median().clamp(min=least)
+                for values, least in zip(
+                    (peaks, pooled), self._roundings(), strict=True
+                )
+            ]
         )
+
+    def rounding(self) -> tuple[float, float]:
+        """Return what equal features can differ by."""
+        of_maps, of_pooled = self._roundings()
+        if self.image_score == 'max':
+            return of_maps, of_maps
+        if self.image_score == 'pooled':
+            return of_maps, of_pooled
+        parts = torch.tensor([of_maps, of_pooled])
+        return of_maps, float((parts / self.state['typical'].cpu()).sum())
+
+    def _roundings(self) -> tuple[float, float]:
+        steps = self.state['rounding']
+        return float(steps[0]), float(steps[1:].sum())
 
 
 class _Moments:
@@ -215,8 +249,27 @@ class _Moments:
         return (self.origin + shift).squeeze(1), covariance
 
 
-def _whiten(covariance: Tensor, ridge: float) -> Tensor:
-    """Return W with W Wᵀ = inverse of the covariances [p, D, D]."""
+def _noise(mean: Tensor, covariance: Tensor) -> Tensor:
+    """Return the rounding of a feature, of its typical size, [p].
+
+    Equal features differ by a few steps of float32 where batches differ.
+    """
+    variance = covariance.diagonal(dim1=1, dim2=2)
+    size = (mean.square() + variance).mean(1).sqrt()
+    return 8 * torch.finfo(torch.float32).eps * size
+
+
+def _steps(whiten: Tensor, noise: Tensor) -> Tensor:
+    """Return by how much rounding can move a distance, a scalar."""
+    steepest = whiten.double().norm(dim=1).amax(1)
+    return (steepest * noise * whiten.shape[-1] ** 0.5).amax().float()
+
+
+def _whiten(covariance: Tensor, ridge: float, noise: Tensor) -> Tensor:
+    """Return W with W Wᵀ = inverse of the covariances [p, D, D].
+
+    Directions that vary less than ``noise`` [p] count as varying so much.
+    """
     width = covariance.shape[-1]
     variance = covariance.diagonal(dim1=1, dim2=2).mean(1)
     least = torch.finfo(torch.float32).tiny
@@ -227,6 +280,7 @@ def _whiten(covariance: Tensor, ridge: float) -> Tensor:
     values, vectors = torch.linalg.eigh(loaded)
     # directions without any variance would weigh without bound
     floor = 1e-7 * values[:, -1:].clamp(min=least)
+    floor = torch.maximum(floor, noise.square()[:, None])
     scale = values.clamp(min=floor).rsqrt()
     return (vectors * scale[:, None]).float()
 

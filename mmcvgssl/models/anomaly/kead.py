@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -259,6 +261,13 @@ class KeAD(AnomalyModel):
                 scores = (scores + maps.amax(1)) / 2
         return maps.unflatten(1, self.path.grid), scores
 
+    def rounding(self) -> tuple[float, float]:
+        """Return what the precision of the image tower can make."""
+        step = torch.finfo(self.autocast or torch.float32).eps
+        # a cosine by the temperature; a sigmoid rises by a quarter
+        least = 4 * step / self.temperature / 4
+        return least, least
+
     def _direction(self, category: str) -> Tensor:
         """From the normal to the anomalous text feature, by temperature."""
         normal, anomalous, redundant = self.text_features(category)
@@ -336,6 +345,16 @@ class KeAD(AnomalyModel):
                 )
             for level, rows in enumerate(torch.cat(held, dim=1)):
                 self.state[f'{name}/{level}'] = rows.clone()
+
+    def _measure(self, images: FittingImages, apart: bool) -> None:
+        """Leave out the images that the knowledge file lists as normal."""
+        learned = {
+            os.path.realpath(path)
+            for facts in self.knowledge.values()
+            for path in facts.normal_images[: self.k]
+        }
+        images = replace(images, without=frozenset(learned))
+        super()._measure(images, apart)
 
     def _memorise(self, image: Tensor) -> Tensor:
         """Return patch features [S, L, D] of an image [1, 3, H, W]."""

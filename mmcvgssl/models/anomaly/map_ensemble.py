@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
-import torch.nn.functional as F
+from mmpretrain.structures import DataSample
 from torch import Tensor, nn
 
+from mmcvgssl.maps import resize_map
 from mmcvgssl.models.anomaly.base import AnomalyModel
-from mmcvgssl.models.anomaly.calibration import Calibration
+from mmcvgssl.models.anomaly.calibration import Calibration, RawValues
+from mmcvgssl.models.anomaly.fitted_state import FittedStateError, part_of
 from mmcvgssl.models.anomaly.fitting import FittingImages
 from mmcvgssl.registry import MODELS
 
@@ -20,7 +23,10 @@ class MapEnsemble(AnomalyModel):
 
     What a member gives is measured on images it was not fitted to: their
     median becomes 0 and a high quantile 1, so that members of other units
-    add up.
+    add up. Members see the data samples, as they do alone, and their own
+    ``calibration`` holds; a threshold is the ensemble's to have. It is fitted
+    to the images that its members are fitted to: members that learn from good
+    images and those that learn from the collection do not go together.
 
     Args:
         members: Map generators, or their configs.
@@ -32,7 +38,8 @@ class MapEnsemble(AnomalyModel):
         **kwargs: Of :class:`AnomalyModel`.
 
     Raises:
-        ValueError: If there are no members, or numbers do not fit them.
+        ValueError: If there are no members, they do not go together, or
+            numbers do not fit them.
     """
 
     needs_fit = True
@@ -58,9 +65,21 @@ class MapEnsemble(AnomalyModel):
             raise ValueError(
                 f'held_out is a share between 0 and 1, got {held_out}'
             )
-        built = [
-            MODELS.build(m) if isinstance(m, dict) else m for m in members
-        ]
+        built = [_build(member) for member in members]
+        learning = [m for m in built if m.needs_fit]
+        kinds = {m.fits_on_collection: type(m).__name__ for m in learning}
+        if len(kinds) > 1:
+            raise ValueError(
+                f'{kinds[True]} is fitted to the images that get maps, of '
+                f'which nothing is known to be good, and {kinds[False]} to '
+                'good images: one ensemble has members of one kind; take '
+                'either out'
+            )
+        # read by AnomalyModel's constructor
+        self.fits_on_collection = True in kinds
+        self.needs_fit = True
+        samples = [m.fit_sample for m in learning]
+        self.fit_sample = max(samples) if samples and all(samples) else 0
         super().__init__(
             dict(
                 members=[m.settings for m in built],
@@ -76,19 +95,33 @@ class MapEnsemble(AnomalyModel):
         self.map_weights, self.score_weights = map_weights, score_weights
         self.quantile, self.held_out = quantile, held_out
 
+    @classmethod
+    def learns_from_collection(cls, config: Mapping[str, Any]) -> bool:
+        """Whether its members are fitted to the images that get maps."""
+        return any(
+            MODELS.get(member['type']).learns_from_collection(member)
+            for member in config.get('members', ())
+            if isinstance(member, Mapping)
+        )
+
+    @property
+    def fitted(self) -> bool:
+        """Whether maps can be made."""
+        return super().fitted and all(m.fitted for m in self._members)
+
     def predict_maps(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Return summed maps [N, h, w], on the finest grid, and scores."""
-        total, score = self._sum(self._members_predict(images))
-        return total, score
+        return self._predict(images, [DataSample() for _ in images])
 
-    def _members_predict(self, images: Tensor) -> list[tuple[Tensor, Tensor]]:
-        for i, member in enumerate(self._members):
-            member.state = {
-                key.removeprefix(f'{i}.'): value
-                for key, value in self.state.items()
-                if key.startswith(f'{i}.')
-            }
-        return [member.predict_maps(images) for member in self._members]
+    def _predict(
+        self, images: Tensor, data_samples: Sequence
+    ) -> tuple[Tensor, Tensor]:
+        return self._sum(self._members_predict(images, data_samples))
+
+    def _members_predict(
+        self, images: Tensor, data_samples: Sequence
+    ) -> list[tuple[Tensor, Tensor]]:
+        return [m.predict(images, data_samples) for m in self._members]
 
     def _sum(
         self, made: Sequence[tuple[Tensor, Tensor]]
@@ -101,36 +134,99 @@ class MapEnsemble(AnomalyModel):
             centre, scale = self.state[f'scale.{i}']
             if self.map_weights[i]:
                 maps = (maps - centre[0]) * scale[0] * self.map_weights[i]
-                total += F.interpolate(
-                    maps[:, None], grid, mode='bilinear', align_corners=False
-                )[:, 0]
+                total += resize_map(maps, grid)
             score += (scores - centre[1]) * scale[1] * self.score_weights[i]
         return total, score
 
+    def rounding(self) -> tuple[float, float]:
+        """Return what the members' rounding can make together."""
+        both = []
+        for which, weights in enumerate(
+            (self.map_weights, self.score_weights)
+        ):
+            parts = [
+                abs(weight)
+                * float(self.state[f'scale.{i}'][1, which])
+                * member.rounding()[which]
+                for i, (weight, member) in enumerate(
+                    zip(weights, self._members, strict=True)
+                )
+            ]
+            both.append(sum(parts))
+        return both[0], both[1]
+
     def _fit(self, images: FittingImages) -> None:
+        if self.fits_on_collection or not any(
+            member.needs_fit for member in self._members
+        ):
+            # no image is learned from as a good one, so none is kept back
+            self._learn_members(images)
+            self._measure_scales(images)
+            return
         every = max(round(1 / self.held_out), 2)
-        self._fit_members(images.part(every, held_out=False))
-        scales = self._measure(images.part(every, held_out=True))
+        self._learn_members(images.part(every, held_out=False))
+        self._measure_scales(images.part(every, held_out=True))
         # the scales are known: the members need not miss any image
-        self._fit_members(images)
-        self.state.update(scales)
+        self._learn_members(images)
 
-    def _fit_members(self, images: FittingImages) -> None:
-        self.state = {}
-        for i, member in enumerate(self._members):
-            if member.needs_fit:
-                member._fit(images)
-            self.state.update({f'{i}.{k}': v for k, v in member.state.items()})
+    def _learn_members(self, images: FittingImages) -> None:
+        for member in self._members:
+            member.learn(images)
+            for remark in member.remarks:
+                if remark not in self.remarks:
+                    self.remarks.append(remark)
 
-    def _measure(self, images: FittingImages) -> dict[str, Tensor]:
-        parts = [Calibration(self.quantile) for _ in self._members]
-        made = [self._members_predict(inputs) for inputs, _ in images]
-        scales = {}
-        for i, part in enumerate(parts):
-            part.fit(batch[i] for batch in made)
+    def _measure_scales(self, images: FittingImages) -> None:
+        values = [RawValues() for _ in self._members]
+        for inputs, samples in images:
+            made = self._members_predict(inputs, samples)
+            for part, (maps, scores) in zip(values, made, strict=True):
+                part.add(maps, scores)
+        for i, part in enumerate(values):
+            curve = Calibration(self.quantile)
+            self.remark(curve.set_from(part, self._members[i].rounding()))
             # Calibration centres on the quantile; here the median is zero
-            median = part.centre - 1 / part.slope
-            scales[f'scale.{i}'] = torch.stack([median, part.slope]).to(
-                self.device
+            median = curve.centre - 1 / curve.slope
+            scale = torch.stack([median, curve.slope])
+            self.state[f'scale.{i}'] = scale.to(self.device)
+
+    def _tensors(self) -> dict[str, Tensor]:
+        """What the members and their sum have learned, by name."""
+        held = super()._tensors()
+        for i, member in enumerate(self._members):
+            for key, value in member._tensors().items():
+                held[f'members.{i}.{key}'] = value
+        return held
+
+    def _take(
+        self, tensors: Mapping[str, Tensor], where: str = 'the state'
+    ) -> None:
+        """Take what :meth:`_tensors` gave."""
+        super()._take(tensors, where)
+        for i, member in enumerate(self._members):
+            member._take(part_of(tensors, f'members.{i}'), where)
+        if not self.fitted:
+            raise FittedStateError(
+                f'{where} does not hold what all members have learned: it was '
+                'made by an earlier version; fit the ensemble anew'
             )
-        return scales
+
+
+def _build(member: AnomalyModel | dict) -> AnomalyModel:
+    """Build a member, and refuse what only the ensemble can have."""
+    if isinstance(member, dict):
+        if member.get('data_preprocessor') is not None:
+            raise ValueError(
+                f'{member["type"]} as a member has a data_preprocessor of its '
+                'own, but all members see the same images: give it to the '
+                'ensemble'
+            )
+        member = MODELS.build(member)
+    assert isinstance(member, AnomalyModel)
+    if member.false_alarm_rate is not None:
+        raise ValueError(
+            f'{type(member).__name__} as a member has '
+            f'false_alarm_rate={member.false_alarm_rate}, but a threshold is '
+            "that of the sum: set the ensemble's, and the member's to None"
+        )
+    return member

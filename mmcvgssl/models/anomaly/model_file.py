@@ -11,8 +11,9 @@ from torch import Tensor
 
 from mmcvgssl.models.anomaly.fitted_state import (
     FittedStateError,
+    part_of,
     read_notes,
-    read_state,
+    read_tensors,
 )
 from mmcvgssl.weights.plain_values import check_plain
 
@@ -44,7 +45,7 @@ def read_model_file(
         raise FileNotFoundError(f'no model file {path}')
     data = path.read_bytes()
     try:
-        parts, notes = read_state(data), read_notes(data)
+        tensors, notes = read_tensors(data), read_notes(data)
         settings = notes['settings']
         name = settings['model']
     except Exception as error:
@@ -65,7 +66,7 @@ def read_model_file(
             'the file anew by tools/one_class.py'
         )
     _check_options(settings, kind, str(path))
-    return data, settings, extra, parts.get('backbone', {})
+    return data, settings, extra, part_of(tensors, 'backbone')
 
 
 def _check_options(

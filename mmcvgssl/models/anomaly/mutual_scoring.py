@@ -10,6 +10,7 @@ from torch import Tensor
 
 from mmcvgssl.models.anomaly.base import AnomalyModel
 from mmcvgssl.models.anomaly.fitting import FittingImages
+from mmcvgssl.models.anomaly.neighbours import distance_rounding
 from mmcvgssl.models.anomaly.patch_features import PatchFeatures, as_rows
 from mmcvgssl.models.anomaly.patch_memory import describe, highest
 from mmcvgssl.models.teachers import FrozenTeacher
@@ -118,6 +119,14 @@ class MutualScoring(AnomalyModel):
             ]
         mean = torch.stack(made).mean(0).view(len(images), *maps.shape[-2:])
         return mean, highest(mean, self.top)
+
+    def rounding(self) -> tuple[float, float]:
+        """Return what equal patches can differ by."""
+        least = max(
+            distance_rounding(self.state[f'patches.{i}'])
+            for i in range(len(self.scales))
+        )
+        return least, least
 
     def _rarity(self, rows: Tensor, memory: Tensor) -> Tensor:
         """Average distances of patches [L, D] to images [R, L, D]."""

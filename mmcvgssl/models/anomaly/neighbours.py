@@ -9,6 +9,21 @@ from torch import Tensor
 _BLOCK = 1 << 24
 
 
+def distance_rounding(rows: Tensor) -> float:
+    """Return how far apart equal vectors can seem to be.
+
+    A squared distance is a difference of squares, so its error is about the
+    float32 step of the squares themselves, and that of the distance its
+    root. The factor of 4 covers sums over the width, the networks' own
+    rounding and vectors kept in half precision.
+
+    Args:
+        rows: [..., D].
+    """
+    length = float(rows.float().norm(dim=-1).amax())
+    return 4 * torch.finfo(torch.float32).eps ** 0.5 * length
+
+
 def nearest_patches(
     patches: Tensor, memory: Tensor, k: int = 1
 ) -> tuple[Tensor, Tensor]:

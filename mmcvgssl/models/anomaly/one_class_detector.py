@@ -12,12 +12,15 @@ import torch.nn.functional as F
 from safetensors.torch import save as to_safetensors
 from torch import Tensor, nn
 
+from mmcvgssl.maps import good_map_threshold
 from mmcvgssl.models.anomaly.base import AnomalyModel
+from mmcvgssl.models.anomaly.contribution_map import contribution_map
 from mmcvgssl.models.anomaly.density import Gaussian, make_density
 from mmcvgssl.models.anomaly.fitted_state import (
     as_settings,
     digest_tensors,
-    read_state,
+    part_of,
+    read_tensors,
 )
 from mmcvgssl.models.anomaly.fitting import FittingImages
 from mmcvgssl.models.anomaly.fold_rows import FoldRows
@@ -28,6 +31,11 @@ from mmcvgssl.models.anomaly.model_file import (
     read_model_file,
 )
 from mmcvgssl.models.anomaly.patch_grid import PatchGrid
+from mmcvgssl.models.anomaly.threshold_choice import (
+    CROSS_FIT,
+    HELD_OUT,
+    cross_fit_note,
+)
 from mmcvgssl.models.layers import global_pool
 from mmcvgssl.registry import MODELS
 from mmcvgssl.weights import EXACT, load
@@ -55,9 +63,10 @@ class OneClassDetector(AnomalyModel):
     backbones trained on patches; the map is their smoothed scores, and an
     image's score the map's maximum.
 
-    The threshold comes from the fitting images: each is scored by a density
-    of the other folds. A backbone that has been trained on these same images
-    may know them too well; then use :meth:`set_threshold` with others.
+    The threshold comes from good images that nothing has learned from, if
+    they are given (``held_out`` of :meth:`fit`). Else each fitting image is
+    scored by a density of the other folds, which is valid as long as the
+    backbone itself has not learned from them; ``chosen`` says which.
 
     Args:
         backbone: A backbone or its config.
@@ -74,7 +83,11 @@ class OneClassDetector(AnomalyModel):
             shared one is fitted to at most (default 50,000).
         false_alarm_rate: Wanted share of good images above the threshold;
             None: no threshold.
-        folds: Parts that the fitting images are divided into for it.
+        folds: Parts that the fitting images are divided into for it, where
+            none are held out.
+        holdout: Share of the good images that neither training nor fitting
+            by tools/one_class.py sees, for the threshold; 0: none. What is
+            not trained needs none.
         init_backbone: Initialise or load the backbone; not needed before
             fitted state is loaded.
         **kwargs: Of :class:`AnomalyModel`.
@@ -98,12 +111,17 @@ class OneClassDetector(AnomalyModel):
         patch: dict | None = None,
         false_alarm_rate: float | None = 0.05,
         folds: int = 5,
+        holdout: float = 0.2,
         init_backbone: bool = True,
         data_preprocessor: dict | None = None,
         init_cfg: dict | None = None,
     ) -> None:
         if folds < 2:
             raise ValueError(f'folds is 2 or more, got {folds}')
+        if not 0 <= holdout < 1:
+            raise ValueError(
+                f'holdout is a share of 0 or more below 1, got {holdout}'
+            )
         if patch is not None and density != 'gaussian':
             raise ValueError(
                 f'patches are scored by a Gaussian, got density={density!r}'
@@ -120,6 +138,7 @@ class OneClassDetector(AnomalyModel):
             patch=None if patch is None else as_settings(patch),
             false_alarm_rate=false_alarm_rate,
             folds=folds,
+            holdout=holdout,
         )
         super().__init__(
             settings,
@@ -133,6 +152,8 @@ class OneClassDetector(AnomalyModel):
         self.grid = None if patch is None else PatchGrid(**options)
         self.density = make_density(density, bandwidth)
         self.folds = folds
+        self._held: list[FoldRows] = []  # between fitting and measuring
+        self._weights = checkpoint or ''
         # what a model file tells beside the settings, as JSON can hold it
         self.extra: dict[str, Any] = {}
         for name, value in (('mean', mean), ('std', std)):
@@ -154,6 +175,11 @@ class OneClassDetector(AnomalyModel):
 
     mean: Tensor
     std: Tensor
+
+    @property
+    def map_threshold(self) -> float:
+        """What maps of good images hardly exceed, in units of the map."""
+        return float(self.state['map_threshold'])
 
     def init_weights(self) -> None:
         """Keep the weights: the constructor has loaded them."""
@@ -226,7 +252,13 @@ class OneClassDetector(AnomalyModel):
             last, pooled = self._features(images)
             rows = F.normalize(pooled)
             scores = self.density.score(rows, dict(state))
-            maps = self._contributions(last, pooled, scores, dict(state))
+            maps = contribution_map(
+                last,
+                pooled,
+                scores,
+                lambda unit: self.density.score(unit, dict(state)),
+                state['centre'],
+            )
             return maps, scores, rows[:, None]
         rows = self.embed(images)
         places = self.grid.cut(images[:1]).shape[1:3]
@@ -252,39 +284,15 @@ class OneClassDetector(AnomalyModel):
         centred = (rows - state['mean']).transpose(0, 1)
         return torch.bmm(centred, state['whiten']).norm(dim=2).T
 
-    def _contributions(
-        self,
-        last: Tensor,
-        pooled: Tensor,
-        scores: Tensor,
-        state: dict[str, Tensor],
-    ) -> Tensor:
-        """Return what each place adds to the score, [N, h, w]."""
-        if last.ndim == 3:  # tokens [N, L, C]
-            side = round(last.shape[1] ** 0.5)
-            if side**2 == last.shape[1]:
-                last = last.transpose(1, 2).unflatten(2, (side, side))
-        if last.ndim != 4:
-            return scores.view(-1, 1, 1)
-        with torch.inference_mode(False), torch.enable_grad():
-            point = pooled.clone().requires_grad_()
-            score = self.density.score(F.normalize(point), state)
-            (slope,) = torch.autograd.grad(score.sum(), point)
-        excess = last - state['centre'][:, None, None]
-        return torch.einsum('nc,nchw->nhw', slope, excess).relu()
-
     def _holds_out(self) -> bool:
-        """Fit to all: folds measure the threshold."""
+        """Fit to all: folds measure where no images are held out."""
         return False
-
-    def _choose_threshold(self, images: FittingImages) -> None:
-        """Keep the one that folds have measured."""
 
     def _fit(self, images: FittingImages) -> None:
         pool = None
         if self.grid is not None and self.shared:
             pool = max(self.pool // self.folds, 1)
-        held = [FoldRows(pool, seed) for seed in range(self.folds)]
+        self._held = [FoldRows(pool, seed) for seed in range(self.folds)]
         total, count = torch.zeros(1, device=self.device), 0
         for inputs, _ in images:
             _, pooled = (
@@ -296,12 +304,11 @@ class OneClassDetector(AnomalyModel):
                 total = total + pooled.sum(0)
                 rows = F.normalize(pooled)[:, None]
             for row in rows:
-                held[count % self.folds].add(row)
+                self._held[count % self.folds].add(row)
                 count += 1
-        self.state = self._fit_density(held)
+        self.state = self._fit_density(self._held)
         if self.grid is None:
             self.state['centre'] = total / count
-        self._measure(images, held, count)
 
     def _fit_density(self, held: Sequence[FoldRows]) -> dict[str, Tensor]:
         rows = torch.cat([part.rows() for part in held if part.count])
@@ -312,30 +319,30 @@ class OneClassDetector(AnomalyModel):
             state = {k: torch.stack([f[k] for f in fits]) for k in fits[0]}
         return {key: value.to(self.device) for key, value in state.items()}
 
-    def _measure(
-        self, images: FittingImages, held: list[FoldRows], count: int
-    ) -> None:
-        """Score each image by a density of the other folds."""
-        folds = min(self.folds, count)
-        states = []
-        if self.false_alarm_rate is not None:
-            for k in range(folds):
-                others = [part for i, part in enumerate(held) if i != k]
-                states.append({**self.state, **self._fit_density(others)})
-        scores, highs, first = [], [], 0
-        for inputs, _ in images:
-            fold = torch.arange(first, first + len(inputs)) % self.folds
+    def _measure(self, images: FittingImages, apart: bool) -> None:
+        """Score each image by what has not learned from it."""
+        held, self._held = self._held, []
+        states = [self.state]
+        if self.false_alarm_rate is not None and not apart:
+            states = [
+                {**self.state, **self._fit_density(held[:k] + held[k + 1 :])}
+                for k in range(min(self.folds, sum(f.count for f in held)))
+            ]
+        scores, highs, paths, first = [], [], [], 0
+        for inputs, samples in images:
+            fold = torch.arange(first, first + len(inputs)) % len(states)
             first += len(inputs)
+            paths += [str(s.get('img_path', '')) for s in samples]
             for k in fold.unique().tolist():
-                state = states[k] if states else self.state
                 chosen = (fold == k).to(inputs.device)
-                maps, score, _ = self._score(inputs[chosen], state)
+                maps, score, _ = self._score(inputs[chosen], states[k])
                 scores.append(score)
                 highs.append(maps.flatten(1).amax(1))
-        # where colours of overlays end
-        self.state['map_high'] = torch.cat(highs).quantile(0.95)
-        if states:
-            self.set_threshold(torch.cat(scores))
+        self.state['map_threshold'] = good_map_threshold(torch.cat(highs))
+        if self.false_alarm_rate is not None:
+            method = HELD_OUT if apart else CROSS_FIT
+            note = '' if apart else cross_fit_note(self._weights)
+            self.set_threshold(torch.cat(scores), method, paths, note)
 
     def _axes(self) -> dict[str, int]:
         """Return the number of axes of each tensor that scoring needs."""
@@ -345,7 +352,7 @@ class OneClassDetector(AnomalyModel):
             axes = {'mean': 1 + more, 'whiten': 2 + more}
         if self.grid is None:
             axes['centre'] = 1
-        return {**axes, 'map_high': 0}
+        return {**axes, 'map_threshold': 0}
 
     def fitted_bytes(self) -> bytes:
         """Return weights, density, threshold, settings and ``extra``."""
@@ -354,10 +361,7 @@ class OneClassDetector(AnomalyModel):
             parts[f'backbone.{key}'] = value
         return to_safetensors(
             {k: v.detach().cpu().contiguous() for k, v in parts.items()},
-            {
-                'settings': json.dumps(self.settings, sort_keys=True),
-                'extra': json.dumps(self.extra),
-            },
+            {**self._notes(), 'extra': json.dumps(self.extra)},
         )
 
     def load_fitted_bytes(self, data: bytes, where: str = 'the state') -> None:
@@ -368,5 +372,5 @@ class OneClassDetector(AnomalyModel):
         """
         super().load_fitted_bytes(data, where)
         check_shapes(self.state, self._axes(), where)
-        weights = read_state(data).get('backbone', {})
+        weights = part_of(read_tensors(data), 'backbone')
         load(self.backbone, weights, EXACT, where, log=False)

@@ -11,7 +11,10 @@ from torch import Tensor
 from mmcvgssl.models.anomaly.base import AnomalyModel
 from mmcvgssl.models.anomaly.coreset import PatchPool, greedy_coreset
 from mmcvgssl.models.anomaly.fitting import FittingImages
-from mmcvgssl.models.anomaly.neighbours import nearest_patches
+from mmcvgssl.models.anomaly.neighbours import (
+    distance_rounding,
+    nearest_patches,
+)
 from mmcvgssl.models.anomaly.patch_features import PatchFeatures, as_rows
 from mmcvgssl.models.teachers import FrozenTeacher
 from mmcvgssl.registry import MODELS
@@ -151,13 +154,24 @@ class PatchMemory(AnomalyModel):
         if self.local_scale:
             self.state['scale'] = self._local_scales()
 
+    def rounding(self) -> tuple[float, float]:
+        """Return what equal patches can differ by."""
+        least = self._as_metric(
+            torch.tensor(distance_rounding(self.state['memory']))
+        )
+        if self.local_scale:
+            least = least / self.state['scale'].median().cpu()
+        return float(least), float(least)
+
     def _local_scales(self) -> Tensor:
         """Mean distance of each patch of the memory to its neighbours."""
         memory, k = self.state['memory'], self.local_scale
         distances, _ = nearest_patches(memory, memory, k + 1)
         own = self._as_metric(distances[:, 1:]).mean(1)
-        # equal patches are no distance apart
-        return own.clamp(min=1e-3 * float(own.median().clamp(min=1e-6)))
+        # equal patches are no distance apart, but for rounding
+        typical = float(own.median())
+        least = float(self._as_metric(torch.tensor(distance_rounding(memory))))
+        return own.clamp(min=1e-3 * typical if typical > least else least)
 
     def _rows(self, maps: Tensor) -> Tensor:
         rows = as_rows(maps)

@@ -1,0 +1,39 @@
+"""Whether maps of several images differ at all."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+
+class Likeness:
+    """How far maps lie from the first of them; memory is that of one map."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._first: np.ndarray | None = None
+        self._apart, self._size = 0.0, 0.0
+
+    def add(self, anomaly_map: np.ndarray) -> None:
+        """Take a map [h, w]."""
+        self.count += 1
+        if self._first is None:
+            self._first = anomaly_map.copy()
+        if anomaly_map.shape != self._first.shape:
+            self._apart = math.inf
+        else:
+            apart = float(np.abs(anomaly_map - self._first).max())
+            self._apart = max(self._apart, apart)
+        self._size = max(self._size, float(np.abs(anomaly_map).max()))
+
+    def alike(self, rounding: float = 0.0, step: float = 1e-5) -> bool:
+        """Whether several images have given one map.
+
+        Args:
+            rounding: Difference that rounding alone can make.
+            step: The same, as a share of the largest value.
+        """
+        return self.count > 1 and self._apart <= max(
+            rounding, step * self._size
+        )

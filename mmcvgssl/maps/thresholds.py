@@ -1,0 +1,66 @@
+"""Levels of maps: the map threshold, above which a place is anomalous.
+
+It is a value of maps, and has nothing to do with the threshold on image
+scores, see :func:`mmcvgssl.evaluation.operating_point.operating_point`.
+Boxes are cut, pictures coloured and crops balanced by it; where it comes from
+depends on what is known.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+import numpy as np
+from torch import Tensor
+
+
+def dataset_threshold(
+    map_maxima: Iterable[float], margin: float = 0.1
+) -> float:
+    """Return the mean of the maps' maxima, less a margin.
+
+    For a collection that has defects and of which nothing is known. Source:
+    AGSSP, https://arxiv.org/abs/2509.18919.
+
+    Args:
+        map_maxima: One an image, in any order.
+        margin: In units of the maps.
+
+    Raises:
+        ValueError: If there is no map, or a value is not finite.
+    """
+    maxima = [float(value) for value in map_maxima]
+    if not maxima:
+        raise ValueError('a threshold needs the maximum of at least one map')
+    if not all(map(math.isfinite, [*maxima, margin])):
+        raise ValueError('expected finite maxima and margin, got NaN or inf')
+    # an exact sum, so that the order does not matter
+    return math.fsum(maxima) / len(maxima) - margin
+
+
+def good_map_threshold(map_maxima: Tensor) -> Tensor:
+    """Return what the maps of 95 % of good images stay below.
+
+    Args:
+        map_maxima: Of good images, [n].
+    """
+    return map_maxima.quantile(0.95)
+
+
+def halfway(anomaly_map: np.ndarray) -> float:
+    """Return the middle of a map's values, for one map by itself."""
+    return (float(anomaly_map.min()) + float(anomaly_map.max())) / 2
+
+
+def is_anomalous(anomaly_map: np.ndarray, map_threshold: float) -> np.ndarray:
+    """Tell the places whose value is greater than the threshold.
+
+    Args:
+        anomaly_map: [h, w].
+        map_threshold: In units of the map.
+
+    Returns:
+        Booleans [h, w].
+    """
+    return anomaly_map > map_threshold

@@ -1,0 +1,100 @@
+"""How a threshold was chosen, for the file that holds it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from mmcvgssl.evaluation.operating_point import OperatingPoint
+from mmcvgssl.models.anomaly.fitted_state import FittedStateError
+
+# ways to choose a threshold: on good images that nothing has learned from; on
+# images scored by what the other folds have taught; on scores given by hand
+HELD_OUT, CROSS_FIT, GIVEN = 'held-out', 'cross-fit', 'given'
+
+
+def describe_choice(
+    point: OperatingPoint,
+    wanted: float,
+    method: str,
+    paths: Sequence[str] = (),
+    note: str = '',
+) -> dict[str, Any]:
+    """Tell how a threshold was chosen, as JSON can hold it.
+
+    Args:
+        point: What was chosen.
+        wanted: Share of good images that may lie above it.
+        method: ``HELD_OUT``, ``CROSS_FIT`` or ``GIVEN``.
+        paths: Of the images whose scores it was chosen on, if known.
+        note: Under which condition the interval holds.
+    """
+    return {
+        'method': method,
+        'wanted_false_alarm_rate': wanted,
+        'expected_false_alarm_rate': point.false_alarm_rate,
+        'interval': list(point.interval),
+        'confidence': point.confidence,
+        'good_images': point.n,
+        'images_digest': digest_paths(paths),
+        'note': note,
+    }
+
+
+def cross_fit_note(weights: str = '') -> str:
+    """Say when the interval of a cross-fitted threshold holds.
+
+    Args:
+        weights: The file of the backbone's weights, if they are from one.
+    """
+    return (
+        'each image was scored by a density of the others: the interval holds '
+        f'if {weights or "the weights of the backbone"} have learned from '
+        'none of these images'
+    )
+
+
+def digest_paths(paths: Sequence[str]) -> str:
+    """Tell sets of images apart by their paths below their common folder."""
+    if not paths or not all(paths):
+        return ''  # images that came from no file
+    paths = [os.path.abspath(path) for path in paths]
+    folder = os.path.commonpath([os.path.dirname(path) for path in paths])
+    names = sorted(os.path.relpath(path, folder) for path in paths)
+    text = ''.join(f'{name}\n' for name in names)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def to_tensor(point: OperatingPoint) -> Tensor:
+    """Return an operating point as float64 [6], for a file of tensors."""
+    values = [point.threshold, point.false_alarm_rate, *point.interval]
+    return torch.tensor(
+        [*values, point.confidence, point.n], dtype=torch.float64
+    )
+
+
+def from_tensor(held: Tensor) -> OperatingPoint:
+    """Return what :func:`to_tensor` was given."""
+    threshold, rate, low, high, confidence, n = held.tolist()
+    return OperatingPoint(threshold, rate, (low, high), confidence, round(n))
+
+
+def check_operating_point(state: Mapping[str, Tensor]) -> None:
+    """Check that a threshold is what :func:`to_tensor` gives, if there is one.
+
+    Raises:
+        FittedStateError: If it is something else.
+    """
+    held = state.get('operating_point')
+    if held is not None and (
+        held.shape != (6,) or not bool(torch.isfinite(held).all())
+    ):
+        raise FittedStateError(
+            'expected 6 finite numbers as operating_point of the fitted '
+            f'state, got {held.dtype} {list(held.shape)}; fit anew'
+        )
