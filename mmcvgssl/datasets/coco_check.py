@@ -29,6 +29,21 @@ from mmcvgssl.utils import printable, some
 __all__ = ['AnnotationError', 'CocoCheck', 'check_classes', 'check_coco']
 
 _SHOWN = 20  # of one kind, in an error's message
+# kinds of problems, and the fix of tools/prepare_data.py repair
+_FIXES = {
+    'widths and heights that are no whole numbers above 0': 'numbers',
+    'areas that are no numbers': 'numbers',
+    'boxes without the key area': 'numbers',
+    'boxes that are crowds': 'crowds',
+    'classes whose boxes are all crowds': 'crowds',
+    'boxes that are [left, top, right, bottom]': 'corners',
+    'boxes that are shares of the image': 'shares',
+    'rotated boxes': 'rotated',
+    'images of another size': 'orientation',
+    'boxes outside their image': 'clip',
+    'boxes thinner than a pixel': 'clip',
+    'boxes without an area': 'clip',
+}
 _KEYS = {
     'images': ('id', 'file_name'),
     'annotations': ('id', 'image_id', 'category_id', 'bbox'),
@@ -93,10 +108,29 @@ class CocoCheck:
             if most is not None and len(found) > most:
                 lines.append(f'  and {len(found) - most} more')
         text = '\n'.join(lines)
+        names = ' '.join(self.fixes())
+        fix = f'; repair --fixes {names} writes a corrected file'
         raise AnnotationError(
             f'{self.file}: expected clean boxes, got\n{text}\nCorrect them; '
-            'tools/prepare_data.py check lists all.'
+            f'tools/prepare_data.py check lists all{fix if names else ""}.'
         )
+
+    def fixes(self) -> list[str]:
+        """Name what ``repair`` of the tool can put right, each once."""
+        found = list(
+            dict.fromkeys(
+                name
+                for kind, name in _FIXES.items()
+                if any(
+                    name != 'orientation' or 'EXIF' in line
+                    for line in self.problems.get(kind, ())
+                )
+            )
+        )
+        # in another form, boxes lie outside for that alone
+        if {'corners', 'shares'} & set(found) and 'clip' in found:
+            found.remove('clip')
+        return found
 
 
 def check_coco(

@@ -13,6 +13,7 @@ from mmcvgssl.datasets.preparation import (
     neu_cls,
     neu_det,
     one_class_to_simclr,
+    repair,
     x_sdd,
 )
 from mmcvgssl.datasets.preparation.annotations import (
@@ -30,6 +31,7 @@ from mmcvgssl.datasets.preparation.neu_det import prepare_neu_det
 from mmcvgssl.datasets.preparation.one_class_to_simclr import (
     prepare_one_class_to_simclr,
 )
+from mmcvgssl.datasets.preparation.repair import repair_boxes
 from mmcvgssl.datasets.preparation.splits import (
     fixed_splits,
     stratified_split,
@@ -46,6 +48,7 @@ PREPARATIONS: dict[str, Preparation] = {
     'folder': folder.PREPARATION,
     'one-class-to-simclr': one_class_to_simclr.PREPARATION,
     'check': check.PREPARATION,
+    'repair': repair.PREPARATION,
 }
 
 __all__ = [
@@ -62,6 +65,7 @@ __all__ = [
     'prepare_neu_det',
     'prepare_one_class_to_simclr',
     'prepare_x_sdd',
+    'repair_boxes',
     'stratified_split',
     'write_annotations',
 ]
