@@ -6,11 +6,9 @@ import atexit
 import gc
 import importlib
 import os
-import random
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import torch
 import torch.distributed
 from mmengine.config import Config
@@ -29,7 +27,9 @@ from mmcvgssl.apis.annotations import (
     count_false_alarms,
 )
 from mmcvgssl.apis.classes import check_heads
+from mmcvgssl.apis.run_seed import seed_views, tell_views
 from mmcvgssl.engine import keep_freed_memory
+from mmcvgssl.randomness import isolated
 
 
 def build_runner(cfg: Config, testing: bool = False) -> Runner:
@@ -37,7 +37,8 @@ def build_runner(cfg: Config, testing: bool = False) -> Runner:
 
     Boxes, their images and classes are checked first. Without CUDA,
     processes talk over gloo, freed memory is kept for reuse and DDP gets no
-    device number.
+    device number. Data sets of views that are trained on take the seed
+    of the run and are told epochs.
 
     Args:
         cfg: Config with ``work_dir`` and ``launcher`` set.
@@ -67,7 +68,9 @@ def build_runner(cfg: Config, testing: bool = False) -> Runner:
     start_processes(cfg)
     report = _check_once(cfg, ('test',) if testing else PARTS)
     count_false_alarms(cfg, report)
+    seed_views(cfg)
     runner = Runner.from_cfg(cfg)
+    tell_views(runner)
     for level, line in report.lines:
         runner.logger.log(level, line)
     if report.classes:
@@ -142,13 +145,9 @@ def check_before_training(runner: Runner) -> None:
             f'{world} processes) is larger than the data set of {n}; set '
             f'train_dataloader.batch_size to {max(n // world, 1)} or less'
         )
-    # reading a sample seeds the generators that make the initial weights
-    states = random.getstate(), np.random.get_state()
-    gpu = torch.cuda.is_available()
-    with torch.random.fork_rng([torch.cuda.current_device()] if gpu else []):
+    # wrappers may draw, and initial weights are still to be made
+    with isolated():
         inputs = loader.dataset[0]['inputs']
-    random.setstate(states[0])
-    np.random.set_state(states[1])
     _check_views(runner, inputs)
 
 

@@ -2,6 +2,7 @@
 
 from mmcvgssl.datasets import transforms
 from mmcvgssl.datasets.anomaly_map_dataset import AnomalyMapDataset
+from mmcvgssl.datasets.epoch_sampler import tell_epochs
 from mmcvgssl.datasets.image_list import ImageList
 from mmcvgssl.datasets.one_class import OneClassDataset
 from mmcvgssl.datasets.surface_images import (
@@ -9,6 +10,8 @@ from mmcvgssl.datasets.surface_images import (
     TooManyUnreadableError,
 )
 from mmcvgssl.datasets.update_sampler import UpdateSampler
+from mmcvgssl.datasets.view_seeds import ViewSeeds
+from mmcvgssl.datasets.wrapped import inner_sets
 
 __all__ = [
     'AnomalyMapDataset',
@@ -17,5 +20,8 @@ __all__ = [
     'SurfaceImages',
     'TooManyUnreadableError',
     'UpdateSampler',
+    'ViewSeeds',
+    'inner_sets',
+    'tell_epochs',
     'transforms',
 ]

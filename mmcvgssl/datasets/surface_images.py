@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import random
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -26,7 +25,9 @@ from mmcvgssl.datasets.reading import (
     UnreadableImageError,
     check_image,
 )
+from mmcvgssl.datasets.shared import Shared
 from mmcvgssl.datasets.transforms.load_image import reading_options
+from mmcvgssl.datasets.view_seeds import ViewSeeds
 from mmcvgssl.registry import DATASETS
 from mmcvgssl.utils import some
 
@@ -39,8 +40,9 @@ class SurfaceImages(CustomDataset):
     """mmpretrain's ``CustomDataset`` that survives broken files.
 
     An unreadable file is named once, counted and skipped; too many of them
-    stop the run. Random transforms are seeded by seed, epoch and sample, so
-    that views do not depend on the number of workers or on a restart.
+    stop the run. Random transforms are seeded by seed, epoch and sample (see
+    :class:`ViewSeeds`), so that views do not depend on workers, processes,
+    wrappers or a restart.
 
     Args:
         data_root: Folder with images in any nesting.
@@ -51,7 +53,8 @@ class SurfaceImages(CustomDataset):
         max_unreadable: Largest share of unreadable files, in [0, 1].
         verify: Decode every file at once when the data set is made and leave
             the unreadable ones out, instead of on first use.
-        seed: Of the random transforms.
+        seed: Of the random transforms; None: the run's (``randomness.seed``),
+            0 outside of a run.
         fixed_views: Number of sets of views an image gets; after that many
             epochs they repeat. 0: new views in each epoch.
         repeat: Passes over the images that count as one epoch, each with views
@@ -75,7 +78,7 @@ class SurfaceImages(CustomDataset):
         with_label: bool = False,
         max_unreadable: float = 0.1,
         verify: bool = False,
-        seed: int = 0,
+        seed: int | None = None,
         fixed_views: int = 0,
         repeat: int = 1,
         min_classes: int = 2,
@@ -92,8 +95,7 @@ class SurfaceImages(CustomDataset):
         self.repeat = repeat
         self.max_unreadable = max_unreadable
         self.verify = verify
-        self.seed = seed
-        self.fixed_views = fixed_views
+        self.views = ViewSeeds(seed, fixed_views, repeat)
         self.min_classes = min_classes
         self.ignore = [ignore] if isinstance(ignore, str) else list(ignore)
         # what was found and left out, as soon as the list is loaded
@@ -106,9 +108,7 @@ class SurfaceImages(CustomDataset):
             lazy_init=True,
             **kwargs,
         )
-        # workers of a loader see and set these, hence shared memory
-        self._epoch = torch.zeros(1, dtype=torch.int64).share_memory_()
-        self._broken = torch.zeros(0, dtype=torch.uint8)
+        self._broken = Shared(torch.zeros(0, dtype=torch.uint8))
         self._n_dropped = 0
         if not lazy_init:
             self.full_init()
@@ -119,20 +119,30 @@ class SurfaceImages(CustomDataset):
             return
         self._check_paths()
         super().full_init()
-        broken = torch.zeros(self.n_images, dtype=torch.uint8)
-        self._broken = broken.share_memory_()
+        self._count_anew()
         if self.verify:
             self._drop_unreadable()
         self.contents.log()
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the random views; call it before each epoch."""
-        self._epoch.fill_(epoch)
+        self.views.set_epoch(epoch)
+
+    def get_subset_(self, indices: Sequence[int] | int) -> None:
+        """Keep some images."""
+        super().get_subset_(indices)
+        self._count_anew()
+
+    def get_subset(self, indices: Sequence[int] | int) -> SurfaceImages:
+        """Return a data set of some images."""
+        subset = super().get_subset(indices)
+        subset._count_anew()
+        return subset
 
     @property
     def n_unreadable(self) -> int:
         """How many files have turned out to be unreadable."""
-        return self._n_dropped + int(self._broken.sum())
+        return self._n_dropped + int(self._broken.values.sum())
 
     def __len__(self) -> int:
         return self.repeat * self.n_images
@@ -143,10 +153,11 @@ class SurfaceImages(CustomDataset):
         return super().__len__()
 
     def __getitem__(self, idx: int) -> dict:
+        if idx < 0:
+            idx += len(self)
         # substitutes of an unreadable image depend on the sample, too,
         # whoever has found out that it is one
-        words = [self.seed, self._view_set(), idx]
-        self._substitutes = np.random.default_rng(words)
+        self._substitutes = np.random.default_rng(self.views.words(idx))
         return super().__getitem__(idx)
 
     def _rand_another(self) -> int:
@@ -155,13 +166,13 @@ class SurfaceImages(CustomDataset):
     def prepare_data(self, idx: int) -> dict | None:
         """Run the pipeline on one image; None if it cannot be read."""
         image = idx % self.n_images
-        if self._broken[image]:
+        if self._broken.values[image]:
             return None
-        view_set = self._seed_transforms(idx)
         info = self.get_data_info(image)
-        info['view_set'] = view_set
+        info['view_set'] = self.views.number(idx)
         try:
-            return self.pipeline(info)
+            with self.views.seeded(idx, guard=not self.test_mode):
+                return self.pipeline(info)
         except UnreadableImageError as error:
             if self.test_mode:
                 raise
@@ -282,28 +293,13 @@ class SurfaceImages(CustomDataset):
                 'folder'
             )
 
-    def _view_set(self) -> int:
-        epoch = int(self._epoch)
-        return epoch % self.fixed_views if self.fixed_views else epoch
-
-    def _seed_transforms(self, idx: int) -> int:
-        """Seed the transforms; return the number of this set of views."""
-        view_set = self._view_set()
-        words = np.random.SeedSequence([self.seed, view_set, idx])
-        state = words.generate_state(1)
-        value = int(state[0])
-        random.seed(value)
-        np.random.seed(value)
-        torch.default_generator.manual_seed(value)
-        return view_set
-
     def _mark(self, idx: int, reason: str) -> None:
         with _MARKING:
-            if self._broken[idx]:
+            if self._broken.values[idx]:
                 return
-            self._broken[idx] = 1
+            self._broken.values[idx] = 1
             count = self.n_unreadable
-        n = self._n_dropped + len(self._broken)
+        n = self._n_dropped + len(self._broken.values)
         MMLogger.get_current_instance().warning(
             f'skipping unreadable image {count} of {n}: {reason}'
         )
@@ -316,6 +312,10 @@ class SurfaceImages(CustomDataset):
                 f'of {self.max_unreadable:g} allowed; repair or remove them, '
                 'or raise max_unreadable of the data set'
             )
+
+    def _count_anew(self) -> None:
+        self._broken = Shared(torch.zeros(self.n_images, dtype=torch.uint8))
+        self.views.resize(self.n_images)
 
     def _drop_unreadable(self) -> None:
         options = reading_options(self.pipeline.transforms)
@@ -332,5 +332,3 @@ class SurfaceImages(CustomDataset):
         if len(keep) < len(reasons):
             self.get_subset_(keep)
             self._n_dropped = len(reasons) - len(keep)
-            broken = torch.zeros(len(keep), dtype=torch.uint8)
-            self._broken = broken.share_memory_()

@@ -9,6 +9,7 @@ import torch
 from mmengine.runner import Runner, ValLoop
 from torch import nn
 
+from mmcvgssl.datasets import SurfaceImages, inner_sets
 from mmcvgssl.registry import LOOPS
 
 
@@ -42,6 +43,10 @@ class ViewsValLoop(ValLoop):
                 f'{type(model).__name__} has none; leave val_dataloader, '
                 'val_cfg and val_evaluator out'
             )
+        # views of another epoch would be another measure
+        for data_set in inner_sets(self.dataloader.dataset):
+            if isinstance(data_set, SurfaceImages):
+                data_set.set_epoch(0)
         return super().run()
 
     @torch.no_grad()

@@ -7,7 +7,7 @@ import pytest
 import torch
 from mmengine.hooks import EMAHook
 
-from mmcvgssl.apis import load_config, use_amp
+from mmcvgssl.apis import build_runner, load_config, use_amp
 from mmcvgssl.engine import InvalidLossError
 from mmcvgssl.weights import read_checkpoint
 from tests.data import ROOT, write_broken, write_images
@@ -291,3 +291,25 @@ def test_views_are_checked_by_each_size(tiny, fit, tmp_path):
     extra = 'train_pipeline[1].update(crop_size=[32, 24, 24, 16])\n'
     runner = fit(tiny(extra), tmp_path / 'work')
     assert runner.epoch == 2
+
+
+@pytest.mark.parametrize('wrapped', [False, True])
+def test_the_seed_of_the_run_reaches_the_data_sets(tiny, tmp_path, wrapped):
+    views = []
+    for seed in (0, 1):
+        cfg = load_config(tiny(), {'randomness.seed': seed})
+        cfg.work_dir, cfg.launcher = str(tmp_path / f'{seed}'), 'none'
+        cfg.custom_hooks = []
+        loader = cfg.train_dataloader
+        if wrapped:
+            loader.dataset = {
+                'type': 'ConcatDataset',
+                'datasets': [loader.dataset],
+            }
+        runner = build_runner(cfg)
+        hooks = [type(hook).__name__ for hook in runner.hooks]
+        assert hooks.count('EpochSeedHook') == 1
+        # whoever builds the loader
+        data_set = runner.build_dataloader(loader, seed=seed).dataset
+        views.append(data_set[5]['inputs'][0])
+    assert not torch.equal(*views)

@@ -48,3 +48,9 @@ def test_no_more_is_kept_than_there_is_room_for(paths):
         cached({'img_path': paths[1]})
     with pytest.raises(ValueError, match='0 or more'):
         Cached(STEPS, megabytes=-1)
+
+
+def test_what_draws_at_random_cannot_be_kept(paths):
+    flip = dict(type='mmpretrain.RandomFlip', prob=0.5)
+    with pytest.raises(ValueError, match=r"'RandomFlip'.* draws at random"):
+        Cached([*STEPS, flip])({'img_path': paths[0]})

@@ -439,3 +439,35 @@ def test_no_pass_is_no_number_of_passes(tmp_path):
     write(tmp_path, 2)
     with pytest.raises(ValueError, match='repeat is a number of passes'):
         make(tmp_path, repeat=0)
+
+
+@pytest.mark.parametrize('fixed', [0, 1, 2])
+def test_views_of_one_number_are_the_same(tmp_path, fixed):
+    write(tmp_path, 3)
+    data_set = make(tmp_path, repeat=2, fixed_views=fixed)
+    shown: dict = {}
+    for epoch in range(3):
+        data_set.set_epoch(epoch)
+        for i in range(len(data_set)):
+            sample = data_set[i]
+            held = sample['data_samples']
+            key = (held.sample_idx, held.view_set)
+            view = torch.stack(sample['inputs'])
+            assert torch.equal(shown.setdefault(key, view), view)
+    count = 3 * 2 * min(fixed or 3, 3)
+    assert len(shown) == count
+    assert len({v.numpy().tobytes() for v in shown.values()}) == count
+
+
+def test_a_part_counts_its_own_broken_files(mixed):
+    data_set = make(mixed, max_unreadable=0.5)
+    broken = next(i for i, n in enumerate(names(data_set)) if n == 'zero.png')
+    assert data_set[broken] is not None
+    part = data_set.get_subset([0, broken])
+    assert (len(part), part.n_unreadable) == (2, 0)
+    assert part[0]['data_samples'].img_path == names_of(data_set, 0)
+    assert np.array_equal(views(part, -1), views(part, 1))
+
+
+def names_of(data_set, i) -> str:
+    return data_set.get_data_info(i)['img_path']

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from mmcv.transforms import BaseTransform
 
+from mmcvgssl.randomness import GeneratorStates
 from mmcvgssl.registry import TRANSFORMS
 
 
@@ -27,7 +28,8 @@ class Cached(BaseTransform):
         megabytes: What a process keeps at most.
 
     Raises:
-        ValueError: If ``megabytes`` is negative.
+        ValueError: If ``megabytes`` is negative, or a transform draws at
+            random.
     """
 
     def __init__(
@@ -46,8 +48,15 @@ class Cached(BaseTransform):
         if path in self._kept:
             return {**results, **self._kept[path]}
         made = dict(results)
+        before = GeneratorStates.read()
         for step in self.transforms:
             made = step(made)
+        if not before.unchanged():
+            raise ValueError(
+                'Cached keeps what its transforms make, and one of '
+                f'{[type(step).__name__ for step in self.transforms]} draws '
+                'at random: move it behind Cached in the pipeline'
+            )
         added = {k: v for k, v in made.items() if k not in results}
         arrays = [v for v in added.values() if isinstance(v, np.ndarray)]
         size = sum(array.nbytes for array in arrays)

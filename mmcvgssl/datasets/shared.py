@@ -1,0 +1,23 @@
+"""Numbers that a data set and its copies in workers share."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+
+class Shared:
+    """A tensor that the workers of a loader see and set, too.
+
+    Workers are copies of a data set, forked or spawned, and share it with
+    the original. A copy made in the same process has one of its own, which
+    it shares with workers of its own.
+
+    Args:
+        values: Its values at first.
+    """
+
+    def __init__(self, values: Tensor) -> None:
+        self.values = values.share_memory_()
+
+    def __deepcopy__(self, memo: dict) -> Shared:
+        return Shared(self.values.clone())

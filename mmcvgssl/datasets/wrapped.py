@@ -1,0 +1,90 @@
+"""What stands inside wrappers of data sets."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from mmengine.dataset import (
+    ClassBalancedDataset,
+    ConcatDataset,
+    RepeatDataset,
+)
+from torch.utils.data import ConcatDataset as TorchConcatDataset
+from torch.utils.data import Subset
+
+
+def inner_sets(data_set: Any) -> list:
+    """Return the data sets that wrappers hold, each once and in order.
+
+    Args:
+        data_set: A data set, or wrappers of any nesting around some.
+    """
+    held = _held(data_set)
+    if not held:
+        return [data_set]
+    found: list = []
+    for each in held:
+        for one in inner_sets(each):
+            if not any(one is other for other in found):
+                found.append(one)
+    return found
+
+
+def passes(data_set: Any) -> np.ndarray | None:
+    """Count for each index how many before it stand for the same sample.
+
+    Args:
+        data_set: A data set, or wrappers of any nesting around some.
+
+    Returns:
+        Integers [len(data_set)]; None where each sample is named once.
+    """
+    if not _held(data_set):
+        return None
+    starts: dict[int, int] = {}
+    total = 0
+    for each in inner_sets(data_set):
+        starts[id(each)] = total
+        total += len(each)
+    samples = _samples(data_set, starts)
+    order = np.argsort(samples, kind='stable')
+    ordered = samples[order]
+    first = np.r_[True, ordered[1:] != ordered[:-1]]
+    places = np.arange(len(samples))
+    since = places - np.maximum.accumulate(np.where(first, places, 0))
+    if not since.any():
+        return None
+    counts = np.empty_like(since)
+    counts[order] = since
+    return counts
+
+
+def _held(data_set: Any) -> list:
+    """Return what a wrapper holds; nothing for a data set itself."""
+    own = vars(data_set) if hasattr(data_set, '__dict__') else {}
+    if 'datasets' in own:
+        return list(own['datasets'])
+    # mmengine's slice for `num_batch_per_epoch` hides what it holds
+    for name in ('dataset', '_dataset'):
+        if hasattr(own.get(name), '__getitem__'):
+            return [own[name]]
+    return []
+
+
+def _samples(data_set: Any, starts: dict[int, int]) -> np.ndarray:
+    """Number the sample behind each index."""
+    held, n = _held(data_set), len(data_set)
+    if not held:
+        return starts[id(data_set)] + np.arange(n)
+    inner = [_samples(each, starts) for each in held]
+    if isinstance(data_set, (ConcatDataset, TorchConcatDataset)):
+        return np.concatenate(inner)
+    if isinstance(data_set, RepeatDataset):
+        return np.tile(inner[0], data_set.times)
+    if isinstance(data_set, ClassBalancedDataset):
+        return inner[0][np.asarray(data_set.repeat_indices)]
+    if isinstance(data_set, Subset):
+        return inner[0][np.asarray(data_set.indices)]
+    # one that changes samples but not their order
+    return inner[0][:n] if len(inner[0]) >= n else np.arange(n)
