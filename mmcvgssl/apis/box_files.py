@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import logging
 import shutil
 import tempfile
 from collections.abc import Collection, Sequence
@@ -11,8 +11,11 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
+from mmengine.logging import print_log
 
-from mmcvgssl.utils import atomic_write, some
+from mmcvgssl.datasets.coco_boxes import plain_box
+from mmcvgssl.datasets.coco_file import AnnotationError, read_coco, shown
+from mmcvgssl.utils import atomic_write, printable, some
 
 CLASS = 'anomaly'
 
@@ -185,36 +188,50 @@ def to_yolo(images: Sequence[ImageBoxes]) -> dict[str, bytes]:
 def read_ground_truth(path: str | Path) -> GroundTruth:
     """Read true boxes from a COCO file.
 
-    Crowds and boxes without an area are left out, as mmdet does.
+    Crowds and boxes without an area are left out, as mmdet does, and counted
+    in the log.
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it is no COCO file of boxes.
+        AnnotationError: If it is no COCO file of boxes.
     """
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f'no ground truth {path}')
+    held = read_coco(path)
+    left_out = []
     try:
-        held = json.loads(path.read_text('utf-8'))
         names = {c['id']: str(c['name']) for c in held['categories']}
-        classes = tuple(names.values())
         labels = {key: i for i, key in enumerate(names)}
         files = {image['id']: image['file_name'] for image in held['images']}
         found: dict[str, list] = {name: [] for name in files.values()}
-        for annotation in held['annotations']:
-            x, y, w, h = (float(v) for v in annotation['bbox'])
-            label = labels[annotation['category_id']]
-            file = files[annotation['image_id']]
-            if not annotation.get('iscrowd') and w > 0 and h > 0:
+        for entry in held['annotations']:
+            box = plain_box(entry['bbox'])
+            if box is None:
+                raise ValueError(f'a bbox is {shown(entry["bbox"])}')
+            x, y, w, h = box
+            label = labels[entry['category_id']]
+            file = files[entry['image_id']]
+            if entry.get('iscrowd') or entry.get('ignore') or min(w, h) <= 0:
+                left_out.append(printable(file))
+            else:
                 found[file].append((x, y, x + w, y + h, label))
     except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise ValueError(
+        raise AnnotationError(
             f'{path}: expected a COCO file with images, categories and '
             f'annotations with a bbox [x, y, w, h], but '
-            f'{type(error).__name__}: {error}'
+            f'{type(error).__name__}: {error}; tools/prepare_data.py check '
+            'lists all that is wrong'
         ) from error
+    if left_out:
+        print_log(
+            f'{path}: crowds and boxes without an area are left out: '
+            f'{some(left_out)}',
+            'current',
+            logging.WARNING,
+        )
     images = {}
     for name, rows in found.items():
         table = np.array(rows, dtype=np.float64).reshape(-1, 5)
         images[name] = table[:, :4], table[:, 4].astype(np.int64)
-    return GroundTruth(classes, images)
+    return GroundTruth(tuple(names.values()), images)

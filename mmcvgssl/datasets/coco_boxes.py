@@ -12,6 +12,7 @@ from mmcvgssl.utils import printable
 _SLACK = 1.0  # pixels that a rounded box may stick out
 _TURNED = 1.0  # degrees from which a box is no upright one
 _XYWH = 1  # of detectron2's modes of boxes, the one that is COCO's
+_ALIKE = 0.5  # overlap from which a box is that of its outline
 _MANY = 10  # boxes from which their places alone tell a form
 
 Box = tuple[float, float, float, float]
@@ -119,6 +120,12 @@ def box_notes(
                 f'height and width {shown(told)} in {size[0]:.0f} x '
                 f'{size[1]:.0f} pixels: do the boxes lie where they should?',
             )
+    box, around = plain_box(entry['bbox']), _bounds(held)
+    if box is not None and around is not None and _iou(box, around) < _ALIKE:
+        yield (
+            'boxes that are not around their outlines',
+            f'{shown(entry["bbox"])}, outline within {list(around)}',
+        )
     if entry.get('keypoints'):
         yield 'keypoints, which no detector here reads', 'its box is used'
 
@@ -170,6 +177,34 @@ def form_of(boxes: Sequence[tuple[Box, Size]]) -> tuple[bool, str, str] | None:
             f'and the top; {line} if they are',
         )
     return None
+
+
+def _bounds(polygons: object) -> Box | None:
+    """Return the box around polygons, None if they are none."""
+    if not isinstance(polygons, list) or not polygons:
+        return None
+    numbers = [
+        number(value)
+        for polygon in polygons
+        for value in (polygon if isinstance(polygon, list) else [None])
+    ]
+    found = [value for value in numbers if value is not None]
+    if len(found) < len(numbers) or len(found) < 6 or len(found) % 2:
+        return None
+    x, y = found[::2], found[1::2]
+    return min(x), min(y), max(x) - min(x), max(y) - min(y)
+
+
+def _iou(one: Box, other: Box) -> float:
+    sides = (
+        min(one[i] + one[i + 2], other[i] + other[i + 2])
+        - max(one[i], other[i])
+        for i in (0, 1)
+    )
+    wide, tall = (max(0.0, side) for side in sides)
+    both = wide * tall
+    whole = one[2] * one[3] + other[2] * other[3] - both
+    return both / whole if whole > 0 else 0.0
 
 
 def _is_flag(value: object) -> bool:

@@ -29,13 +29,14 @@ from mmcvgssl.utils import printable, some
 __all__ = ['AnnotationError', 'CocoCheck', 'check_classes', 'check_coco']
 
 _SHOWN = 20  # of one kind, in an error's message
+_KINDS = 3  # in its last line
 # kinds of problems, and the fix of tools/prepare_data.py repair
 _FIXES = {
     'widths and heights that are no whole numbers above 0': 'numbers',
     'areas that are no numbers': 'numbers',
     'boxes without the key area': 'numbers',
-    'boxes that are crowds': 'crowds',
-    'classes whose boxes are all crowds': 'crowds',
+    'boxes that are crowds, or to be ignored': 'crowds',
+    'classes whose boxes are all crowds, or to be ignored': 'crowds',
     'boxes that are [left, top, right, bottom]': 'corners',
     'boxes that are shares of the image': 'shares',
     'rotated boxes': 'rotated',
@@ -110,9 +111,15 @@ class CocoCheck:
         text = '\n'.join(lines)
         names = ' '.join(self.fixes())
         fix = f'; repair --fixes {names} writes a corrected file'
+        # the last line says it all in short, as it is what is looked at
+        short = '; '.join(
+            f'{len(lines)} {kind}, {lines[0]}'
+            for kind, lines in list(self.problems.items())[:_KINDS]
+        )
         raise AnnotationError(
-            f'{self.file}: expected clean boxes, got\n{text}\nCorrect them; '
-            f'tools/prepare_data.py check lists all{fix if names else ""}.'
+            f'{self.file}: expected clean boxes, got\n{text}\n'
+            f'Correct {self.file} ({short}); tools/prepare_data.py check '
+            f'lists all{fix if names else ""}.'
         )
 
     def fixes(self) -> list[str]:
@@ -330,14 +337,19 @@ class _Check:
             if is_id(entry['category_id'])
             and entry['category_id'] in self.names
         ]
-        crowds = [entry for entry in entries if entry.get('iscrowd')]
+        crowds = [
+            entry
+            for entry in entries
+            if entry.get('iscrowd') or entry.get('ignore')
+        ]
         advice = (
             'detectors learn nothing from iscrowd=1, which CVAT writes for '
-            'painted masks: set it to 0 where a box is one defect'
+            'painted masks, nor from ignore=1: set it to 0 where a box is one '
+            'defect'
         )
         if crowds and 2 * len(crowds) >= len(entries):
             self._problem(
-                'boxes that are crowds',
+                'boxes that are crowds, or to be ignored',
                 f'{len(crowds)} of {len(entries)}: {advice}',
             )
             return
@@ -346,7 +358,7 @@ class _Check:
             name = printable(self.names[key])
             if n == whole[key]:
                 self._problem(
-                    'classes whose boxes are all crowds',
+                    'classes whose boxes are all crowds, or to be ignored',
                     f'{name}, {n} boxes: {advice}',
                 )
 

@@ -40,6 +40,7 @@ def of_one(part, place=0, **values):
 
 
 BOX = 'boxes that are not [x, y, width, height]'
+CROWDS = 'boxes that are crowds, or to be ignored'
 SIZE = 'widths and heights that are no whole numbers above 0'
 FORM = 'boxes that are [left, top, right, bottom]'
 TABLE = [
@@ -113,12 +114,13 @@ TABLE = [
     ),
     (
         of_all('annotations', iscrowd=1),
-        'boxes that are crowds',
+        CROWDS,
         '6 of 6: detectors learn nothing',
     ),
+    (of_all('annotations', ignore=1), CROWDS, '6 of 6: detectors'),
     (
         lambda h: [a.update(iscrowd=1) for a in h['annotations'][::2]],
-        'boxes that are crowds',
+        CROWDS,
         '3 of 6',
     ),
     (
@@ -126,7 +128,7 @@ TABLE = [
             [a.update(category_id=1) for a in h['annotations']],
             h['annotations'][1].update(category_id=2, iscrowd=1),
         ),
-        'classes whose boxes are all crowds',
+        'classes whose boxes are all crowds, or to be ignored',
         'chip, 1 boxes',
     ),
     (
@@ -210,6 +212,12 @@ def test_an_odd_value_is_a_finding(good, tmp_path, edit, kind, line):
                 segmentation={'counts': [9], 'size': [64, 128]}
             ),
             'masks of another size than their image: 1 (annotation 0: ',
+        ),
+        (
+            lambda h: h['annotations'][0].update(
+                segmentation=[[90, 90, 120, 90, 120, 120]]
+            ),
+            'boxes that are not around their outlines: 1 (annotation 0: ',
         ),
         (
             lambda h: h['categories'].append({'id': 9, 'name': 'hole'}),

@@ -125,10 +125,15 @@ def _number(value: Any) -> Any:
 
 
 def _crowds(held: Entry, folder: Path) -> int:
-    """iscrowd=1 becomes 0, for files in which a box is one defect."""
-    crowds = [a for a in held['annotations'] if a.get('iscrowd')]
+    """iscrowd=1 and ignore=1 become 0, where a box is one defect."""
+    crowds = [
+        entry
+        for entry in held['annotations']
+        if entry.get('iscrowd') or entry.get('ignore')
+    ]
     for entry in crowds:
         entry['iscrowd'] = 0
+        entry.pop('ignore', None)
     return len(crowds)
 
 
