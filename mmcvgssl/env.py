@@ -27,6 +27,9 @@ PACKAGES = {
     'mmyolo': ('mmyolo',),
     'open_clip': ('open_clip_torch',),
     'timm': ('timm',),
+    'cv2': ('opencv-python-headless', 'opencv-python'),
+    'PIL': ('pillow',),
+    'sklearn': ('scikit-learn',),
 }
 
 

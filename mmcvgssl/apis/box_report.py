@@ -80,8 +80,7 @@ def notes(report: dict[str, Any]) -> list[str]:
             'model'
         )
     # what the generator has said of the images that it was fitted to
-    found += report['maps'].get('remarks', [])
-    return found
+    return found + report['remarks']
 
 
 def to_text(report: dict[str, Any]) -> str:

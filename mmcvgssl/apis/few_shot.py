@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
 from copy import deepcopy
 from pathlib import Path
@@ -14,8 +13,10 @@ from mmengine.config import Config
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from mmcvgssl.datasets import SurfaceImages
 from mmcvgssl.evaluation.few_shot import (
     FewShotResults,
+    draw_seed,
     draw_shots,
     probe,
     train_classifier,
@@ -24,6 +25,15 @@ from mmcvgssl.evaluation.few_shot import features as data
 from mmcvgssl.evaluation.few_shot.learners import SCHEDULE, linear_layer
 from mmcvgssl.models.layers import global_pool
 from mmcvgssl.models.teachers import FrozenTeacher
+from mmcvgssl.provenance import (
+    RECORD,
+    Provenance,
+    of_config,
+    of_dataset,
+    of_file,
+    of_versions,
+    settle,
+)
 from mmcvgssl.registry import MODELS
 from mmcvgssl.utils import atomic_write
 from mmcvgssl.weights import load
@@ -57,7 +67,7 @@ class FewShot:
         checkpoint: A file, ``'none'`` (random weights) or ``'teacher'``.
         mode: ``'finetune'`` (all weights), ``'linear'`` (last layer) or
             ``'probe'`` (logistic regression on L2-normalised features).
-        seed: Of the draws and of the classifiers.
+        seed: Of the draws and of the classifiers; see :func:`draw_seed`.
         size: Pixels; by default ``few_shot.view_size`` of the config, or the
             teacher's own size.
         report_best: Also report the best epoch on the test set, as some
@@ -118,6 +128,9 @@ class FewShot:
     ) -> FewShotResults:
         """Do the runs that are not in ``out/few_shot.json`` yet.
 
+        Runs of other images, lists, weights or settings are moved to the
+        folder ``earlier`` and done anew.
+
         Args:
             shots: Numbers of images a class.
             runs: Draws for each of them.
@@ -126,6 +139,8 @@ class FewShot:
         names = self.train.CLASSES
         for k in shots:  # complain before work starts
             draw_shots(self.labels, k, self.seed, names)
+        ours = self.provenance(Provenance.read(out / RECORD))
+        settle(ours, out, ['few_shot.*'], f'the runs in {out}')
         results = FewShotResults(out / 'few_shot.json', self._settings())
         paths = data.paths_of(self.train)
         todo = [(k, r) for k in shots for r in range(runs)]
@@ -133,8 +148,9 @@ class FewShot:
             for k, r in bar:
                 if results.has(k, r):
                     continue
-                drawn = draw_shots(self.labels, k, self.seed + r, names)
-                accuracies = self._learn(drawn, self.seed + r)
+                seed = draw_seed(self.seed, r)
+                drawn = draw_shots(self.labels, k, seed, names)
+                accuracies = self._learn(drawn, seed)
                 results.add(
                     k,
                     accuracies[-1],
@@ -235,22 +251,60 @@ class FewShot:
             load(backbone, self.checkpoint)
         return Embedder(backbone, self.cfg.data_preprocessor)
 
+    def provenance(self, known: Provenance | None = None) -> Provenance:
+        """Return what the runs depend on.
+
+        Args:
+            known: Of earlier runs; what has not changed since is not read.
+        """
+        part = 'teachers' if self.checkpoint == 'teacher' else 'backbone'
+        model = self.cfg.model[part]
+        held = {
+            'mode': self.mode,
+            'seed': self.seed,
+            'size': list(self.size),
+            'checkpoint': of_config(self.checkpoint),
+            'report_best': self.report_best,
+            'schedule': self.schedule if self.mode != 'probe' else None,
+            part: of_config(model[0] if part == 'teachers' else model),
+            'data_preprocessor': of_config(self.cfg.data_preprocessor),
+            'classes': list(self.train.CLASSES),
+        }
+        return (
+            Provenance(held)
+            | of_versions(self.cfg.model, also=('sklearn',))
+            | of_dataset(self.train, 'train_images', known)
+            | of_dataset(self.test, 'test_images', known)
+        )
+
     def _settings(self) -> dict[str, Any]:
-        name, digest = self.checkpoint, ''
+        """Say in the results where they come from."""
+        name, content = self.checkpoint, ''
         if Path(name).is_file():
-            digest = hashlib.sha256(Path(name).read_bytes()).hexdigest()
-            name = str(Path(name).name)
+            name, content = Path(name).name, of_file(name)
         settings = {
             'mode': self.mode,
             'config': Path(self.cfg.filename).name,
             'checkpoint': name,
-            'checkpoint_sha256': digest,
+            'checkpoint_content': content,
             'seed': self.seed,
             'size': list(self.size),
             'classes': list(self.train.CLASSES),
             'n_train': len(self.train),
             'n_test': len(self.test),
+            'lists': {
+                'train': _listed(self.train),
+                'test': _listed(self.test),
+            },
         }
         if self.mode != 'probe':
             settings['schedule'] = self.schedule
         return settings
+
+
+def _listed(data_set: SurfaceImages) -> dict[str, str]:
+    """Name the list, or the folder, that images come from."""
+    file = data_set.ann_file
+    if file:
+        return {'file': str(file), 'content': of_file(file)}
+    return {'folder': str(data_set.img_prefix or data_set.data_root)}

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from mmengine.config import Config, ConfigDict
-from mmengine.dist import broadcast_object_list, get_rank, is_main_process
+from mmengine.dist import get_rank, is_main_process
 from mmengine.logging import MMLogger
 
 from mmcvgssl.apis.train import build_runner, start_processes
 from mmcvgssl.datasets.preparation.images import images_below
 from mmcvgssl.engine.map_writer_hook import (
+    MapWriterHook,
     join_manifests,
     map_name,
     read_manifests,
+    set_changed_aside,
 )
+from mmcvgssl.provenance import EARLIER, on_first_process
 from mmcvgssl.registry import MODELS
-from mmcvgssl.utils import atomic_write
+from mmcvgssl.utils import atomic_write, some
 
 TODO, FIT = 'todo', 'fit'
 _META_KEYS = ('sample_idx', 'img_path', 'ori_shape', 'category')
@@ -76,7 +78,7 @@ def prepare_maps(
     fitted: str | Path | None = None,
     dtype: str = 'float16',
     max_unreadable: float | None = None,
-) -> tuple[Config, int, int]:
+) -> tuple[Config, Path, list[str]]:
     """Turn a config's test loop into one that writes maps.
 
     Args:
@@ -91,14 +93,15 @@ def prepare_maps(
             of the config's data set, or 0.1.
 
     Returns:
-        The config, the number of images, and how many are still to do.
+        The config, whose lists of images are to be written to the folder,
+        the folder of the images and their relative paths.
 
     Raises:
         FileNotFoundError: If images or the fitted state are missing.
         ValueError: If the config describes no images or no test loop.
     """
     out = Path(out)
-    home, paths, todo = _agree(images, root, out)
+    home, paths = on_first_process(lambda: list_images(images, root))
     source = cfg.get('test_dataloader') or cfg.get('fit_dataloader')
     if source is None or cfg.get('model') is None:
         raise ValueError(
@@ -110,13 +113,10 @@ def prepare_maps(
         max_unreadable = source.dataset.get('max_unreadable', 0.1)
 
     def data_set(folder: Path, names: Sequence[str], name: str) -> dict:
-        # a file, since configs are printed and copied
-        file = out / f'{name}.{get_rank()}.txt'
-        atomic_write(file, ''.join(f'{n}\n' for n in names).encode())
         return dict(
             type='mmcvgssl.ImageList',
             data_root=str(folder),
-            list_file=str(file),
+            list_file=str(_write_list(out, name, names)),
             pipeline=pipeline,
             max_unreadable=max_unreadable,
         )
@@ -128,7 +128,7 @@ def prepare_maps(
         drop_last=False,
         sampler=dict(type='DefaultSampler', shuffle=False, round_up=False),
         collate_fn=dict(type='pseudo_collate'),
-        dataset=data_set(home, todo, TODO),
+        dataset=data_set(home, paths, TODO),
     )
     cfg.test_dataloader = ConfigDict(loader)
     cfg.test_cfg = ConfigDict()
@@ -156,7 +156,6 @@ def prepare_maps(
             out=str(out),
             root=str(home),
             dtype=dtype,
-            settings=dict(pipeline=repr(pipeline)),
         ),
     ]
     # the bar says it all
@@ -169,7 +168,7 @@ def prepare_maps(
     cfg.pop('val_evaluator', None)
     cfg.pop('optim_wrapper', None)
     cfg.pop('param_scheduler', None)
-    return cfg, len(paths), len(todo)
+    return cfg, home, paths
 
 
 def make_maps(
@@ -182,55 +181,75 @@ def make_maps(
         process, and of images that could not be read.
     """
     start_processes(cfg)
-    cfg, total, todo = prepare_maps(cfg, images, out, **options)
-    counts = {'images': total, 'there': total - todo}
+    out = Path(out)
     try:
+        cfg, home, paths = prepare_maps(cfg, images, out, **options)
+        runner = build_runner(cfg)
+        # before it is asked which maps are there, as those may be of another
+        # generator
+        for hook in runner.hooks:
+            if isinstance(hook, MapWriterHook):
+                writer = hook
+        writer.prepare(runner)
+        todo = on_first_process(lambda: _missing(out, home, paths))
+        counts = {'images': len(paths), 'there': len(paths) - len(todo)}
         if not todo:
             if is_main_process():
-                join_manifests(Path(out))
+                join_manifests(out)
             return {**counts, 'written': 0, 'unreadable': 0}
-        runner = build_runner(cfg)
+        _write_list(out, TODO, todo)
         runner.test()
     finally:
         for name in (TODO, FIT):
             Path(out, f'{name}.{get_rank()}.txt').unlink(missing_ok=True)
-    hook = next(h for h in runner.hooks if hasattr(h, 'unreadable'))
-    if hook.unreadable:
-        MMLogger.get_current_instance().warning(
-            f'{len(hook.unreadable)} images could not be read and have no map'
+    logger = MMLogger.get_current_instance()
+    if writer.unreadable:
+        logger.warning(
+            f'{len(writer.unreadable)} images could not be read and have no '
+            'map'
+        )
+    if writer.changed:
+        logger.warning(
+            f'{some(writer.changed, "image")} changed while maps were made '
+            'and have none: type the command again'
         )
     return {
         **counts,
-        'written': hook.written,
-        'unreadable': len(hook.unreadable),
+        'written': writer.written,
+        'unreadable': len(writer.unreadable),
     }
 
 
-def _agree(
-    images: str | Path, root: str | Path | None, out: Path
-) -> tuple[Path, list[str], list[str]]:
-    """Let the first process say which images there are and which are to do.
+def _write_list(out: Path, name: str, paths: Sequence[str]) -> Path:
+    """Write the images of a data set to a file of this process.
 
-    A process that looked later would see maps of the others, and take other
-    images for its share.
+    A file, since configs are printed and copied.
     """
-    box: list[Any] = [None]
-    if is_main_process():
-        try:
-            home, paths = list_images(images, root)
-            done = {
-                path
-                for path, line in read_manifests(out).items()
-                if (out / line['map']).is_file()
-            }
-            todo = [path for path in paths if path not in done]
-            box[0] = (home, paths, todo)
-        except (OSError, ValueError) as error:
-            box[0] = error
-    broadcast_object_list(box)
-    if isinstance(box[0], Exception):
-        raise box[0]
-    return box[0]
+    file = out / f'{name}.{get_rank()}.txt'
+    atomic_write(file, ''.join(f'{path}\n' for path in paths).encode())
+    return file
+
+
+def _missing(out: Path, home: Path, paths: Sequence[str]) -> list[str]:
+    """Return the images without a map of what they are now.
+
+    One process asks for all: one that looked later would see maps of the
+    others, and take other images for its share.
+    """
+    present = [path for path in paths if (home / path).is_file()]
+    changed = set_changed_aside(out, home, present)
+    if changed:
+        MMLogger.get_current_instance().warning(
+            f'{some(changed, "image")} of {len(paths)} changed since the maps '
+            'were made: these maps are made anew, the earlier ones are kept '
+            f'in {out / EARLIER / "images"}'
+        )
+    done = {
+        path
+        for path, line in read_manifests(out).items()
+        if (out / line['map']).is_file()
+    }
+    return [path for path in paths if path not in done]
 
 
 def _pipeline(steps: Sequence[dict]) -> list[dict]:

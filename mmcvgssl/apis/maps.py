@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -14,7 +14,8 @@ import numpy as np
 from mmcvgssl.apis.make_maps import list_images
 from mmcvgssl.datasets.preparation.images import images_below
 from mmcvgssl.datasets.reading import image_size
-from mmcvgssl.engine.map_writer_hook import MANIFEST, SETTINGS
+from mmcvgssl.engine.map_writer_hook import MANIFEST, REMARKS
+from mmcvgssl.provenance import RECORD, FileState, Provenance
 from mmcvgssl.utils import some
 
 _MAKE = 'make the maps with tools/make_maps.py'
@@ -34,6 +35,7 @@ class MapEntry:
         size: Height and width of the image, pixels.
         score: Of the image.
         map_max: Maximum of the map.
+        file: State of the image when the map was made.
     """
 
     path: str
@@ -41,6 +43,7 @@ class MapEntry:
     size: tuple[int, int]
     score: float
     map_max: float
+    file: FileState
 
 
 class MapFolder:
@@ -56,8 +59,8 @@ class MapFolder:
 
     Raises:
         FileNotFoundError: If there is no such folder, or no manifest.
-        MapError: If a line or ``settings.json`` is malformed, two images
-            share a map, or there is no line.
+        MapError: If a line, ``provenance.json`` or ``remarks.json`` is
+            malformed, two images share a map, or there is no line.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -78,7 +81,9 @@ class MapFolder:
             raise MapError(f'{file} lists no map; {_MAKE}')
         self.entries = {path: found[path] for path in sorted(found)}
         # what the maps were made with, if that was kept
-        self.settings = _read_settings(self.path / SETTINGS)
+        known = Provenance.read(self.path / RECORD)
+        self.settings = {} if known is None else known.values
+        self.remarks = _read_remarks(self.path / REMARKS)
         owners: dict[str, str] = {}
         for entry in self:
             other = owners.setdefault(entry.map, entry.path)
@@ -234,7 +239,32 @@ def find_mapped_images(
     paths = [path for path in wanted if path in maps]
     if not paths:
         raise MapError(f'no image in {images} has a map in {maps.path}')
+    require_unchanged(maps, home, paths)
     return MappedImages(home, paths, without, len(maps) - len(paths))
+
+
+def require_unchanged(
+    maps: MapFolder, home: str | Path, paths: Iterable[str]
+) -> None:
+    """Refuse maps of images that have changed since.
+
+    Args:
+        maps: The maps.
+        home: Folder of the images.
+        paths: Of images that have maps.
+
+    Raises:
+        MapError: Counts the images and names the first.
+    """
+    paths, home = list(paths), Path(home)
+    changed = [
+        path for path in paths if not maps[path].file.holds(home / path)
+    ]
+    if changed:
+        raise MapError(
+            f'{some(changed, "image")} of {len(paths)} in {home} changed '
+            f'since the maps in {maps.path} were made; {_MAKE}'
+        )
 
 
 def check_size(file: Path, size: tuple[int, int]) -> None:
@@ -262,22 +292,23 @@ def _read_manifest(file: Path) -> Iterator[MapEntry]:
         except (KeyError, TypeError, ValueError) as error:
             raise MapError(
                 f'{file}:{number}: expected path, map, size [height, width], '
-                f'score and map_max of an image in JSON, got {line[:80]!r} '
-                f'({type(error).__name__}: {error}); remove the line and '
-                f'{_MAKE}'
+                f'score, map_max and file of an image in JSON, got '
+                f'{line[:80]!r} ({type(error).__name__}: {error}); remove the '
+                f'folder or choose another, and {_MAKE}'
             ) from error
 
 
-def _read_settings(file: Path) -> dict[str, Any]:
+def _read_remarks(file: Path) -> list[str]:
+    """Read what the generator has said of the images it was fitted to."""
     if not file.is_file():
-        return {}
+        return []
     try:
         held = json.loads(file.read_text('utf-8'))
     except ValueError as error:
         raise MapError(f'{file} is no JSON: {error}; {_MAKE}') from error
-    if not isinstance(held, dict):
-        raise MapError(f'{file}: expected an object in JSON; {_MAKE}')
-    return held
+    if not isinstance(held, list):
+        raise MapError(f'{file}: expected a list of texts in JSON; {_MAKE}')
+    return [str(text) for text in held]
 
 
 def _is_torn(end: bytes) -> bool:
@@ -296,12 +327,18 @@ def _entry(held: dict[str, Any]) -> MapEntry:
         raise ValueError(f'size is {held["size"]}')
     if not (math.isfinite(score) and math.isfinite(top)):
         raise ValueError('score or map_max is not finite')
+    if 'file' not in held:
+        raise ValueError(
+            'nothing tells which image the map was made of, as an earlier '
+            'version of this package wrote the line'
+        )
     return MapEntry(
         _inside(held['path']),
         _inside(held['map']),
         (int(height), int(width)),
         score,
         top,
+        FileState.from_list(held['file']),
     )
 
 

@@ -199,6 +199,7 @@ class MapsToBoxes:
             'images_without_map': len(self.images.without_map),
             'maps_not_listed': self.images.not_listed,
             'maps': self.maps.settings,
+            'remarks': self.maps.remarks,
             # stored in half precision
             'maps_alike': self.likeness.alike(step=2e-3),
         }

@@ -13,11 +13,15 @@ from typing import Any
 from mmengine.config import Config, ConfigDict
 from mmengine.dist import barrier, broadcast_object_list, is_main_process
 from mmengine.evaluator import BaseMetric
-from mmengine.logging import print_log
 from mmengine.registry import DATASETS, init_default_scope
 from mmengine.runner import find_latest_checkpoint
 
 from mmcvgssl.apis.one_class_plots import write_plots
+from mmcvgssl.apis.one_class_provenance import (
+    RESULT,
+    is_done,
+    training_provenance,
+)
 from mmcvgssl.apis.one_class_table import (
     rates,
     read_result,
@@ -30,28 +34,13 @@ from mmcvgssl.apis.train import (
     start_processes,
 )
 from mmcvgssl.evaluation.operating_point import check_count
-from mmcvgssl.models.anomaly.fitted_state import as_settings, keep_settings
 from mmcvgssl.models.anomaly.one_class_detector import OneClassDetector
-from mmcvgssl.utils import atomic_write
+from mmcvgssl.provenance import settle
 
-MODEL, RESULT, SETTINGS = 'model.safetensors', 'result.json', 'settings.json'
+MODEL = 'model.safetensors'
 TRAIN = 'train'  # folder of logs and checkpoints
 UNNAMED = 'all'  # folder of what has no category
 _KIND = 'mmcvgssl.OneClassDetector'
-# of a config, what a training depends on, and what a result does besides
-_TRAINING = (
-    *('model', 'data_preprocessor', 'train_dataloader', 'train_cfg'),
-    *('optim_wrapper', 'param_scheduler', 'custom_hooks', 'load_from'),
-    *('randomness', 'auto_scale_lr', 'sync_bn'),
-)
-_RESULT = ('detector', 'fit_dataloader', 'test_dataloader', 'test_evaluator')
-# of loaders, what only makes them faster
-_SPEED = ('num_workers', 'persistent_workers', 'pin_memory', 'prefetch_factor')
-_FAST = {
-    'train_dataloader': _SPEED,
-    'fit_dataloader': (*_SPEED, 'batch_size'),
-    'test_dataloader': (*_SPEED, 'batch_size'),
-}
 
 
 def run_one_class(
@@ -63,7 +52,8 @@ def run_one_class(
     """Train, fit and evaluate each category, and write their table.
 
     What is done already is kept: a category with a result is left alone, a
-    training goes on from its last checkpoint.
+    training goes on from its last checkpoint. What was made of other images,
+    weights or settings is moved to the folder ``earlier`` beside it.
 
     Args:
         cfg: With ``model`` and ``train_dataloader`` for what is trained, and
@@ -83,7 +73,8 @@ def run_one_class(
         ValueError: If the config describes no detector, a category is
             unknown, an image is learned from and tested on, or there are
             too few good images for the wanted rate of false alarms.
-        FittedStateError: If the folder holds results of other settings.
+        ProvenanceError: If the folder holds results that do not say what
+            they depend on.
     """
     start_processes(cfg)
     init_default_scope(cfg.get('default_scope', 'mmpretrain'))
@@ -211,14 +202,13 @@ def for_category(cfg: Config, name: str) -> Config:
 def run_category(cfg: Config, folder: Path, name: str = '') -> dict[str, Any]:
     """Train, fit and evaluate one category, or read its result."""
     check_rate(cfg)
-    if _is_done(cfg, folder):
-        print_log(f'{folder}: done before', logger='current')
+    training = training_provenance(cfg, folder / TRAIN)
+    if is_done(cfg, folder, training):
         return read_result(folder / RESULT)
     checkpoint = None
-    if cfg.get('detector'):
-        kept = _settings(cfg, _TRAINING)
-        where = f'the training in {folder / TRAIN}'
-        keep_settings(folder / TRAIN / SETTINGS, kept, where)
+    if training is not None:
+        what = f'the training in {folder / TRAIN}'
+        settle(training, folder / TRAIN, ['*'], what)
         checkpoint = train_category(cfg, folder / TRAIN)
     return evaluate_category(cfg, folder, name, checkpoint)
 
@@ -363,33 +353,3 @@ def _stage(cfg: Config, folder: Path) -> Config:
     # runners of one process must differ by name
     cfg.experiment_name = f'{folder.parent.name}-{uuid.uuid4().hex[:8]}'
     return cfg
-
-
-def _is_done(cfg: Config, folder: Path) -> bool:
-    """Whether there is a result, in all processes.
-
-    Raises:
-        FittedStateError: If it is of other settings.
-    """
-    result = folder / RESULT
-    done = result.is_file() and (
-        cfg.get('test_dataloader') is None or read_result(result)['images'] > 0
-    )
-    settings = folder / SETTINGS
-    if is_main_process() and not done:  # what was begun, or not tested yet
-        settings.unlink(missing_ok=True)
-        atomic_write(folder / 'config.py', cfg.pretty_text.encode())
-    kept = _settings(cfg, (*_TRAINING, *_RESULT))
-    keep_settings(settings, kept, f'the result in {folder}')
-    return done
-
-
-def _settings(cfg: Config, keys: Sequence[str]) -> dict[str, Any]:
-    """Return parts of a config, without what only makes it faster."""
-    held = {key: cfg.get(key) for key in keys}
-    return {
-        key: {k: v for k, v in value.items() if k not in _FAST[key]}
-        if key in _FAST and value
-        else value
-        for key, value in as_settings(held).items()
-    }

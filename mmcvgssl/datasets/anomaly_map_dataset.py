@@ -32,7 +32,8 @@ class AnomalyMapDataset(SurfaceImages):
     Raises:
         FileNotFoundError: If the folder of maps is missing, or images have
             no map: says how many and names the first.
-        ValueError: If the manifest is malformed, or no image has a map.
+        ValueError: If the manifest is malformed, no image has a map, or
+            images have changed since their maps were made.
     """
 
     def __init__(
@@ -61,7 +62,7 @@ class AnomalyMapDataset(SurfaceImages):
             Path(os.path.relpath(info['img_path'], root or '.')).as_posix()
             for info in data
         ]
-        found = self._find(paths)
+        found = self._find(paths, root or '.')
         without = [path for path in paths if path not in found]
         if without:
             problem = (
@@ -88,9 +89,10 @@ class AnomalyMapDataset(SurfaceImages):
             if path in found
         ]
 
-    def _find(self, paths: list[str]) -> dict[str, dict]:
+    def _find(self, paths: list[str], root: str) -> dict[str, dict]:
         """Return place and size of the maps that exist, by image path."""
-        from mmcvgssl.apis.maps import MapFolder
+        # apis stand on data sets, so it is no import of this module
+        from mmcvgssl.apis.maps import MapFolder, require_unchanged
 
         if not self.maps.is_dir():
             raise FileNotFoundError(
@@ -99,7 +101,12 @@ class AnomalyMapDataset(SurfaceImages):
             )
         found: dict[str, dict] = {}
         if any(self.maps.glob('manifest*.jsonl')):
-            entries = MapFolder(self.maps).entries
+            maps = MapFolder(self.maps)
+            entries = maps.entries
+            present = [
+                p for p in paths if p in entries and Path(root, p).is_file()
+            ]
+            require_unchanged(maps, root, present)
             for path in paths:
                 if path in entries:
                     entry = entries[path]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
+from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.dist import broadcast_object_list, is_main_process
 from mmengine.hooks import Hook
@@ -17,6 +17,18 @@ from torch.utils.data import DataLoader, Dataset, Subset
 from tqdm import tqdm
 
 from mmcvgssl.models.anomaly import AnomalyModel, FittedStateError
+from mmcvgssl.models.anomaly.fitted_state import (
+    provenance_of,
+    read_provenance,
+)
+from mmcvgssl.provenance import (
+    Provenance,
+    of_config,
+    of_dataset,
+    of_versions,
+    require_same,
+    settle,
+)
 from mmcvgssl.registry import HOOKS
 
 
@@ -25,17 +37,23 @@ class AnomalyFitHook(Hook):
     """Fit the model to ``fit_dataloader`` of the config, once.
 
     The first process fits and hands the state to the others. It is kept in a
-    file, which a later run of the same settings and images reads.
+    file, which a later run of the same settings, images, weights and
+    transforms reads; a state of others is moved to the folder ``earlier``.
 
     Args:
         state: The file; by default ``fitted.safetensors`` in the work
             directory.
         must_exist: Never fit: read ``state``, and refuse one of other
-            settings.
+            settings, weights or transforms.
+
+    Attributes:
+        provenance: What the fitted state depends on; None where nothing is
+            fitted.
 
     Raises:
         ValueError: If the model needs images and the config names none.
         FittedStateError: If ``must_exist`` and the state does not fit.
+        ProvenanceError: If the file does not say what it depends on.
     """
 
     priority = 'VERY_HIGH'
@@ -44,15 +62,24 @@ class AnomalyFitHook(Hook):
         self, state: str | None = None, must_exist: bool = False
     ) -> None:
         self.state, self.must_exist = state, must_exist
+        self.provenance: Provenance | None = None
+        self._loader: DataLoader | None = None
 
-    def before_test(self, runner: Runner) -> None:
-        """Fit, or read what was fitted before."""
+    def before_run(self, runner: Runner) -> None:
+        """Find out what the fitted state is to depend on."""
+        self.prepare(runner)
+
+    def prepare(self, runner: Runner) -> None:
+        """Build the loader and look at what it gives, once."""
         model = getattr(runner.model, 'module', runner.model)
-        if not isinstance(model, AnomalyModel) or model.fitted:
+        if self.provenance is not None or not isinstance(model, AnomalyModel):
             return
-        path = Path(self.state or Path(runner.work_dir, 'fitted.safetensors'))
+        if model.fitted:
+            self.provenance = model.provenance
+            return
+        path = self._path(runner)
         if self.must_exist:
-            model.load_fitted(path)
+            self.provenance = _read_foreign(model, path, runner.cfg)
             return
         config = runner.cfg.get('fit_dataloader')
         if config is None:
@@ -60,12 +87,44 @@ class AnomalyFitHook(Hook):
                 f'{type(model).__name__} learns from images, and the config '
                 'has no `fit_dataloader` that names them'
             )
-        loader = fit_loader(config.to_dict(), model)
-        model.settings['fit_images'] = image_digest(loader.dataset)
+        self._loader = fit_loader(config.to_dict(), model)
+        try:
+            known = read_provenance(path)
+        except FittedStateError:  # said when it is to be used
+            known = None
+        self.provenance = (
+            of_model(model, runner.cfg)
+            | Provenance({'transforms': of_transforms(config)})
+            | of_dataset(self._loader.dataset, 'fit_images', known)
+        )
+
+    def before_test(self, runner: Runner) -> None:
+        """Fit, or read what was fitted before."""
+        model = getattr(runner.model, 'module', runner.model)
+        if not isinstance(model, AnomalyModel) or model.fitted:
+            return
+        self.prepare(runner)
+        if self._loader is None or self.provenance is None:
+            return
+        path = self._path(runner)
+        kept = settle(
+            self.provenance,
+            path.parent,
+            [path.name],
+            f'the state fitted in {path}',
+            path.name,
+            read_provenance,
+        )
         box: list[bytes | Exception | None] = [None]
         if is_main_process():
             try:
-                self._fit_or_read(runner, model, loader, path)
+                if kept:
+                    model.load_fitted(path)
+                else:
+                    model.fit(Progress(self._loader))
+                    model.provenance = self.provenance
+                    model.save_fitted(path)
+                    runner.logger.info(f'fitted state written to {path}')
                 box[0] = model.fitted_bytes()
             except Exception as error:  # the others would wait for ever
                 broadcast_object_list([error])
@@ -76,19 +135,8 @@ class AnomalyFitHook(Hook):
         if not is_main_process() and box[0] is not None:
             model.load_fitted_bytes(box[0])
 
-    def _fit_or_read(
-        self, runner: Runner, model: AnomalyModel, loader, path: Path
-    ) -> None:
-        if path.is_file():
-            try:
-                model.load_fitted(path)
-                runner.logger.info(f'fitted state read from {path}')
-                return
-            except FittedStateError as error:
-                runner.logger.info(f'fitting anew: {error}')
-        model.fit(Progress(loader))
-        model.save_fitted(path)
-        runner.logger.info(f'fitted state written to {path}')
+    def _path(self, runner: Runner) -> Path:
+        return Path(self.state or Path(runner.work_dir, 'fitted.safetensors'))
 
 
 class Progress:
@@ -99,6 +147,24 @@ class Progress:
 
     def __iter__(self) -> Iterator[dict]:
         yield from tqdm(self.loader, desc='fitting', unit='batch')
+
+
+def of_model(model: AnomalyModel, cfg: Config) -> Provenance:
+    """Return what a map generator's maps depend on, images aside."""
+    data = cfg.model.get('data_preprocessor') or cfg.get('data_preprocessor')
+    return Provenance(
+        {'model': model.settings, 'data_preprocessor': of_config(data)}
+    ) | of_versions(cfg.model)
+
+
+def of_transforms(loader: dict) -> list[Any]:
+    """Return the steps of a loader's data set that change its images."""
+    steps: Sequence[dict] = loader['dataset'].get('pipeline') or ()
+    return [
+        of_config(step)
+        for step in steps
+        if not str(step['type']).endswith(('LoadMask', 'PackInputs'))
+    ]
 
 
 def fit_loader(config: dict, model: AnomalyModel) -> DataLoader:
@@ -120,15 +186,20 @@ def fit_loader(config: dict, model: AnomalyModel) -> DataLoader:
     )
 
 
-def image_digest(data_set: Dataset) -> str:
-    """Tell sets of images apart by their paths."""
-    inner: Any = data_set
-    indices: Sequence[int]
-    if isinstance(data_set, Subset):
-        inner, indices = data_set.dataset, data_set.indices
-    else:
-        indices = range(len(inner))
-    digest = hashlib.sha256()
-    for i in indices:
-        digest.update(inner.get_data_info(i)['img_path'].encode() + b'\n')
-    return f'{len(indices)} images, {digest.hexdigest()[:12]}'
+def _read_foreign(model: AnomalyModel, path: Path, cfg: Config) -> Provenance:
+    """Read a state that is given, and compare how images are read."""
+    model.load_fitted(path)
+    theirs = model.provenance
+    if theirs is None:
+        return provenance_of({}, str(path))  # raises
+    source = cfg.get('test_dataloader') or cfg.get('fit_dataloader')
+    if source is not None:
+        ours = Provenance({'transforms': of_transforms(source)})
+        steps = Provenance()
+        steps.values = {
+            k: v
+            for k, v in theirs.values.items()
+            if k.startswith('transforms')
+        }
+        require_same(ours, steps, str(path), error=FittedStateError)
+    return theirs

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import errno
+import glob
 import io
 import json
 import os
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
-from typing import IO, Any
+from typing import IO
 
 import numpy as np
 from mmengine.dist import (
@@ -20,11 +21,17 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from tqdm import tqdm
 
-from mmcvgssl.models.anomaly.fitted_state import keep_settings
+from mmcvgssl.engine.anomaly_fit_hook import (
+    AnomalyFitHook,
+    of_model,
+    of_transforms,
+)
+from mmcvgssl.provenance import EARLIER, FileState, Provenance, settle
 from mmcvgssl.registry import HOOKS
 from mmcvgssl.utils import atomic_write
 
-MANIFEST, SETTINGS = 'manifest.jsonl', 'settings.json'
+MANIFEST = 'manifest.jsonl'
+REMARKS = 'remarks.json'  # of the model on what it was fitted to
 DTYPES = ('float16', 'float32')
 
 
@@ -34,16 +41,24 @@ class MapWriterHook(Hook):
 
     A process appends to a manifest of its own, line by line after the map is
     on disk; at the end the first process joins them. So whatever happens,
-    what the manifests name is whole.
+    what the manifests name is whole. A line tells the state of the image
+    that the map was made of. Maps of another generator, other fitting images
+    or transforms are moved to the folder ``earlier``, and so is the map of an
+    image that has changed since.
 
     Args:
         out: Folder of the maps.
         root: Folder that image paths are relative to.
         dtype: ``'float16'`` or ``'float32'``.
-        settings: What the maps depend on, besides the model's own.
+
+    Attributes:
+        written: Number of maps that this process has written.
+        unreadable: Paths of images without a map, as they cannot be read.
+        changed: The same, as they have changed while maps were made.
 
     Raises:
-        FittedStateError: If the folder holds maps of other settings.
+        ProvenanceError: If the folder holds maps that do not say what they
+            depend on.
         OSError: If the disk is full: says what was written.
     """
 
@@ -54,25 +69,58 @@ class MapWriterHook(Hook):
         out: str,
         root: str,
         dtype: str = 'float16',
-        settings: dict[str, Any] | None = None,
     ) -> None:
         if dtype not in DTYPES:
             raise ValueError(f'dtype must be one of {DTYPES}, got {dtype!r}')
         self.out, self.root, self.dtype = Path(out), root, dtype
-        self.settings = dict(settings or {}, dtype=dtype)
         self.written = 0
         self.unreadable: list[str] = []
+        self.changed: list[str] = []
+        self._settled = False
+        # size and times of images before they are read
+        self._before: dict[str, tuple[int, int, int]] = {}
         self._lines: IO[str] | None = None
         self._bar: tqdm | None = None
 
-    def before_test(self, runner: Runner) -> None:
-        """Compare settings with those of the folder; start the bar."""
+    def before_run(self, runner: Runner) -> None:
+        """Compare with the maps of the folder before anything is fitted."""
+        self.prepare(runner)
+
+    def prepare(self, runner: Runner) -> None:
+        """Keep the maps that are there, or make room, once."""
+        if self._settled:
+            return
+        self._settled = True
         model = getattr(runner.model, 'module', runner.model)
-        settings = {**model.settings, **self.settings}
-        settings['fitted'] = model.fingerprint() if model.state else ''
-        if model.remarks:  # for those who cut boxes from these maps
-            settings['remarks'] = list(model.remarks)
-        keep_settings(self.out / SETTINGS, settings, f'maps in {self.out}')
+        steps = of_transforms(runner.cfg.test_dataloader)
+        ours = of_model(model, runner.cfg)
+        ours |= Provenance({'transforms': steps, 'dtype': self.dtype})
+        for hook in runner.hooks:
+            if isinstance(hook, AnomalyFitHook):
+                hook.prepare(runner)
+                if hook.provenance is not None:
+                    ours |= hook.provenance.under('fit')
+        tops = {
+            PurePosixPath(line['map']).parts[0]
+            for line in read_manifests(self.out).values()
+        }
+        results = ['manifest*.jsonl', REMARKS, *map(glob.escape, sorted(tops))]
+        settle(ours, self.out, results, f'the maps in {self.out}')
+
+    def before_test(self, runner: Runner) -> None:
+        """Look at the images; start the bar."""
+        self.prepare(runner)
+        self.out.mkdir(parents=True, exist_ok=True)
+        model = getattr(runner.model, 'module', runner.model)
+        if model.remarks and is_main_process():
+            # for those who cut boxes from these maps
+            atomic_write(
+                self.out / REMARKS, json.dumps(model.remarks).encode()
+            )
+        images = runner.test_dataloader.dataset
+        for i in range(len(images)):
+            path = images.get_data_info(i)['img_path']
+            self._before[path] = FileState.look(path)
         part = self.out / f'manifest.{get_rank()}.jsonl'
         cut = part.is_file() and not part.read_bytes().endswith(b'\n')
         self._lines = part.open('a', encoding='utf-8')
@@ -96,6 +144,11 @@ class MapWriterHook(Hook):
         for sample in outputs or ():
             if sample.get('unreadable'):
                 self.unreadable.append(sample.img_path)
+                continue
+            if FileState.look(sample.img_path) != self._before.get(
+                sample.img_path
+            ):
+                self.changed.append(sample.img_path)
                 continue
             try:
                 self._write(sample)
@@ -133,6 +186,7 @@ class MapWriterHook(Hook):
             'size': [int(side) for side in sample.ori_shape[:2]],
             'score': float(sample.anomaly_score),
             'map_max': float(values.max()),
+            'file': FileState.of(sample.img_path).to_list(),
         }
         if self._lines is not None:
             self._lines.write(json.dumps(line) + '\n')
@@ -145,6 +199,42 @@ class MapWriterHook(Hook):
         if self._bar is not None:
             self._bar.close()
             self._bar = None
+
+
+def set_changed_aside(
+    out: Path, root: Path, paths: Sequence[str]
+) -> list[str]:
+    """Move the maps of images that have changed since, with their lines.
+
+    Args:
+        out: Folder of the maps.
+        root: Folder that image paths are relative to.
+        paths: Of images that are there.
+
+    Returns:
+        Paths of the images that have changed.
+
+    Raises:
+        OSError: If files can be neither read nor moved.
+    """
+    lines = read_manifests(out)
+    changed = []
+    for path in paths:
+        line = lines.get(path)
+        if line is None or not (out / line['map']).is_file():
+            continue
+        state = FileState.from_list(line['file'])
+        if state.holds(root / path):
+            continue
+        changed.append(path)
+        name = PurePosixPath(line['map'])
+        kept = name.with_stem(f'{name.stem}-{state.digest[:8]}')
+        target = out / EARLIER / 'images' / kept
+        target.parent.mkdir(parents=True, exist_ok=True)
+        os.replace(out / name, target)
+        with (out / EARLIER / 'images' / MANIFEST).open('a') as file:
+            file.write(json.dumps({**line, 'map': str(kept)}) + '\n')
+    return changed
 
 
 def relative_path(path: str, root: str) -> str:

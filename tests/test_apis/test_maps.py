@@ -17,8 +17,15 @@ from mmcvgssl.apis.maps import (
     find_mapped_images,
 )
 from mmcvgssl.datasets.transforms import UnreadableImageError, read_image
+from mmcvgssl.provenance import (
+    RECORD,
+    FileState,
+    Provenance,
+    ProvenanceError,
+)
 from tests.data import picture
 
+STATE = FileState(1, 2, 3, 'digest')
 PATHS = ('a.png', 'sub/b.jpg', 'sub/deeper/c d.png')
 
 
@@ -29,6 +36,7 @@ def line(path, /, **changes) -> str:
         'size': [40, 40],
         'score': 1.5,
         'map_max': 0.75,
+        'file': STATE.to_list(),
     }
     return json.dumps({**held, **changes})
 
@@ -43,8 +51,12 @@ def folder(tmp_path):
         np.save(file, np.full((3, 4 + i), i / 4, dtype=np.float16))
         (images / path).parent.mkdir(parents=True, exist_ok=True)
         picture(i).save(images / path)
-    write(maps, ''.join(f'{line(path)}\n' for path in PATHS))
-    (maps / 'settings.json').write_text('{"model": "Some"}')
+    lines = [
+        line(path, file=FileState.of(images / path).to_list())
+        for path in PATHS
+    ]
+    write(maps, ''.join(f'{text}\n' for text in lines))
+    Provenance({'model': 'Some'}).write(maps / RECORD)
     return maps
 
 
@@ -58,7 +70,12 @@ def test_entries_and_maps_are_read(folder):
     assert len(maps) == 3
     assert [entry.path for entry in maps] == sorted(PATHS)
     assert maps['sub/b.jpg'] == MapEntry(
-        'sub/b.jpg', 'sub/b.npy', (40, 40), 1.5, 0.75
+        'sub/b.jpg',
+        'sub/b.npy',
+        (40, 40),
+        1.5,
+        0.75,
+        FileState.of(folder.parent / 'images/sub/b.jpg'),
     )
     assert 'a.png' in maps
     assert 'b.jpg' not in maps
@@ -68,7 +85,7 @@ def test_entries_and_maps_are_read(folder):
         assert held.dtype == np.float32
         assert held.shape == (3, 4 + i)
         assert (held == i / 4).all()
-    (folder / 'settings.json').unlink()
+    (folder / RECORD).unlink()
     assert MapFolder(folder).settings == {}
 
 
@@ -118,6 +135,7 @@ def test_a_line_torn_anywhere_is_ignored(folder):
         line('b.png', map_max=float('nan')),
         line('b.png', score=float('inf')),
         line('b.png', path=3),
+        line('b.png', file=[1, 2]),
         line('b.png', path=''),
         line('b.png', path='/etc/b.png'),
         line('b.png', map='../b.npy'),
@@ -152,9 +170,9 @@ def test_an_empty_manifest_is_an_error(folder, text):
 
 
 @pytest.mark.parametrize('text', ['{"model"', '[1]'])
-def test_malformed_settings_are_an_error(folder, text):
-    (folder / 'settings.json').write_text(text)
-    with pytest.raises(MapError, match=r'settings\.json'):
+def test_a_malformed_record_is_an_error(folder, text):
+    (folder / RECORD).write_text(text)
+    with pytest.raises(ProvenanceError, match=r'provenance\.json does not'):
         MapFolder(folder)
 
 

@@ -28,6 +28,7 @@ from mmcvgssl.datasets.transforms.load_anomaly_map import (
 )
 from mmcvgssl.datasets.transforms.map_crop import MapCrop
 from mmcvgssl.models.anomaly import resize_map
+from mmcvgssl.provenance import FileState
 from mmcvgssl.registry import DATASETS, MODELS, TRANSFORMS
 from tests.data import FakeTeacher, write_classes, write_images
 
@@ -83,6 +84,7 @@ def write_maps(
             size = [image.height, image.width]
         line = {'path': name, 'map': name[:-4] + '.npy', 'size': size}
         line |= {'score': 1.0, 'map_max': float(values.max())}
+        line['file'] = FileState.of(path).to_list()
         lines.append(json.dumps(line) + '\n')
     if manifest:
         (folder / 'manifest.jsonl').write_text(''.join(lines))
@@ -225,6 +227,14 @@ def test_later_initialisation_and_broken_images(folders):
     with pytest.raises(FileNotFoundError, match='no folder of maps'):
         data_set.full_init()
     (images / '00.png').write_bytes(b'')
+    with pytest.raises(ValueError, match=r'1 image \(00\.png\) of 6 .* chang'):
+        make(images, maps)
+    # as if it had been so from the start
+    texts = (maps / 'manifest.jsonl').read_text().splitlines()
+    lines = [json.loads(text) for text in texts]
+    lines[0]['file'] = FileState.of(images / '00.png').to_list()
+    text = ''.join(json.dumps(line) + '\n' for line in lines)
+    (maps / 'manifest.jsonl').write_text(text)
     data_set = make(images, maps, max_unreadable=0.5, pipeline=[*LOAD, PACK])
     sample = data_set[0]['data_samples']
     assert not sample.img_path.endswith('00.png')

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmcvgssl.evaluation.few_shot import draw_shots
+from mmcvgssl.evaluation.few_shot import draw_seed, draw_shots
 
 LABELS = [2, 0, 1, 1, 0, 2, 2, 0, 1, 0]
 
@@ -39,6 +39,16 @@ def test_the_draw_is_that_of_the_published_protocol():
 def test_seeds_draw_differently():
     draws = {tuple(draw_shots(LABELS, 2, seed)) for seed in range(10)}
     assert len(draws) > 5
+
+
+def test_runs_of_all_seeds_are_draws_of_their_own():
+    assert [draw_seed(0, run) for run in range(10)] == list(range(10))
+    pairs = [(seed, run) for seed in range(60) for run in range(10)]
+    assert len({draw_seed(*pair) for pair in pairs}) == len(pairs)
+    labels = np.repeat(np.arange(3), 50)
+    draws = {tuple(draw_shots(labels, 4, draw_seed(*pair))) for pair in pairs}
+    assert len(draws) == len(pairs)
+    assert all(draw_seed(10**6, run) < 2**32 for run in range(10))
 
 
 @pytest.mark.parametrize(

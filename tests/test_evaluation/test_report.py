@@ -51,17 +51,6 @@ def test_runs_are_taken_up(results):
     assert len(list(results.path.parent.iterdir())) == 1
 
 
-@pytest.mark.parametrize(
-    'change', [{'seed': 1}, {'mode': 'linear'}, {'size': [8, 8]}]
-)
-def test_runs_of_other_settings_are_refused(results, change):
-    before = results.path.read_text()
-    with pytest.raises(ValueError, match=next(iter(change))) as caught:
-        FewShotResults(results.path, {**SETTINGS, **change})
-    assert 'choose another --work-dir' in str(caught.value)
-    assert results.path.read_text() == before
-
-
 def test_the_table_shows_mean_and_deviation_in_order(results):
     lines = results.table().splitlines()
     assert lines[0] == '| accuracy, % | 4-shot | 16-shot |'

@@ -11,6 +11,7 @@ from PIL import Image
 
 from mmcvgssl.models.anomaly import FittedStateError
 from mmcvgssl.models.anomaly.kead import KeAD
+from mmcvgssl.provenance import of_file
 from mmcvgssl.registry import MODELS
 from tests.clips import (
     KNOWLEDGE,
@@ -254,18 +255,22 @@ def test_settings_tell_what_maps_depend_on(clips, change):
     json.dumps(second.settings)
 
 
-def test_settings_tell_which_normal_images_are_listed():
-    first, second = (
+def test_settings_tell_which_normal_images_are_listed(tmp_path):
+    paths = [str(tmp_path / name) for name in ('a.png', 'b.png', 'gone.png')]
+    for seed, path in enumerate(paths[:2]):
+        picture(seed).save(path)
+    first, second, third = (
         make_kead(
             all_clips()['plain'],
             k=1,
             knowledge={'strip': STRIP['strip'] | {'normal_images': names}},
         ).settings
-        for names in (['a.png', 'b.png'], ['b.png', 'a.png'])
+        for names in (paths, paths[::-1], paths[1:])
     )
-    assert first.pop('normal_images') == {'strip': ['a.png']}
-    assert second.pop('normal_images') == {'strip': ['b.png']}
-    assert first == second
+    listed = [s.pop('normal_images')['strip'] for s in (first, second, third)]
+    contents = [[of_file(paths[0])], ['missing'], [of_file(paths[1])]]
+    assert listed == contents
+    assert first == second == third
 
 
 def test_predictions_by_the_data_samples_categories(clips):

@@ -15,6 +15,7 @@ from mmengine.dataset import pseudo_collate
 from mmcvgssl.apis import load_config
 from mmcvgssl.datasets.transforms import read_image
 from mmcvgssl.engine import map_writer_hook as module
+from mmcvgssl.provenance import RECORD, Provenance
 from mmcvgssl.registry import MODELS
 from tests.data import CONFIGS, ROOT, picture, write_broken, write_images
 from tests.test_tools.test_dist import free_port
@@ -43,7 +44,7 @@ def config(tmp_path):
         path.write_text(
             f'_base_ = {bases!r}\n'
             'fit_dataloader = dict(num_workers=0, '
-            f'dataset=dict(data_root={str(good)!r}))\n'
+            f"dataset=dict(data_root={str(good)!r}, good_names='*'))\n"
             'test_dataloader = dict(num_workers=0)\n'
             f'model = dict({model}, teacher={teacher})\n'
             f'experiment_name = {uuid.uuid4().hex!r}\n{extra}\n'
@@ -172,25 +173,48 @@ def test_an_interrupted_run_goes_on(config, make, tmp_path, monkeypatch):
         (['--dtype', 'float32'], 'dtype'),
     ],
 )
-def test_maps_of_other_settings_are_not_mixed(
+def test_maps_of_other_settings_are_made_anew_beside_the_old(
     config, tool, make, tmp_path, change, named
 ):
     write_images(tmp_path / 'images', 3)
-    path = config()
+    path, folder = config(), tmp_path / 'maps'
     assert make(path, tmp_path / 'images')[0] == 0
-    picture(8).save(tmp_path / 'images' / 'new.png')
+    before = {name: (folder / name).read_bytes() for name in maps(folder)}
     torch.manual_seed(0)
     common = [f'experiment_name={uuid.uuid4().hex}', f'input_size={SIDE}']
     if '--cfg-options' not in change:
         change = [*change, '--cfg-options']
-    code, _, err = tool(
+    code, out, err = tool(
         *('make_maps.py', path, '--images', tmp_path / 'images', '--out'),
-        *(tmp_path / 'maps', '--work-dir', tmp_path / 'work'),
+        *(folder, '--work-dir', tmp_path / 'work'),
         *(*change, *common),
     )
-    assert code == 1
-    assert f'{named}: ' in err.splitlines()[-1]
-    assert len(maps(tmp_path / 'maps')) == 3
+    assert code == 0, err
+    assert '0 maps were there, 3 written' in out
+    assert f'{named}: ' in out + err
+    (kept,) = (folder / 'earlier').glob('*/manifest.jsonl')
+    assert {n: (kept.parent / n).read_bytes() for n in before} == before
+    # and back again: nothing is lost
+    code, out, err = make(path, tmp_path / 'images')
+    assert '3 maps were there, 0 written' in out
+    assert {n: (folder / n).read_bytes() for n in before} == before
+
+
+def test_the_map_of_a_changed_image_is_made_anew(config, make, tmp_path):
+    images = write_images(tmp_path / 'images', 4)
+    path, folder = config(), tmp_path / 'maps'
+    assert make(path, tmp_path / 'images')[0] == 0
+    before = {name: (folder / name).read_bytes() for name in maps(folder)}
+    picture(20).save(images[1])
+    os.utime(images[2], (1, 1))  # copied, perhaps
+    code, out, err = make(path, tmp_path / 'images')
+    assert code == 0, err
+    assert '3 maps were there, 1 written' in out
+    name = images[1].relative_to(tmp_path / 'images').with_suffix('.npy')
+    (kept,) = (folder / 'earlier/images').rglob('*.npy')
+    assert kept.read_bytes() == before[name.as_posix()]
+    assert (folder / name).read_bytes() != kept.read_bytes()
+    assert len(lines(folder)) == 4
 
 
 def test_broken_images_are_left_out(config, make, tmp_path):
@@ -242,8 +266,8 @@ def test_a_collection_is_fitted_to_itself(config, make, tmp_path):
     path = config("type='mmcvgssl.MutualScoring', references=4")
     code, _, err = make(path, tmp_path / 'images')
     assert code == 0, err
-    settings = json.loads((tmp_path / 'maps' / 'settings.json').read_text())
-    assert settings['fit_images'].startswith('4 images, ')
+    known = Provenance.read(tmp_path / 'maps' / RECORD)
+    assert len(known.files['fit.fit_images']) == 4
     assert len(maps(tmp_path / 'maps')) == 5
 
 

@@ -17,6 +17,7 @@ from mmcvgssl.apis.box_preview import BOX_COLOUR, TRUTH_COLOUR
 from mmcvgssl.apis.maps import MapError, MapFolder, find_mapped_images
 from mmcvgssl.apis.maps_to_boxes import BoxOptions, MapsToBoxes
 from mmcvgssl.models.anomaly.boxes import dataset_threshold, map_to_boxes
+from mmcvgssl.provenance import RECORD, FileState, Provenance
 from tests.data import picture
 
 TOOL = 'maps_to_boxes.py'
@@ -57,11 +58,12 @@ def data(tmp_path, monkeypatch):
             'size': [height, width],
             'score': 1.0,
             'map_max': float(held.max()),
+            'file': FileState.of(images / path).to_list(),
         }
         lines.append(json.dumps(entry))
     manifest = ''.join(f'{line}\n' for line in lines)
     (maps / 'manifest.jsonl').write_text(manifest)
-    (maps / 'settings.json').write_text('{"model": "Drawn"}')
+    Provenance({'model': 'Drawn'}).write(maps / RECORD)
     return maps, images
 
 
@@ -488,7 +490,7 @@ def lose_manifest(maps, images):
         (pickle_map, 'pickled objects'),
         (lose_map, 'map that is missing'),
         (swap_map, 'different runs'),
-        (resize_image, '44 x 33 pixels'),
+        (resize_image, '1 image (deep er/01.jpg) of 6'),
         (break_image, '01.jpg'),
         (lose_image, '1 map (deep er/01.jpg)'),
         (lose_manifest, 'tools/make_maps.py'),
@@ -522,7 +524,7 @@ def test_damaged_data_ends_in_one_clear_line(
         (['--iou', 50], 'overlaps'),
         (['--root', '.'], 'is a folder'),
         (['--ground-truth', 'gone.json'], 'no ground truth'),
-        (['--ground-truth', 'maps/settings.json'], 'expected a COCO file'),
+        (['--ground-truth', 'maps/provenance.json'], 'expected a COCO file'),
         (['--ground-truth', 'strange.json'], "got 'x.png'"),
         (['--ground-truth', 'b.json'], 'would be overwritten'),
         (['--out', 'c.json', '--ground-truth', 'c_val.json'], 'overwritten'),

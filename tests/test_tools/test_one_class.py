@@ -21,7 +21,6 @@ from mmcvgssl.apis.one_class_plots import write_plots
 from mmcvgssl.apis.one_class_table import rates, read_result, table
 from mmcvgssl.datasets import OneClassDataset
 from mmcvgssl.evaluation.operating_point import OperatingPoint
-from mmcvgssl.models.anomaly import FittedStateError
 from mmcvgssl.models.anomaly.one_class_detector import OneClassDetector
 from tests.one_class_data import (
     LITE,
@@ -36,7 +35,7 @@ from tests.one_class_data import (
 
 FILES = {
     *('config.py', 'histogram.png', 'model.safetensors', 'result.json'),
-    *('roc.png', 'scores.csv', 'settings.json', 'test', 'train', 'tsne.png'),
+    *('roc.png', 'scores.csv', 'provenance.json', 'test', 'train', 'tsne.png'),
 }
 
 
@@ -139,17 +138,24 @@ def test_what_is_done_is_kept_and_the_rest_goes_on(done, first, options, tool):
     assert held['metrics'] == pytest.approx(first[1]['nut']['metrics'])
 
 
-def test_a_run_of_other_settings_is_refused(done, options, tool):
+def test_a_run_of_other_settings_stands_beside_the_old(done, options, tool):
     changed = arguments({**options, 'detector.density': 'kde'})
-    base = ['one_class.py', LITE, '--work-dir', done]
-    code, _, err = tool(*base, '--categories', 'nut', *changed)
+    base = ['one_class.py', LITE, '--work-dir', done, '--categories', 'nut']
+    nut = done / 'nut'
+    before = (nut / 'result.json').read_text()
+    trained = (nut / 'train/epoch_2.pth').stat().st_mtime_ns
+    code, out, err = tool(*base, *changed)
+    assert code == 0, err
+    assert "detector.density: None there, 'kde' here" in out + err
+    assert (nut / 'train/epoch_2.pth').stat().st_mtime_ns == trained
+    assert (nut / 'result.json').read_text() != before
+    (kept,) = (nut / 'earlier').glob('*/result.json')
+    assert kept.read_text() == before
+    assert len(list((nut / 'earlier').glob('*/model.safetensors'))) == 1
+    (nut / 'provenance.json').write_text('no json')
+    code, _, err = tool(*base, *arguments(options))
     assert code == 1
-    assert 'nut was made with other settings' in err
-    assert "detector.density: None there, 'kde' here" in err
-    (done / 'nut/settings.json').write_text('no json')
-    code, _, err = tool(*base, '--categories', 'nut', *arguments(options))
-    assert code == 1
-    assert 'nut/settings.json holds no settings' in err
+    assert 'nut/provenance.json does not say what' in err
 
 
 def test_a_training_serves_other_detectors_and_a_later_test(done, options):
@@ -169,8 +175,9 @@ def test_a_training_serves_other_detectors_and_a_later_test(done, options):
     assert run(**slower, **{'fit_dataloader.batch_size': 3})['images'] == 6
     assert trained.stat().st_mtime_ns == before
     (nut / 'result.json').unlink()
-    with pytest.raises(FittedStateError, match='the training in'):
-        run(**{'optim_wrapper.optimizer.lr': 0.5})
+    run(**{'optim_wrapper.optimizer.lr': 0.5})
+    (kept,) = (nut / 'train/earlier').glob('*/epoch_2.pth')
+    assert kept.stat().st_mtime_ns == before
 
 
 def test_the_detector_is_what_was_trained(done, options, tmp_path):

@@ -7,6 +7,26 @@ from collections.abc import Sequence
 import numpy as np
 
 
+def draw_seed(seed: int, run: int) -> int:
+    """Return the seed of one of several draws.
+
+    Those of seed 0 are the runs' own numbers, as in the published protocol;
+    those of other seeds share none with them, nor with each other.
+
+    Args:
+        seed: Of all draws.
+        run: Number of the draw, from 0.
+
+    Returns:
+        A number below 2**32.
+    """
+    if seed == 0:
+        return run
+    state = np.random.SeedSequence([seed, run]).generate_state(1)
+    # the upper half: runs of seed 0 never get there
+    return int(state[0]) | 2**31
+
+
 def draw_shots(
     labels: Sequence[int] | np.ndarray,
     shots: int,

@@ -16,27 +16,17 @@ class FewShotResults:
     """Accuracies by number of shots, kept on disk after every run.
 
     Args:
-        path: The JSON file; finished runs in it are kept if its settings
-            are the same.
-        settings: What the runs depend on.
-
-    Raises:
-        ValueError: If the file holds runs of other settings.
+        path: The JSON file; finished runs in it are kept.
+        settings: What to say of the runs. Whether runs of other settings
+            lie there is for :func:`mmcvgssl.provenance.settle` to find out.
     """
 
     def __init__(self, path: Path, settings: dict[str, Any]) -> None:
         self.path = path
         self.data: dict[str, Any] = {**settings, 'shots': {}}
         if path.is_file():
-            old = json.loads(path.read_text())
-            for key, value in settings.items():
-                if old.get(key) != value:
-                    raise ValueError(
-                        f'{path} holds runs with {key}={old.get(key)!r}, '
-                        f'this one has {value!r}: choose another --work-dir, '
-                        'or remove the file'
-                    )
-            self.data = old
+            held = json.loads(path.read_text())
+            self.data['shots'] = held['shots']
 
     def has(self, shots: int, run: int) -> bool:
         """Whether this run is finished."""

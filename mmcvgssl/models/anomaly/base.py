@@ -18,9 +18,8 @@ from torch import Tensor, nn
 from mmcvgssl.models.anomaly.calibration import Calibration
 from mmcvgssl.models.anomaly.fitted_state import (
     FittedStateError,
-    check_settings,
-    digest_tensors,
     part_of,
+    provenance_of,
     read_notes,
     read_tensors,
     told,
@@ -31,6 +30,7 @@ from mmcvgssl.models.anomaly.threshold_choice import (
     check_operating_point,
 )
 from mmcvgssl.models.anomaly.thresholded import Thresholded
+from mmcvgssl.provenance import Provenance, digest_tensors, require_same
 from mmcvgssl.utils import atomic_write
 from mmcvgssl.weights import EXACT, check_values, load
 
@@ -114,6 +114,12 @@ class AnomalyModel(Thresholded, BaseModel):
         # that were fitted to, for those who use the file
         self.chosen: dict[str, Any] = {}
         self.remarks: list[str] = []
+        # images and transforms of the fit, if a Runner has fitted
+        self.provenance: Provenance | None = None
+
+    def note_weights(self, module: nn.Module) -> None:
+        """Count the weights of a frozen network among the settings."""
+        self.settings['weights'] = digest_tensors(module.state_dict())
 
     @property
     def device(self) -> torch.device:
@@ -220,6 +226,7 @@ class AnomalyModel(Thresholded, BaseModel):
     ) -> None:
         """Do what :meth:`fit` says, with images that are prepared."""
         self.state, self.chosen, self.remarks = {}, {}, []
+        self.provenance = None
         fitting, measuring = images, held_out or images
         if held_out is None and self._holds_out():
             every = max(round(1 / self.holdout), 2)
@@ -294,12 +301,15 @@ class AnomalyModel(Thresholded, BaseModel):
         )
 
     def _notes(self) -> dict[str, str]:
-        """Return the texts beside the tensors of a file."""
-        return {
+        """Return the texts beside the tensors of a file, as JSON."""
+        notes = {
             'settings': json.dumps(self.settings, sort_keys=True),
             'chosen': json.dumps(self.chosen),
             'remarks': json.dumps(self.remarks),
         }
+        if self.provenance is not None:
+            notes['provenance'] = self.provenance.to_json()
+        return notes
 
     def _tensors(self) -> dict[str, Tensor]:
         """What fitting has learned, by name."""
@@ -344,12 +354,18 @@ class AnomalyModel(Thresholded, BaseModel):
                 f'{where} is not what save_fitted() writes: {error!r}'
             ) from error
         check_values(tensors, where)
-        if 'fit_images' in settings:  # of the state, not of the model
-            self.settings.setdefault('fit_images', settings['fit_images'])
-        check_settings(json.loads(json.dumps(self.settings)), settings, where)
+        require_same(
+            Provenance(self.settings),
+            Provenance(settings),
+            where,
+            error=FittedStateError,
+        )
         self._take(tensors, where)
         self.chosen = told('chosen', dict, notes, where)
         self.remarks = told('remarks', list, notes, where)
+        self.provenance = None
+        if 'provenance' in notes:
+            self.provenance = provenance_of(notes, where)
 
     def _take(
         self, tensors: Mapping[str, Tensor], where: str = 'the state'

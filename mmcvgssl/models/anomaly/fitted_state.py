@@ -1,41 +1,23 @@
-"""What was fitted, or made, with which settings."""
+"""Files of fitted state: tensors, and texts about them."""
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 from mmengine.config import ConfigDict
-from mmengine.dist import broadcast_object_list, is_main_process
 from safetensors.torch import load as from_safetensors
 from torch import Tensor, nn
 
-from mmcvgssl.utils import atomic_write
+from mmcvgssl.provenance import Provenance, ProvenanceError
 
-_NAMED = 8  # differences that an error names
+_LARGEST = 100_000_000  # bytes of a header, as safetensors allows
 
 
-class FittedStateError(ValueError):
+class FittedStateError(ProvenanceError):
     """Fitted state that belongs to other settings, or is missing."""
-
-
-def digest_tensors(tensors: Mapping[str, Tensor], start: str = '') -> str:
-    """Tell tensors apart: same names, shapes and values, same text.
-
-    Args:
-        tensors: In any order.
-        start: What else the text depends on.
-    """
-    digest = hashlib.sha256(start.encode())
-    for key, value in sorted(tensors.items()):
-        value = value.detach().cpu().contiguous()
-        digest.update(f'{key}{tuple(value.shape)}{value.dtype}'.encode())
-        digest.update(value.reshape(-1).view(torch.uint8).numpy().data)
-    return digest.hexdigest()[:32]
 
 
 def as_settings(value: Any) -> Any:
@@ -109,69 +91,40 @@ def told(key: str, kind: type, notes: Mapping[str, Any], where: str) -> Any:
     return held
 
 
-def check_settings(
-    ours: Mapping[str, Any], theirs: Mapping[str, Any], where: str
-) -> None:
-    """Compare settings with those something was made with.
+def read_provenance(path: Path) -> Provenance | None:
+    """Return what a fitted state depends on; None if there is no file.
 
     Raises:
-        FittedStateError: Names the settings that differ.
+        FittedStateError: If the file does not say so.
+        OSError: If it cannot be read.
     """
-    here, there = dict(_leaves(ours)), dict(_leaves(theirs))
-    different = [
-        f'{key}: {there.get(key)!r} there, {here.get(key)!r} here'
-        for key in sorted({*here, *there})
-        if here.get(key) != there.get(key)
-    ]
-    if different:
-        more = len(different) - _NAMED
-        rest = f'; and {more} more' if more > 0 else ''
-        raise FittedStateError(
-            f'{where} was made with other settings: '
-            f'{"; ".join(different[:_NAMED])}{rest}. '
-            'Use those settings, or another folder or file'
-        )
-
-
-def keep_settings(
-    file: str | Path, settings: Mapping[str, Any], where: str
-) -> None:
-    """Write settings beside what they make, or compare, for all processes.
-
-    Raises:
-        FittedStateError: In each process; names the settings that differ.
-        OSError: If the file can be neither read nor written.
-    """
-    error: list[Exception | None] = [None]
-    if is_main_process():
-        try:
-            _keep(Path(file), settings, where)
-        except (OSError, FittedStateError) as problem:
-            error[0] = problem
-    broadcast_object_list(error)
-    if error[0] is not None:
-        raise error[0]
-
-
-def _keep(file: Path, settings: Mapping[str, Any], where: str) -> None:
-    text = json.dumps(settings, indent=2, sort_keys=True, default=str)
-    if not file.is_file():
-        atomic_write(file, text.encode())
-        return
+    if not path.is_file():
+        return None
+    with path.open('rb') as file:
+        start = file.read(8)
+        length = min(int.from_bytes(start, 'little'), _LARGEST)
+        head = start + file.read(length)
     try:
-        known = dict(json.loads(file.read_text('utf-8')))
-    except (TypeError, ValueError) as error:
+        notes = read_notes(head)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise FittedStateError(
-            f'{file} holds no settings ({error}); choose another folder'
+            f'{path} is not what save_fitted() writes ({error!r}): remove '
+            'it, or choose another file'
         ) from error
-    check_settings(json.loads(text), known, where)
+    return provenance_of(notes, str(path))
 
 
-def _leaves(value: Any, name: str = '') -> Iterator[tuple[str, Any]]:
-    """Name each value of nested settings by its path, with dots."""
-    inner = dict(enumerate(value)) if isinstance(value, list) else value
-    if not (inner and isinstance(inner, Mapping)):
-        yield name, value
-        return
-    for key, item in inner.items():
-        yield from _leaves(item, f'{name}.{key}' if name else str(key))
+def provenance_of(notes: dict[str, Any], where: str) -> Provenance:
+    """Return what the texts beside a fitted state say it depends on.
+
+    Raises:
+        FittedStateError: If they do not.
+    """
+    if 'provenance' not in notes:
+        raise FittedStateError(
+            f'{where} does not say which images and transforms it was fitted '
+            'with, as an earlier version of this package, or fit() without a '
+            'Runner, wrote it: remove or move it and fit anew, or choose '
+            'another file'
+        )
+    return Provenance.from_dict(notes['provenance'], where)

@@ -92,6 +92,7 @@ class GaussianPatch(AnomalyModel):
         )
         super().__init__(settings, **kwargs)
         self.features = PatchFeatures(teacher, neighbourhood, normalise, grid)
+        self.note_weights(self.features.teacher)
         self.shared, self.channels, self.ridge = shared, channels, ridge
         self.image_score, self.pooled_images = image_score, pooled_images
         self.seed = seed

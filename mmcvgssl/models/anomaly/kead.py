@@ -26,6 +26,7 @@ from mmcvgssl.models.anomaly.text_cache import TextCache, model_digest
 from mmcvgssl.models.anomaly.vv_attention import VVAttention, at_least_float
 from mmcvgssl.models.layers import resize_images
 from mmcvgssl.models.teachers.open_clip_teacher import create_clip
+from mmcvgssl.provenance import of_file
 from mmcvgssl.registry import MODELS
 
 _CHUNK = 4096
@@ -154,7 +155,10 @@ class KeAD(AnomalyModel):
             k=k,
             autocast=autocast,
             normal_images={
-                name: list(known.normal_images[:k])
+                name: [
+                    of_file(path) if Path(path).is_file() else 'missing'
+                    for path in known.normal_images[:k]
+                ]
                 for name, known in facts.items()
                 if k and known.normal_images
             },

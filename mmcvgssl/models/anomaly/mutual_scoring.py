@@ -87,6 +87,7 @@ class MutualScoring(AnomalyModel):
         ]
         # registered once, for all scales
         self.teacher = first.teacher
+        self.note_weights(self.teacher)
         self.references, self.share = references, share
         self.fit_sample = references
         self.top, self.seed = top, seed

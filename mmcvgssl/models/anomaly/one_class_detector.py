@@ -18,7 +18,6 @@ from mmcvgssl.models.anomaly.contribution_map import contribution_map
 from mmcvgssl.models.anomaly.density import Gaussian, make_density
 from mmcvgssl.models.anomaly.fitted_state import (
     as_settings,
-    digest_tensors,
     part_of,
     read_tensors,
 )
@@ -37,6 +36,7 @@ from mmcvgssl.models.anomaly.threshold_choice import (
     cross_fit_note,
 )
 from mmcvgssl.models.layers import global_pool
+from mmcvgssl.provenance import digest_tensors
 from mmcvgssl.registry import MODELS
 from mmcvgssl.weights import EXACT, load
 from mmcvgssl.weights.safe_build import build_backbone

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -17,6 +18,7 @@ from mmcvgssl.models.anomaly.neighbours import (
 )
 from mmcvgssl.models.anomaly.patch_features import PatchFeatures, as_rows
 from mmcvgssl.models.teachers import FrozenTeacher
+from mmcvgssl.provenance import of_config
 from mmcvgssl.registry import MODELS
 
 METRICS = ('euclidean', 'cosine')
@@ -111,6 +113,7 @@ class PatchMemory(AnomalyModel):
         )
         super().__init__(settings, **kwargs)
         self.features = PatchFeatures(teacher, neighbourhood, normalise, grid)
+        self.note_weights(self.features.teacher)
         self.coreset_size, self.pool_size = coreset_size, pool_size
         self.metric, self.seed = metric, seed
         self.neighbours, self.reweight = neighbours, reweight
@@ -190,11 +193,13 @@ def highest(maps: Tensor, share: float) -> Tensor:
     return maps.flatten(1).topk(count, dim=1).values.mean(1)
 
 
-def describe(teacher: FrozenTeacher | dict) -> dict | str:
+def describe(teacher: FrozenTeacher | dict) -> Any:
     """Name a teacher in settings that JSON can hold."""
     if isinstance(teacher, FrozenTeacher):
-        return f'{type(teacher).__name__} {teacher.levels}'
-    return {
-        key: value if isinstance(value, (str, int, float)) else repr(value)
-        for key, value in teacher.items()
-    }
+        return {
+            'type': type(teacher).__name__,
+            'levels': list(teacher.levels),
+            'input_size': list(teacher.input_size),
+            'interpolation': teacher.interpolation,
+        }
+    return of_config(teacher)

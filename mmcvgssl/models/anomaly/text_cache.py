@@ -14,9 +14,9 @@ from safetensors.torch import load as from_safetensors
 from safetensors.torch import save as to_safetensors
 from torch import Tensor, nn
 
-from mmcvgssl.models.anomaly.fitted_state import digest_tensors
 from mmcvgssl.models.anomaly.prompts import Prompts
 from mmcvgssl.models.anomaly.vv_attention import at_least_float
+from mmcvgssl.provenance import digest_tensors
 from mmcvgssl.utils import atomic_write
 from mmcvgssl.weights import check_values
 

@@ -1,0 +1,104 @@
+"""What a category's training and result depend on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.dist import get_world_size
+from mmengine.registry import DATASETS
+
+from mmcvgssl.apis.one_class_table import read_result
+from mmcvgssl.provenance import (
+    PLACES,
+    RECORD,
+    SPEED,
+    Provenance,
+    of_config,
+    of_dataset,
+    of_training,
+    of_versions,
+    on_first_process,
+    settle,
+)
+from mmcvgssl.utils import atomic_write
+
+RESULT = 'result.json'
+# of a category's folder, what a test writes; fitting sees to the model
+_WRITTEN = (RESULT, 'scores.csv', '*.png', 'test', 'config.py')
+
+
+def training_provenance(cfg: Config, folder: Path) -> Provenance | None:
+    """Return what a training depends on; None if nothing is trained.
+
+    Args:
+        cfg: Of one category.
+        folder: Of the training.
+    """
+    if not cfg.get('detector'):
+        return None
+    data_set = _data_set(cfg.train_dataloader.dataset)
+    return of_training(cfg, data_set, get_world_size(), _known(folder))
+
+
+def is_done(cfg: Config, folder: Path, training: Provenance | None) -> bool:
+    """Whether there is a result, in all processes.
+
+    One of other images, weights or settings is moved aside.
+
+    Args:
+        cfg: Of one category.
+        folder: Of the category.
+        training: What its training depends on.
+
+    Raises:
+        ProvenanceError: If a result does not say what it depends on.
+    """
+    known = _known(folder)
+    ours = _of_result(cfg, training, known)
+    has_test = cfg.get('test_dataloader') is not None
+    if not (has_test or known is None) and not ours.differences(
+        known.without('test')
+    ):
+        ours = known  # a test beside it does no harm
+    settle(ours, folder, _WRITTEN, f'the result in {folder}')
+
+    def look() -> bool:
+        file = folder / RESULT
+        done = file.is_file() and (
+            not has_test or read_result(file)['images'] > 0
+        )
+        if not done:
+            atomic_write(folder / 'config.py', cfg.pretty_text.encode())
+        return done
+
+    return on_first_process(look)
+
+
+def _of_result(
+    cfg: Config, training: Provenance | None, known: Provenance | None
+) -> Provenance:
+    # loaders' batches change nothing here
+    drop = SPEED | PLACES | {'batch_size'}
+    keys = ['fit_dataloader', 'test_dataloader', 'test_evaluator']
+    keys.append('model' if training is None else 'detector')
+    parts = {key: cfg[key] for key in keys if cfg.get(key) is not None}
+    ours = Provenance(of_config(parts, drop))
+    ours |= of_versions(cfg.get('model'), also=('sklearn',))
+    if training is not None:
+        ours |= training.under('training')
+    for part in ('fit', 'test'):
+        loader = parts.get(f'{part}_dataloader')
+        if loader is not None:
+            data_set = _data_set(loader.dataset)
+            ours |= of_dataset(data_set, f'{part}_images', known)
+    return ours
+
+
+def _data_set(options: dict[str, Any]) -> Any:
+    return DATASETS.build({**options, 'pipeline': []})
+
+
+def _known(folder: Path) -> Provenance | None:
+    return on_first_process(lambda: Provenance.read(folder / RECORD))

@@ -1,0 +1,40 @@
+"""What a result depends on, and whether an earlier one may stay."""
+
+from mmcvgssl.provenance.files import FileState, FileTable
+from mmcvgssl.provenance.keep import EARLIER, on_first_process, settle
+from mmcvgssl.provenance.record import (
+    RECORD,
+    Provenance,
+    ProvenanceError,
+    require_same,
+)
+from mmcvgssl.provenance.sources import (
+    PLACES,
+    SPEED,
+    digest_tensors,
+    of_config,
+    of_dataset,
+    of_file,
+    of_training,
+    of_versions,
+)
+
+__all__ = [
+    'EARLIER',
+    'PLACES',
+    'RECORD',
+    'SPEED',
+    'FileState',
+    'FileTable',
+    'Provenance',
+    'ProvenanceError',
+    'digest_tensors',
+    'of_config',
+    'of_dataset',
+    'of_file',
+    'of_training',
+    'of_versions',
+    'on_first_process',
+    'require_same',
+    'settle',
+]
