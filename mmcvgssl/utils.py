@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import tempfile
 from collections.abc import Iterable
@@ -10,12 +11,16 @@ from typing import TypeGuard
 
 import numpy as np
 
+_LONGEST_NAME = 255  # bytes
+
 
 def atomic_write(path: str | Path, data: bytes) -> None:
     """Write a file whole or not at all; parent folders are made."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f'.{path.name}.')
+    # a prefix that leaves room, as a name has 255 bytes at most
+    prefix = f'.{path.name[:40]}.'
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=prefix)
     try:
         with os.fdopen(handle, 'wb') as file:
             file.write(data)
@@ -24,6 +29,22 @@ def atomic_write(path: str | Path, data: bytes) -> None:
     except BaseException:
         os.unlink(name)
         raise
+
+
+def with_suffix_added(path: str, suffix: str) -> str:
+    """Add a suffix to a path, whose name is shortened if it gets too long.
+
+    File systems take names of 255 bytes. What is cut off is replaced by a
+    digest, so that names stay different.
+    """
+    folder, name = os.path.split(path)
+    raw = os.fsencode(name)
+    room = _LONGEST_NAME - len(os.fsencode(suffix))
+    if len(raw) > room:
+        digest = hashlib.sha256(raw).hexdigest()[:8]
+        kept = raw[: room - 9].decode('utf-8', 'ignore')
+        name = f'{kept}~{digest}'
+    return os.path.join(folder, name + suffix)
 
 
 def evenly(n: int, most: int) -> list[int]:

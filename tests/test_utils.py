@@ -3,7 +3,13 @@
 import numpy as np
 import pytest
 
-from mmcvgssl.utils import evenly, printable, some
+from mmcvgssl.utils import (
+    atomic_write,
+    evenly,
+    printable,
+    some,
+    with_suffix_added,
+)
 
 
 @pytest.mark.parametrize('n', [0, 1, 2, 5, 17])
@@ -36,3 +42,26 @@ def test_things_are_counted_and_the_first_named():
     assert some(['a'], 'map') == '1 map (a)'
     assert some('abcd', 'map') == '4 maps (a, b, c, ...)'
     assert some(iter('ab')) == '2 (a, b)'
+
+
+@pytest.mark.parametrize(
+    'name', ['a.png', 'x/a.png', 'a' * 251, 'a' * 252, 'x/' + 'ü' * 127]
+)
+def test_names_stay_within_what_file_systems_take(tmp_path, name):
+    longer = with_suffix_added(name, '.png')
+    atomic_write(tmp_path / longer, b'written')
+    assert (tmp_path / longer).read_bytes() == b'written'
+    last = name.split('/')[-1]
+    if len(last.encode()) <= 251:
+        assert longer == name + '.png'
+    else:
+        other = with_suffix_added(name[:-1] + 'b', '.png')
+        assert len(longer.split('/')[-1].encode()) <= 255
+        assert other != longer
+
+
+def test_the_longest_name_can_be_written(tmp_path):
+    for name in ('a' * 255, 'ü' * 127):
+        atomic_write(tmp_path / name, b'written')
+        assert [p.name for p in tmp_path.iterdir()] == [name]
+        (tmp_path / name).unlink()

@@ -6,12 +6,21 @@ import sys
 import mmcvgssl  # noqa: F401  (makes the hosts importable)
 from mmcvgssl.apis import load_config
 from mmcvgssl.apis.cli import user_errors
-from mmcvgssl.apis.predict import OneClassPredictor, predict_to_folder
+from mmcvgssl.apis.predict import DEFECTIVE, OneClassPredictor
+from mmcvgssl.apis.prediction_folder import predict_to_folder
+from mmcvgssl.datasets.contents import Contents
+from mmcvgssl.utils import printable
 
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        epilog='Ends with 0 if an image could be scored, whatever others are '
+        'like: each of those is named here and, with its reason, in the '
+        'files. Ends with 1 if none could, or on another error; what was '
+        'found until then is in predictions.partial.jsonl.',
+    )
     parser.add_argument(
         'model', help='model.safetensors, as tools/one_class.py writes it'
     )
@@ -37,15 +46,19 @@ def main() -> None:
         predictor = OneClassPredictor(
             args.model, config, args.device, args.batch_size
         )
-        found = predict_to_folder(predictor, args.images, args.out)
+        contents = Contents(args.images)
+        found = predict_to_folder(predictor, args.images, args.out, contents)
         for p in found:
-            if p.error is None:
-                print(f'{p.score:.4f}  {p.verdict or "–":9}  {p.path}')
+            if p.score is not None:
+                path = printable(p.path)
+                print(f'{p.score:.4f}  {p.verdict or "–":9}  {path}')
         for p in found:
             if p.error is not None:
-                print(f'not read: {p.error}', file=sys.stderr)
-        broken = sum(p.error is not None for p in found)
-        defective = sum(p.verdict == 'defective' for p in found)
+                what = 'not read' if p.score is None else 'scored, but'
+                print(f'{what}: {printable(p.error)}', file=sys.stderr)
+        broken = sum(p.score is None for p in found)
+        defective = sum(p.verdict == DEFECTIVE for p in found)
+        print(contents.summary())
         print(
             f'{len(found)} images: {defective} defective, {broken} not read; '
             f'threshold {predictor.model.threshold}; written to {args.out}'

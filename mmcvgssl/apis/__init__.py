@@ -5,7 +5,8 @@ from mmcvgssl.apis.make_maps import list_images, make_maps
 from mmcvgssl.apis.maps import MapError, MapFolder, find_mapped_images
 from mmcvgssl.apis.maps_to_boxes import BoxOptions, MapsToBoxes
 from mmcvgssl.apis.one_class import run_one_class
-from mmcvgssl.apis.predict import OneClassPredictor, predict_to_folder
+from mmcvgssl.apis.predict import OneClassPredictor
+from mmcvgssl.apis.prediction_folder import predict_to_folder
 from mmcvgssl.apis.train import (
     build_runner,
     check_before_training,

@@ -64,7 +64,8 @@ def load_config(
     shared = {
         key: cfg[key]
         for key in options
-        if '.' not in key and isinstance(cfg.get(key), (str, int, float))
+        if '.' not in key
+        and isinstance(cfg.get(key), (str, int, float, list, tuple))
     }
     cfg.merge_from_dict(options)
     for key, old in shared.items():

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import torch
 from mmcv.transforms import Compose
@@ -18,19 +14,17 @@ from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.registry import init_default_scope
 
+from mmcvgssl.datasets.contents import Contents
 from mmcvgssl.datasets.preparation.images import images_below
-from mmcvgssl.datasets.reading import UnreadableImageError, read_image
+from mmcvgssl.datasets.reading import UnreadableImageError
 from mmcvgssl.datasets.transforms.load_image import reading_options
 from mmcvgssl.evaluation.operating_point import calls_defective
 from mmcvgssl.maps import lay_map
 from mmcvgssl.models.anomaly.one_class_detector import OneClassDetector
-from mmcvgssl.utils import atomic_write
 from mmcvgssl.weights.safe_build import build_transforms
 from mmcvgssl.weights.safe_config import check_transforms
 
-FIELDS = ('path', 'score', 'verdict', 'error')
 GOOD, DEFECTIVE = 'good', 'defective'
-OVERLAYS = 'overlays'  # folder of pictures
 
 
 @dataclass
@@ -41,7 +35,7 @@ class Prediction:
         path: Of the image.
         score: Higher is more anomalous; None if it cannot be read.
         verdict: ``'good'`` or ``'defective'``; None without a threshold.
-        error: Why the image cannot be read.
+        error: Why the image cannot be read, or has no overlay.
         anomaly_map: [h, w].
     """
 
@@ -135,12 +129,15 @@ class OneClassPredictor:
         return Prediction(path, score, verdict, anomaly_map=values)
 
 
-def find_images(path: str | Path, skip: str | Path = '') -> list[Path]:
+def find_images(
+    path: str | Path, skip: str | Path = '', contents: Contents | None = None
+) -> list[Path]:
     """Return an image itself, or those of a folder in any nesting.
 
     Args:
         path: Image or folder.
         skip: Folder below it whose pictures are no input.
+        contents: Is told what is left out, by reason.
 
     Raises:
         FileNotFoundError: If there is neither.
@@ -153,12 +150,13 @@ def find_images(path: str | Path, skip: str | Path = '') -> list[Path]:
         raise FileNotFoundError(
             f'expected an image or a folder of images, found no {path}'
         )
-    found = [path / name for name in images_below(path)]
-    if skip:
-        own = Path(skip).resolve()
-        found = [p for p in found if own not in p.resolve().parents]
+    told = contents if contents is not None else Contents(str(path))
+    skipped = [Path(skip)] if skip else []
+    found = [
+        path / name for name in images_below(path, skipped, contents=told)
+    ]
     if not found:
-        raise ValueError(f'{path}: no images')
+        raise ValueError(f'{path}: no images; {told.left_out_text()}')
     return found
 
 
@@ -177,67 +175,6 @@ def overlay(
         BGR uint8 [H, W, 3].
     """
     return lay_map(image, anomaly_map, map_threshold, 2 * map_threshold)
-
-
-def predict_to_folder(
-    predictor: OneClassPredictor, path: str | Path, out: str | Path
-) -> list[Prediction]:
-    """Predict an image or a folder and write what was found.
-
-    ``predictions.csv`` and ``predictions.json`` hold scores and verdicts,
-    ``overlays/`` an image with its heatmap under each image's own path with
-    ``.png`` added.
-
-    Raises:
-        FileNotFoundError: If there is no such image or folder.
-        UnreadableImageError: If no image can be read.
-        ValueError: If the folder holds no image.
-    """
-    out = Path(out)
-    images = find_images(path, skip=out / OVERLAYS)
-    root = Path(path) if Path(path).is_dir() else Path(path).parent
-    map_threshold = predictor.model.map_threshold
-    predictions = []
-    for prediction in predictor(images):
-        if prediction.anomaly_map is not None:
-            picture = overlay(
-                read_image(prediction.path, **predictor.reading),
-                prediction.anomaly_map,
-                map_threshold,
-            )
-            _, png = cv2.imencode('.png', picture)
-            name = f'{Path(prediction.path).relative_to(root)}.png'
-            atomic_write(out / OVERLAYS / name, png.tobytes())
-            prediction.anomaly_map = None  # a folder may be large
-        predictions.append(prediction)
-    if all(p.error for p in predictions):
-        raise UnreadableImageError(
-            f'none of {len(predictions)} images can be read; '
-            f'{predictions[0].error}'
-        )
-    _write(predictor, predictions, out)
-    return predictions
-
-
-def _write(
-    predictor: OneClassPredictor, predictions: list[Prediction], out: Path
-) -> None:
-    rows = [{k: getattr(p, k) for k in FIELDS} for p in predictions]
-    text = io.StringIO()
-    writer = csv.DictWriter(text, FIELDS)
-    writer.writeheader()
-    writer.writerows(rows)
-    atomic_write(out / 'predictions.csv', text.getvalue().encode())
-    held = {
-        'category': predictor.model.extra.get('category', ''),
-        'threshold': predictor.model.threshold,
-        'chosen': predictor.model.chosen,
-        'map_threshold': predictor.model.map_threshold,
-        'images': rows,
-    }
-    atomic_write(
-        out / 'predictions.json', f'{json.dumps(held, indent=2)}\n'.encode()
-    )
 
 
 def _unlabelled(steps: Sequence[dict]) -> list[dict]:

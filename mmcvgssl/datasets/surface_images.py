@@ -13,7 +13,7 @@ import torch
 from mmengine.logging import MMLogger
 from mmpretrain.datasets import CustomDataset
 
-from mmcvgssl.datasets.contents import Contents
+from mmcvgssl.datasets.contents import UNREADABLE, Contents
 from mmcvgssl.datasets.image_folders import (
     EXTENSIONS,
     class_folders,
@@ -97,7 +97,9 @@ class SurfaceImages(CustomDataset):
         self.verify = verify
         self.views = ViewSeeds(seed, fixed_views, repeat)
         self.min_classes = min_classes
-        self.ignore = [ignore] if isinstance(ignore, str) else list(ignore)
+        # '' is none
+        given = [ignore] if isinstance(ignore, str) else ignore
+        self.ignore = [pattern for pattern in given if pattern]
         # what was found and left out, as soon as the list is loaded
         self.contents = Contents('')
         kwargs.setdefault('extensions', EXTENSIONS)
@@ -330,5 +332,14 @@ class SurfaceImages(CustomDataset):
                 self._mark(i, text)
         keep = [i for i, text in enumerate(reasons) if text is None]
         if len(keep) < len(reasons):
+            self.contents.leave_out(
+                UNREADABLE,
+                *[
+                    self.get_data_info(i)['img_path']
+                    for i, text in enumerate(reasons)
+                    if text is not None
+                ],
+            )
+            self.contents.kept = {'images': len(keep)}
             self.get_subset_(keep)
             self._n_dropped = len(reasons) - len(keep)

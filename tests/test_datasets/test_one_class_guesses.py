@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from mmcvgssl.apis import load_config
+from mmcvgssl.apis.options import OptionText
 from mmcvgssl.datasets import OneClassDataset
 from mmcvgssl.registry import DATASETS
 from tests.data import CONFIGS, picture
@@ -295,11 +296,11 @@ def test_the_command_line_reaches_all_data_sets(tmp_path, name):
     path = CONFIGS / f'_base_/datasets/{name}.py'
     options = {
         'data_root': str(tmp_path),
-        'good_names': ['fein', 'naja'],
+        'good_names': 'fein,naja',
         'ignore': 'old',
         'layout': 'folder',
     }
-    cfg = load_config(path, options)
+    cfg = load_config(path, {k: OptionText(v) for k, v in options.items()})
     counts = {}
     for key in ('fit_dataloader', 'test_dataloader', 'train_dataloader'):
         if key in cfg:

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from mmcvgssl.apis.predict import OneClassPredictor, find_images, overlay
+from mmcvgssl.apis.prediction_folder import predict_to_folder
 from mmcvgssl.models.anomaly.one_class_detector import OneClassDetector
 from tests.data import write_broken
 from tests.one_class_data import SIDE, save
@@ -134,6 +135,84 @@ def test_a_picture_too_large_to_open_costs_itself_alone(
     found = list(OneClassPredictor(file)(paths))
     assert '300 x 300 pixels are more than max_pixels' in found[0].error
     assert not any(p.error for p in found[1:])
+
+
+def test_odd_files_cost_themselves_alone(file, folder, tool, tmp_path):
+    long = 'ü' * 125 + 'y.png'  # 255 bytes
+    for name in (long, 'a.png', 'b\udce9.png', 'c\nd.png', '@eaDir/0.png'):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_bytes((folder / '0.png').read_bytes())
+    (folder / 'e.png').mkdir()
+    (folder / 'notes.txt').touch()
+    out = tmp_path / 'out'
+    # a folder stands where an overlay should
+    (out / 'overlays/1.png.png/x').mkdir(parents=True)
+    code, text, err = tool('predict.py', file, folder, '--out', out)
+    assert code == 0, err
+    held = json.loads((out / 'predictions.json').read_text())
+    rows = {row['path'].split('/')[-1]: row for row in held['images']}
+    assert len(rows) == 8
+    for name in (r'b\xe9.png', r'c\nd.png'):
+        assert rows[name]['score'] is None
+        assert 'rename the file' in rows[name]['error']
+        assert name in err
+    assert rows[long]['score'] == pytest.approx(rows['0.png']['score'], 1e-3)
+    (drawn,) = (out / 'overlays').glob('ü*')
+    assert len(drawn.name.encode()) <= 255
+    assert rows['1.png']['verdict']
+    assert 'no overlay' in rows['1.png']['error']
+    assert 'scored, but: no overlay' in err
+    assert ' 2 not read; ' in text
+    assert 'folders of the system: 1 (@eaDir)' in text
+    assert 'no image by suffix: 1 (notes.txt)' in text
+    assert held['contents']['left_out'] == {
+        'folders of the system': 1,
+        'no image by suffix': 1,
+    }
+
+
+@pytest.mark.parametrize('stop', [RuntimeError, KeyboardInterrupt])
+def test_what_was_found_outlives_a_run_that_fails(
+    file, folder, tmp_path, monkeypatch, stop
+):
+    predictor = OneClassPredictor(file, batch_size=1)
+    predict = predictor._predict
+    calls = []
+
+    def fail(items):
+        calls.append(items)
+        if len(calls) == 4:
+            raise stop('at the fourth image')
+        return predict(items)
+
+    monkeypatch.setattr(predictor, '_predict', fail)
+    out = tmp_path / 'out'
+    with pytest.raises(stop):
+        predict_to_folder(predictor, folder, out)
+    partial = out / 'predictions.partial.jsonl'
+    rows = [json.loads(line) for line in partial.read_text().splitlines()]
+    assert [row['verdict'] is not None for row in rows] == [True] * 3
+    monkeypatch.undo()
+    assert len(predict_to_folder(predictor, folder, out)) == 4
+    assert not partial.exists()
+    assert (out / 'predictions.csv').is_file()
+
+
+def test_an_image_that_vanishes_keeps_its_score(
+    file, folder, tmp_path, monkeypatch
+):
+    predictor = OneClassPredictor(file)
+    predict = predictor._predict
+
+    def remove(items):
+        (folder / '0.png').unlink()
+        return predict(items)
+
+    monkeypatch.setattr(predictor, '_predict', remove)
+    found = predict_to_folder(predictor, folder, tmp_path / 'out')
+    told = [p for p in found if p.error]
+    assert [p.path for p in told] == [str(folder / '0.png')]
+    assert told[0].score is not None
 
 
 @pytest.mark.parametrize('place', ['out', '.', '..'])

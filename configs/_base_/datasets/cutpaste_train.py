@@ -29,10 +29,10 @@ train_dataloader = dict(
     dataset=dict(
         type='mmcvgssl.OneClassDataset',
         split='train',
-        good_names='auto',
+        good_names=['auto'],
         layout='auto',
         mask_suffix='auto',
-        ignore='',
+        ignore=[],
         repeat=10_000,
         pipeline=train_pipeline,
     ),

@@ -3,11 +3,11 @@
 # images and one for each defect
 data_root = 'data/images'
 split_dir = 'mmcvgssl'
-# names of folders of good images; 'auto': the usual ones, as good and ok
-good_names = 'auto'
+# names of folders of good images; auto: the usual ones, as good and ok
+good_names = ['auto']
 # 'mvtec', 'mask-beside' or 'folder'; what follows the stem of a mask's name
 layout, mask_suffix = 'auto', 'auto'
-ignore = ''  # files and folders to leave out
+ignore = []  # files and folders to leave out
 input_size = 256
 
 meta_keys = ('sample_idx', 'img_path', 'ori_shape', 'category', 'defect')

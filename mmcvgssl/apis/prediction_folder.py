@@ -1,0 +1,136 @@
+"""Predicting a folder: what is written, whatever one image is like."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+
+from mmcvgssl.apis.predict import (
+    OneClassPredictor,
+    Prediction,
+    find_images,
+    overlay,
+)
+from mmcvgssl.datasets import contents as why
+from mmcvgssl.datasets.contents import Contents
+from mmcvgssl.datasets.files import MARK
+from mmcvgssl.datasets.reading import UnreadableImageError, read_image
+from mmcvgssl.utils import atomic_write, printable, with_suffix_added
+
+FIELDS = ('path', 'score', 'verdict', 'error')
+OVERLAYS = 'overlays'  # folder of pictures
+PARTIAL = 'predictions.partial.jsonl'  # as long as the others are missing
+
+
+def predict_to_folder(
+    predictor: OneClassPredictor,
+    path: str | Path,
+    out: str | Path,
+    contents: Contents | None = None,
+) -> list[Prediction]:
+    """Predict an image or a folder and write what was found.
+
+    ``predictions.csv`` and ``predictions.json`` hold scores and verdicts,
+    ``overlays/`` an image with its heatmap under each image's own path with
+    ``.png`` added; a name that would be too long is shortened. An image that
+    cannot be read, or whose overlay cannot be drawn or written, has its
+    reason as ``error``. Results are appended to
+    ``predictions.partial.jsonl`` as they come: that is what a run leaves
+    that does not come to its end.
+
+    Args:
+        predictor: Model and transforms.
+        path: Image or folder.
+        out: Where files go.
+        contents: Is told what the folder holds.
+
+    Raises:
+        FileNotFoundError: If there is no such image or folder.
+        UnreadableImageError: If no image can be read; the files are written
+            before.
+        ValueError: If the folder holds no image.
+    """
+    out = Path(out)
+    told = contents if contents is not None else Contents(str(path))
+    images = find_images(path, out / OVERLAYS, told)
+    root = Path(path) if Path(path).is_dir() else Path(path).parent
+    odd = told.left_out.pop(why.ODD_NAME, [])
+    told.kept = {'images': len(images) + len(odd)}
+    predictions = [_refuse_name(root / name) for name in odd]
+    partial = out / PARTIAL
+    atomic_write(out / OVERLAYS / MARK, b'')
+    with partial.open('w', encoding='utf-8') as lines:
+        for prediction in _predict(predictor, images, root, out):
+            predictions.append(prediction)
+            lines.write(f'{json.dumps(_row(prediction))}\n')
+            lines.flush()
+    _write(predictor, predictions, out, told)
+    partial.unlink()
+    if all(p.score is None for p in predictions):
+        raise UnreadableImageError(
+            f'none of {len(predictions)} images can be read; '
+            f'{predictions[0].error}'
+        )
+    return predictions
+
+
+def _predict(
+    predictor: OneClassPredictor, images: list[Path], root: Path, out: Path
+) -> Iterator[Prediction]:
+    map_threshold = predictor.model.map_threshold
+    for prediction in predictor(images):
+        if prediction.anomaly_map is not None:
+            inner = Path(prediction.path).relative_to(root)
+            file = out / OVERLAYS / with_suffix_added(str(inner), '.png')
+            try:
+                image = read_image(prediction.path, **predictor.reading)
+                picture = overlay(image, prediction.anomaly_map, map_threshold)
+                atomic_write(file, cv2.imencode('.png', picture)[1].tobytes())
+            except OSError as error:  # the score is right all the same
+                prediction.error = f'no overlay {file}: {error}'
+            prediction.anomaly_map = None  # a folder may be large
+        yield prediction
+
+
+def _refuse_name(path: Path) -> Prediction:
+    shown = printable(str(path))
+    return Prediction(
+        shown,
+        error=f'{shown}: {why.ODD_NAME}; rename the file: UTF-8, no line '
+        'break and no space at either end',
+    )
+
+
+def _row(prediction: Prediction) -> dict[str, Any]:
+    return {key: getattr(prediction, key) for key in FIELDS}
+
+
+def _write(
+    predictor: OneClassPredictor,
+    predictions: list[Prediction],
+    out: Path,
+    contents: Contents,
+) -> None:
+    rows = [_row(prediction) for prediction in predictions]
+    text = io.StringIO()
+    writer = csv.DictWriter(text, FIELDS)
+    writer.writeheader()
+    writer.writerows(rows)
+    atomic_write(out / 'predictions.csv', text.getvalue().encode())
+    held = {
+        'category': predictor.model.extra.get('category', ''),
+        'threshold': predictor.model.threshold,
+        'chosen': predictor.model.chosen,
+        'map_threshold': predictor.model.map_threshold,
+        'contents': contents.as_dict(),
+        'images': rows,
+    }
+    atomic_write(
+        out / 'predictions.json', f'{json.dumps(held, indent=2)}\n'.encode()
+    )
