@@ -113,8 +113,9 @@ class CocoCheck:
         fix = f'; repair --fixes {names} writes a corrected file'
         # the last line says it all in short, as it is what is looked at
         short = '; '.join(
-            f'{len(lines)} {kind}, {lines[0]}'
-            for kind, lines in list(self.problems.items())[:_KINDS]
+            f'{kind}: {found[0]}'
+            + (f' and {len(found) - 1} more' if len(found) > 1 else '')
+            for kind, found in list(self.problems.items())[:_KINDS]
         )
         raise AnnotationError(
             f'{self.file}: expected clean boxes, got\n{text}\n'

@@ -87,6 +87,7 @@ def build_infos(
 def _ignored(box: Mapping[str, Any]) -> str:
     if box.get('ignore'):
         return 'boxes with ignore=1'
+    # a detector here takes what lies in them for background
     return 'crowds (boxes with iscrowd=1)' if box.get('iscrowd') else ''
 
 

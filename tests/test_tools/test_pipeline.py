@@ -14,12 +14,15 @@ import pytest
 
 from mmcvgssl.apis import load_config
 from mmcvgssl.apis.pipeline import Pipeline, StageError, read_inputs
+from mmcvgssl.apis.pipeline.pictures import draw_detections
 from mmcvgssl.apis.pipeline.plan import DONE, GO_ON, LEFT_OUT, RUN, UP_TO_DATE
+from mmcvgssl.apis.pipeline.report import _said
 from mmcvgssl.apis.pipeline.stage import (
     build_config,
     find_config,
     read_stages,
 )
+from mmcvgssl.datasets.coco_check import AnnotationError
 from tests.data import CONFIGS, ROOT, picture
 
 RECIPES = sorted((CONFIGS / 'pipelines').glob('*.py'))
@@ -338,6 +341,40 @@ def test_bad_inputs_are_refused(images, tmp_path):
         read_inputs(images, labels, other)
     with pytest.raises(FileNotFoundError):
         read_inputs(tmp_path / 'none', labels)
+
+
+def test_good_images_alone_are_tested_on(images, tmp_path):
+    held = json.loads((images / 'labels.json').read_text())
+    test = {**held, 'images': held['images'][4:], 'annotations': []}
+    ids = {image['id'] for image in test['images']}
+    train = {
+        **held,
+        'images': held['images'][:4],
+        'annotations': [
+            a for a in held['annotations'] if a['image_id'] not in ids
+        ],
+    }
+    for name, part in (('train', train), ('test', test)):
+        (tmp_path / f'{name}.json').write_text(json.dumps(part))
+    inputs = read_inputs(
+        images, tmp_path / 'train.json', tmp_path / 'test.json'
+    )
+    assert inputs.test['annotations'] == []
+    with pytest.raises(AnnotationError, match='nothing from good images'):
+        read_inputs(images, tmp_path / 'test.json', tmp_path / 'train.json')
+
+    found = tmp_path / 'found.json'
+    box = {'image_id': 20, 'category_id': 0, 'bbox': [1, 2, 9, 9]}
+    found.write_text(json.dumps([{**box, 'score': 0.9}]))
+    sheet = np.frombuffer(draw_detections(found, inputs), np.uint8)
+    assert cv2.imdecode(sheet, cv2.IMREAD_COLOR) is not None
+    metrics = {
+        'coco/bbox_mAP': -1.0,
+        'false_alarms/good_images': 4.0,
+        'false_alarms/images_0.3': 0.25,
+    }
+    told = 'boxes of score 0.3 or more on 25% of 4 good images'
+    assert _said({'metrics': metrics}) == told
 
 
 def test_killed_resumed_and_rerun(images, tiny, tmp_path, process):

@@ -135,11 +135,21 @@ def _page(summary: dict[str, Any], pictures: list[str], inputs: Inputs) -> str:
 
 def _said(held: Mapping[str, Any]) -> str:
     if 'metrics' in held:
-        return ', '.join(
+        found = held['metrics']
+        told = [
             f'{key.rpartition("/")[2]} {value:.3f}'
-            for key, value in held['metrics'].items()
-            if key.endswith(('bbox_mAP', 'bbox_mAP_50'))
-        )
+            for key, value in found.items()
+            # below 0: there are no boxes to find
+            if key.endswith(('bbox_mAP', 'bbox_mAP_50')) and value >= 0
+        ]
+        share = found.get('false_alarms/images_0.3')
+        if share is not None:
+            count = found['false_alarms/good_images']
+            told.append(
+                f'boxes of score 0.3 or more on {share:.0%} of {count:.0f} '
+                'good images'
+            )
+        return ', '.join(told)
     if 'boxes' in held:
         text = (
             f'{held["boxes"]} boxes, {held["boxes_per_image"]:.2f} an image, '
