@@ -13,6 +13,7 @@ import torch
 import torch.distributed
 from mmengine.config import Config
 from mmengine.dist import (
+    all_gather_object,
     broadcast_object_list,
     get_world_size,
     init_dist,
@@ -29,6 +30,7 @@ from mmcvgssl.apis.annotations import (
 from mmcvgssl.apis.classes import check_heads
 from mmcvgssl.apis.run_seed import seed_views, tell_views
 from mmcvgssl.engine import keep_freed_memory
+from mmcvgssl.models.layers import synchronize_batch_norm
 from mmcvgssl.randomness import isolated
 
 
@@ -38,7 +40,8 @@ def build_runner(cfg: Config, testing: bool = False) -> Runner:
     Boxes, their images and classes are checked first. Without CUDA,
     processes talk over gloo, freed memory is kept for reuse and DDP gets no
     device number. Data sets of views that are trained on take the seed
-    of the run and are told epochs.
+    of the run and are told epochs. Where the config has ``sync_bn``, batch
+    norms see the images of all processes.
 
     Args:
         cfg: Config with ``work_dir`` and ``launcher`` set.
@@ -69,7 +72,12 @@ def build_runner(cfg: Config, testing: bool = False) -> Runner:
     report = _check_once(cfg, ('test',) if testing else PARTS)
     count_false_alarms(cfg, report)
     seed_views(cfg)
+    sync_bn = cfg.pop('sync_bn', None)
     runner = Runner.from_cfg(cfg)
+    if sync_bn and get_world_size() > 1:
+        synchronize_batch_norm(runner.model)
+    if sync_bn:
+        cfg.sync_bn = runner.cfg.sync_bn = sync_bn
     tell_views(runner)
     for level, line in report.lines:
         runner.logger.log(level, line)
@@ -124,8 +132,9 @@ def check_before_training(runner: Runner) -> None:
     """Find what would fail later, before the first step.
 
     Raises:
-        ValueError: If a batch is larger than the data set, or the backbone
-            cannot take a view of the configured size.
+        ValueError: If a batch is larger than the data set, processes would
+            get different shares, or the backbone cannot take a view of the
+            configured size.
     """
     loader = runner.train_dataloader
     own = getattr(loader.sampler, 'batch_size', loader.batch_size)
@@ -144,6 +153,13 @@ def check_before_training(runner: Runner) -> None:
             f'a batch of {batch} images ({size} on each of '
             f'{world} processes) is larger than the data set of {n}; set '
             f'train_dataloader.batch_size to {max(n // world, 1)} or less'
+        )
+    shares = all_gather_object((len(loader.sampler), size, loader.drop_last))
+    if len(set(shares)) > 1:
+        raise ValueError(
+            'expected the same share of images, batch size and drop_last in '
+            f'each process, as they compare images, got {shares}: use the '
+            'same config and a sampler that rounds up (round_up=True)'
         )
     # wrappers may draw, and initial weights are still to be made
     with isolated():

@@ -1,4 +1,5 @@
-# the host's SimCLR with its head and projection, batch norm for CPUs too
+# the host's SimCLR and projection, its head with whole gradients in several
+# processes, batch norm for CPUs too
 model = dict(
     type='mmpretrain.SimCLR',
     backbone=dict(type='mmpretrain.ResNet', depth=18, zero_init_residual=True),
@@ -12,7 +13,7 @@ model = dict(
         norm_cfg=dict(type='BN1d'),
     ),
     head=dict(
-        type='mmpretrain.ContrastiveHead',
+        type='mmcvgssl.SimCLRHead',
         loss=dict(type='mmpretrain.CrossEntropyLoss'),
         temperature=0.1,
     ),

@@ -8,6 +8,7 @@ import torch
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
+from mmcvgssl.models.layers import gather_rows
 from mmcvgssl.models.losses import cvgssl_loss
 from mmcvgssl.registry import MODELS
 
@@ -28,6 +29,8 @@ class CVGSSLHead(BaseModule):
         self_weight: Factor of ``loss_self``.
         teacher_widths: Feature width of each teacher; the model fills it in.
         norm_cfg: Norm of predictor and projectors.
+        gather: Whether the terms compare the images of all processes, as one
+            process with the whole batch would; else each its own alone.
     """
 
     def __init__(
@@ -43,6 +46,7 @@ class CVGSSLHead(BaseModule):
         self_weight: float = 0.01,
         teacher_widths: Sequence[int] = (),
         norm_cfg: dict | None = None,
+        gather: bool = True,
         init_cfg: dict | list[dict] | None = None,
     ) -> None:
         super().__init__(init_cfg)
@@ -56,6 +60,7 @@ class CVGSSLHead(BaseModule):
             'loss_contrast': contrast_weight,
         }
         self.self_weight = self_weight
+        self.gather = gather
 
         def mlp(
             width: int, hidden: int, layers: int, last_bn: bool
@@ -112,15 +117,20 @@ class CVGSSLHead(BaseModule):
             predictions: V predictions [N, D].
             projections: For each teacher, V projected features [N, D].
         """
+        rows = [z0, *predictions, *(t for views in projections for t in views)]
+        rows = [row.float() for row in rows]
+        if self.gather:  # all at once, [N, rows, D]
+            rows = list(gather_rows(torch.stack(rows, 1)).unbind(1))
+        n = len(predictions)
         terms = [
             cvgssl_loss(
-                z0.float(),
-                [p.float() for p in predictions],
-                [t.float() for t in views],
+                rows[0],
+                rows[1 : 1 + n],
+                rows[1 + n * (k + 1) : 1 + n * (k + 2)],
                 self.temperature,
                 self.self_weight,
             )
-            for views in projections
+            for k in range(len(projections))
         ]
         return {
             key: self.weights.get(key, 1.0)

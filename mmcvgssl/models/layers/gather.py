@@ -1,0 +1,72 @@
+"""Rows of all processes, with gradients."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from mmengine.dist import get_rank, get_world_size
+from torch import Tensor
+from torch import distributed as dist
+
+
+class _GatherRows(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, rows: Tensor) -> Tensor:
+        ctx.count = len(rows)
+        parts = [torch.empty_like(rows) for _ in range(get_world_size())]
+        dist.all_gather(parts, rows)
+        return torch.cat(parts)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> Tensor:
+        # what every process computes from these rows counts
+        total = grads[0].contiguous().clone()
+        dist.all_reduce(total)
+        first = get_rank() * ctx.count
+        return total[first : first + ctx.count]
+
+
+def gather_rows(rows: Tensor) -> Tensor:
+    """Return the rows of all processes, those of the first process first.
+
+    A gradient is the sum of what all processes hand back; so under DDP,
+    which averages, a mean over all rows that each process computes has the
+    gradient that one process with all rows would find.
+
+    Args:
+        rows: [N, ...]; N has to be the same in all processes.
+
+    Returns:
+        [processes * N, ...]; ``rows`` itself in one process.
+
+    Raises:
+        ValueError: If another process has more or fewer rows (found out on
+            CPUs; on other devices ``check_before_training`` does).
+    """
+    if get_world_size() == 1:
+        return rows
+    if rows.device.type == 'cpu':
+        counts = [torch.zeros(1, dtype=torch.long)] * get_world_size()
+        counts = [each.clone() for each in counts]
+        dist.all_gather(counts, torch.tensor([len(rows)]))
+        if len({int(count) for count in counts}) > 1:
+            raise ValueError(
+                'expected as many images in each process, got '
+                f'{[int(count) for count in counts]}: set drop_last=True and '
+                'the same batch_size, and let the sampler round up'
+            )
+    return _GatherRows.apply(rows.contiguous())
+
+
+def whole_gradient(loss: Tensor) -> Tensor:
+    """Keep a loss, and multiply its gradient by the number of processes.
+
+    For a loss that each process computes over all rows, while its gradient
+    reaches the process's own rows alone: DDP's average would be too small.
+
+    Args:
+        loss: Any shape.
+    """
+    world = get_world_size()
+    return loss if world == 1 else world * loss - (world - 1) * loss.detach()
