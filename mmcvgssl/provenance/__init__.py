@@ -6,6 +6,7 @@ from mmcvgssl.provenance.record import (
     RECORD,
     Provenance,
     ProvenanceError,
+    named,
     require_same,
 )
 from mmcvgssl.provenance.sources import (
@@ -29,6 +30,7 @@ __all__ = [
     'Provenance',
     'ProvenanceError',
     'digest_tensors',
+    'named',
     'of_config',
     'of_dataset',
     'of_file',

@@ -17,7 +17,7 @@ from torch.utils.data import Subset
 
 from mmcvgssl import env
 from mmcvgssl.provenance.files import FileState, FileTable
-from mmcvgssl.provenance.record import Provenance
+from mmcvgssl.provenance.record import RECORD, Provenance
 
 # of loaders and models, what only makes them faster
 SPEED = frozenset(
@@ -81,8 +81,8 @@ def of_file(path: str | Path) -> str:
 def of_config(value: Any, drop: Collection[str] = SPEED | PLACES) -> Any:
     """Return what counts of a config, as JSON can hold it.
 
-    Names of files become their content; a module's become its type and
-    weights.
+    Names of files become their content, those of folders of maps that of
+    what lists the maps; a module becomes its type and weights.
 
     Args:
         value: Of the config.
@@ -100,8 +100,8 @@ def of_config(value: Any, drop: Collection[str] = SPEED | PLACES) -> Any:
         return [of_config(item, drop) for item in value]
     if isinstance(value, type):
         return value.__name__
-    if isinstance(value, (str, Path)) and _is_file(value):
-        return of_file(value)
+    if isinstance(value, (str, Path)):
+        return _content(value)
     return value
 
 
@@ -230,8 +230,14 @@ def _root(named: str | None, paths: Sequence[str]) -> str:
     return os.path.commonpath([os.path.dirname(path) for path in paths])
 
 
-def _is_file(text: str | Path) -> bool:
+def _content(text: str | Path) -> str:
+    """Return what a text names, if it is a file or a folder of maps."""
+    path = Path(text)
     try:
-        return Path(text).is_file()
+        if path.is_file():
+            return of_file(path)
+        lists = [path / name for name in ('manifest.jsonl', RECORD)]
+        found = [file for file in lists if file.is_file()]
     except (OSError, ValueError):  # too long for a name, or with a zero
-        return False
+        found = []
+    return ', '.join(map(of_file, found)) or str(text)

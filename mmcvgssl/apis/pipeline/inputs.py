@@ -14,6 +14,12 @@ from mmcvgssl.apis.box_files import part_of_coco
 from mmcvgssl.apis.make_maps import list_images
 from mmcvgssl.datasets.coco_check import check_coco
 from mmcvgssl.datasets.preparation import stratified_split
+from mmcvgssl.provenance import (
+    RECORD,
+    FileTable,
+    Provenance,
+    ProvenanceError,
+)
 from mmcvgssl.utils import atomic_write
 
 IMAGES, TRAIN, TEST = 'images.txt', 'labels_train.json', 'labels_test.json'
@@ -53,30 +59,47 @@ class Inputs:
                 files[name] = json.dumps(held).encode()
         return files
 
-    def digests(self) -> dict[str, str]:
-        """Tell the content of each list apart.
+    def provenance(
+        self, known: Provenance | None = None
+    ) -> dict[str, Provenance]:
+        """Return the images and labels of each list, by the list's name.
 
-        Images count by path, size and time of change.
+        Args:
+            known: What :meth:`write` has left; images that have not changed
+                since are not read.
         """
-        found = {
-            name: hashlib.sha256(data) for name, data in self.files().items()
-        }
+        files = self.files()
         listed = {IMAGES: self.images}
         for name, held in ((TRAIN, self.train), (TEST, self.test)):
             if held is not None:
                 listed[name] = [i['file_name'] for i in held['images']]
+        found = {}
         for name, paths in listed.items():
-            for path in paths:
-                stat = (self.root / path).stat()
-                note = f'{stat.st_size} {stat.st_mtime_ns}\n'
-                found[name].update(note.encode())
-        return {name: digest.hexdigest() for name, digest in found.items()}
+            values = {}
+            if name != IMAGES:
+                values[name] = hashlib.sha256(files[name]).hexdigest()[:16]
+            old = known.files.get(name) if known is not None else None
+            table = FileTable.of(self.root, paths, old)
+            found[name] = Provenance(values, {name: table})
+        return found
 
     def write(self, folder: Path) -> None:
-        """Write the lists."""
+        """Write the lists, and what is known of the images."""
         for name, data in self.files().items():
             if not _holds(folder / name, data):
                 atomic_write(folder / name, data)
+        whole = Provenance()
+        for part in self.provenance(read_known(folder)).values():
+            whole |= part
+        whole.write(folder / RECORD)
+
+
+def read_known(folder: Path) -> Provenance | None:
+    """Return what was known of the images; None if it cannot be read."""
+    try:
+        return Provenance.read(folder / RECORD)
+    except ProvenanceError:  # the images are read again
+        return None
 
 
 def read_inputs(

@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from mmengine.config import Config
 from mmengine.runner import find_latest_checkpoint
 
-from mmcvgssl.apis.pipeline.inputs import Inputs
-from mmcvgssl.apis.pipeline.stage import (
-    INPUTS,
-    Stage,
-    build_config,
-    is_of_test,
-)
-from mmcvgssl.version import __version__
+from mmcvgssl.apis.pipeline.depends import of_stage
+from mmcvgssl.apis.pipeline.inputs import Inputs, read_known
+from mmcvgssl.apis.pipeline.stage import INPUTS, Stage, build_config
+from mmcvgssl.provenance import Provenance, ProvenanceError, named
 
-DONE = 'done.json'
+DONE, DEPENDS = 'done.json', 'stage.json'
 LISTS = 'inputs'
 UP_TO_DATE, GO_ON, RUN, LEFT_OUT = 'up to date', 'go on', 'run', 'left out'
 
@@ -35,15 +28,17 @@ class Planned:
 
     Args:
         stage: The stage.
-        key: Digest of inputs and settings.
+        key: Digest of what its result depends on.
         folder: Its place.
         reason: Why it is to be run.
+        depends: What its result depends on.
     """
 
     stage: Stage
     key: str
     folder: Path
     reason: str = ''
+    depends: Provenance = field(default_factory=Provenance)
 
     @property
     def state(self) -> str:
@@ -100,32 +95,58 @@ def make_plan(
         KeyError: If an option is in no config.
         FileNotFoundError: If a config is missing.
     """
-    digests = inputs.digests()
-    keys = {name: digests.get(file, '') for name, file in INPUTS.items()}
-    keys |= {'root': str(inputs.root), 'lists': ''}
+    known = read_known(work_dir / LISTS)
+    given = inputs.provenance(known)
+    found = {name: given.get(file) for name, file in INPUTS.items()}
     plan: dict[str, Planned] = {}
     configs: dict[str, Config] = {}
     for name, stage in stages.items():
-        if any(not keys[p] for p in stage.places if p != 'lists'):
-            keys[name] = ''
+        if any(_is_left_out(place, plan, found) for place in stage.places):
             plan[name] = Planned(stage, '', work_dir, 'no labels')
             continue
-        used = {place: keys[place] for place in stage.learns_from}
         if stage.tool in ('make_maps', 'train'):
             classes = inputs.classes if stage.num_classes else ()
             configs[name] = build_config(stage.config, stage.options, classes)
         if stage.tool == 'train':
             _check_batch(stage, configs[name], inputs, processes)
-        held = _settings(stage, configs.get(name), used)
-        if stage.tool == 'test':
-            trained, cfg = stages[stage.config], configs[stage.config]
-            held['test'] = _settings(trained, cfg, {}, test=True)
-        keys[name] = _digest(held)
-        folder = work_dir / f'{name}-{keys[name]}'
-        others = [p for p in work_dir.glob(f'{name}-*') if p != folder]
-        reason = 'inputs or settings have changed' if others else ''
-        plan[name] = Planned(stage, keys[name], folder, reason)
+        trained = stages[stage.config] if stage.tool == 'test' else None
+        cfg = configs.get(stage.config if trained else name)
+        depends = of_stage(
+            stage, cfg, trained, inputs.root, given, work_dir, processes
+        )
+        for place in stage.learns_from:
+            if place in plan:
+                depends |= Provenance({f'stage {place}': plan[place].key})
+        key = depends.digest[:12]
+        folder = work_dir / f'{name}-{key}'
+        reason = _reason(depends, folder, name)
+        plan[name] = Planned(stage, key, folder, reason, depends)
     return plan
+
+
+def _is_left_out(
+    place: str,
+    plan: Mapping[str, Planned],
+    found: Mapping[str, Provenance | None],
+) -> bool:
+    if place in plan:
+        return not plan[place].key
+    return place in found and found[place] is None
+
+
+def _reason(depends: Provenance, folder: Path, name: str) -> str:
+    """Say how a stage differs from when it was made last."""
+    others = [p for p in folder.parent.glob(f'{name}-*') if p != folder]
+    if not others:
+        return ''
+    last = max(others, key=lambda path: path.stat().st_mtime_ns)
+    try:
+        theirs = Provenance.read(last / DEPENDS)
+    except ProvenanceError:
+        theirs = None
+    if theirs is None:
+        return f'{last.name} does not say what it depends on'
+    return f'not as {last.name}: {named(depends.differences(theirs))}'
 
 
 def places(
@@ -158,36 +179,3 @@ def _check_batch(
             f'{processes} processes, and has {count}: give more, or '
             f'--cfg-options {key}={max(count // processes, 1)}'
         )
-
-
-def _settings(
-    stage: Stage,
-    cfg: Config | None,
-    used: Mapping[str, str],
-    test: bool = False,
-) -> dict[str, Any]:
-    """Return all that a stage's result depends on, paths of outputs aside.
-
-    Of a training, what its test reads is left out, or is all there is.
-    """
-
-    def own(values: Mapping[str, Any]) -> dict[str, Any]:
-        if stage.tool != 'train':
-            return dict(values)
-        return {k: v for k, v in values.items() if is_of_test(k) == test}
-
-    held: dict[str, Any] = {
-        'version': __version__,
-        'tool': stage.tool,
-        'arguments': stage.arguments,
-        'options': own(stage.options),
-        'used': used,
-    }
-    if cfg is not None:
-        held['config'] = own(cfg.to_dict())
-    return held
-
-
-def _digest(held: Mapping[str, Any]) -> str:
-    text = json.dumps(held, sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:12]

@@ -16,6 +16,7 @@ from mmengine.config import Config
 from mmcvgssl.apis.pipeline.commands import command, write_config
 from mmcvgssl.apis.pipeline.inputs import Inputs
 from mmcvgssl.apis.pipeline.plan import (
+    DEPENDS,
     DONE,
     LEFT_OUT,
     LISTS,
@@ -140,6 +141,7 @@ class Pipeline:
         planned.folder.mkdir(parents=True, exist_ok=True)
         name = planned.stage.name
         with _locked(planned.folder, name) as handles:
+            planned.depends.write(planned.folder / DEPENDS)
             write_config(planned, self.plan, self.inputs, known)
             words = command(planned, known, self.processes)
             print(shlex.join(words), flush=True)
