@@ -382,7 +382,7 @@ def test_a_config_with_a_file_builds_a_model(tiny):
         ),
         (
             {'pretrained': 'no-such-tag'},
-            RuntimeError,
+            ValueError,
             ['no-such-tag', '`checkpoint`'],
         ),
     ],
