@@ -4,7 +4,12 @@ import argparse
 
 import mmcvgssl  # noqa: F401  (makes the hosts importable)
 from mmcvgssl.apis import make_maps
-from mmcvgssl.apis.cli import load_run_config, parse_run_args, user_errors
+from mmcvgssl.apis.cli import (
+    load_run_config,
+    parse_run_args,
+    user_errors,
+)
+from mmcvgssl.datasets.text_lists import add_encoding
 
 
 def parse_args() -> argparse.Namespace:
@@ -38,6 +43,7 @@ def parse_args() -> argparse.Namespace:
         help='largest share of images that may be unreadable (default: as '
         'the config says, or 0.1)',
     )
+    add_encoding(parser)
     parser.add_argument('--work-dir', help='folder of logs')
     return parse_run_args(parser)
 
@@ -56,6 +62,7 @@ def main() -> None:
             fitted=args.fitted,
             dtype=args.dtype,
             max_unreadable=args.max_unreadable,
+            encoding=args.encoding,
         )
     print(
         f'{counts["images"]} images: {counts["there"]} maps were there, '

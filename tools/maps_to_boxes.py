@@ -8,6 +8,7 @@ from mmcvgssl.apis.box_report import to_text
 from mmcvgssl.apis.cli import user_errors
 from mmcvgssl.apis.maps import MapFolder, find_mapped_images
 from mmcvgssl.apis.maps_to_boxes import BoxOptions, MapsToBoxes
+from mmcvgssl.datasets.text_lists import add_encoding
 
 
 def parse_args() -> argparse.Namespace:
@@ -64,6 +65,7 @@ def parse_args() -> argparse.Namespace:
         action='store_true',
         help='leave out images without a map',
     )
+    add_encoding(parser)
     cut = parser.add_mutually_exclusive_group()
     cut.add_argument(
         '--margin',
@@ -116,6 +118,7 @@ def main() -> None:
             args.root,
             args.allow_missing,
             [maps.path, *(Path(path) for path in results if path)],
+            args.encoding,
         )
         job = MapsToBoxes(
             maps,

@@ -4,8 +4,13 @@ import argparse
 
 import mmcvgssl  # noqa: F401  (makes the hosts importable)
 from mmcvgssl.apis import load_config
-from mmcvgssl.apis.cli import add_cfg_options, choose_work_dir, user_errors
+from mmcvgssl.apis.cli import (
+    add_cfg_options,
+    choose_work_dir,
+    user_errors,
+)
 from mmcvgssl.apis.pipeline import Pipeline, StageError, read_inputs
+from mmcvgssl.datasets.text_lists import add_encoding
 
 
 def parse_args() -> argparse.Namespace:
@@ -37,6 +42,7 @@ def parse_args() -> argparse.Namespace:
         help="folder that listed paths and the labels' file_name are "
         "relative to (default: the folder of images, or the list's)",
     )
+    add_encoding(parser)
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument('--work-dir', help='folder of all that is made')
     parser.add_argument(
@@ -75,6 +81,7 @@ def main() -> None:
             args.test_fraction,
             args.seed,
             skip=work_dir,
+            encoding=args.encoding,
         )
         pipeline = Pipeline(cfg, inputs, work_dir, args.processes)
         print(pipeline.describe(), flush=True)

@@ -11,6 +11,7 @@ from mmengine.logging import MMLogger
 
 from mmcvgssl.apis.train import build_runner, start_processes
 from mmcvgssl.datasets.preparation.images import images_below
+from mmcvgssl.datasets.text_lists import read_paths
 from mmcvgssl.engine.map_writer_hook import (
     MapWriterHook,
     join_manifests,
@@ -27,7 +28,9 @@ _META_KEYS = ('sample_idx', 'img_path', 'ori_shape', 'category')
 
 
 def list_images(
-    images: str | Path, root: str | Path | None = None
+    images: str | Path,
+    root: str | Path | None = None,
+    encoding: str = '',
 ) -> tuple[Path, list[str]]:
     """Find the images of a folder, or those that a file lists.
 
@@ -36,6 +39,8 @@ def list_images(
             tab is left out.
         root: Folder that listed paths are relative to; by default the
             list's.
+        encoding: Of the list, by default UTF-8, or what a byte order mark
+            says.
 
     Returns:
         The folder and sorted relative paths, each once.
@@ -49,8 +54,7 @@ def list_images(
         home, paths = images, images_below(images)
     elif images.is_file():
         home = Path(root) if root else images.parent
-        lines = images.read_text('utf-8').splitlines()
-        paths = sorted({line.split('\t')[0].strip() for line in lines} - {''})
+        paths = sorted(set(read_paths(images, home, encoding)))
     else:
         raise FileNotFoundError(
             f'expected a folder of images or a list of them, found no {images}'
@@ -78,6 +82,7 @@ def prepare_maps(
     fitted: str | Path | None = None,
     dtype: str = 'float16',
     max_unreadable: float | None = None,
+    encoding: str = '',
 ) -> tuple[Config, Path, list[str]]:
     """Turn a config's test loop into one that writes maps.
 
@@ -91,6 +96,7 @@ def prepare_maps(
         dtype: Of the maps.
         max_unreadable: Largest share of unreadable images, by default that
             of the config's data set, or 0.1.
+        encoding: Of lists, see :func:`list_images`.
 
     Returns:
         The config, whose lists of images are to be written to the folder,
@@ -101,7 +107,7 @@ def prepare_maps(
         ValueError: If the config describes no images or no test loop.
     """
     out = Path(out)
-    home, paths = on_first_process(lambda: list_images(images, root))
+    home, paths = on_first_process(lambda: list_images(images, root, encoding))
     source = cfg.get('test_dataloader') or cfg.get('fit_dataloader')
     if source is None or cfg.get('model') is None:
         raise ValueError(
@@ -134,7 +140,7 @@ def prepare_maps(
     cfg.test_cfg = ConfigDict()
     cfg.test_evaluator = []
     if fit is not None:
-        fit_home, fit_paths = list_images(fit)
+        fit_home, fit_paths = list_images(fit, encoding=encoding)
         cfg.fit_dataloader = ConfigDict(
             {**loader, 'dataset': data_set(fit_home, fit_paths, FIT)}
         )

@@ -184,6 +184,7 @@ def find_mapped_images(
     root: str | Path | None = None,
     allow_missing: bool = False,
     skip: Collection[Path] = (),
+    encoding: str = '',
 ) -> MappedImages:
     """Pair images and maps.
 
@@ -196,6 +197,7 @@ def find_mapped_images(
             list's.
         allow_missing: Leave out images without a map.
         skip: Folders within that of the images to leave out.
+        encoding: Of the list.
 
     Raises:
         FileNotFoundError: If folder, list or a listed image is missing.
@@ -220,7 +222,7 @@ def find_mapped_images(
             )
         wanted = sorted([*wanted, *unseen])
     else:
-        home, listed = list_images(images, root)
+        home, listed = list_images(images, root, encoding)
         wanted = sorted({_inside(path) for path in listed})
         lost = [path for path in wanted if not (home / path).is_file()]
         if lost:

@@ -9,6 +9,7 @@ from mmpretrain.structures import DataSample
 
 from mmcvgssl.datasets.contents import Contents
 from mmcvgssl.datasets.surface_images import SurfaceImages
+from mmcvgssl.datasets.text_lists import read_paths
 from mmcvgssl.registry import DATASETS
 
 
@@ -42,7 +43,7 @@ class ImageList(SurfaceImages):
         if not self.list_file:
             return super().load_data_list()
         root = Path(self.data_root)
-        paths = Path(self.list_file).read_text('utf-8').splitlines()
+        paths = read_paths(self.list_file, root, self.encoding)
         missing = [p for p in paths if not (root / p).is_file()]
         if missing:
             raise FileNotFoundError(

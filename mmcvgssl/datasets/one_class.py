@@ -128,7 +128,9 @@ class OneClassDataset(SurfaceImages):
             self.mask_suffix,
         )
         if self.ann_file:
-            samples = layout.listed(Path(self.ann_file), self.split)
+            samples = layout.listed(
+                Path(self.ann_file), self.split, self.encoding
+            )
             self._check_listed(root, samples)
             self.contents.warnings += tree.warnings
         else:
@@ -153,7 +155,12 @@ class OneClassDataset(SurfaceImages):
         file = Path(self.data_root, self.leave_out)
         out: set[str] = set()
         if self.leave_out and file.is_file():
-            out = {path for _, path, _ in read_list(file, self.extensions)}
+            out = {
+                path
+                for _, path, _ in read_list(
+                    file, layout.root, self.extensions, self.encoding
+                )
+            }
         there = [path for path in sorted(out) if (layout.root / path).exists()]
         samples = layout.walked(self.split, out)
         if not samples:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import multiprocessing
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -26,6 +27,11 @@ from mmcvgssl.datasets.reading import (
     check_image,
 )
 from mmcvgssl.datasets.shared import Shared
+from mmcvgssl.datasets.text_lists import (
+    read_labelled,
+    read_lines,
+    read_paths,
+)
 from mmcvgssl.datasets.transforms.load_image import reading_options
 from mmcvgssl.datasets.view_seeds import ViewSeeds
 from mmcvgssl.registry import DATASETS
@@ -62,6 +68,9 @@ class SurfaceImages(CustomDataset):
         min_classes: Fewest classes a labelled set must have.
         ignore: Names of files and folders to leave out, or paths relative to
             the folder; they may hold ``*``.
+        encoding: Of lists, by default UTF-8, or what a byte order mark says.
+        classes: Names of the classes, or a file that lists them.
+        metainfo: The same as ``classes`` of it, among others.
         **kwargs: Of ``CustomDataset``.
 
     Raises:
@@ -83,6 +92,9 @@ class SurfaceImages(CustomDataset):
         repeat: int = 1,
         min_classes: int = 2,
         ignore: str | Sequence[str] = (),
+        encoding: str = '',
+        classes: str | Sequence[str] | None = None,
+        metainfo: Mapping[str, Any] | None = None,
         lazy_init: bool = False,
         **kwargs,
     ) -> None:
@@ -102,8 +114,16 @@ class SurfaceImages(CustomDataset):
         self.ignore = [pattern for pattern in given if pattern]
         # what was found and left out, as soon as the list is loaded
         self.contents = Contents('')
+        self.encoding = encoding
         kwargs.setdefault('extensions', EXTENSIONS)
+        metainfo = dict(metainfo or {})
+        classes = metainfo.get('classes', classes)
+        if isinstance(classes, str):
+            classes = [x.text.strip() for x in read_lines(classes, encoding)]
+        if classes is not None:
+            metainfo['classes'] = tuple(classes)
         super().__init__(
+            metainfo=metainfo,
             data_root=data_root,
             ann_file=str(Path(split_dir, ann_file)) if ann_file else '',
             with_label=with_label,
@@ -205,13 +225,21 @@ class SurfaceImages(CustomDataset):
         return data
 
     def _load_annotated(self) -> list[dict]:
-        try:
-            data = super().load_data_list()
-        except ValueError as error:
-            raise ValueError(
-                f'{self.ann_file}: expected "path class_index" on each line '
-                f'({error})'
-            ) from error
+        file, root = self.ann_file, self._root
+        data: list[dict[str, Any]]
+        if self.with_label:
+            samples = (
+                read_labelled(file, root, self.encoding)
+                if file
+                else self._find_samples()
+            )
+            data = [
+                {'img_path': str(root / path), 'gt_label': label}
+                for path, label in samples
+            ]
+        else:
+            paths = read_paths(file, root, self.encoding)
+            data = [{'img_path': str(root / path)} for path in paths]
         if self.with_label and data:
             found = sorted({info['gt_label'] for info in data})
             if len(found) < self.min_classes:

@@ -110,6 +110,7 @@ def read_inputs(
     test_fraction: float = 0.5,
     seed: int = 0,
     skip: str | Path | None = None,
+    encoding: str = '',
 ) -> Inputs:
     """Find images, check labels and set what is tested on apart.
 
@@ -124,6 +125,7 @@ def read_inputs(
         seed: Of the draw.
         skip: Folder whose pictures are no inputs: that of the results, which
             may lie among the images.
+        encoding: Of the list, see :func:`mmcvgssl.apis.list_images`.
 
     Raises:
         FileNotFoundError: If images or labels are missing.
@@ -131,7 +133,7 @@ def read_inputs(
         ValueError: If no image is left to learn from, the two files know
             other categories or share images, or there is one label alone.
     """
-    home, paths = list_images(images, root)
+    home, paths = list_images(images, root, encoding)
     if root is not None:
         if Path(images).is_dir() and Path(images) != Path(root):
             shift = Path(images).resolve().relative_to(Path(root).resolve())

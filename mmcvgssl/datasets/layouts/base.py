@@ -74,11 +74,18 @@ class Layout:
             f'{type(self).__name__} must implement describe()'
         )
 
-    def listed(self, file: Path, split: str) -> list[Sample]:
+    def listed(
+        self, file: Path, split: str, encoding: str = ''
+    ) -> list[Sample]:
         """Return the images of a list, one path a line.
 
         A class index, 0 for good and 1 for defective, may follow a path
         after a space or tab. Images to train on are good ones.
+
+        Args:
+            file: The list.
+            split: ``train`` or ``test``.
+            encoding: See :func:`mmcvgssl.datasets.text_lists.read_text`.
 
         Raises:
             ValueError: If a line is malformed, or its label contradicts the
@@ -86,7 +93,9 @@ class Layout:
         """
         return [
             self.settle(path, index, split, where)
-            for where, path, index in read_list(file, self.extensions)
+            for where, path, index in read_list(
+                file, self.root, self.extensions, encoding
+            )
         ]
 
     def is_good(self, folder: str) -> bool:

@@ -12,6 +12,7 @@ from mmcvgssl.datasets.preparation.annotations import (
     write_annotations,
 )
 from mmcvgssl.datasets.preparation.splits import draw_splits
+from mmcvgssl.datasets.text_lists import read_lines
 
 PACKAGE = 'elpv_dataset'
 LABELS = 'labels.csv'
@@ -122,9 +123,7 @@ def read_labels(data: Path) -> list[tuple[str, float, str]]:
         ValueError: If a line is malformed.
     """
     rows = []
-    text = (data / LABELS).read_text('utf-8')
-    for number, line in enumerate(text.splitlines(), 1):
-        where = f'{data / LABELS}:{number}'
+    for where, line in read_lines(data / LABELS):
         try:
             path, value, cell = line.split()
             probability = float(value)

@@ -28,6 +28,7 @@ from mmcvgssl.datasets.preparation.mask_boxes import boxes_of_sample
 from mmcvgssl.datasets.preparation.masks import mask_notes
 from mmcvgssl.datasets.preparation.splits import stratified_split
 from mmcvgssl.datasets.preparation.voc import to_coco
+from mmcvgssl.datasets.text_lists import add_encoding
 
 GOOD_FOLDER = 'MT_Free'
 BOXES = ('defects_train.json', 'defects_test.json')
@@ -41,6 +42,7 @@ def prepare_magnetic_tile(
     splits: str | Path | None = None,
     test_fraction: float = 0.5,
     seed: int = 0,
+    encoding: str = '',
 ) -> Prepared:
     """Write the lists of the magnetic tiles: train on good, test on all.
 
@@ -58,6 +60,8 @@ def prepare_magnetic_tile(
             on ``detection_unlabelled.txt``: good and defective images that
             none of them is tested on.
         seed: Of the draws.
+        encoding: Of fixed lists; by default UTF-8, or what a byte order mark
+            says.
 
     Raises:
         FileNotFoundError: If a folder, list or image is missing.
@@ -71,7 +75,7 @@ def prepare_magnetic_tile(
     samples = layout.walked('test')
     if all(sample.label == GOOD for sample in samples):
         raise layout.error(f'{root}: no defective images.')
-    divided = _fixed(layout, samples, root, out, splits)
+    divided = _fixed(layout, samples, root, out, splits, encoding)
     if divided is None:
         good = [s for s in samples if s.label == GOOD]
         train, rest = stratified_split([GOOD] * len(good), test_fraction, seed)
@@ -127,6 +131,7 @@ def _fixed(
     root: Path,
     out: Path,
     splits: str | Path | None,
+    encoding: str,
 ) -> dict[str, list[Sample]] | None:
     """Read the fixed lists; None if there are none.
 
@@ -153,7 +158,7 @@ def _fixed(
     known = {sample.path for sample in samples}
     found, seen = {}, dict[str, Path]()
     for split, file in files.items():
-        found[split] = layout.listed(file, split)
+        found[split] = layout.listed(file, split, encoding)
         for sample in found[split]:
             if sample.path not in known:
                 raise FileNotFoundError(
@@ -184,6 +189,7 @@ def _add_arguments(parser: ArgumentParser) -> None:
         help=f'folder of fixed lists {" and ".join(FIXED.values())} (default: '
         'ROOT, if there)',
     )
+    add_encoding(parser)
     parser.add_argument(
         '--test-fraction',
         type=float,

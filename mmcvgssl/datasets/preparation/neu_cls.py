@@ -46,6 +46,7 @@ def prepare_neu_cls(
     splits: str | Path | None = None,
     test_fraction: float = 0.5,
     seed: int = 0,
+    encoding: str = '',
 ) -> Prepared:
     """Write the lists of NEU's six classes, from NEU-CLS or NEU-DET.
 
@@ -59,6 +60,8 @@ def prepare_neu_cls(
             ``root``, if they are there.
         test_fraction: Of each class, where no split is fixed.
         seed: Of the draw, where no split is fixed.
+        encoding: Of fixed lists; by default UTF-8, or what a byte order mark
+            says.
 
     Raises:
         FileNotFoundError: If a folder, list or image is missing.
@@ -73,7 +76,9 @@ def prepare_neu_cls(
         raise layout_error(
             root, LAYOUTS, f'NEU: no images of {", ".join(empty)}.'
         )
-    divided = split_or_fixed(root, out, known, splits, test_fraction, seed)
+    divided = split_or_fixed(
+        root, out, known, splits, test_fraction, seed, encoding
+    )
     others = sorted(set(paths) - set(known))
     notes = []
     if others:

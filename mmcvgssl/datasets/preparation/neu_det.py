@@ -45,6 +45,7 @@ def prepare_neu_det(
     splits: str | Path | None = None,
     test_fraction: float = 0.5,
     seed: int = 0,
+    encoding: str = '',
 ) -> Prepared:
     """Write NEU-DET's boxes as COCO, and the lists of its images.
 
@@ -61,6 +62,8 @@ def prepare_neu_det(
             former; by default ``root``, if they are there.
         test_fraction: Of each class, where no split is fixed.
         seed: Of the draw, where no split is fixed.
+        encoding: Of fixed lists; by default UTF-8, or what a byte order mark
+            says.
 
     Raises:
         FileNotFoundError: If a folder, list or image is missing.
@@ -79,9 +82,11 @@ def prepare_neu_det(
                 f'{", ".join(CLASSES)}.'
             )
         labels[path] = label
-    divided = split_or_fixed(root, out, labels, splits, test_fraction, seed)
+    divided = split_or_fixed(
+        root, out, labels, splits, test_fraction, seed, encoding
+    )
     folder = root if splits is None else Path(splits)
-    divided |= _read_few(folder, labels, divided['train'])
+    divided |= _read_few(folder, labels, divided['train'], encoding)
     held = {
         f'{name}.json': to_coco(
             [path for path, _ in items], boxes, CLASSES, 'NEU-DET'
@@ -133,7 +138,7 @@ def read_neu_det(root: Path) -> dict[str, Boxes]:
 
 
 def _read_few(
-    folder: Path, labels: dict[str, int], train: list[Item]
+    folder: Path, labels: dict[str, int], train: list[Item], encoding: str
 ) -> dict[str, list[Item]]:
     """Read the parts of the training images that are there."""
     parts = {}
@@ -141,7 +146,7 @@ def _read_few(
         file = folder / f'{name}.txt'
         if not file.is_file():
             continue
-        parts[name] = read_fixed(file, labels, {})
+        parts[name] = read_fixed(file, labels, {}, encoding)
         foreign = sorted({p for p, _ in parts[name]} - {p for p, _ in train})
         if foreign:
             raise ValueError(

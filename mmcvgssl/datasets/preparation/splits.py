@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from mmcvgssl.datasets.preparation.annotations import OUT_FOLDER, Item
+from mmcvgssl.datasets.text_lists import add_encoding, read_lines
 
 SPLITS = ('train', 'test')
 
@@ -25,6 +26,7 @@ def add_split_arguments(parser: ArgumentParser, fixed: bool = False) -> None:
         '--out', help=f'folder of the lists (default: ROOT/{OUT_FOLDER})'
     )
     if fixed:
+        add_encoding(parser)
         parser.add_argument(
             '--splits',
             help='folder of a fixed train.txt and test.txt, each line a path '
@@ -96,6 +98,7 @@ def split_or_fixed(
     splits: str | Path | None,
     test_fraction: float,
     seed: int,
+    encoding: str = '',
 ) -> dict[str, list[Item]]:
     """Divide labelled images as the fixed lists say, else by class.
 
@@ -111,18 +114,20 @@ def split_or_fixed(
                 f'The lists would overwrite the fixed split in {folder}. '
                 'Choose another folder with --out.'
             )
-        return fixed_splits(folder, labels)
+        return fixed_splits(folder, labels, encoding)
     return draw_splits(labels, labels.values(), test_fraction, seed)
 
 
 def fixed_splits(
-    folder: Path, labels: Mapping[str, int]
+    folder: Path, labels: Mapping[str, int], encoding: str = ''
 ) -> dict[str, list[Item]]:
     r"""Read ``train.txt`` and ``test.txt`` of lines ``path\tclass_index``.
 
     Args:
         folder: Where they are.
         labels: Class index of each image that there is, by path.
+        encoding: Of the lists, see
+            :func:`mmcvgssl.datasets.text_lists.read_text`.
 
     Raises:
         FileNotFoundError: If one of them, or an image, is missing.
@@ -137,13 +142,16 @@ def fixed_splits(
                 'draw a split.'
             )
     return {
-        name: read_fixed(folder / f'{name}.txt', labels, seen)
+        name: read_fixed(folder / f'{name}.txt', labels, seen, encoding)
         for name in SPLITS
     }
 
 
 def read_fixed(
-    file: Path, labels: Mapping[str, int], seen: dict[str, str]
+    file: Path,
+    labels: Mapping[str, int],
+    seen: dict[str, str],
+    encoding: str = '',
 ) -> list[Item]:
     r"""Read one list of lines ``path\tclass_index``.
 
@@ -151,15 +159,15 @@ def read_fixed(
         file: The list.
         labels: Class index of each image that there is, by path.
         seen: Where images have stood so far; those of the list are added.
+        encoding: Of the list.
 
     Raises:
         FileNotFoundError: If an image is missing.
         ValueError: If a line is malformed, repeated or of another class.
     """
     items = []
-    for number, line in enumerate(file.read_text('utf-8').splitlines(), 1):
+    for where, line in read_lines(file, encoding):
         path, tab, index = line.rpartition('\t')
-        where = f'{file}:{number}'
         if not tab or not index.strip().isdecimal():
             raise ValueError(
                 f'{where}: expected path, tab and class index, got {line!r}.'

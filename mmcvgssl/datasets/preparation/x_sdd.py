@@ -38,6 +38,7 @@ def prepare_x_sdd(
     splits: str | Path | None = None,
     test_fraction: float = 0.5,
     seed: int = 0,
+    encoding: str = '',
 ) -> Prepared:
     """Write the lists of X-SDD.
 
@@ -50,6 +51,8 @@ def prepare_x_sdd(
             ``root``, if they are there.
         test_fraction: Of each class, where no split is fixed.
         seed: Of the draw, where no split is fixed.
+        encoding: Of fixed lists; by default UTF-8, or what a byte order mark
+            says.
 
     Raises:
         FileNotFoundError: If a folder, list or image is missing.
@@ -69,7 +72,9 @@ def prepare_x_sdd(
             '\n'.join(f'  {name}/*.png' for name in CLASSES),
             f'X-SDD: no images of {", ".join(empty)}.',
         )
-    divided = split_or_fixed(root, out, labels, splits, test_fraction, seed)
+    divided = split_or_fixed(
+        root, out, labels, splits, test_fraction, seed, encoding
+    )
     return write_annotations(Prepared(root, out, CLASSES, divided))
 
 

@@ -10,6 +10,8 @@ from typing import Any
 
 import yaml
 
+from mmcvgssl.datasets.text_lists import read_text
+
 NORMAL_STATES = ('{}', 'flawless {}', 'perfect {}', 'unblemished {}')
 ANOMALOUS_STATES = (
     'damaged {}',
@@ -128,7 +130,7 @@ def load_knowledge(
             f'{", ".join(_SUFFIXES)} file, or one of '
             f'{", ".join(shipped_knowledge())}'
         )
-    text = path.read_text(encoding='utf-8')
+    text = read_text(path)
     try:
         if path.suffix.lower() == '.json':
             content = json.loads(text)
