@@ -16,6 +16,7 @@ import mmcvgssl  # noqa: F401  (makes the hosts importable)
 from mmcvgssl.apis.cli import user_errors
 from mmcvgssl.datasets.preparation import prepare_elpv
 from mmcvgssl.evaluation.few_shot.report import compare
+from mmcvgssl.weights.checkpoints import newest_whole_checkpoint
 
 TOOLS = Path(__file__).parent
 CONFIG = (
@@ -66,7 +67,7 @@ def main() -> None:
         '--resume',
         *options,
     )
-    student = Path((work / 'pretrain' / 'last_checkpoint').read_text())
+    student = newest_whole_checkpoint(work / 'pretrain')
     rows = {
         'random ResNet-18, 128 px': 'none',
         'its teacher EfficientNet-Lite0, 160 px': 'teacher',

@@ -2,8 +2,6 @@
 
 import argparse
 
-from mmengine.runner import find_latest_checkpoint
-
 import mmcvgssl  # noqa: F401  (makes the hosts importable)
 from mmcvgssl.apis import (
     build_runner,
@@ -11,6 +9,7 @@ from mmcvgssl.apis import (
     use_amp,
 )
 from mmcvgssl.apis.cli import load_run_config, parse_run_args, user_errors
+from mmcvgssl.weights.checkpoints import checkpoints_in
 
 
 def parse_args() -> argparse.Namespace:
@@ -49,7 +48,7 @@ def main() -> None:
             cfg.resume = True
             if args.resume != 'auto':
                 cfg.load_from = args.resume
-            elif find_latest_checkpoint(cfg.work_dir) is not None:
+            elif checkpoints_in(cfg.work_dir):
                 # what the run itself has learned goes before where it began
                 cfg.load_from = None
             elif cfg.get('load_from'):

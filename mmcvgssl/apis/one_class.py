@@ -14,7 +14,6 @@ from mmengine.config import Config, ConfigDict
 from mmengine.dist import barrier, broadcast_object_list, is_main_process
 from mmengine.evaluator import BaseMetric
 from mmengine.registry import DATASETS, init_default_scope
-from mmengine.runner import find_latest_checkpoint
 
 from mmcvgssl.apis.one_class_plots import write_plots
 from mmcvgssl.apis.one_class_provenance import (
@@ -36,6 +35,10 @@ from mmcvgssl.apis.train import (
 from mmcvgssl.evaluation.operating_point import check_count
 from mmcvgssl.models.anomaly.one_class_detector import OneClassDetector
 from mmcvgssl.provenance import settle
+from mmcvgssl.weights.checkpoints import (
+    checkpoints_in,
+    newest_whole_checkpoint,
+)
 
 MODEL = 'model.safetensors'
 TRAIN = 'train'  # folder of logs and checkpoints
@@ -233,7 +236,7 @@ def train_category(cfg: Config, folder: Path) -> str:
         RuntimeError: If the training has left no checkpoint.
     """
     cfg = _stage(cfg, folder)
-    if find_latest_checkpoint(str(folder)):
+    if checkpoints_in(folder):
         cfg.resume, cfg.load_from = True, None
     for part in ('val', 'test'):
         for key in ('dataloader', 'cfg', 'evaluator'):
@@ -242,13 +245,13 @@ def train_category(cfg: Config, folder: Path) -> str:
     check_before_training(runner)
     runner.train()
     barrier()
-    checkpoint = find_latest_checkpoint(str(folder))
+    checkpoint = newest_whole_checkpoint(folder)
     if checkpoint is None:
         raise RuntimeError(
             f'the training has left no checkpoint in {folder}: '
             'default_hooks.checkpoint must write one'
         )
-    return checkpoint
+    return str(checkpoint)
 
 
 def detector_config(cfg: Config, checkpoint: str | None) -> dict[str, Any]:

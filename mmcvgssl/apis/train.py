@@ -28,6 +28,7 @@ from mmcvgssl.apis.annotations import (
     count_false_alarms,
 )
 from mmcvgssl.apis.classes import check_heads
+from mmcvgssl.apis.resume import check_load_from, guard_weights
 from mmcvgssl.apis.run_seed import seed_views, tell_views
 from mmcvgssl.engine import keep_freed_memory
 from mmcvgssl.models.layers import synchronize_batch_norm
@@ -37,11 +38,12 @@ from mmcvgssl.randomness import isolated
 def build_runner(cfg: Config, testing: bool = False) -> Runner:
     """Make a Runner that works on machines without a GPU, too.
 
-    Boxes, their images and classes are checked first. Without CUDA,
-    processes talk over gloo, freed memory is kept for reuse and DDP gets no
-    device number. Data sets of views that are trained on take the seed
-    of the run and are told epochs. Where the config has ``sync_bn``, batch
-    norms see the images of all processes.
+    Boxes, their images and classes, and the checkpoint that is to be loaded,
+    are checked first; checkpoints are written whole or not at all. Without
+    CUDA, processes talk over gloo, freed memory is kept for reuse and DDP
+    gets no device number. Data sets of views that are trained on take the
+    seed of the run and are told epochs. Where the config has ``sync_bn``,
+    batch norms see the images of all processes.
 
     Args:
         cfg: Config with ``work_dir`` and ``launcher`` set.
@@ -52,6 +54,8 @@ def build_runner(cfg: Config, testing: bool = False) -> Runner:
         FileNotFoundError: If a file of annotations is missing.
         AnnotationError: Names what is wrong with one, all at once.
         ValueError: If classes of data sets and model do not agree.
+        mmcvgssl.weights.WeightsError: If the checkpoint that is to be loaded
+            or gone on from cannot be read.
     """
     if not torch.cuda.is_available():
         keep_freed_memory()
@@ -71,6 +75,7 @@ def build_runner(cfg: Config, testing: bool = False) -> Runner:
     start_processes(cfg)
     report = _check_once(cfg, ('test',) if testing else PARTS)
     count_false_alarms(cfg, report)
+    notes = check_load_from(cfg)
     seed_views(cfg)
     sync_bn = cfg.pop('sync_bn', None)
     runner = Runner.from_cfg(cfg)
@@ -78,6 +83,7 @@ def build_runner(cfg: Config, testing: bool = False) -> Runner:
         synchronize_batch_norm(runner.model)
     if sync_bn:
         cfg.sync_bn = runner.cfg.sync_bn = sync_bn
+    guard_weights(runner, notes)
     tell_views(runner)
     for level, line in report.lines:
         runner.logger.log(level, line)

@@ -2,8 +2,13 @@
 
 from mmcvgssl.engine.allocator import keep_freed_memory
 from mmcvgssl.engine.anomaly_fit_hook import AnomalyFitHook
+from mmcvgssl.engine.atomic_backend import (
+    AtomicBackend,
+    write_atomically,
+)
 from mmcvgssl.engine.autocast_optim_wrapper import AutocastOptimWrapper
 from mmcvgssl.engine.channels_last_hook import ChannelsLastHook
+from mmcvgssl.engine.check_weights_hook import CheckWeightsHook
 from mmcvgssl.engine.epoch_seed_hook import EpochSeedHook
 from mmcvgssl.engine.fit_checkpoint_hook import FitCheckpointHook
 from mmcvgssl.engine.invalid_loss_hook import (
@@ -17,8 +22,10 @@ from mmcvgssl.engine.views_val_loop import ViewsValLoop
 
 __all__ = [
     'AnomalyFitHook',
+    'AtomicBackend',
     'AutocastOptimWrapper',
     'ChannelsLastHook',
+    'CheckWeightsHook',
     'EpochSeedHook',
     'FitCheckpointHook',
     'InvalidLossError',
@@ -28,4 +35,5 @@ __all__ = [
     'UnfreezeHook',
     'ViewsValLoop',
     'keep_freed_memory',
+    'write_atomically',
 ]

@@ -8,6 +8,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import BaseLoop, Runner
 
 from mmcvgssl.registry import HOOKS
+from mmcvgssl.weights import plain_state
 from mmcvgssl.weights.load import (
     FITTING,
     LEAST,
@@ -23,7 +24,7 @@ class FitCheckpointHook(Hook):
 
     Tensors of another shape, as a head has for another number of classes,
     keep their initial values; position tables are resized. A resumed run and
-    a test take checkpoints as they are.
+    a test need all of a checkpoint, see :class:`CheckWeightsHook`.
 
     Args:
         least: Share of the backbone's weights that must fit, in [0, 1].
@@ -46,24 +47,19 @@ class FitCheckpointHook(Hook):
         if runner._resume or not isinstance(runner._train_loop, BaseLoop):
             return
         model = getattr(runner.model, 'module', runner.model)
-        held = checkpoint.get('state_dict', checkpoint)
-        state = resize_tables(
-            model, {k.removeprefix('module.'): v for k, v in held.items()}
-        )
-        prefix = 'backbone.'
+        state = resize_tables(model, plain_state(checkpoint))
+        source = str(runner._load_from)
+        policy = replace(FITTING, least=self.least)
+        core, prefix = model, ''
+        if hasattr(model, 'backbone'):
+            core, prefix = model.backbone, 'backbone.'
         inner = {
             k.removeprefix(prefix): v
             for k, v in state.items()
             if k.startswith(prefix)
         }
-        source = str(runner._load_from)
-        report = fit_report(model.backbone, inner)
-        require_share(
-            report,
-            type(model.backbone).__name__,
-            source,
-            replace(FITTING, least=self.least),
-        )
+        report = fit_report(core, inner)
+        require_share(report, type(core).__name__, source, policy)
 
         report = fit_report(model, state)
         own = model.state_dict()

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from mmengine.hooks import Hook
-from mmengine.runner import Runner, find_latest_checkpoint
+from mmengine.runner import Runner
+from torch import Tensor
 
 from mmcvgssl.registry import HOOKS
+from mmcvgssl.weights import check_values
+from mmcvgssl.weights.checkpoints import newest_whole
+from mmcvgssl.weights.values import first, not_finite
 
 
 class InvalidLossError(RuntimeError):
@@ -41,20 +47,28 @@ class InvalidLossHook(Hook):
         if bad:
             _stop(runner, bad, runner.iter + 1)
 
+    def before_train(self, runner: Runner) -> None:
+        """Look at the weights that training starts with."""
+        check_values(runner.model.state_dict(), 'the model at the start')
+
     def after_train_epoch(self, runner: Runner) -> None:
         """Look at the weights: the last step has no loss of its own."""
-        bad = [
-            name
-            for name, value in runner.model.named_parameters()
-            if not torch.isfinite(value).all()
-        ]
-        if bad:
-            text = f'weights without finite values ({", ".join(bad[:3])})'
-            _stop(runner, text, runner.iter)
+        _check_weights(runner, runner.model.state_dict())
+
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Look at what is to be written, whenever that is."""
+        _check_weights(runner, checkpoint['state_dict'])
+
+
+def _check_weights(runner: Runner, state: Mapping[str, Tensor]) -> None:
+    bad = not_finite(state)
+    if bad:
+        text = f'weights without finite values ({first(bad)})'
+        _stop(runner, text, runner.iter)
 
 
 def _stop(runner: Runner, what: object, iteration: int) -> None:
-    last = find_latest_checkpoint(runner.work_dir)
+    last, _ = newest_whole(runner.work_dir)
     raise InvalidLossError(
         f'{what} at iteration {iteration} of epoch {runner.epoch + 1}. Last '
         f'good checkpoint: {last or "none yet"}. Lower the learning rate, '

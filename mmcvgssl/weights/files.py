@@ -57,7 +57,7 @@ def read_checkpoint(
             held = torch.load(path, map_location='cpu', weights_only=True)
         _check_sizes(held, path.stat().st_size)
     except Exception as error:
-        text = ' '.join(str(error).split())
+        text = ' '.join(str(error).split()) or type(error).__name__
         raise WeightsError(
             f'{of}Expected weights and plain data, but {path} cannot be read '
             f'as such: {text[:300]}. Download it again, or save it anew as a '

@@ -194,6 +194,41 @@ def require_share(
         )
 
 
+def require_whole(
+    model: nn.Module, state: Mapping[str, Tensor], source: str
+) -> None:
+    """Stop where a checkpoint is not all of a model, or more.
+
+    What the model itself converts while loading counts as it then is; the
+    weights are loaded where that has to be tried.
+
+    Raises:
+        KeyMismatchError: Says what does not fit.
+    """
+    report = compare(model, state)
+    missing = _others(report.missing, ())
+    left = _others(report.unexpected, ())
+    if not (missing or left or report.mismatched):
+        return
+    try:
+        found = model.load_state_dict(dict(state), strict=False)
+        missing = _others(found.missing_keys, ())
+        left = _others(found.unexpected_keys, ())
+    except RuntimeError:
+        pass  # shapes differ after all
+    else:
+        if not (missing or left):
+            return
+        report.mismatched = []
+    raise KeyMismatchError(
+        f'{source} is no checkpoint of this {type(model).__name__}: '
+        f'{len(report.matched)} weights fit; the model misses '
+        f'{first(missing)}; the checkpoint has besides {first(left)}; other '
+        f'shapes or kinds: {first(report.mismatched)}. Take the config that '
+        'it was trained with, or a checkpoint of this config'
+    )
+
+
 def _require_all(
     report: KeyReport, kind: str, source: str, policy: Policy
 ) -> None:

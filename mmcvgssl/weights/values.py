@@ -66,6 +66,11 @@ def check_values(
         )
 
 
+def not_finite(state: Mapping[str, Tensor]) -> list[str]:
+    """Return the names of tensors that hold NaN or infinity."""
+    return [name for name, value in state.items() if not _is_finite(value)]
+
+
 def first(names: Sequence[str], count: int = 3) -> str:
     """Name the first of several, and say how many more there are."""
     more = f' and {len(names) - count} more' if len(names) > count else ''
@@ -76,7 +81,7 @@ def _is_real(kind: torch.dtype) -> bool:
     return kind.is_floating_point or kind.is_complex
 
 
-def _is_finite(value: Tensor, target: Tensor | None) -> bool:
+def _is_finite(value: Tensor, target: Tensor | None = None) -> bool:
     if not bool(torch.isfinite(value).all()):
         return False
     if target is None or not target.is_floating_point():

@@ -14,6 +14,7 @@ from mmcvgssl.engine import (
     InvalidLossHook,
     epoch_seed_hook,
 )
+from mmcvgssl.weights import WeightsError
 
 
 class Data:
@@ -88,6 +89,7 @@ def test_an_invalid_loss_names_iteration_and_checkpoint(
     tmp_path, value, saved
 ):
     if saved:
+        torch.save({}, tmp_path / 'epoch_3.pth')
         (tmp_path / 'last_checkpoint').write_text('epoch_3.pth')
     fake = runner(2, work_dir=str(tmp_path), iter=41)
     outputs = {'loss': torch.tensor(value), 'loss_self': torch.tensor(1.0)}
@@ -118,9 +120,16 @@ def test_spoilt_weights_are_not_saved(tmp_path):
     model = torch.nn.Linear(2, 1)
     fake = runner(2, work_dir=str(tmp_path), iter=42, model=model)
     InvalidLossHook().after_train_epoch(fake)
-    (tmp_path / 'last_checkpoint').write_text('epoch_2.pth')
+    hook = InvalidLossHook()
+    hook.before_save_checkpoint(fake, {'state_dict': model.state_dict()})
+    torch.save({}, tmp_path / 'epoch_2.pth')
+    (tmp_path / 'epoch_3.pth').write_bytes(b'cut')
     with torch.no_grad():
         model.weight[0, 1] = float('inf')
+    with pytest.raises(InvalidLossError, match=r'\(weight\)'):
+        hook.before_save_checkpoint(fake, {'state_dict': model.state_dict()})
+    with pytest.raises(WeightsError, match='the model at the start holds NaN'):
+        hook.before_train(fake)
     with pytest.raises(InvalidLossError) as caught:
         InvalidLossHook().after_train_epoch(fake)
     text = str(caught.value)

@@ -74,7 +74,7 @@ def test_the_learning_rate_is_scaled_on_demand(tiny, tool, tmp_path):
         (['model.mixup=2'], 'mixup is a share in [0, 1], got 2'),
         (
             ['model.teachers.0.weights=gone.pth'],
-            '`weights` names gone.pth, which does not exist',
+            '`weights`: Expected weights in gone.pth, found no such file',
         ),
         (
             ['model.teachers.0.allow_random=False'],

@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mmengine.config import Config
-from mmengine.runner import find_latest_checkpoint
 
 from mmcvgssl.apis.pipeline.depends import of_stage
 from mmcvgssl.apis.pipeline.inputs import Inputs, read_known
 from mmcvgssl.apis.pipeline.stage import INPUTS, Stage, build_config
 from mmcvgssl.provenance import Provenance, ProvenanceError, named
+from mmcvgssl.weights import WeightsError
+from mmcvgssl.weights.checkpoints import checkpoints_in, what_is_wrong
 
 DONE, DEPENDS = 'done.json', 'stage.json'
 LISTS = 'inputs'
@@ -55,6 +56,7 @@ class Planned:
 
         Raises:
             FileNotFoundError: If a training has left no checkpoint.
+            mmcvgssl.weights.WeightsError: If the last one is cut off.
         """
         if self.stage.tool == 'make_maps':
             return str(self.folder / 'maps')
@@ -64,15 +66,19 @@ class Planned:
             return str(self.folder / 'metrics.json')
         if self.state != UP_TO_DATE:
             return f'<checkpoint of {self.stage.name}>'
-        found = find_latest_checkpoint(str(self.folder))
-        # the note of it holds the place where it was written
-        file = self.folder / Path(found or '').name
-        if found is None or not file.is_file():
+        found = checkpoints_in(self.folder)
+        if not found:
             raise FileNotFoundError(
                 f'{self.folder} has no checkpoint any more: remove the '
                 f'folder, and stage {self.stage.name} runs again'
             )
-        return str(file)
+        fault = what_is_wrong(found[0])
+        if fault:
+            raise WeightsError(
+                f'{fault}; remove {self.folder / DONE}, and stage '
+                f'{self.stage.name} goes on from its newest whole checkpoint'
+            )
+        return str(found[0])
 
 
 def make_plan(
