@@ -6,6 +6,7 @@ import mmcvgssl  # noqa: F401  (makes the hosts importable)
 from mmcvgssl.apis import (
     build_runner,
     check_before_training,
+    claim_work_dir,
     use_amp,
 )
 from mmcvgssl.apis.cli import load_run_config, parse_run_args, user_errors
@@ -44,6 +45,7 @@ def main() -> None:
     args = parse_args()
     with user_errors():
         cfg = load_run_config(args)
+        load_from = cfg.get('load_from')
         if args.resume is not None:
             cfg.resume = True
             if args.resume != 'auto':
@@ -64,6 +66,7 @@ def main() -> None:
             cfg.auto_scale_lr.enable = True
         runner = build_runner(cfg)
         check_before_training(runner)
+        claim_work_dir(runner, load_from, args.resume)
         runner.train()
 
 

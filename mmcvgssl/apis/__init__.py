@@ -12,6 +12,7 @@ from mmcvgssl.apis.train import (
     check_before_training,
     default_work_dir,
 )
+from mmcvgssl.apis.work_dir import claim_work_dir
 
 __all__ = [
     'BoxOptions',
@@ -21,6 +22,7 @@ __all__ = [
     'OneClassPredictor',
     'build_runner',
     'check_before_training',
+    'claim_work_dir',
     'default_work_dir',
     'find_mapped_images',
     'list_images',

@@ -12,6 +12,7 @@ from mmcvgssl.provenance.record import (
 from mmcvgssl.provenance.sources import (
     PLACES,
     SPEED,
+    TRAINING,
     digest_tensors,
     of_config,
     of_dataset,
@@ -25,6 +26,7 @@ __all__ = [
     'PLACES',
     'RECORD',
     'SPEED',
+    'TRAINING',
     'FileState',
     'FileTable',
     'Provenance',

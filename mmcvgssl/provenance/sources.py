@@ -143,7 +143,10 @@ def of_dataset(
 
 
 def of_training(
-    cfg: Config, data_set: Any, processes: int, known: Provenance | None = None
+    cfg: Config | Mapping[str, Any],
+    data_set: Any,
+    processes: int,
+    known: Provenance | None = None,
 ) -> Provenance:
     """Return what the weights of a training depend on.
 
@@ -208,6 +211,13 @@ def _infos(data_set: Any) -> Iterator[tuple[dict, str]]:
     if isinstance(data_set, Subset):
         data_set, indices = data_set.dataset, data_set.indices
     while not hasattr(data_set, 'get_data_info'):
+        if not hasattr(data_set, 'dataset'):
+            raise TypeError(
+                f'{type(data_set).__name__} does not say which images it '
+                'gives: expected a data set with get_data_info(i), as of '
+                'mmengine.BaseDataset, or a wrapper with `dataset`; add the '
+                'method'
+            )
         data_set = data_set.dataset
     parts = getattr(data_set, 'datasets', None)
     if parts is not None and indices is None:

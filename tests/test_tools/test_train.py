@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from mmcvgssl.weights import read_checkpoint
-from tests.data import CONFIGS, write_broken, write_images
+from tests.data import CONFIGS, picture, write_broken, write_images
 
 
 def logged(work) -> list[dict]:
@@ -51,6 +51,40 @@ def test_resume_goes_on_where_the_run_stopped(tiny, tool, tmp_path):
     assert code == 0, err
     assert (other / 'epoch_2.pth').is_file()
     assert not (other / 'epoch_1.pth').exists()
+
+
+def test_a_work_dir_holds_one_training(tiny, tool, tmp_path):
+    config, work = tiny(), tmp_path / 'work'
+    runs = iter(range(9))
+
+    def train(*args):
+        name = f'experiment_name={tmp_path.name}-{next(runs)}'
+        options = ['--cfg-options', 'train_cfg.max_epochs=1', name]
+        return tool('train.py', config, '--work-dir', work, *options, *args)
+
+    assert train()[0] == 0
+    first = (work / 'epoch_1.pth').read_bytes()
+    code, _, err = train('optim_wrapper.optimizer.lr=0.5', '--resume')
+    assert code == 1
+    last = err.strip().splitlines()[-1]
+    assert 'optim_wrapper.optimizer.lr: 0.02 there, 0.5 here' in last
+    assert '--work-dir' in last
+    image = next((tmp_path / 'images').glob('*.png'))
+    picture(30).save(image)
+    code, _, err = train('--resume')
+    assert code == 1
+    assert f'1 of 8 changed, {image.name}' in err.strip().splitlines()[-1]
+    assert (work / 'epoch_1.pth').read_bytes() == first
+    # without it the training starts anew, beside the old
+    assert train()[0] == 0
+    (kept,) = (work / 'earlier').glob('*/epoch_1.pth')
+    assert kept.read_bytes() == first
+    assert (work / 'epoch_1.pth').read_bytes() != first
+    (work / 'provenance.json').unlink()
+    for args in ([], ['--resume']):
+        code, _, err = train(*args)
+        assert code == 1
+        assert 'depend' in err.strip().splitlines()[-1]
 
 
 def test_the_learning_rate_is_scaled_on_demand(tiny, tool, tmp_path):
