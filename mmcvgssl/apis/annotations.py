@@ -60,6 +60,7 @@ def check_annotations(cfg: Config, parts: Sequence[str] = PARTS) -> Report:
     scope = cfg.get('default_scope') or 'mmdet'
     look = cfg.get('check_images', 'pixels')
     listed: dict[tuple[str, ...], str] = {}
+    learned: set[str] = set()
     for part in parts:
         loader = cfg.get(f'{part}_dataloader') or {}
         for data_set in coco_sets(loader.get('dataset')):
@@ -79,6 +80,14 @@ def check_annotations(cfg: Config, parts: Sequence[str] = PARTS) -> Report:
             found.raise_problems()
             _check_thin(found, data_set)
             _compare(report, found, data_set, scope, part)
+            names = {
+                os.path.realpath(images / image['file_name'])
+                for image in found.held['images']
+            }
+            if testing:
+                _note_shared(report, part, names & learned)
+            else:
+                learned |= names
     if len(listed) > 1:
         told = ' but '.join(f'{listed[c]} lists {c}' for c in listed)
         raise AnnotationError(f'{told}: a detector has one list of classes')
@@ -181,6 +190,13 @@ def _check_evaluator(cfg: Config, part: str, file: Path) -> None:
                 f'{part}_dataloader reads {file}: name the same file, or set '
                 f'{part}_evaluator.ann_file=None'
             )
+
+
+def _note_shared(report: Report, part: str, shared: set[str]) -> None:
+    if shared:
+        names = sorted(map(os.path.basename, shared))
+        line = f'{part}: trained on, too: {some(map(printable, names))}'
+        report.lines.append((logging.WARNING, line))
 
 
 def _check_thin(found: CocoCheck, data_set: MutableMapping[str, Any]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from math import isclose
 from statistics import median
 from typing import Any
 
@@ -13,7 +14,7 @@ _SLACK = 1.0  # pixels that a rounded box may stick out
 _TURNED = 1.0  # degrees from which a box is no upright one
 _XYWH = 1  # of detectron2's modes of boxes, the one that is COCO's
 _ALIKE = 0.5  # overlap from which a box is that of its outline
-_MANY = 10  # boxes from which their places alone tell a form
+_MANY = 8  # boxes from which their places alone tell a form
 
 Box = tuple[float, float, float, float]
 Size = tuple[float, float]
@@ -65,7 +66,7 @@ def box_problems(
     elif classes is not None and names[category] not in classes:
         yield (
             'categories that the config does not list',
-            f'{names[category]!r}; it lists {", ".join(classes)}',
+            f'{names[category]!r}; it lists {", ".join(map(repr, classes))}',
         )
     key = entry['image_id']
     image = images.get(key) if is_id(key) else None
@@ -130,11 +131,13 @@ def box_notes(
         yield 'keypoints, which no detector here reads', 'its box is used'
 
 
-def form_of(boxes: Sequence[tuple[Box, Size]]) -> tuple[bool, str, str] | None:
+def form_of(
+    boxes: Sequence[tuple[Box, Size, float | None]],
+) -> tuple[bool, str, str] | None:
     """Tell boxes in another form than COCO's by all of them.
 
     Args:
-        boxes: Each with width and height of its image.
+        boxes: Each with width and height of its image, and the area told.
 
     Returns:
         Whether it is certain, a kind and a line; None for COCO's form.
@@ -142,7 +145,7 @@ def form_of(boxes: Sequence[tuple[Box, Size]]) -> tuple[bool, str, str] | None:
     if not boxes:
         return None
     n = len(boxes)
-    if all(max(map(abs, box)) <= 1 for box, _ in boxes):
+    if all(max(map(abs, box)) <= 1 for box, _, _ in boxes):
         return (
             True,
             'boxes that are shares of the image',
@@ -151,9 +154,9 @@ def form_of(boxes: Sequence[tuple[Box, Size]]) -> tuple[bool, str, str] | None:
         )
     corners = sum(
         box[2] > box[0] and box[3] > box[1] and not _beyond(box, size)
-        for box, size in boxes
+        for box, size, _ in boxes
     )
-    out = sum(_sticks_out(box, size) for box, size in boxes)
+    out = sum(_sticks_out(box, size) for box, size, _ in boxes)
     line = 'COCO has [x, y, width, height]: take x and y off the last two'
     if corners >= 0.95 * n and out >= max(1, n / 10):
         return (
@@ -162,11 +165,23 @@ def form_of(boxes: Sequence[tuple[Box, Size]]) -> tuple[bool, str, str] | None:
             f'{out} of {n} stick out of their image, and as corners '
             f'{corners} of {n} lie within: {line}',
         )
+    areas = sum(
+        told is not None
+        and isclose(told, (box[2] - box[0]) * (box[3] - box[1]), rel_tol=0.01)
+        and not isclose(told, box[2] * box[3], rel_tol=0.01)
+        for box, _, told in boxes
+    )
+    if corners >= 0.95 * n and areas >= 0.95 * n:
+        return (
+            True,
+            'boxes that are [left, top, right, bottom]',
+            f'the areas of {areas} of {n} are those between corners: {line}',
+        )
     # a defect is rarely wider than its distance from the border, all never
     if (
         corners == n >= _MANY
         and min(
-            median(box[i] / size[i] for box, size in boxes) for i in (0, 1)
+            median(box[i] / size[i] for box, size, _ in boxes) for i in (0, 1)
         )
         > 0.1
     ):

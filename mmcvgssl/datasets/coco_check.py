@@ -20,6 +20,7 @@ from mmcvgssl.datasets.coco_file import (
     FROM_MAPS,
     AnnotationError,
     is_id,
+    number,
     read_coco,
     shown,
 )
@@ -35,6 +36,7 @@ _FIXES = {
     'widths and heights that are no whole numbers above 0': 'numbers',
     'areas that are no numbers': 'numbers',
     'boxes without the key area': 'numbers',
+    'iscrowd that is neither 0 nor 1': 'numbers',
     'boxes that are crowds, or to be ignored': 'crowds',
     'classes whose boxes are all crowds, or to be ignored': 'crowds',
     'boxes that are [left, top, right, bottom]': 'corners',
@@ -270,7 +272,7 @@ class _Check:
             self._problem(
                 'names of categories that stand twice', printable(name)
             )
-        told = ', '.join(map(printable, names))
+        told = ', '.join(map(repr, names))
         for name in classes:
             if name not in names:
                 self._problem(
@@ -322,7 +324,7 @@ class _Check:
             image = self.images.get(key) if is_id(key) else None
             size = image_size(image)
             if box is not None and size is not None:
-                clean.append((box, size))
+                clean.append((box, size, number(entry.get('area'))))
             if not found:
                 for kind, line in box_notes(entry, self.images):
                     self._note(kind, f'{where}: {line}')
@@ -341,7 +343,7 @@ class _Check:
         crowds = [
             entry
             for entry in entries
-            if entry.get('iscrowd') or entry.get('ignore')
+            if 1 in (entry.get('iscrowd'), entry.get('ignore'))
         ]
         advice = (
             'detectors learn nothing from iscrowd=1, which CVAT writes for '

@@ -130,6 +130,18 @@ def test_all_data_sets_have_one_list_of_classes(cfg, tmp_path):
     check_annotations(cfg, ['test'])  # the test alone reads one of them
 
 
+def test_images_that_are_trained_and_tested_on_are_told(cfg, tmp_path):
+    told = [line for _, line in check_annotations(cfg).lines]
+    assert 'test: trained on, too: 6 (0.png, 1.png, 2.png, ...)' in told
+    held = json.loads((tmp_path / 'test.json').read_text())
+    for i, image in enumerate(held['images']):
+        image['file_name'] = f'other{i}.png'
+        picture(i, 128).save(tmp_path / f'other{i}.png')
+    (tmp_path / 'test.json').write_text(json.dumps(held))
+    told = [line for _, line in check_annotations(cfg).lines]
+    assert not any('trained on' in line for line in told)
+
+
 def test_a_test_reads_nothing_of_the_training(cfg, tmp_path):
     (tmp_path / 'train.json').unlink()
     with pytest.raises(FileNotFoundError):

@@ -163,6 +163,14 @@ TABLE = [
         '6 of 6 stick out of their image, and as corners 6 of 6 lie within',
     ),
     (
+        lambda h: [
+            a.update(bbox=[8, 20, 56, 60], area=48 * 40)
+            for a in h['annotations']
+        ],
+        FORM,
+        'the areas of 6 of 6 are those between corners',
+    ),
+    (
         of_all('annotations', bbox=[0.5, 0.4, 0.2, 0.1], area=0.02),
         'boxes that are shares of the image',
         'multiply by width and height',
