@@ -89,6 +89,7 @@ def tiny_options(root: Path, trains: bool = True) -> dict:
             'train_dataloader.persistent_workers': False,
             'default_hooks.checkpoint.interval': 1,
             'detector.false_alarm_rate': 0.1,
+            'detector.holdout': 0,
         }
     options |= {f'{part}_dataloader.num_workers': 0 for part in parts}
     return options

@@ -15,6 +15,7 @@ from mmengine.dist import barrier, broadcast_object_list, is_main_process
 from mmengine.evaluator import BaseMetric
 from mmengine.registry import DATASETS, init_default_scope
 
+from mmcvgssl.apis.one_class_holdout import hold_out, write_held_out
 from mmcvgssl.apis.one_class_plots import write_plots
 from mmcvgssl.apis.one_class_provenance import (
     RESULT,
@@ -32,7 +33,6 @@ from mmcvgssl.apis.train import (
     check_before_training,
     start_processes,
 )
-from mmcvgssl.evaluation.operating_point import check_count
 from mmcvgssl.models.anomaly.one_class_detector import OneClassDetector
 from mmcvgssl.provenance import settle
 from mmcvgssl.weights.checkpoints import (
@@ -204,7 +204,7 @@ def for_category(cfg: Config, name: str) -> Config:
 
 def run_category(cfg: Config, folder: Path, name: str = '') -> dict[str, Any]:
     """Train, fit and evaluate one category, or read its result."""
-    check_rate(cfg)
+    cfg = hold_out(cfg)
     training = training_provenance(cfg, folder / TRAIN)
     if is_done(cfg, folder, training):
         return read_result(folder / RESULT)
@@ -214,19 +214,6 @@ def run_category(cfg: Config, folder: Path, name: str = '') -> dict[str, Any]:
         settle(training, folder / TRAIN, ['*'], what)
         checkpoint = train_category(cfg, folder / TRAIN)
     return evaluate_category(cfg, folder, name, checkpoint)
-
-
-def check_rate(cfg: Config) -> None:
-    """Count the good images that a threshold is chosen on.
-
-    Raises:
-        ValueError: If they are too few for the wanted rate of false alarms.
-    """
-    detector = cfg.get('detector') or cfg.model
-    rate = detector.get('false_alarm_rate', 0.05)
-    if rate is not None:
-        infos = _infos(cfg.fit_dataloader.dataset.to_dict())
-        check_count(len(infos), rate)
 
 
 def train_category(cfg: Config, folder: Path) -> str:
@@ -294,6 +281,9 @@ def evaluate_category(
         'category': name,
         'pipeline': json.loads(json.dumps(pipeline)),
     }
+    trained = bool(cfg.get('detector'))
+    model.knows_fit_images = trained and not cfg.get('holdout_dataloader')
+    write_held_out(cfg, folder)
     scores, metrics = ScoreCollector(), {}
     if has_test:
         runner.test_loop.evaluator.metrics.append(scores)
@@ -305,7 +295,7 @@ def evaluate_category(
         result = {
             'category': name,
             'metrics': {k: float(v) for k, v in metrics.items()},
-            **rates(scores.collected, model.operating_point),
+            **rates(scores.collected, model.operating_point, model.chosen),
         }
         if has_test:
             write_plots(scores.collected, model.threshold, folder)

@@ -9,6 +9,7 @@ from mmengine.config import Config
 from mmengine.dist import get_world_size
 from mmengine.registry import DATASETS
 
+from mmcvgssl.apis.one_class_holdout import LIST
 from mmcvgssl.apis.one_class_table import read_result
 from mmcvgssl.provenance import (
     PLACES,
@@ -25,8 +26,14 @@ from mmcvgssl.provenance import (
 from mmcvgssl.utils import atomic_write
 
 RESULT = 'result.json'
+# loaders, and what their images are called
+_IMAGES = {
+    'fit': 'fit_images',
+    'holdout': 'held_out_images',
+    'test': 'test_images',
+}
 # of a category's folder, what a test writes; fitting sees to the model
-_WRITTEN = (RESULT, 'scores.csv', '*.png', 'test', 'config.py')
+_WRITTEN = (RESULT, 'scores.csv', '*.png', 'test', 'config.py', LIST)
 
 
 def training_provenance(cfg: Config, folder: Path) -> Provenance | None:
@@ -88,11 +95,11 @@ def _of_result(
     ours |= of_versions(cfg.get('model'), also=('sklearn',))
     if training is not None:
         ours |= training.under('training')
-    for part in ('fit', 'test'):
-        loader = parts.get(f'{part}_dataloader')
+    for part, name in _IMAGES.items():
+        loader = cfg.get(f'{part}_dataloader')
         if loader is not None:
             data_set = _data_set(loader.dataset)
-            ours |= of_dataset(data_set, f'{part}_images', known)
+            ours |= of_dataset(data_set, name, known)
     return ours
 
 

@@ -29,10 +29,23 @@ METRICS = (
 )
 
 
+_EXPECTED = {
+    'false_alarm_rate': 'expected_false_alarm_rate',
+    'interval': 'interval',
+}
+
+
 def rates(
-    images: Sequence[Mapping[str, Any]], point: OperatingPoint | None
+    images: Sequence[Mapping[str, Any]],
+    point: OperatingPoint | None,
+    chosen: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Say what the threshold gives on the tested images.
+
+    Args:
+        images: Score and label of each.
+        point: The threshold, which no tested image has part in.
+        chosen: How it was chosen, see :func:`describe_choice`.
 
     Returns:
         ``threshold`` (what was expected of it), ``false_alarms`` and
@@ -42,6 +55,11 @@ def rates(
     out: dict[str, Any] = {'images': len(images), 'threshold': None}
     if point is not None:
         out['threshold'] = asdict(point)
+        if chosen:
+            out['threshold']['chosen'] = dict(chosen)
+            # what was chosen in-sample has neither
+            for key, other in _EXPECTED.items():
+                out['threshold'][key] = chosen[other]
         for key, label in zip(RATES, (0, 1), strict=True):
             scores = [i['score'] for i in images if bool(i['label']) == label]
             out[key] = math.nan

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from mmcvgssl.datasets.contents import Contents
+from mmcvgssl.datasets.holdout import HELD_OUT, LEARN, divide
 from mmcvgssl.datasets.layouts import (
     CLASSES,
     DEFECT,
@@ -65,6 +66,10 @@ class OneClassDataset(SurfaceImages):
         mask_suffix: What follows an image's stem in the name of its mask
             where masks lie beside images; ``auto``: ``.png``, ``_mask.png``
             and their like, if what has such a name looks like a mask.
+        holdout: Share of the images that ``part`` divides off, drawn by
+            ``holdout_seed`` in each category; 0: none.
+        holdout_seed: Of the draw.
+        part: ``learn``: all but those; ``held-out``: those alone.
         **kwargs: Of :class:`SurfaceImages`.
 
     Raises:
@@ -85,11 +90,25 @@ class OneClassDataset(SurfaceImages):
         category: str | Sequence[str] = '',
         good_names: str | Sequence[str] = 'auto',
         mask_suffix: str = 'auto',
+        holdout: float = 0.0,
+        holdout_seed: int = 0,
+        part: str = LEARN,
         lazy_init: bool = False,
         **kwargs,
     ) -> None:
         if split not in SPLITS:
             raise ValueError(f'split is train or test, got {split!r}')
+        if not 0 <= holdout < 1 or part not in (LEARN, HELD_OUT):
+            raise ValueError(
+                'expected holdout as a share of 0 or more below 1 and part '
+                f'as {LEARN} or {HELD_OUT}, got {holdout} and {part!r}'
+            )
+        if part == HELD_OUT and not holdout:
+            raise ValueError(
+                f'part={HELD_OUT!r} of no images: give their share as holdout'
+            )
+        self.holdout, self.holdout_seed = holdout, holdout_seed
+        self.part = part
         if categories and category:
             raise ValueError(
                 f'category {category!r} and categories {categories!r} '
@@ -142,6 +161,7 @@ class OneClassDataset(SurfaceImages):
                     f'no list, so tests read all {good} good images, those '
                     'trained on, too; tools/prepare_data.py divides them'
                 )
+        samples = self._divided(samples)
         self.contents.kept = {
             'images': len(samples),
             'good': sum(sample.label == GOOD for sample in samples),
@@ -149,6 +169,28 @@ class OneClassDataset(SurfaceImages):
             'with mask': sum(sample.mask is not None for sample in samples),
         }
         return [_info(root, sample) for sample in samples]
+
+    def _divided(self, samples: list[Sample]) -> list[Sample]:
+        """Keep the part that is asked for."""
+        if not self.holdout:
+            return samples
+        kept = divide(
+            [sample.path for sample in samples],
+            [sample.category for sample in samples],
+            self.holdout,
+            self.holdout_seed,
+            self.part,
+        )
+        chosen = {samples[i].path for i in kept}
+        why = (
+            'held out for the threshold'
+            if self.part == LEARN
+            else 'not held out'
+        )
+        self.contents.leave_out(
+            why, *(s.path for s in samples if s.path not in chosen)
+        )
+        return [samples[i] for i in kept]
 
     def _walked(self, layout: Layout) -> list[Sample]:
         """Read the folders, without what the list ``leave_out`` names."""

@@ -36,6 +36,9 @@ from mmcvgssl.registry import HOOKS
 class AnomalyFitHook(Hook):
     """Fit the model to ``fit_dataloader`` of the config, once.
 
+    Where the config has a ``holdout_dataloader``, calibration and threshold
+    are measured on its images, and nothing learns from them.
+
     The first process fits and hands the state to the others. It is kept in a
     file, which a later run of the same settings, images, weights and
     transforms reads; a state of others is moved to the folder ``earlier``.
@@ -64,6 +67,7 @@ class AnomalyFitHook(Hook):
         self.state, self.must_exist = state, must_exist
         self.provenance: Provenance | None = None
         self._loader: DataLoader | None = None
+        self._held_out: DataLoader | None = None
 
     def before_run(self, runner: Runner) -> None:
         """Find out what the fitted state is to depend on."""
@@ -97,6 +101,11 @@ class AnomalyFitHook(Hook):
             | Provenance({'transforms': of_transforms(config)})
             | of_dataset(self._loader.dataset, 'fit_images', known)
         )
+        self._held_out = holdout_loader(runner.cfg, model)
+        if self._held_out is not None:
+            self.provenance |= of_dataset(
+                self._held_out.dataset, 'held_out_images', known
+            )
 
     def before_test(self, runner: Runner) -> None:
         """Fit, or read what was fitted before."""
@@ -121,7 +130,11 @@ class AnomalyFitHook(Hook):
                 if kept:
                     model.load_fitted(path)
                 else:
-                    model.fit(Progress(self._loader))
+                    apart = self._held_out
+                    model.fit(
+                        Progress(self._loader),
+                        None if apart is None else Progress(apart),
+                    )
                     model.provenance = self.provenance
                     model.save_fitted(path)
                     runner.logger.info(f'fitted state written to {path}')
@@ -165,6 +178,12 @@ def of_transforms(loader: dict) -> list[Any]:
         for step in steps
         if not str(step['type']).endswith(('LoadMask', 'PackInputs'))
     ]
+
+
+def holdout_loader(cfg: Config, model: AnomalyModel) -> DataLoader | None:
+    """Make a loader over the images held out, if the config names some."""
+    config = cfg.get('holdout_dataloader')
+    return None if config is None else fit_loader(config.to_dict(), model)
 
 
 def fit_loader(config: dict, model: AnomalyModel) -> DataLoader:

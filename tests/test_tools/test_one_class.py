@@ -3,10 +3,12 @@
 import csv
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from mmengine.registry import DATASETS
 from sklearn.metrics import roc_auc_score
 
 from mmcvgssl.apis import load_config
@@ -17,11 +19,14 @@ from mmcvgssl.apis.one_class import (
     for_category,
     run_one_class,
 )
+from mmcvgssl.apis.one_class_holdout import hold_out
 from mmcvgssl.apis.one_class_plots import write_plots
 from mmcvgssl.apis.one_class_table import rates, read_result, table
+from mmcvgssl.apis.predict import OneClassPredictor
 from mmcvgssl.datasets import OneClassDataset
 from mmcvgssl.evaluation.operating_point import OperatingPoint
 from mmcvgssl.models.anomaly.one_class_detector import OneClassDetector
+from mmcvgssl.models.anomaly.threshold_choice import digest_paths
 from tests.one_class_data import (
     LITE,
     RECIPES,
@@ -42,6 +47,10 @@ FILES = {
 def options_for(root) -> dict:
     options = tiny_options(root) | narrow() | {'model.in_channels': 32}
     return options | {'test_evaluator.pixel': True}
+
+
+def options_untrained(root) -> dict:
+    return tiny_options(root, trains=False) | {'test_evaluator.pixel': False}
 
 
 def arguments(options: dict) -> list[str]:
@@ -377,3 +386,123 @@ def test_plots_are_drawn_where_they_can_be(tmp_path, labels, names):
     written = write_plots(images(labels, range(len(labels))), 1.5, tmp_path)
     assert {path.stem for path in written} == names
     assert all(path.read_bytes()[1:4] == b'PNG' for path in written)
+
+
+HELD = {'detector.holdout': 0.3, 'detector.false_alarm_rate': 0.25}
+
+
+@pytest.mark.parametrize('trains', [True, False])
+def test_the_threshold_is_chosen_on_images_nothing_has_learned_from(
+    trains, options, tmp_path
+):
+    if trains:
+        cfg = load_config(LITE, options | HELD)
+    else:
+        config = RECIPES / 'untrained_lite0_mvtec.py'
+        extra = {'model.false_alarm_rate': 0.25, 'category': ''}
+        data = options_untrained(options['data_root'])
+        cfg = load_config(config, data | extra)
+    results = run_one_class(cfg, tmp_path, ['bolt'])
+    for name, result in results.items():
+        folder = tmp_path / name
+        model = OneClassDetector.from_file(folder / 'model.safetensors')
+        chosen = json.loads((folder / 'result.json').read_text())['threshold'][
+            'chosen'
+        ]
+        assert chosen == model.chosen == result['threshold']['chosen']
+        assert chosen['wanted_false_alarm_rate'] == 0.25
+        assert chosen['interval'] == list(result['threshold']['interval'])
+        if not trains:
+            assert chosen['method'] == 'cross-fit'
+            assert chosen['good_images'] == 10
+            assert 'weights' in chosen['note']
+            assert not (folder / 'held_out.txt').exists()
+            continue
+        assert chosen['method'] == 'held-out'
+        assert chosen['good_images'] == 3
+        held = (folder / 'held_out.txt').read_text().splitlines()
+        assert len(held) == 3
+        paths = [str(Path(options['data_root'], name)) for name in held]
+        assert chosen['images_digest'] == digest_paths(paths)
+        # neither training nor fitting reads them
+        seen = hold_out(for_category(cfg, name))
+        for part in ('train', 'fit'):
+            data_set = DATASETS.build(seen[f'{part}_dataloader'].dataset)
+            learned = {
+                data_set.get_data_info(i)['img_path']
+                for i in range(data_set.n_images)
+            }
+            assert len(learned) == 7
+            assert not learned & set(paths)
+        # the scores of those very images
+        scores = [p.score for p in OneClassPredictor(model)(paths)]
+        assert model.threshold in [pytest.approx(s, rel=1e-3) for s in scores]
+
+
+def test_a_threshold_on_images_trained_on_says_so(first):
+    result = first[1]['bolt']['threshold']
+    assert result['chosen']['method'] == 'in-sample'
+    assert result['interval'] is result['false_alarm_rate'] is None
+    assert 'hold images out' in result['chosen']['note']
+
+
+@pytest.mark.parametrize(
+    ('extra', 'message'),
+    [
+        ({'detector.holdout': 0.2}, 'of 10 good images, 2 are held out'),
+        ({'detector.holdout': 1.5}, 'share of 0 or more below 1'),
+    ],
+)
+def test_too_few_held_out_are_refused_before_training(
+    options, tmp_path, extra, message
+):
+    with pytest.raises(ValueError, match=message):
+        run_one_class(load_config(LITE, options | HELD | extra), tmp_path)
+    assert not list(tmp_path.rglob('*.pth'))
+
+
+def test_held_out_images_that_training_reads_are_refused(tmp_path):
+    root = write_folder(tmp_path / 'data')
+    recipe = RECIPES / 'cutpaste-3way_resnet18_folder.py'
+    cfg = load_config(recipe, options_for(root) | HELD)
+    some = root / 'mmcvgssl/some.txt'
+    some.write_text(''.join(f'good/{i}.png 0\n' for i in range(9)))
+    cfg.train_dataloader.dataset.ann_file = 'some.txt'
+    with pytest.raises(ValueError, match='read the same list'):
+        run_one_class(cfg, tmp_path / 'work', test=False)
+
+
+@pytest.mark.parametrize('seed', [0, 1])
+def test_a_data_set_is_divided_the_same_in_any_order(seed, tmp_path):
+    root = write_mvtec(tmp_path)
+    made = {}
+    for part in ('learn', 'held-out'):
+        data_set = OneClassDataset(
+            str(root), holdout=0.3, holdout_seed=seed, part=part, pipeline=[]
+        )
+        infos = [data_set.get_data_info(i) for i in range(len(data_set))]
+        made[part] = {info['img_path'] for info in infos}
+        # each category by itself
+        for name in ('bolt', 'nut'):
+            alone = OneClassDataset(
+                str(root),
+                holdout=0.3,
+                holdout_seed=seed,
+                part=part,
+                category=name,
+                pipeline=[],
+            )
+            count = 7 if part == 'learn' else 3
+            assert len(alone) == count
+            assert sum(i['category'] == name for i in infos) == count
+    assert len(made['learn']) == 14
+    assert not made['learn'] & made['held-out']
+    other = OneClassDataset(
+        str(root),
+        holdout=0.3,
+        holdout_seed=seed + 2,
+        part='held-out',
+        pipeline=[],
+    )
+    paths = {other.get_data_info(i)['img_path'] for i in range(len(other))}
+    assert paths != made['held-out']

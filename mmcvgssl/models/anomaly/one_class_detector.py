@@ -33,6 +33,7 @@ from mmcvgssl.models.anomaly.patch_grid import PatchGrid
 from mmcvgssl.models.anomaly.threshold_choice import (
     CROSS_FIT,
     HELD_OUT,
+    IN_SAMPLE,
     cross_fit_note,
 )
 from mmcvgssl.models.layers import global_pool
@@ -154,6 +155,8 @@ class OneClassDetector(AnomalyModel):
         self.folds = folds
         self._held: list[FoldRows] = []  # between fitting and measuring
         self._weights = checkpoint or ''
+        # whether the backbone is known to be trained on the fitting images
+        self.knows_fit_images = False
         # what a model file tells beside the settings, as JSON can hold it
         self.extra: dict[str, Any] = {}
         for name, value in (('mean', mean), ('std', std)):
@@ -341,6 +344,8 @@ class OneClassDetector(AnomalyModel):
         self.state['map_threshold'] = good_map_threshold(torch.cat(highs))
         if self.false_alarm_rate is not None:
             method = HELD_OUT if apart else CROSS_FIT
+            if self.knows_fit_images and not apart:
+                method = IN_SAMPLE
             note = '' if apart else cross_fit_note(self._weights)
             self.set_threshold(torch.cat(scores), method, paths, note)
 

@@ -16,6 +16,12 @@ from mmcvgssl.models.anomaly.fitted_state import FittedStateError
 # ways to choose a threshold: on good images that nothing has learned from; on
 # images scored by what the other folds have taught; on scores given by hand
 HELD_OUT, CROSS_FIT, GIVEN = 'held-out', 'cross-fit', 'given'
+# on images that the backbone was trained on: the interval does not hold
+IN_SAMPLE = 'in-sample'
+_IN_SAMPLE = (
+    'the backbone was trained on these images, so new good images may score '
+    'higher: neither the rate nor an interval of it is known; hold images out'
+)
 
 
 def describe_choice(
@@ -30,19 +36,22 @@ def describe_choice(
     Args:
         point: What was chosen.
         wanted: Share of good images that may lie above it.
-        method: ``HELD_OUT``, ``CROSS_FIT`` or ``GIVEN``.
+        method: ``HELD_OUT``, ``CROSS_FIT``, ``GIVEN`` or ``IN_SAMPLE``.
         paths: Of the images whose scores it was chosen on, if known.
         note: Under which condition the interval holds.
     """
+    known = method != IN_SAMPLE
     return {
         'method': method,
         'wanted_false_alarm_rate': wanted,
-        'expected_false_alarm_rate': point.false_alarm_rate,
-        'interval': list(point.interval),
+        'expected_false_alarm_rate': (
+            point.false_alarm_rate if known else None
+        ),
+        'interval': list(point.interval) if known else None,
         'confidence': point.confidence,
         'good_images': point.n,
         'images_digest': digest_paths(paths),
-        'note': note,
+        'note': note if known else _IN_SAMPLE,
     }
 
 
