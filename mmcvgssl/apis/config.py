@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from mmengine.config import Config
 
+from mmcvgssl.apis.loaders import settle_workers
 from mmcvgssl.apis.options import type_options
 from mmcvgssl.compat import require
 from mmcvgssl.registry import SCOPE
@@ -35,7 +36,8 @@ def load_config(
     """Read a config file and merge options from the command line.
 
     A top-level value that nested settings repeat under the same name, such
-    as ``data_root``, is replaced there too.
+    as ``data_root``, is replaced there too. Loaders without workers have none
+    of what needs workers.
 
     Args:
         path: Config file.
@@ -71,6 +73,7 @@ def load_config(
     for key, old in shared.items():
         _replace(cfg._cfg_dict, key, old, cfg[key])
     _drop_own_scope(cfg._cfg_dict)
+    settle_workers(cfg, options)
     return cfg
 
 

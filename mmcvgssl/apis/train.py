@@ -28,6 +28,7 @@ from mmcvgssl.apis.annotations import (
     count_false_alarms,
 )
 from mmcvgssl.apis.classes import check_heads
+from mmcvgssl.apis.loaders import settle_workers
 from mmcvgssl.apis.resume import check_load_from, guard_weights
 from mmcvgssl.apis.run_seed import seed_views, tell_views
 from mmcvgssl.engine import keep_freed_memory
@@ -72,6 +73,7 @@ def build_runner(cfg: Config, testing: bool = False) -> Runner:
                 ),
             )
             cfg.model_wrapper_cfg.device_ids = None
+    settle_workers(cfg)
     start_processes(cfg)
     report = _check_once(cfg, ('test',) if testing else PARTS)
     count_false_alarms(cfg, report)

@@ -1,0 +1,64 @@
+"""Settings of loaders that must agree with their number of workers."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, MutableMapping
+from typing import Any
+
+from mmengine.logging import print_log
+
+_END = '_dataloader'
+# what torch takes of a loader with workers alone, and what it is without
+_OF_WORKERS: dict[str, Any] = {
+    'persistent_workers': False,
+    'prefetch_factor': None,
+    'multiprocessing_context': None,
+    'timeout': 0,
+}
+
+
+def settle_workers(
+    cfg: MutableMapping[str, Any], asked: Collection[str] = ()
+) -> None:
+    """Switch off what loaders without workers cannot have, and say so.
+
+    Args:
+        cfg: A config; its ``…_dataloader`` are changed.
+        asked: Dotted keys that were asked for on the command line.
+
+    Raises:
+        ValueError: If one of these keys needs workers, and there are none.
+    """
+    for name, loader in _loaders(cfg):
+        if loader.get('num_workers', 0) != 0:
+            continue
+        given = {
+            key: loader[key]
+            for key, off in _OF_WORKERS.items()
+            if loader.get(key, off) != off
+        }
+        wanted = [key for key in given if f'{name}.{key}' in asked]
+        if wanted:
+            key = f'{name}.{wanted[0]}'
+            raise ValueError(
+                f'{key}={given[wanted[0]]!r} needs workers, but '
+                f'{name}.num_workers=0: set {name}.num_workers to 1 or more, '
+                f'or leave {key} out'
+            )
+        for key in given:
+            loader[key] = _OF_WORKERS[key]
+        if given:
+            told = ', '.join(f'{key}={_OF_WORKERS[key]}' for key in given)
+            print_log(f'{name}: num_workers=0, hence {told}', 'current')
+
+
+def _loaders(
+    cfg: Mapping[str, Any],
+) -> Iterator[tuple[str, MutableMapping[str, Any]]]:
+    """Find the loaders of a config, and their dotted keys."""
+    for key, value in cfg.items():
+        if key.endswith(_END):
+            several = isinstance(value, (list, tuple))
+            for place, loader in enumerate(value if several else [value]):
+                if isinstance(loader, MutableMapping):
+                    yield f'{key}.{place}' if several else key, loader
