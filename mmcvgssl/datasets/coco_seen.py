@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import os
+import io
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from mmengine.logging import MMLogger
 from mmengine.registry import DATASETS, DefaultScope
 
 from mmcvgssl.datasets.contents import Contents
@@ -73,11 +74,11 @@ def build_infos(
         KeyError: If there is no such type.
     """
     bare = {**data_set, 'pipeline': [], 'serialize_data': False}
-    # the reader of COCO files prints
+    # the reader of COCO files prints; a logger made meanwhile would, too
+    MMLogger.get_current_instance()
     with (
         DefaultScope.overwrite_default_scope(scope),
-        open(os.devnull, 'w') as nowhere,
-        contextlib.redirect_stdout(nowhere),
+        contextlib.redirect_stdout(io.StringIO()),
     ):
         built = DATASETS.build(bare)
         built.full_init()
