@@ -23,6 +23,7 @@ from mmcvgssl.evaluation.few_shot import (
 )
 from mmcvgssl.evaluation.few_shot import features as data
 from mmcvgssl.evaluation.few_shot.learners import SCHEDULE, linear_layer
+from mmcvgssl.evaluation.few_shot.sets import check_sets
 from mmcvgssl.models.layers import global_pool
 from mmcvgssl.models.teachers import FrozenTeacher
 from mmcvgssl.provenance import (
@@ -115,12 +116,7 @@ class FewShot:
         )
         self.labels = data.labels_of(self.train)
         self.test_labels = data.labels_of(self.test)
-        unknown = {*self.test_labels.tolist()} - {*self.labels.tolist()}
-        if unknown:
-            raise ValueError(
-                f'classes {sorted(unknown)} of the test set have no training '
-                'image: make both lists with the same class indices'
-            )
+        check_sets(self.train, self.test)
         self._features: tuple[np.ndarray, np.ndarray] | None = None
 
     def run(

@@ -102,8 +102,8 @@ def _refuse_name(path: Path) -> Prediction:
     shown = printable(str(path))
     return Prediction(
         shown,
-        error=f'{shown}: {why.ODD_NAME}; rename the file: UTF-8, no line '
-        'break and no space at either end',
+        error=f'{shown}: {why.ODD_NAME}; rename the file: UTF-8, no tab '
+        'and no line break',
     )
 
 

@@ -94,7 +94,7 @@ def is_odd(name: str) -> bool:
         name.encode()
     except UnicodeEncodeError:
         return True
-    return name.splitlines() != [name] or name != name.strip()
+    return any(sign in name for sign in '\t\n\r')
 
 
 def is_ignored(path: PurePath, ignore: Collection[str]) -> bool:

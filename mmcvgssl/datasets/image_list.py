@@ -8,6 +8,7 @@ import torch
 from mmpretrain.structures import DataSample
 
 from mmcvgssl.datasets.contents import Contents
+from mmcvgssl.datasets.listed_images import check_listed
 from mmcvgssl.datasets.surface_images import SurfaceImages
 from mmcvgssl.datasets.text_lists import read_paths
 from mmcvgssl.registry import DATASETS
@@ -44,12 +45,7 @@ class ImageList(SurfaceImages):
             return super().load_data_list()
         root = Path(self.data_root)
         paths = read_paths(self.list_file, root, self.encoding)
-        missing = [p for p in paths if not (root / p).is_file()]
-        if missing:
-            raise FileNotFoundError(
-                f'{len(missing)} of {len(paths)} listed images are not in '
-                f'{root}, the first: {missing[0]}'
-            )
+        check_listed(self.list_file, root, paths)
         self.contents = Contents(self.list_file, {'images': len(paths)})
         return [{'img_path': str(root / path)} for path in paths]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
@@ -19,6 +18,7 @@ from mmcvgssl.datasets.layouts import (
     find_layout,
     read_list,
 )
+from mmcvgssl.datasets.listed_images import check_listed
 from mmcvgssl.datasets.surface_images import SurfaceImages
 from mmcvgssl.registry import DATASETS
 from mmcvgssl.utils import some
@@ -150,7 +150,7 @@ class OneClassDataset(SurfaceImages):
             samples = layout.listed(
                 Path(self.ann_file), self.split, self.encoding
             )
-            self._check_listed(root, samples)
+            check_listed(self.ann_file, root, [s.path for s in samples])
             self.contents.warnings += tree.warnings
         else:
             self.contents = tree
@@ -215,27 +215,6 @@ class OneClassDataset(SurfaceImages):
                 'that were moved are not left out'
             )
         return samples
-
-    def _check_listed(self, root: Path, samples: list[Sample]) -> None:
-        """Refuse a list that does not fit the folder.
-
-        Raises:
-            FileNotFoundError: If images are missing.
-            ValueError: If an image stands twice.
-        """
-        paths = [sample.path for sample in samples]
-        missing = [path for path in paths if not (root / path).is_file()]
-        if missing:
-            raise FileNotFoundError(
-                f'{self.ann_file}: {some(missing, "image")} of {len(paths)} '
-                f'not in {root}; correct the list or data_root'
-            )
-        twice = [path for path, n in Counter(paths).items() if n > 1]
-        if twice:
-            raise ValueError(
-                f'{self.ann_file}: {some(twice, "image")} listed more than '
-                'once; list each image once'
-            )
 
 
 def _names(value: str | Sequence[str]) -> list[str]:

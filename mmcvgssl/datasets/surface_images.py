@@ -21,6 +21,7 @@ from mmcvgssl.datasets.image_folders import (
     first_folder,
     images_below,
 )
+from mmcvgssl.datasets.listed_images import check_listed
 from mmcvgssl.datasets.reading import (
     TooManyUnreadableError,
     UnreadableImageError,
@@ -35,7 +36,7 @@ from mmcvgssl.datasets.text_lists import (
 from mmcvgssl.datasets.transforms.load_image import reading_options
 from mmcvgssl.datasets.view_seeds import ViewSeeds
 from mmcvgssl.registry import DATASETS
-from mmcvgssl.utils import some
+from mmcvgssl.utils import printable, some
 
 # the workers of a loader are forked and share it
 _MARKING = multiprocessing.Lock()
@@ -217,6 +218,8 @@ class SurfaceImages(CustomDataset):
                 f'{", ".join(EXTENSIONS)} in this folder or below it, or one '
                 f'path a line in a list; {self.contents.left_out_text()}'
             )
+        if self.ann_file:
+            self._check_listed(data)
         self.contents.kept = {'images': len(data)}
         if self.with_label and self.CLASSES:
             counts = Counter(info['gt_label'] for info in data)
@@ -252,6 +255,27 @@ class SurfaceImages(CustomDataset):
                 names = tuple(str(i) for i in range(found[-1] + 1))
                 self._metainfo['classes'] = names
         return data
+
+    def _check_listed(self, data: list[dict]) -> None:
+        """Refuse a list that does not fit the folder or the classes."""
+        paths = [info['img_path'] for info in data]
+        twice = check_listed(self.ann_file, '', paths, not self.with_label)
+        if twice:
+            self.contents.warnings.append(
+                f'{some(map(printable, twice), "image")} listed more than '
+                'once, and used as often'
+            )
+        if not self.with_label:
+            return
+        count = len(self.CLASSES)
+        wrong = [d for d in data if not 0 <= d['gt_label'] < count]
+        if wrong:
+            raise ValueError(
+                f'{self.ann_file}: {wrong[0]["img_path"]} has the class '
+                f'index {wrong[0]["gt_label"]}, but indices are 0 to '
+                f'{count - 1} for {", ".join(self.CLASSES)}; correct the '
+                'list or classes'
+            )
 
     @property
     def _root(self) -> Path:

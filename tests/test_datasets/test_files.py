@@ -139,13 +139,13 @@ TABLE = {
         {},
     ),
     'names that are not UTF-8, or break lines': (
-        ['a.png', 'b\udce9.png', 'c\nd.png', ' e.png', 'ü 1.png'],
-        ['a.png', 'ü 1.png'],
+        ['a.png', 'b\udce9.png', 'c\nd.png', 'e\t.png', ' ü 1.png'],
+        [' ü 1.png', 'a.png'],
         {
             'a name that lists of images cannot hold': [
-                ' e.png',
                 'b\udce9.png',
                 'c\nd.png',
+                'e\t.png',
             ]
         },
     ),

@@ -155,6 +155,44 @@ def test_class_folders_are_told_or_refused(tmp_path, files, kwargs, expected):
     assert data_set.contents.kept['images'] == len(data_set)
 
 
+@pytest.mark.parametrize(
+    ('text', 'kwargs', 'message'),
+    [
+        ('00.png\ngone.png\nlost.png\n', {}, r'2 images \(.*gone.*\) of 3'),
+        ('00.png 0\ngone.png 1\n', {'with_label': True}, 'of 2 not in'),
+        (
+            '00.png 0\n./00.png 1\ndeeper/01.png 1\n',
+            {'with_label': True},
+            'listed more than once',
+        ),
+        (
+            '00.png -1\ndeeper/01.png 1\n',
+            {'with_label': True},
+            'expected "path class_index"',
+        ),
+        (
+            '00.png 1\ndeeper/01.png 2\n',
+            {'with_label': True, 'metainfo': {'classes': ('a', 'b')}},
+            'index 2, but indices are 0 to 1 for a, b',
+        ),
+    ],
+)
+def test_lists_that_do_not_fit_are_refused(tmp_path, text, kwargs, message):
+    write(tmp_path, 2)
+    (tmp_path / 'list.txt').write_text(text)
+    with pytest.raises((FileNotFoundError, ValueError), match=message):
+        make(tmp_path, ann_file='list.txt', **kwargs)
+
+
+def test_what_is_listed_twice_without_a_label_is_warned_of(tmp_path):
+    write(tmp_path, 2)
+    (tmp_path / 'list.txt').write_text('00.png\n00.png\ndeeper/01.png\n')
+    data_set = make(tmp_path, ann_file='list.txt')
+    assert len(data_set) == 3
+    (warning,) = data_set.contents.warnings
+    assert 'listed more than once, and used as often' in warning
+
+
 def test_a_data_set_says_what_it_holds(tmp_path):
     write(tmp_path, 3)
     (tmp_path / 'notes.txt').touch()

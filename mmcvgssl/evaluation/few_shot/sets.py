@@ -1,0 +1,79 @@
+"""Whether labelled images for training and testing go together."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+
+from mmengine.logging import MMLogger
+
+from mmcvgssl.datasets import SurfaceImages
+from mmcvgssl.evaluation.few_shot import features as data
+from mmcvgssl.provenance import FileTable
+from mmcvgssl.utils import printable, some
+
+
+def check_sets(train: SurfaceImages, test: SurfaceImages) -> None:
+    """Refuse sets that give wrong figures.
+
+    Images of the same content under two names are warned of.
+
+    Raises:
+        ValueError: If an image is in both, a class has no training image, or
+            class folders differ.
+    """
+    folders = not (train.ann_file or test.ann_file)
+    if folders and tuple(train.CLASSES) != tuple(test.CLASSES):
+        raise ValueError(
+            f'the training images are in folders {", ".join(train.CLASSES)} '
+            f'and those to test on in {", ".join(test.CLASSES)}: indices of '
+            'classes would differ; make the same folders, or name all '
+            'classes by metainfo=dict(classes=...) of both data sets'
+        )
+    labels = set(data.labels_of(train).tolist())
+    without = sorted(set(range(max(labels) + 1)) - labels)
+    if without:
+        raise ValueError(
+            f'{train.ann_file or train.img_prefix}: no training image of '
+            f'class {", ".join(map(str, without))}; classes count from 0 '
+            'without gaps, so correct the indices of both lists'
+        )
+    unknown = sorted(set(data.labels_of(test).tolist()) - labels)
+    if unknown:
+        raise ValueError(
+            f'classes {unknown} of the test set have no training image: '
+            'make both lists with the same class indices'
+        )
+    paths = data.paths_of(train), data.paths_of(test)
+    _check_apart(*paths)
+    _warn_of_copies(*paths)
+
+
+def _check_apart(train: Sequence[str], test: Sequence[str]) -> None:
+    learned = {os.path.realpath(path) for path in train}
+    both = [path for path in test if os.path.realpath(path) in learned]
+    if both:
+        raise ValueError(
+            f'{some(map(printable, both), "image")} of {len(test)} to test '
+            'on are among the training images, too: make the lists anew with '
+            'tools/prepare_data.py, or correct them'
+        )
+
+
+def _warn_of_copies(train: Sequence[str], test: Sequence[str]) -> None:
+    seen: dict[str, str] = _by_content(train)
+    copies = [
+        f'{printable(path)} = {printable(seen[digest])}'
+        for digest, path in _by_content(test).items()
+        if digest in seen
+    ]
+    if copies:
+        MMLogger.get_current_instance().warning(
+            f'{some(copies, "image")} to test on have the very content of '
+            'training images: figures are too high; remove the copies'
+        )
+
+
+def _by_content(paths: Sequence[str]) -> dict[str, str]:
+    states: Mapping = FileTable.of('', paths)
+    return {state.digest: path for path, state in states.items()}
