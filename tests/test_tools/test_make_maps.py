@@ -242,7 +242,7 @@ def test_a_list_names_the_images(config, make, tmp_path):
     (tmp_path / 'far.txt').write_text('04.png\n')
     code, _, err = make(config(), tmp_path / 'far.txt', 'other')
     assert code == 1
-    assert '1 of 1 listed images are not in' in err
+    assert '1 image (04.png) of 1 not in' in err
 
 
 def test_two_images_cannot_share_a_map(config, make, tmp_path):
