@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TypeGuard
+from typing import Any, TypeGuard
 
 import numpy as np
 
@@ -29,6 +30,41 @@ def atomic_write(path: str | Path, data: bytes) -> None:
     except BaseException:
         os.unlink(name)
         raise
+
+
+def parse_json(text: str | bytes, **options: Any) -> Any:
+    """Read JSON; what is nested too deeply is a ``ValueError``, too.
+
+    Args:
+        text: The text.
+        **options: Of :func:`json.loads`.
+
+    Raises:
+        ValueError: If it is no JSON.
+    """
+    try:
+        return json.loads(text, **options)
+    except RecursionError as error:
+        raise ValueError('it is nested too deeply') from error
+
+
+def read_json(path: str | Path, kind: type = dict) -> Any:
+    """Read a JSON file that this package has written.
+
+    Raises:
+        OSError: If it cannot be read.
+        ValueError: If it is something else; names it.
+    """
+    try:
+        held = parse_json(Path(path).read_bytes())
+        if not isinstance(held, kind):
+            raise ValueError(f'it holds a {type(held).__name__}')
+    except ValueError as error:
+        raise ValueError(
+            f'{path}: expected JSON as this package writes it, got something '
+            f'else ({error}); move the file away, and it is made anew'
+        ) from error
+    return held
 
 
 def with_suffix_added(path: str, suffix: str) -> str:

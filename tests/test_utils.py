@@ -7,6 +7,7 @@ from mmcvgssl.utils import (
     atomic_write,
     evenly,
     printable,
+    read_json,
     some,
     with_suffix_added,
 )
@@ -65,3 +66,13 @@ def test_the_longest_name_can_be_written(tmp_path):
         atomic_write(tmp_path / name, b'written')
         assert [p.name for p in tmp_path.iterdir()] == [name]
         (tmp_path / name).unlink()
+
+
+@pytest.mark.parametrize('text', ['', '{', '[1]', '[' * 100_000, '\xff'])
+def test_json_of_another_kind_is_named(tmp_path, text):
+    file = tmp_path / 'result.json'
+    file.write_bytes(text.encode('latin-1'))
+    with pytest.raises(ValueError, match=r'result\.json: expected JSON'):
+        read_json(file)
+    file.write_text('{"a": 1}')
+    assert read_json(file) == {'a': 1}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from mmcvgssl.datasets.preparation.images import images_below
 from mmcvgssl.datasets.reading import image_size
 from mmcvgssl.engine.map_writer_hook import MANIFEST, REMARKS
 from mmcvgssl.provenance import RECORD, FileState, Provenance
-from mmcvgssl.utils import some
+from mmcvgssl.utils import parse_json, some
 
 _MAKE = 'make the maps with tools/make_maps.py'
 
@@ -290,7 +289,7 @@ def _read_manifest(file: Path) -> Iterator[MapEntry]:
         lines.pop()
     for number, line in enumerate(lines, 1):
         try:
-            yield _entry(json.loads(line))
+            yield _entry(parse_json(line))
         except (KeyError, TypeError, ValueError) as error:
             raise MapError(
                 f'{file}:{number}: expected path, map, size [height, width], '
@@ -305,7 +304,7 @@ def _read_remarks(file: Path) -> list[str]:
     if not file.is_file():
         return []
     try:
-        held = json.loads(file.read_text('utf-8'))
+        held = parse_json(file.read_text('utf-8'))
     except ValueError as error:
         raise MapError(f'{file} is no JSON: {error}; {_MAKE}') from error
     if not isinstance(held, list):
@@ -316,7 +315,7 @@ def _read_remarks(file: Path) -> list[str]:
 def _is_torn(end: bytes) -> bool:
     """Whether what follows the last newline is no whole line."""
     try:
-        json.loads(end)
+        parse_json(end)
     except ValueError:  # nothing, or its writer was stopped
         return True
     return False

@@ -18,7 +18,7 @@ from mmcvgssl.evaluation.operating_point import (
     OperatingPoint,
     detection_rate,
 )
-from mmcvgssl.utils import atomic_write
+from mmcvgssl.utils import atomic_write, read_json
 
 METRICS = (
     'image_auroc',
@@ -86,7 +86,7 @@ def write_category(
 
 def read_result(path: Path) -> dict[str, Any]:
     """Read the result of a category; undefined values are NaN again."""
-    result = json.loads(path.read_text('utf-8'))
+    result = read_json(path)
     for values in (result, result['metrics']):
         for key in values.keys() - {'threshold'}:
             if values[key] is None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mmcvgssl.provenance.files import FileState, FileTable
-from mmcvgssl.utils import atomic_write
+from mmcvgssl.utils import atomic_write, parse_json
 
 RECORD = 'provenance.json'
 _NAMED = 8  # differences that a message names
@@ -109,7 +109,7 @@ class Provenance:
             ProvenanceError: If it is something else.
         """
         try:
-            held = json.loads(text)
+            held = parse_json(text)
         except ValueError as error:
             raise _unreadable(where, error) from error
         return cls.from_dict(held, where)

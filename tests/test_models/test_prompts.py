@@ -139,6 +139,36 @@ def test_a_file_without_categories_is_refused(tmp_path, text):
         load_knowledge(file)
 
 
+def bomb() -> str:
+    """Nine lists, each of nine times the one before."""
+    lines = ['a0: &a0 [x, x, x, x, x, x, x, x, x]']
+    for i in range(1, 9):
+        lines.append(f'a{i}: &a{i} [{", ".join([f"*a{i - 1}"] * 9)}]')
+    entry = 'strip: {name: s, good: *a8, defects: *a8}'
+    return '\n'.join([*lines, entry])
+
+
+@pytest.mark.parametrize(
+    ('name', 'text'),
+    [
+        ('bomb.yaml', bomb()),
+        ('bomb.yaml', bomb().partition('strip')[0] + 'b: {name: *a8}'),
+        ('deep.yaml', 'a: ' + '[' * 5000),
+        ('deep.json', '[' * 100_000),
+        ('large.yaml', '#' * (1 << 20) + '\na: 1'),
+        ('call.yaml', '!!python/object/apply:os.system ["touch called"]'),
+    ],
+)
+def test_a_file_of_others_costs_nothing(tmp_path, name, text, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    file = tmp_path / name
+    file.write_text(text)
+    with pytest.raises(KnowledgeError, match=name) as caught:
+        load_knowledge(file)
+    assert len(str(caught.value)) < 1000
+    assert not (tmp_path / 'called').exists()
+
+
 def test_a_file_that_is_not_json_is_refused(tmp_path):
     file = tmp_path / 'mine.json'
     file.write_text('a: 1')

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from mmcvgssl.utils import atomic_write
+from mmcvgssl.utils import atomic_write, read_json
 
 
 class FewShotResults:
@@ -25,8 +25,8 @@ class FewShotResults:
         self.path = path
         self.data: dict[str, Any] = {**settings, 'shots': {}}
         if path.is_file():
-            held = json.loads(path.read_text())
-            self.data['shots'] = held['shots']
+            held = read_json(path)
+            self.data['shots'] = held.get('shots', {})
 
     def has(self, shots: int, run: int) -> bool:
         """Whether this run is finished."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from safetensors.torch import load as from_safetensors
 from torch import Tensor, nn
 
 from mmcvgssl.provenance import Provenance, ProvenanceError
+from mmcvgssl.utils import parse_json
 
 _LARGEST = 100_000_000  # bytes of a header, as safetensors allows
 
@@ -51,10 +51,7 @@ def _plain(text: str | bytes) -> Any:
     def refuse(name: str) -> Any:
         raise ValueError(f'{name} is no number')
 
-    try:
-        return json.loads(text, parse_constant=refuse)
-    except RecursionError as error:
-        raise ValueError('it is nested too deeply') from error
+    return parse_json(text, parse_constant=refuse)
 
 
 def read_tensors(data: bytes) -> dict[str, Tensor]:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from reprlib import repr as shown
 from typing import Any
 
 import yaml
 
 from mmcvgssl.datasets.text_lists import read_text
+from mmcvgssl.utils import parse_json
 
 NORMAL_STATES = ('{}', 'flawless {}', 'perfect {}', 'unblemished {}')
 ANOMALOUS_STATES = (
@@ -43,6 +44,7 @@ TEMPLATES = (
     'a photo of a {} for anomaly detection.',
 )
 SHIPPED = Path(__file__).parent / 'knowledge'
+_MOST = 1 << 20  # bytes of a file
 _SUFFIXES = ('.yaml', '.yml', '.json')
 _FORMAT = (
     'expected {category: {name: what prompts call it, good: [phrases with '
@@ -130,14 +132,20 @@ def load_knowledge(
             f'{", ".join(_SUFFIXES)} file, or one of '
             f'{", ".join(shipped_knowledge())}'
         )
+    size = path.stat().st_size
+    if size > _MOST:
+        raise KnowledgeError(
+            f'{path}: expected up to {_MOST} bytes of knowledge, got {size}'
+        )
     text = read_text(path)
     try:
         if path.suffix.lower() == '.json':
-            content = json.loads(text)
+            content = parse_json(text)
         else:
             content = yaml.safe_load(text)
-    except (ValueError, yaml.YAMLError) as error:
-        raise KnowledgeError(f'{path} cannot be read: {error}') from error
+    except (RecursionError, ValueError, yaml.YAMLError) as error:
+        short = ' '.join(str(error).split())[:300]
+        raise KnowledgeError(f'{path} cannot be read: {short}') from error
     return _parse(content, str(path), path.parent)
 
 
@@ -154,14 +162,14 @@ def _parse_one(entry: Any, where: str, folder: Path) -> Knowledge:
     if not isinstance(entry, Mapping):
         raise KnowledgeError(f'{where}: {_FORMAT}')
     known = set(Knowledge.__dataclass_fields__)
-    if unknown := sorted(set(entry) - known):
+    if unknown := sorted(set(entry) - known, key=str):
         raise KnowledgeError(
-            f'{where} has {", ".join(map(str, unknown))}, which mean nothing '
-            f'here; {_FORMAT}'
+            f'{where} has {", ".join(f"{k!s:.40}" for k in unknown)}, which '
+            f'mean nothing here; {_FORMAT}'
         )
     name = entry.get('name')
     if not isinstance(name, str) or not name.strip():
-        raise KnowledgeError(f'{where}: name is {name!r}; {_FORMAT}')
+        raise KnowledgeError(f'{where}: name is {shown(name)}; {_FORMAT}')
     paths = _texts(entry.get('normal_images', []), f'{where}: normal_images')
     return Knowledge(
         name,
@@ -181,8 +189,8 @@ def _phrases(entry: Mapping, key: str, where: str) -> tuple[str, ...]:
     for text in texts:
         if '{}' not in text:
             raise KnowledgeError(
-                f'{where}: {key} has {text!r} without {{}}, where the name '
-                'of the object goes'
+                f'{where}: {key} has {shown(text)} without {{}}, where the '
+                'name of the object goes'
             )
     return texts
 
@@ -190,10 +198,13 @@ def _phrases(entry: Mapping, key: str, where: str) -> tuple[str, ...]:
 def _texts(value: Any, where: str) -> tuple[str, ...]:
     value = [] if value is None else value
     if not isinstance(value, Sequence) or isinstance(value, str):
-        raise KnowledgeError(f'{where} is {value!r}, expected a list of texts')
+        raise KnowledgeError(
+            f'{where} is {shown(value)}, expected a list of texts'
+        )
     for text in value:
         if not isinstance(text, str):
             raise KnowledgeError(
-                f'{where} has {text!r}, expected text; put quotes around it'
+                f'{where} has {shown(text)}, expected text; put quotes around '
+                'it'
             )
     return tuple(value)
