@@ -78,6 +78,12 @@ def test_parts_that_count_something_else_are_left_alone():
     ]
 
 
+def test_a_detector_of_words_counts_tokens(cfg):
+    head = dict(num_classes=256)
+    cfg.model = dict(language_model=dict(), bbox_head=head)
+    check_annotations(cfg)
+
+
 def test_a_head_with_the_default_of_its_class_is_refused():
     model = nn.ModuleDict({'bbox_head': nn.Linear(1, 1)})
     model['bbox_head'].num_classes = 80
