@@ -2,11 +2,13 @@
 
 import json
 import re
+import shutil
 import uuid
 from copy import deepcopy
 from functools import cache
 
 import mmyolo.models  # noqa: F401  (registers detectors)
+import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
@@ -17,6 +19,7 @@ from PIL import Image
 
 from mmcvgssl.apis import build_runner, check_before_training, load_config
 from mmcvgssl.datasets.coco_check import AnnotationError
+from mmcvgssl.datasets.transforms import LoadImage
 from mmcvgssl.registry import MODELS
 from tests.boxes import (
     NARROW_SWIN,
@@ -328,6 +331,84 @@ def test_other_data_change_nothing_but_paths_classes_and_schedule(path):
     stepped = load_config(STEPPED[said['detector'], said['stage']])
     found = changes(load_config(path).to_dict(), stepped.to_dict())
     assert found <= FREE, found - FREE
+
+
+def types(node) -> set[str]:
+    """Collect the types in a config."""
+    if isinstance(node, dict):
+        inner = set().union(*map(types, node.values()))
+        return inner | {str(node['type'])} if 'type' in node else inner
+    if isinstance(node, (list, tuple)):
+        return set().union(*map(types, node))
+    return set()
+
+
+@pytest.mark.parametrize(
+    'path', [*STEPPED.values(), *AGDP], ids=lambda p: p.stem
+)
+def test_all_images_are_read_by_one_reader(path):
+    cfg = load_config(path)
+    found = types(cfg._cfg_dict)
+    assert 'mmcvgssl.LoadImage' in found
+    assert not {name for name in found if 'LoadImageFrom' in name}
+
+
+@pytest.mark.parametrize(
+    'name',
+    [
+        'yolov8/yolov8_n_1xb16-300e_neu-det.py',
+        'faster_rcnn/faster-rcnn_r18_1xb8-100e_neu-det.py',
+    ],
+)
+def test_broken_and_deep_images_in_the_training_of_a_detector(
+    name, surfaces, tmp_path, monkeypatch
+):
+    root = tmp_path / 'surfaces'
+    shutil.copytree(surfaces, root)
+    known = json.loads((root / 'mmcvgssl/train.json').read_text())['images']
+    broken = root / known[0]['file_name']
+    broken.write_bytes(b'')
+    for image in known[1:]:
+        path = root / image['file_name']
+        values = np.asarray(Image.open(path).convert('L')).astype(np.uint16)
+        Image.fromarray(values * 16).save(path, 'TIFF')
+    seen = []
+    substitute = LoadImage._load
+
+    def load(self, results):
+        loaded = substitute(self, results)
+        seen.append(results['img_path'])
+        return loaded
+
+    monkeypatch.setattr(LoadImage, '_load', load)
+    share = 1.5 / len(known)
+    options = {'data_root': str(root), 'max_unreadable': share}
+    options['val_dataloader.dataset.ann_file'] = 'mmcvgssl/train.json'
+    cfg = load_config(CONFIGS / 'detection' / name, options)
+    shrink(cfg)
+    cfg.merge_from_dict(
+        {
+            'work_dir': str(tmp_path / 'run'),
+            'experiment_name': uuid.uuid4().hex,
+            'train_cfg.max_epochs': 1,
+            'train_cfg.val_interval': 9,
+            'train_cfg.dynamic_intervals': None,
+        }
+    )
+    for key in ('val_dataloader', 'val_cfg', 'val_evaluator'):
+        cfg[key] = None
+    for key in ('test_dataloader', 'test_cfg', 'test_evaluator'):
+        cfg[key] = None
+    runner = build_runner(cfg)
+    runner.train()
+    assert str(broken) not in seen
+    assert set(seen) == {str(root / i['file_name']) for i in known[1:]}
+    (log,) = (tmp_path / 'run').glob('*/*.log')
+    text = log.read_text()
+    assert 'images that cannot be read' in text
+    assert f'skipping unreadable image 1: {broken}' in text
+    assert 'with depth_range=(0, 4095), measured on' in text
+    assert cfg.depth_range == (0, 4095)
 
 
 @pytest.mark.parametrize('path', STEPPED.values(), ids=lambda p: p.stem)

@@ -13,6 +13,7 @@ from mmengine.config import Config
 from mmengine.registry import DATASETS, DefaultScope
 
 from mmcvgssl.apis.classes import check_class_counts
+from mmcvgssl.apis.load_steps import image_steps
 from mmcvgssl.datasets.coco_check import (
     AnnotationError,
     CocoCheck,
@@ -76,7 +77,9 @@ def check_annotations(cfg: Config, parts: Sequence[str] = PARTS) -> Report:
             if key in seen:
                 continue
             seen.add(key)
-            found = check_coco(file, images, classes, look, testing)
+            step = next(image_steps(data_set.get('pipeline')), {})
+            found = check_coco(file, images, classes, look, testing, step)
+            found = found.skipping(step.get('max_unreadable', 0))
             found.raise_problems()
             _check_thin(found, data_set)
             _compare(report, found, data_set, scope, part)

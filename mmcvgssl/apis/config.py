@@ -25,7 +25,8 @@ _RUNNER_KEYS = frozenset(
         *('auto_scale_lr', 'log_processor', 'log_level', 'visualizer'),
         *('default_scope', 'randomness', 'experiment_name', 'sync_bn'),
         *('model_wrapper_cfg', 'find_unused_parameters', 'compile'),
-        *('check_images',),
+        *('check_images', 'max_unreadable'),
+        *('depth_range', 'page', 'max_pixels'),
     }
 )
 

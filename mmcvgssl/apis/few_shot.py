@@ -13,6 +13,12 @@ from mmengine.config import Config
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from mmcvgssl.apis.images import (
+    learned_range,
+    list_paths,
+    reading_of,
+    settle_images,
+)
 from mmcvgssl.datasets import SurfaceImages
 from mmcvgssl.evaluation.few_shot import (
     FewShotResults,
@@ -110,8 +116,16 @@ class FewShot:
         if isinstance(self.encoder, FrozenTeacher):
             self.size = (side, side) if size else self.encoder.input_size
             resize = self.encoder.interpolation
+        settle_images(
+            cfg,
+            testing=True,
+            paths=list_paths(cfg, cfg.few_shot.train),
+            learned=learned_range(checkpoint),
+        )
         self.train, self.test = (
-            data.build_labelled(cfg.few_shot[part], self.size, resize)
+            data.build_labelled(
+                cfg.few_shot[part], self.size, resize, reading_of(cfg)
+            )
             for part in ('train', 'test')
         )
         self.labels = data.labels_of(self.train)
@@ -293,6 +307,8 @@ class FewShot:
                 'test': _listed(self.test),
             },
         }
+        if self.cfg.get('depth_range'):
+            settings['depth_range'] = list(self.cfg.depth_range)
         if self.mode != 'probe':
             settings['schedule'] = self.schedule
         return settings

@@ -9,6 +9,7 @@ from mmengine.config import Config, ConfigDict
 from mmengine.dist import get_rank, is_main_process
 from mmengine.logging import MMLogger
 
+from mmcvgssl.apis.images import fitted_range, settle_images
 from mmcvgssl.apis.train import build_runner, start_processes
 from mmcvgssl.datasets.preparation.images import images_below
 from mmcvgssl.datasets.text_lists import read_paths
@@ -151,6 +152,14 @@ def prepare_maps(
     state = Path(fitted) if fitted else out / 'fitted.safetensors'
     if fitted and not state.is_file():
         raise FileNotFoundError(f'no fitted state {state}')
+    fits = not fitted and cfg.get('fit_dataloader') and _needs_fit(cfg)
+    settle_images(
+        cfg,
+        testing=True,
+        paths=None if fits else [str(home / path) for path in paths],
+        learned=fitted_range(state) if fitted else None,
+        measure=not fitted,
+    )
     cfg.custom_hooks = [
         dict(
             type='mmcvgssl.AnomalyFitHook',
@@ -190,7 +199,7 @@ def make_maps(
     out = Path(out)
     try:
         cfg, home, paths = prepare_maps(cfg, images, out, **options)
-        runner = build_runner(cfg)
+        runner = build_runner(cfg, settled=True)
         # before it is asked which maps are there, as those may be of another
         # generator
         for hook in runner.hooks:
@@ -264,6 +273,11 @@ def _pipeline(steps: Sequence[dict]) -> list[dict]:
     if kept and kept[-1]['type'].endswith('PackInputs'):
         kept[-1] = dict(type='mmpretrain.PackInputs', meta_keys=_META_KEYS)
     return kept
+
+
+def _needs_fit(cfg: Config) -> bool:
+    kind = MODELS.get(cfg.model['type'])
+    return bool(getattr(kind, 'needs_fit', False) or cfg.model.get('k'))
 
 
 def _fits_on_collection(cfg: Config) -> bool:

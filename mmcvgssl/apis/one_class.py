@@ -15,6 +15,7 @@ from mmengine.dist import barrier, broadcast_object_list, is_main_process
 from mmengine.evaluator import BaseMetric
 from mmengine.registry import DATASETS, init_default_scope
 
+from mmcvgssl.apis.images import settle_images
 from mmcvgssl.apis.one_class_holdout import hold_out, write_held_out
 from mmcvgssl.apis.one_class_plots import write_plots
 from mmcvgssl.apis.one_class_provenance import (
@@ -93,9 +94,9 @@ def run_one_class(
     work_dir = Path(work_dir)
     for name in names:
         folder = work_dir / (name or UNNAMED)
-        results[name or UNNAMED] = run_category(
-            for_category(cfg, name), folder, name
-        )
+        own = for_category(cfg, name)
+        settle_images(own)  # before it is compared with what is done
+        results[name or UNNAMED] = run_category(own, folder, name)
     if is_main_process():
         write_table(results, work_dir)
     return results
@@ -228,7 +229,7 @@ def train_category(cfg: Config, folder: Path) -> str:
     for part in ('val', 'test'):
         for key in ('dataloader', 'cfg', 'evaluator'):
             cfg.pop(f'{part}_{key}', None)
-    runner = build_runner(cfg)
+    runner = build_runner(cfg, settled=True)
     check_before_training(runner)
     runner.train()
     barrier()
@@ -275,7 +276,7 @@ def evaluate_category(
     for key in ('optim_wrapper', 'param_scheduler', 'data_preprocessor'):
         test.pop(key, None)
     test.auto_scale_lr = None
-    runner = build_runner(test)
+    runner = build_runner(test, settled=True)
     model = getattr(runner.model, 'module', runner.model)
     model.extra = {
         'category': name,

@@ -28,6 +28,7 @@ from mmcvgssl.apis.annotations import (
     count_false_alarms,
 )
 from mmcvgssl.apis.classes import check_heads
+from mmcvgssl.apis.images import settle_images
 from mmcvgssl.apis.loaders import settle_workers
 from mmcvgssl.apis.resume import check_load_from, guard_weights
 from mmcvgssl.apis.run_seed import seed_views, tell_views
@@ -36,20 +37,23 @@ from mmcvgssl.models.layers import synchronize_batch_norm
 from mmcvgssl.randomness import isolated
 
 
-def build_runner(cfg: Config, testing: bool = False) -> Runner:
+def build_runner(
+    cfg: Config, testing: bool = False, settled: bool = False
+) -> Runner:
     """Make a Runner that works on machines without a GPU, too.
 
-    Boxes, their images and classes, and the checkpoint that is to be loaded,
-    are checked first; checkpoints are written whole or not at all. Without
-    CUDA, processes talk over gloo, freed memory is kept for reuse and DDP
-    gets no device number. Data sets of views that are trained on take the
-    seed of the run and are told epochs. Where the config has ``sync_bn``,
-    batch norms see the images of all processes.
+    How images are read is settled, and boxes, their images and classes, and
+    the checkpoint that is to be loaded, are checked first; checkpoints are
+    written whole or not at all. Without CUDA, processes talk over gloo, freed
+    memory is kept for reuse and DDP gets no device number. Data sets of views
+    that are trained on take the seed of the run and are told epochs. Where
+    the config has ``sync_bn``, batch norms see the images of all processes.
 
     Args:
         cfg: Config with ``work_dir`` and ``launcher`` set.
         testing: Whether it is for a test alone, so that nothing else of the
             config need be there.
+        settled: Whether :func:`settle_images` has been called.
 
     Raises:
         FileNotFoundError: If a file of annotations is missing.
@@ -75,6 +79,7 @@ def build_runner(cfg: Config, testing: bool = False) -> Runner:
             cfg.model_wrapper_cfg.device_ids = None
     settle_workers(cfg)
     start_processes(cfg)
+    lines = [] if settled else settle_images(cfg, testing, log=False)
     report = _check_once(cfg, ('test',) if testing else PARTS)
     count_false_alarms(cfg, report)
     notes = check_load_from(cfg)
@@ -87,7 +92,7 @@ def build_runner(cfg: Config, testing: bool = False) -> Runner:
         cfg.sync_bn = runner.cfg.sync_bn = sync_bn
     guard_weights(runner, notes)
     tell_views(runner)
-    for level, line in report.lines:
+    for level, line in (*lines, *report.lines):
         runner.logger.log(level, line)
     if report.classes:
         check_heads(runner.model, report.classes, 'metainfo.classes')

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from mmcvgssl.datasets.coco_file import (
     read_coco,
     shown,
 )
-from mmcvgssl.datasets.coco_images import look_at_images
+from mmcvgssl.datasets.coco_images import UNREADABLE, look_at_images
 from mmcvgssl.utils import printable, some
 
 __all__ = ['AnnotationError', 'CocoCheck', 'check_classes', 'check_coco']
@@ -93,6 +93,15 @@ class CocoCheck:
         """Spell each kind of note on a line, with count and first ones."""
         return [f'{kind}: {some(found)}' for kind, found in self.notes.items()]
 
+    def skipping(self, most: int) -> CocoCheck:
+        """Note images that cannot be read, if training skips so many."""
+        found = self.problems.get(UNREADABLE, ())
+        if not 0 < len(found) <= most:
+            return self
+        problems = {k: v for k, v in self.problems.items() if k != UNREADABLE}
+        notes = {f'skipped: {UNREADABLE}': found, **self.notes}
+        return replace(self, problems=problems, notes=notes)
+
     def raise_problems(self, most: int | None = _SHOWN) -> None:
         """Stop if there are any.
 
@@ -149,6 +158,7 @@ def check_coco(
     classes: Sequence[str] | None = None,
     look: str = 'names',
     testing: bool = False,
+    reading: Mapping[str, Any] | None = None,
 ) -> CocoCheck:
     """Look for what would stop, or quietly spoil, the training of a detector.
 
@@ -160,6 +170,8 @@ def check_coco(
         look: Whether images are opened, too: ``'names'``, ``'sizes'`` for
             their headers, ``'pixels'`` for all of them.
         testing: Whether it is tested on, so that good images alone will do.
+        reading: How images are opened: ``page`` and ``max_pixels`` of
+            :func:`read_image`; other settings of ``LoadImage`` play no part.
 
     Raises:
         FileNotFoundError: If the file is missing.
@@ -168,7 +180,8 @@ def check_coco(
     file = Path(file)
     check_classes(classes)
     held = read_coco(file)
-    return _Check(held, classes).run(file, images, look, testing)
+    check = _Check(held, classes)
+    return check.run(file, images, look, testing, reading or {})
 
 
 def check_classes(classes: Any) -> None:
@@ -205,10 +218,16 @@ class _Check:
         self.names = {c['id']: c['name'] for c in self.entries['categories']}
 
     def run(
-        self, file: Path, images: str | Path | None, look: str, testing: bool
+        self,
+        file: Path,
+        images: str | Path | None,
+        look: str,
+        testing: bool,
+        reading: Mapping[str, Any],
     ) -> CocoCheck:
         self._categories()
-        self._images(None if images is None else Path(images), look)
+        folder = None if images is None else Path(images)
+        self._images(folder, look, reading)
         self._boxes()
         self._crowds()
         if not self.held['annotations']:
@@ -289,7 +308,9 @@ class _Check:
                 f'the file has {tuple(listed)}: list them so in the config',
             )
 
-    def _images(self, folder: Path | None, look: str) -> None:
+    def _images(
+        self, folder: Path | None, look: str, reading: Mapping[str, Any]
+    ) -> None:
         entries = self.entries['images']
         for name in _repeated(
             os.path.normpath(image['file_name']) for image in entries
@@ -307,7 +328,7 @@ class _Check:
                 )
         if folder is None:
             return
-        for image, found in look_at_images(entries, folder, look):
+        for image, found in look_at_images(entries, folder, look, reading):
             say = self._note if found.sound else self._problem
             say(found.kind, f'image {image["id"]}: {found.line}')
 

@@ -17,6 +17,7 @@ from mmcvgssl.utils import printable
 
 # how closely images are looked at: not opened, their headers, their pixels
 LOOKS = ('names', 'sizes', 'pixels')
+UNREADABLE = 'images that cannot be read'
 _EVERY = 10.0  # seconds between two lines on how far it is
 _SIDEWAYS = (5, 6, 7, 8)  # orientations that swap width and height
 
@@ -36,7 +37,10 @@ class Found(NamedTuple):
 
 
 def look_at_images(
-    images: Sequence[Mapping[str, Any]], folder: Path, look: str = 'names'
+    images: Sequence[Mapping[str, Any]],
+    folder: Path,
+    look: str = 'names',
+    reading: Mapping[str, Any] | None = None,
 ) -> Iterator[tuple[Mapping[str, Any], Found]]:
     """Look at each image, by as many threads as there are processors.
 
@@ -44,6 +48,7 @@ def look_at_images(
         images: Entries of a COCO file, with a name each.
         folder: Folder that names are relative to.
         look: One of ``LOOKS``.
+        reading: ``page`` and ``max_pixels`` of :func:`read_image`.
 
     Yields:
         The entry, and what was found.
@@ -58,7 +63,9 @@ def look_at_images(
     last = time.monotonic()
     threads = min(16, len(os.sched_getaffinity(0)))
     with ThreadPoolExecutor(threads) as pool:
-        found = pool.map(lambda image: _look_at(image, folder, look), images)
+        found = pool.map(
+            lambda image: _look_at(image, folder, look, reading or {}), images
+        )
         for done, (image, lines) in enumerate(zip(images, found, strict=True)):
             for line in lines:
                 yield image, line
@@ -71,7 +78,12 @@ def look_at_images(
                 )
 
 
-def _look_at(image: Mapping[str, Any], folder: Path, look: str) -> list[Found]:
+def _look_at(
+    image: Mapping[str, Any],
+    folder: Path,
+    look: str,
+    reading: Mapping[str, Any],
+) -> list[Found]:
     name = image['file_name']
     path = folder / name
     # unlike Path's it takes any text
@@ -81,12 +93,13 @@ def _look_at(image: Mapping[str, Any], folder: Path, look: str) -> list[Found]:
     if look == 'names':
         return []
     try:
-        with OpenedImage(path) as opened:
+        page, most = reading.get('page'), reading.get('max_pixels')
+        with OpenedImage(path, page, most) as opened:
             size, turned = opened.size, opened.orientation
             if look == 'pixels':
                 opened.pixels()
     except UnreadableImageError as error:
-        return [Found('images that cannot be read', printable(str(error)))]
+        return [Found(UNREADABLE, printable(str(error)))]
     return list(_size_problems(image, path, size, turned))
 
 

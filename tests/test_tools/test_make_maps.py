@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 import torch
 from mmengine.dataset import pseudo_collate
+from PIL import Image
 
 from mmcvgssl.apis import load_config
+from mmcvgssl.apis.images import fitted_range
 from mmcvgssl.datasets.transforms import read_image
 from mmcvgssl.engine import map_writer_hook as module
 from mmcvgssl.provenance import RECORD, Provenance
@@ -310,3 +312,26 @@ def test_two_processes_share_the_images(config, process, tmp_path):
     assert '3 written by this process' in done.stdout
     assert len(lines(tmp_path / 'maps')) == len(maps(tmp_path / 'maps')) == 7
     assert not list((tmp_path / 'maps').glob('manifest.*.jsonl'))
+
+
+def test_a_fitted_state_keeps_the_range_of_deep_images(config, make, tmp_path):
+    for name, high in (('fit', 4000), ('dark', 900)):
+        (tmp_path / name).mkdir()
+        for i in range(4):
+            values = np.asarray(picture(i, 40, 'L')).astype(np.uint16)
+            values = values * high // 255
+            Image.fromarray(values).save(tmp_path / name / f'{i}.png')
+    path = config()
+    code, _, err = make(
+        path, tmp_path / 'dark', 'one', '--fit', tmp_path / 'fit'
+    )
+    assert code == 0, err
+    state = tmp_path / 'one/fitted.safetensors'
+    code, _, err = make(path, tmp_path / 'dark', 'two', '--fitted', state)
+    assert code == 0, err
+    assert fitted_range(state) == (0, 4095)
+    for i in range(4):
+        one, two = (
+            np.load(tmp_path / f'{out}/{i}.npy') for out in ('one', 'two')
+        )
+        assert np.array_equal(one, two)

@@ -16,12 +16,21 @@ model = dict(
     test_cfg=dict(max_per_img=100),
 )
 
+# one reader of images for all stages
+load_image = dict(type='mmcvgssl.LoadImage')
+train_pipeline = _base_.train_pipeline
+train_pipeline[0] = load_image
+
 # thin images and good ones, without a box, are learned from, too
 train_dataloader = dict(
-    dataset=dict(filter_cfg=dict(filter_empty_gt=False, min_size=1))
+    dataset=dict(
+        filter_cfg=dict(filter_empty_gt=False, min_size=1),
+        pipeline=train_pipeline,
+    )
 )
 # the truth comes with the samples, so that data_root stands in one place
 test_pipeline = _base_.test_pipeline
+test_pipeline[0] = load_image
 test_pipeline[-1].meta_keys += ('instances',)
 val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
 test_dataloader = val_dataloader

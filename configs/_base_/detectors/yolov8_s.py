@@ -10,6 +10,13 @@ train_pipeline_stage2 = _base_.train_pipeline_stage2
 del train_pipeline[4], train_pipeline_stage2[5]
 test_pipeline = _base_.test_pipeline
 test_pipeline[-1].meta_keys += ('instances',)
+tta_pipeline = _base_.tta_pipeline
+# one reader of images for all stages
+load_image = dict(type='mmcvgssl.LoadImage')
+train_pipeline[0] = train_pipeline_stage2[0] = load_image
+train_pipeline[2].pre_transform[0] = load_image
+test_pipeline[0] = tta_pipeline[0] = load_image
+pre_transform = train_pipeline[:2]
 
 train_dataloader = dict(
     # anew, as mmengine would pass its note of the scope to the function

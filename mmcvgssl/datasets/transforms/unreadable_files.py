@@ -21,6 +21,10 @@ class UnreadableFiles:
     def __deepcopy__(self, memo: dict) -> UnreadableFiles:
         return self
 
+    def clear(self) -> None:
+        """Count anew, for another run in this process."""
+        self._keys.zero_()
+
     def add(self, path: str) -> tuple[bool, int]:
         """Count a file.
 

@@ -16,7 +16,10 @@ from mmcvgssl.registry import DATASETS
 
 
 def build_labelled(
-    cfg: dict, size: tuple[int, int], interpolation: str = 'bilinear'
+    cfg: dict,
+    size: tuple[int, int],
+    interpolation: str = 'bilinear',
+    reading: dict | None = None,
 ) -> SurfaceImages:
     """Build a labelled data set that yields RGB images of one size.
 
@@ -24,13 +27,14 @@ def build_labelled(
         cfg: Data set config without a pipeline.
         size: Height and width in pixels; the aspect ratio is not kept.
         interpolation: Of the resize.
+        reading: Options of ``LoadImage``.
     """
     return DATASETS.build(
         {
             **cfg,
             'test_mode': True,
             'pipeline': [
-                dict(type='mmcvgssl.LoadImage'),
+                dict(type='mmcvgssl.LoadImage', **(reading or {})),
                 dict(
                     type='Resize',
                     scale=tuple(size[::-1]),

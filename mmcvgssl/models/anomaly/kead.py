@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from mmcvgssl.datasets.transforms import read_image
+from mmcvgssl.datasets.transforms import LoadImage
 from mmcvgssl.models.anomaly.base import AnomalyModel
 from mmcvgssl.models.anomaly.fitted_state import FittedStateError
 from mmcvgssl.models.anomaly.fitting import FittingImages
@@ -74,6 +74,8 @@ class KeAD(AnomalyModel):
         autocast: ``'bfloat16'`` or ``'float16'`` for the image tower, which
             an accelerator gains from; None leaves it as it is.
         cache_dir: Folder of text features; None keeps them in memory only.
+        depth_range: Of normal images that the knowledge file names, see
+            :func:`read_image`.
         **kwargs: Of :class:`AnomalyModel`.
 
     Raises:
@@ -105,6 +107,7 @@ class KeAD(AnomalyModel):
         k: int = 0,
         autocast: str | None = None,
         cache_dir: str | Path | None = None,
+        depth_range: tuple[float, float] | None = None,
         **kwargs,
     ) -> None:
         if temperature <= 0:
@@ -168,6 +171,7 @@ class KeAD(AnomalyModel):
         self.knowledge, self.prompts = facts, prompts
         self.category = next(iter(facts)) if len(facts) == 1 else category
         self.temperature, self.k = temperature, k
+        self.load = LoadImage(depth_range)
         self.needs_fit = k > 0
         self.autocast = _AUTOCAST[autocast]
         self.path = path
@@ -365,7 +369,7 @@ class KeAD(AnomalyModel):
         return self._encode(image)[0][:, 0, 1:]
 
     def _read(self, path: str) -> Tensor:
-        bgr = torch.from_numpy(read_image(path))
+        bgr = torch.from_numpy(self.load({'img_path': path})['img'])
         rgb = bgr.flip(-1).permute(2, 0, 1)[None]
         return rgb.to(self.device).float() / 255
 

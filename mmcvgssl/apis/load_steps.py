@@ -1,0 +1,38 @@
+"""The steps of a config that read images or masks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, MutableMapping
+from typing import Any
+
+# options at the top of a config, by what takes them
+OPTIONS = {
+    'LoadImage': ('depth_range', 'page', 'max_pixels'),
+    'LoadMask': ('page', 'max_pixels'),
+    'KeAD': ('depth_range',),
+}
+
+
+def load_steps(node: Any) -> Iterator[MutableMapping[str, Any]]:
+    """Find what reads images or masks, at any depth of a config."""
+    if isinstance(node, MutableMapping):
+        if type_name(node) in OPTIONS:
+            yield node
+        for value in node.values():
+            yield from load_steps(value)
+    elif isinstance(node, (list, tuple)):
+        for item in node:
+            yield from load_steps(item)
+
+
+def image_steps(node: Any) -> Iterator[MutableMapping[str, Any]]:
+    """Find the steps that load images."""
+    for step in load_steps(node):
+        if type_name(step) == 'LoadImage':
+            yield step
+
+
+def type_name(step: MutableMapping[str, Any]) -> str:
+    """Return the name of a step's type, without its scope."""
+    kind = step.get('type', '')
+    return getattr(kind, '__name__', str(kind)).rpartition('.')[2]
