@@ -318,8 +318,8 @@ def test_a_fitted_state_keeps_the_range_of_deep_images(config, make, tmp_path):
     for name, high in (('fit', 4000), ('dark', 900)):
         (tmp_path / name).mkdir()
         for i in range(4):
-            values = np.asarray(picture(i, 40, 'L')).astype(np.uint16)
-            values = values * high // 255
+            values = np.asarray(picture(i, 40, 'L')).astype(int)
+            values = (values * high // values.max()).astype(np.uint16)
             Image.fromarray(values).save(tmp_path / name / f'{i}.png')
     path = config()
     code, _, err = make(
