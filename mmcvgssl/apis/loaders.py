@@ -27,10 +27,17 @@ def settle_workers(
         asked: Dotted keys that were asked for on the command line.
 
     Raises:
-        ValueError: If one of these keys needs workers, and there are none.
+        ValueError: If one of these keys needs workers, and there are none,
+            or their number is none.
     """
     for name, loader in _loaders(cfg):
-        if loader.get('num_workers', 0) != 0:
+        workers = loader.get('num_workers', 0)
+        if type(workers) is not int or workers < 0:
+            raise ValueError(
+                f'{name}.num_workers={workers!r}: expected a number of '
+                'processes, 0 for none'
+            )
+        if workers:
             continue
         given = {
             key: loader[key]

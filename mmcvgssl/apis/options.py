@@ -26,6 +26,8 @@ _TEXTS = frozenset(
         *('encoding', 'img_dir', 'mask_dir', 'type', 'experiment_name'),
     }
 )
+# theirs are names, one or several
+_NAMES = frozenset({'classes', 'categories', 'good_names', 'ignore'})
 _STAGE = re.compile(r'stages\.[^.]+\.options\..+')
 
 
@@ -91,8 +93,12 @@ def _typed(key: str, text: OptionText, config: Mapping[str, Any]) -> Any:
         return text
     held = _find(config, key.split('.'))
     if held is NOTHING or held is None:
-        if key.rpartition('.')[2] in _TEXTS:
-            return None if text == 'None' else str(text)
+        name = key.rpartition('.')[2]
+        if text != 'None' and name in _TEXTS:
+            return str(text)
+        # a file may list classes
+        if text != 'None' and name in _NAMES and not text.endswith('.txt'):
+            return _sequence(('',), text, text)
         return guess(text)
     try:
         return _as(held, str(text))

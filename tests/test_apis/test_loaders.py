@@ -81,6 +81,13 @@ def test_what_is_asked_for_is_not_switched_off(key):
     assert f'{name}.num_workers=0' in str(caught.value)
 
 
+@pytest.mark.parametrize('workers', [-1, 0.5, None, 'many', True])
+def test_the_number_of_workers_is_one(workers):
+    cfg = Config({'test_dataloader': {'num_workers': workers}})
+    with pytest.raises(ValueError, match=r'test_dataloader\.num_workers='):
+        settle_workers(cfg)
+
+
 RECIPES = sorted(
     path
     for path in CONFIGS.rglob('*.py')

@@ -106,6 +106,12 @@ READ = [
     ('load_from', 'None', None),
     ('fit.dataset.category', '7', '7'),
     ('fit.dataset.data_root', '[1]', '[1]'),
+    ('fit.dataset.good_names', '1', ('1',)),
+    ('fit.dataset.good_names', 'OK,gut 2', ('OK', 'gut 2')),
+    ('fit.metainfo.classes', '[01, 02]', ('01', '02')),
+    ('fit.metainfo.classes', 'classes.txt', 'classes.txt'),
+    ('fit.dataset.ignore', "'lot,42'", ('lot,42',)),
+    ('fit.dataset.ignore', 'None', None),
 ]
 
 
