@@ -66,6 +66,13 @@ def parse_args() -> argparse.Namespace:
         help='leave out images without a map',
     )
     add_encoding(parser)
+    parser.add_argument(
+        '--max-unreadable',
+        type=float,
+        default=0.1,
+        help='largest share of images that are left out, named in '
+        'report.json, since they or their maps cannot be read (%(default)s)',
+    )
     cut = parser.add_mutually_exclusive_group()
     cut.add_argument(
         '--margin',
@@ -132,6 +139,7 @@ def main() -> None:
             args.iou,
             args.val_fraction,
             args.seed,
+            args.max_unreadable,
         )
         print(to_text(job.run()))
     print(f'{args.out}, report.json and report.png written')

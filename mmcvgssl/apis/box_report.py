@@ -79,6 +79,10 @@ def notes(report: dict[str, Any]) -> list[str]:
             'of them mean nothing; check the images and the weights of the '
             'model'
         )
+    for path, reason in report['left_out'].items():
+        found.append(f'{path} is left out: {reason}')
+    for path, reason in report['without_preview'].items():
+        found.append(f'{path} has boxes, but cannot be drawn: {reason}')
     # what the generator has said of the images that it was fitted to
     return found + report['remarks']
 
@@ -101,6 +105,7 @@ def to_text(report: dict[str, Any]) -> str:
     rows = [
         ('images', f'{n}'),
         ('images without a map', f'{report["images_without_map"]}'),
+        ('images left out', f'{len(report["left_out"])}'),
         ('maps not listed', f'{report["maps_not_listed"]}'),
         ('threshold', f'{report["threshold"]:.6g}'),
         ('boxes', f'{report["boxes"]}, {per_image["mean"]:.2f} an image'),

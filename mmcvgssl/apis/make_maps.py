@@ -11,7 +11,8 @@ from mmengine.logging import MMLogger
 
 from mmcvgssl.apis.images import fitted_range, settle_images
 from mmcvgssl.apis.train import build_runner, start_processes
-from mmcvgssl.datasets.preparation.images import images_below
+from mmcvgssl.datasets.contents import Contents
+from mmcvgssl.datasets.image_folders import EXTENSIONS, images_below
 from mmcvgssl.datasets.text_lists import read_paths
 from mmcvgssl.engine.map_writer_hook import (
     MapWriterHook,
@@ -52,7 +53,10 @@ def list_images(
     """
     images = Path(images)
     if images.is_dir():
-        home, paths = images, images_below(images)
+        contents = Contents(str(images))
+        home, paths = images, images_below(images, contents=contents)
+        contents.kept = {'images': len(paths)}
+        contents.log()
     elif images.is_file():
         home = Path(root) if root else images.parent
         paths = sorted(set(read_paths(images, home, encoding)))
@@ -61,7 +65,10 @@ def list_images(
             f'expected a folder of images or a list of them, found no {images}'
         )
     if not paths:
-        raise ValueError(f'{images}: no images')
+        raise ValueError(
+            f'{images}: no images; expected files ending in '
+            f'{", ".join(EXTENSIONS)}, or one path a line in a list'
+        )
     owners: dict[str, str] = {}
     for path in paths:
         other = owners.setdefault(map_name(path), path)
@@ -220,9 +227,11 @@ def make_maps(
     logger = MMLogger.get_current_instance()
     if writer.unreadable:
         logger.warning(
-            f'{len(writer.unreadable)} images could not be read and have no '
-            'map'
+            f'{some(writer.unreadable, "image")} could not be read and have '
+            'no map'
         )
+    for path, reason in writer.unwritable.items():
+        logger.warning(f'{path} has no map, as it cannot be written: {reason}')
     if writer.changed:
         logger.warning(
             f'{some(writer.changed, "image")} changed while maps were made '
@@ -231,7 +240,7 @@ def make_maps(
     return {
         **counts,
         'written': writer.written,
-        'unreadable': len(writer.unreadable),
+        'unreadable': len(writer.unreadable) + len(writer.unwritable),
     }
 
 

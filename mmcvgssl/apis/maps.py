@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
+from tqdm import tqdm
 
 from mmcvgssl.apis.make_maps import list_images
 from mmcvgssl.datasets.preparation.images import images_below
-from mmcvgssl.datasets.reading import image_size
+from mmcvgssl.datasets.reading import UnreadableImageError, image_size
 from mmcvgssl.engine.map_writer_hook import MANIFEST, REMARKS
 from mmcvgssl.provenance import RECORD, FileState, Provenance
 from mmcvgssl.utils import parse_json, some
@@ -281,6 +282,47 @@ def check_size(file: Path, size: tuple[int, int]) -> None:
             f'{file} has {height} x {width} pixels, its map was made of '
             f'{size[0]} x {size[1]}; {_MAKE}'
         )
+
+
+def find_broken(
+    maps: MapFolder,
+    root: Path,
+    entries: Sequence[MapEntry],
+    most: float = 0.1,
+) -> dict[str, str]:
+    """Find images, or maps of them, that cannot be read: reason by path.
+
+    Args:
+        maps: The maps.
+        root: Folder of the images.
+        entries: Of the images.
+        most: Largest share of them.
+
+    Raises:
+        FileNotFoundError: If more are broken, and the first map is missing.
+        MapError: If a map is not that of its image, or more are broken, and
+            the first map cannot be used.
+        UnreadableImageError: If more are broken, and the first image is.
+    """
+    broken: dict[str, Exception] = {}
+    for entry in tqdm(entries, desc='check', leave=False):
+        try:
+            check_size(root / entry.path, entry.size)
+        except UnreadableImageError as error:
+            broken[entry.path] = error
+            continue
+        try:
+            maps.load_map(entry.path)
+        except (FileNotFoundError, MapError) as error:
+            broken[entry.path] = error
+    if len(broken) > most * len(entries):
+        first = next(iter(broken.values()))
+        raise type(first)(
+            f'{len(broken)} of {len(entries)} images or maps cannot be read, '
+            f'more than the share of {most:g} that may be left out '
+            f'(--max-unreadable). The first: {first}'
+        )
+    return {path: str(error) for path, error in broken.items()}
 
 
 def _read_manifest(file: Path) -> Iterator[MapEntry]:

@@ -28,11 +28,12 @@ from mmcvgssl.apis.maps import (
     MapError,
     MapFolder,
     MappedImages,
-    check_size,
+    find_broken,
 )
 from mmcvgssl.datasets.coco_file import FROM_MAPS
+from mmcvgssl.datasets.files import MARK
 from mmcvgssl.datasets.preparation import stratified_split
-from mmcvgssl.datasets.transforms import read_image
+from mmcvgssl.datasets.reading import UnreadableImageError, read_image
 from mmcvgssl.evaluation.box_recall import check_ious
 from mmcvgssl.maps import Likeness
 from mmcvgssl.models.anomaly.boxes import (
@@ -40,7 +41,7 @@ from mmcvgssl.models.anomaly.boxes import (
     dataset_threshold,
     map_to_boxes,
 )
-from mmcvgssl.utils import evenly
+from mmcvgssl.utils import evenly, with_suffix_added
 
 
 @dataclass(frozen=True)
@@ -99,9 +100,15 @@ class MapsToBoxes:
         val_fraction: Share of the images for validation; writes
             ``OUT_train.json`` and ``OUT_val.json``, besides ``out``.
         seed: Of that division.
+        max_unreadable: Largest share of images that are left out since they,
+            or their maps, cannot be read; ``report.json`` names each with
+            its reason.
 
     Raises:
-        FileNotFoundError: If the ground truth is missing.
+        FileNotFoundError: If the ground truth is missing, or too many maps.
+        MapError: If too many maps cannot be used, or one is not that of its
+            image.
+        UnreadableImageError: If too many images cannot be read.
         ValueError: If an option is out of range, or a file that is no
             result of this tool would be overwritten.
     """
@@ -119,20 +126,25 @@ class MapsToBoxes:
         ious: Sequence[float] = (0.5, 0.3),
         val_fraction: float | None = None,
         seed: int = 0,
+        max_unreadable: float = 0.1,
     ) -> None:
         self.maps, self.images, self.out = maps, images, Path(out)
         self.options = options or BoxOptions()
         self.yolo = Path(yolo) if yolo else None
         self.preview = Path(preview) if preview else None
         self.ious, self.seed = ious, seed
-        self.entries = [maps[path] for path in images.paths]
-        self.threshold = self.options.threshold_of(self.entries)
         self.likeness = Likeness()
         self.outputs = Outputs()
         self.truth: GroundTruth | None = None
         self._check_targets(Path(ground_truth) if ground_truth else None)
         if ground_truth:
             self.truth = self._read_truth(ground_truth)
+        entries = [maps[path] for path in images.paths]
+        # what is left out, by reason
+        self.left_out = find_broken(maps, images.root, entries, max_unreadable)
+        self.entries = [e for e in entries if e.path not in self.left_out]
+        self.without_preview: dict[str, str] = {}
+        self.threshold = self.options.threshold_of(self.entries)
         self.parts: dict[str, list[int]] = {}
         if val_fraction is not None:
             self.parts = self._divide(val_fraction)
@@ -144,15 +156,13 @@ class MapsToBoxes:
         """Cut boxes, write all files and return the report.
 
         Raises:
-            FileNotFoundError: If a map is missing.
-            MapError: If a map cannot be used, or is not that of its image.
+            FileNotFoundError: If a map has gone since the check.
+            MapError: If a map is not that of its image.
             OSError: If a file cannot be written, saying which ones were.
         """
         highest = max(entry.map_max for entry in self.entries)
         found = []
         for i, entry in enumerate(tqdm(self.entries, desc='boxes')):
-            file = self.images.root / entry.path
-            check_size(file, entry.size)
             anomaly_map = self.maps.load_map(entry.path)
             _check_maximum(entry, anomaly_map)
             self.likeness.add(anomaly_map)
@@ -166,13 +176,24 @@ class MapsToBoxes:
             )
             found.append(ImageBoxes(entry.path, entry.size, boxes, scores))
             if self.preview is not None and i in self._shown:
-                # the whole name, as images may differ by the suffix alone
-                picture = self.preview / f'{entry.path}.jpg'
-                data = self._draw(found[-1], anomaly_map, highest)
-                self.outputs.write(picture, data)
+                self._write_preview(found[-1], anomaly_map, highest)
         report = self._report(found)
         self._write(found, report)
         return report
+
+    def _write_preview(
+        self, image: ImageBoxes, anomaly_map: np.ndarray, highest: float
+    ) -> None:
+        assert self.preview is not None
+        # the whole name, as images may differ by the suffix alone
+        name = with_suffix_added(image.path, '.jpg')
+        try:
+            data = self._draw(image, anomaly_map, highest)
+        except UnreadableImageError as error:  # cut off behind its header
+            self.without_preview[image.path] = str(error)
+            return
+        self.outputs.write(self.preview / name, data)
+        (self.preview / MARK).touch()  # these are no images to learn from
 
     def _draw(
         self, image: ImageBoxes, anomaly_map: np.ndarray, highest: float
@@ -197,6 +218,8 @@ class MapsToBoxes:
             'threshold': self.threshold,
             'options': asdict(self.options),
             'images_without_map': len(self.images.without_map),
+            'left_out': self.left_out,
+            'without_preview': self.without_preview,
             'maps_not_listed': self.images.not_listed,
             'maps': self.maps.settings,
             'remarks': self.maps.remarks,

@@ -33,6 +33,11 @@ from mmcvgssl.utils import atomic_write
 MANIFEST = 'manifest.jsonl'
 REMARKS = 'remarks.json'  # of the model on what it was fitted to
 DTYPES = ('float16', 'float32')
+# errors of one name, whatever room and rights there are
+_OF_ONE = {
+    *(errno.ENAMETOOLONG, errno.EISDIR, errno.ENOTDIR, errno.EEXIST),
+    *(errno.EILSEQ, errno.EINVAL),
+}
 
 
 @HOOKS.register_module()
@@ -55,6 +60,7 @@ class MapWriterHook(Hook):
         written: Number of maps that this process has written.
         unreadable: Paths of images without a map, as they cannot be read.
         changed: The same, as they have changed while maps were made.
+        unwritable: The same, as the map's name cannot be written: why.
 
     Raises:
         ProvenanceError: If the folder holds maps that do not say what they
@@ -76,9 +82,10 @@ class MapWriterHook(Hook):
         self.written = 0
         self.unreadable: list[str] = []
         self.changed: list[str] = []
+        self.unwritable: dict[str, str] = {}
         self._settled = False
         # size and times of images before they are read
-        self._before: dict[str, tuple[int, int, int]] = {}
+        self._before: dict[str, tuple[int, int, int] | None] = {}
         self._lines: IO[str] | None = None
         self._bar: tqdm | None = None
 
@@ -120,7 +127,7 @@ class MapWriterHook(Hook):
         images = runner.test_dataloader.dataset
         for i in range(len(images)):
             path = images.get_data_info(i)['img_path']
-            self._before[path] = FileState.look(path)
+            self._before[path] = _look(path)
         part = self.out / f'manifest.{get_rank()}.jsonl'
         cut = part.is_file() and not part.read_bytes().endswith(b'\n')
         self._lines = part.open('a', encoding='utf-8')
@@ -145,14 +152,17 @@ class MapWriterHook(Hook):
             if sample.get('unreadable'):
                 self.unreadable.append(sample.img_path)
                 continue
-            if FileState.look(sample.img_path) != self._before.get(
-                sample.img_path
-            ):
-                self.changed.append(sample.img_path)
+            path = sample.img_path
+            state = _look(path)
+            if state is None or state != self._before.get(path):
+                self.changed.append(path)
                 continue
             try:
                 self._write(sample)
             except OSError as error:
+                if error.errno in _OF_ONE:
+                    self.unwritable[path] = str(error)
+                    continue
                 raise OSError(
                     error.errno,
                     f'{os.strerror(error.errno or errno.EIO)}: {self.written} '
@@ -199,6 +209,14 @@ class MapWriterHook(Hook):
         if self._bar is not None:
             self._bar.close()
             self._bar = None
+
+
+def _look(path: str) -> tuple[int, int, int] | None:
+    """Return size and times of a file; None if it is gone."""
+    try:
+        return FileState.look(path)
+    except FileNotFoundError:
+        return None
 
 
 def set_changed_aside(

@@ -16,6 +16,7 @@ from mmcvgssl.apis.box_files import ImageBoxes
 from mmcvgssl.apis.box_preview import BOX_COLOUR, TRUTH_COLOUR
 from mmcvgssl.apis.maps import MapError, MapFolder, find_mapped_images
 from mmcvgssl.apis.maps_to_boxes import BoxOptions, MapsToBoxes
+from mmcvgssl.datasets.files import MARK
 from mmcvgssl.models.anomaly.boxes import dataset_threshold, map_to_boxes
 from mmcvgssl.provenance import RECORD, FileState, Provenance
 from tests.data import picture
@@ -129,7 +130,7 @@ def files_below(folder) -> set[str]:
     return {
         p.relative_to(folder).as_posix()
         for p in folder.rglob('*')
-        if p.is_file()
+        if p.is_file() and p.name != MARK
     }
 
 
@@ -437,6 +438,57 @@ def test_a_list_gives_its_own_threshold(data, tool, tmp_path):
     assert report['threshold'] == pytest.approx(mean - 0.1)
     coco = json.loads((tmp_path / 'b.json').read_text())
     assert list(boxes_by_image(coco)) == [name(0), name(2)]
+
+
+def cut_map(maps, images):
+    file = (maps / name(1)).with_suffix('.npy')
+    file.write_bytes(file.read_bytes()[:90])
+
+
+@pytest.mark.parametrize('mistake', ['damage', 'cut', 'pickle', 'lose'])
+def test_a_broken_map_costs_its_image_alone(data, tool, tmp_path, mistake):
+    globals()[f'{mistake}_map'](*data)
+    out = tmp_path / 'b.json'
+    args = ['--out', out, '--max-unreadable', 0.2, '--val-fraction', 0.5]
+    code, text, err = tool(TOOL, *data, *args)
+    assert code == 0, err
+    assert '| images left out | 1 |' in text
+    assert f'note: {name(1)} is left out: ' in text
+    report = json.loads((tmp_path / 'report.json').read_text())
+    assert list(report['left_out']) == [name(1)]
+    coco = json.loads(out.read_text())
+    kept = [name(i) for i in (0, 2, 3, 4, 5)]
+    assert sorted(boxes_by_image(coco)) == sorted(kept)
+    maxima = [float(drawn_map(i).max()) for i in (0, 2, 3, 4, 5)]
+    assert report['threshold'] == pytest.approx(dataset_threshold(maxima))
+    parts = [
+        json.loads((tmp_path / f'b_{part}.json').read_text())['images']
+        for part in ('train', 'val')
+    ]
+    assert sorted(i['file_name'] for p in parts for i in p) == sorted(kept)
+
+
+def test_previews_survive_long_names_and_cut_images(data, tool, tmp_path):
+    maps, images = data
+    long = 'n' * 251 + '.png'
+    manifest = maps / 'manifest.jsonl'
+    lines = [json.loads(line) for line in manifest.read_text().splitlines()]
+    (images / name(0)).rename(images / long)
+    file = images / name(2)
+    file.write_bytes(file.read_bytes()[:-200])  # its header is whole
+    for line in lines:
+        path = {name(0): long}.get(line['path'], line['path'])
+        state = FileState.of(images / path).to_list()
+        line.update(path=path, file=state)
+    manifest.write_text(''.join(f'{json.dumps(line)}\n' for line in lines))
+    shown = tmp_path / 'shown'
+    args = ['--out', tmp_path / 'b.json', '--preview', shown]
+    code, text, err = tool(TOOL, *data, *args)
+    assert code == 0, err
+    assert f'note: {name(2)} has boxes, but cannot be drawn' in text
+    found = files_below(shown)
+    assert len(found) == len(SIZES) - 1
+    assert all(len(file.split('/')[-1]) <= 255 for file in found)
 
 
 def test_images_without_a_map_can_be_left_out(data, tool, tmp_path):
