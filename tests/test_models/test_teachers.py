@@ -343,6 +343,8 @@ def test_clip_weights_from_openais_archive(clip, tmp_path, images):
     expected = OpenCLIPTeacher(tower=clip.visual)(images)
     # the archive's weights pass through float16
     torch.testing.assert_close(teacher(images), expected, rtol=0, atol=1e-2)
+    with pytest.raises(WeightsError, match=r'openai\.pt .*embed_dim=12'):
+        OpenCLIPTeacher('RN50', checkpoint=str(file))
 
 
 def test_clip_weights_of_another_model_are_refused(clip, tmp_path):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from mmcvgssl.models.teachers.base import FrozenTeacher
 from mmcvgssl.registry import MODELS
 from mmcvgssl.weights import WeightsError, check_values
 from mmcvgssl.weights.packages import FALLBACK
+from mmcvgssl.weights.torchscript import is_torchscript, read_torchscript
 
 
 @MODELS.register_module()
@@ -114,12 +114,8 @@ def create_clip(
                 f'`checkpoint` of {owner}({name!r}) names {path}, '
                 f'which does not exist. {fallback}'.strip()
             )
-        if _is_torchscript(path):
-            state = torch.jit.load(path, map_location='cpu').state_dict()
-            check_values(state, str(path))
-            return open_clip.model.build_model_from_openai_state_dict(
-                state, cast_dtype=torch.float32
-            ).float()
+        if is_torchscript(path):
+            return _from_archive(name, path)
     elif pretrained is None and not allow_random:
         raise ValueError(
             f'{owner}({name!r}) has no weights, and a random CLIP knows '
@@ -146,8 +142,33 @@ def create_clip(
     return clip
 
 
-def _is_torchscript(path: Path) -> bool:
-    if not zipfile.is_zipfile(path):
-        return False
-    with zipfile.ZipFile(path) as archive:
-        return any(n.endswith('/constants.pkl') for n in archive.namelist())
+def _from_archive(name: str, path: Path) -> Any:
+    """Make a CLIP model of OpenAI's own archive, if it is the named one."""
+    state = read_torchscript(path)
+    check_values(state, str(path))
+    try:
+        clip = open_clip.model.build_model_from_openai_state_dict(
+            state, cast_dtype=torch.float32
+        ).float()
+    except (LookupError, RuntimeError, ValueError) as error:
+        text = ' '.join(f'{type(error).__name__}: {error}'.split())[:300]
+        raise WeightsError(
+            f"{path} does not hold one of OpenAI's CLIP models: {text}"
+        ) from error
+    check_values(clip.state_dict(), str(path))
+    wanted = open_clip.get_model_config(name) or {}
+    vision = wanted.get('vision_cfg', {})
+    sizes = {
+        'embed_dim': (wanted.get('embed_dim'), clip.text_projection.shape[1]),
+        'image_size': (vision.get('image_size'), clip.visual.image_size[0]),
+    }
+    if 'visual.proj' in state:  # a ViT
+        patch = state['visual.conv1.weight'].shape[-1]
+        sizes['patch_size'] = vision.get('patch_size'), patch
+    for key, (here, there) in sizes.items():
+        if here is not None and here != there:
+            raise WeightsError(
+                f'{path} holds a CLIP model of {key}={there}, but {name!r} '
+                f'has {here}; name the model that the file holds'
+            )
+    return clip
