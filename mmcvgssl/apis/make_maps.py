@@ -21,7 +21,8 @@ from mmcvgssl.engine.map_writer_hook import (
     read_manifests,
     set_changed_aside,
 )
-from mmcvgssl.provenance import EARLIER, on_first_process
+from mmcvgssl.processes import on_first_process
+from mmcvgssl.provenance import EARLIER
 from mmcvgssl.registry import MODELS
 from mmcvgssl.utils import atomic_write, some
 

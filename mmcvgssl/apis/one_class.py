@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config, ConfigDict
-from mmengine.dist import barrier, broadcast_object_list, is_main_process
+from mmengine.dist import barrier, is_main_process
 from mmengine.evaluator import BaseMetric
 from mmengine.registry import DATASETS, init_default_scope
 
@@ -35,6 +35,7 @@ from mmcvgssl.apis.train import (
     start_processes,
 )
 from mmcvgssl.models.anomaly.one_class_detector import OneClassDetector
+from mmcvgssl.processes import on_first_process
 from mmcvgssl.provenance import settle
 from mmcvgssl.weights.checkpoints import (
     checkpoints_in,
@@ -291,8 +292,8 @@ def evaluate_category(
         metrics = runner.test()
     else:
         runner.call_hook('before_test')
-    box: list[Any] = [None]
-    if is_main_process():
+
+    def write() -> dict[str, Any]:
         result = {
             'category': name,
             'metrics': {k: float(v) for k, v in metrics.items()},
@@ -301,9 +302,9 @@ def evaluate_category(
         if has_test:
             write_plots(scores.collected, model.threshold, folder)
         write_category(result, scores.collected, folder / RESULT)
-        box[0] = result
-    broadcast_object_list(box)
-    return box[0]
+        return result
+
+    return on_first_process(write)
 
 
 class ScoreCollector(BaseMetric):

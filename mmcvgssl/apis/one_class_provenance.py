@@ -11,6 +11,7 @@ from mmengine.registry import DATASETS
 
 from mmcvgssl.apis.one_class_holdout import LIST
 from mmcvgssl.apis.one_class_table import read_result
+from mmcvgssl.processes import on_first_process
 from mmcvgssl.provenance import (
     PLACES,
     RECORD,
@@ -20,7 +21,6 @@ from mmcvgssl.provenance import (
     of_dataset,
     of_training,
     of_versions,
-    on_first_process,
     settle,
 )
 from mmcvgssl.utils import atomic_write

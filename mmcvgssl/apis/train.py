@@ -6,24 +6,19 @@ import atexit
 import gc
 import importlib
 import os
-from collections.abc import Sequence
-from typing import Any
 
 import torch
 import torch.distributed
 from mmengine.config import Config
 from mmengine.dist import (
     all_gather_object,
-    broadcast_object_list,
     get_world_size,
     init_dist,
-    is_main_process,
 )
 from mmengine.runner import Runner
 
 from mmcvgssl.apis.annotations import (
     PARTS,
-    Report,
     check_annotations,
     count_false_alarms,
 )
@@ -34,6 +29,7 @@ from mmcvgssl.apis.resume import check_load_from, guard_weights
 from mmcvgssl.apis.run_seed import seed_views, tell_views
 from mmcvgssl.engine import keep_freed_memory
 from mmcvgssl.models.layers import synchronize_batch_norm
+from mmcvgssl.processes import on_first_process
 from mmcvgssl.randomness import isolated
 
 
@@ -80,7 +76,8 @@ def build_runner(
     settle_workers(cfg)
     start_processes(cfg)
     lines = [] if settled else settle_images(cfg, testing, log=False)
-    report = _check_once(cfg, ('test',) if testing else PARTS)
+    parts = ('test',) if testing else PARTS
+    report = on_first_process(lambda: check_annotations(cfg, parts))
     count_false_alarms(cfg, report)
     notes = check_load_from(cfg)
     seed_views(cfg)
@@ -97,22 +94,6 @@ def build_runner(
     if report.classes:
         check_heads(runner.model, report.classes, 'metainfo.classes')
     return runner
-
-
-def _check_once(cfg: Config, parts: Sequence[str]) -> Report:
-    """Check boxes in one process; all get its report, or its error."""
-    told: list[Any] = [None, None]
-    if is_main_process():
-        try:
-            told[0] = check_annotations(cfg, parts)
-        except (OSError, ValueError) as error:
-            if get_world_size() == 1:
-                raise
-            told[1] = error
-    broadcast_object_list(told)
-    if told[1] is not None:
-        raise told[1]
-    return told[0]
 
 
 def start_processes(cfg: Config) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
-from mmengine.dist import broadcast_object_list, is_main_process
+from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmengine.registry import DATASETS
 from mmengine.runner import Runner
@@ -21,6 +21,7 @@ from mmcvgssl.models.anomaly.fitted_state import (
     provenance_of,
     read_provenance,
 )
+from mmcvgssl.processes import on_first_process
 from mmcvgssl.provenance import (
     Provenance,
     of_config,
@@ -39,9 +40,10 @@ class AnomalyFitHook(Hook):
     Where the config has a ``holdout_dataloader``, calibration and threshold
     are measured on its images, and nothing learns from them.
 
-    The first process fits and hands the state to the others. It is kept in a
-    file, which a later run of the same settings, images, weights and
-    transforms reads; a state of others is moved to the folder ``earlier``.
+    The first process fits and hands the state to the others, which wait for
+    as long as it takes. It is kept in a file, which a later run of the same
+    settings, images, weights and transforms reads; a state of others is
+    moved to the folder ``earlier``.
 
     Args:
         state: The file; by default ``fitted.safetensors`` in the work
@@ -124,29 +126,23 @@ class AnomalyFitHook(Hook):
             path.name,
             read_provenance,
         )
-        box: list[bytes | Exception | None] = [None]
-        if is_main_process():
-            try:
-                if kept:
-                    model.load_fitted(path)
-                else:
-                    apart = self._held_out
-                    model.fit(
-                        Progress(self._loader),
-                        None if apart is None else Progress(apart),
-                    )
-                    model.provenance = self.provenance
-                    model.save_fitted(path)
-                    runner.logger.info(f'fitted state written to {path}')
-                box[0] = model.fitted_bytes()
-            except Exception as error:  # the others would wait for ever
-                broadcast_object_list([error])
-                raise
-        broadcast_object_list(box)
-        if isinstance(box[0], Exception):
-            raise box[0]
-        if not is_main_process() and box[0] is not None:
-            model.load_fitted_bytes(box[0])
+        loader, apart = self._loader, self._held_out
+        depends_on = self.provenance
+
+        def fit() -> bytes:
+            if kept:
+                model.load_fitted(path)
+            else:
+                held_out = None if apart is None else Progress(apart)
+                model.fit(Progress(loader), held_out)
+                model.provenance = depends_on
+                model.save_fitted(path)
+                runner.logger.info(f'fitted state written to {path}')
+            return model.fitted_bytes()
+
+        state = on_first_process(fit)
+        if not is_main_process():
+            model.load_fitted_bytes(state)
 
     def _path(self, runner: Runner) -> Path:
         return Path(self.state or Path(runner.work_dir, 'fitted.safetensors'))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from mmengine.hooks import Hook
@@ -23,13 +24,17 @@ class InvalidLossError(RuntimeError):
 class InvalidLossHook(Hook):
     """Stop the run when the loss or a weight is NaN or infinite.
 
-    It runs before checkpoints are written, so the last one on disk is good.
+    It looks before checkpoints are written, so the last one on disk is good.
+    All terms of an iteration come from the device at once, for this hook and
+    the log: it is the one time in an iteration that the device is waited
+    for.
 
     Raises:
         InvalidLossError: Names the iteration, the terms and that checkpoint.
     """
 
-    priority = 'VERY_HIGH'
+    # before the log takes each term from the device by itself
+    priority = 'HIGHEST'
 
     def after_train_iter(
         self,
@@ -39,10 +44,14 @@ class InvalidLossHook(Hook):
         outputs: dict | None = None,
     ) -> None:
         """Look at every loss term of the iteration."""
+        if not outputs:
+            return
+        _fetch(outputs)
+        values = {k: float(v) for k, v in outputs.items() if 'loss' in k}
         bad = {
-            key: float(torch.as_tensor(value).detach())
-            for key, value in (outputs or {}).items()
-            if 'loss' in key and not torch.isfinite(torch.as_tensor(value))
+            key: value
+            for key, value in values.items()
+            if not -float('inf') < value < float('inf')
         }
         if bad:
             _stop(runner, bad, runner.iter + 1)
@@ -65,6 +74,20 @@ def _check_weights(runner: Runner, state: Mapping[str, Tensor]) -> None:
     if bad:
         text = f'weights without finite values ({first(bad)})'
         _stop(runner, text, runner.iter)
+
+
+def _fetch(outputs: dict[str, Any]) -> None:
+    """Replace numbers on a device by their values, with one transfer."""
+    numbers = {
+        name: value.detach().reshape(()).float()
+        for name, value in outputs.items()
+        if isinstance(value, Tensor)
+        and value.numel() == 1
+        and value.device.type != 'cpu'
+    }
+    if numbers:
+        values = torch.stack(list(numbers.values())).cpu()
+        outputs.update(zip(numbers, values.unbind(), strict=True))
 
 
 def _stop(runner: Runner, what: object, iteration: int) -> None:

@@ -1,7 +1,7 @@
 """What a result depends on, and whether an earlier one may stay."""
 
 from mmcvgssl.provenance.files import FileState, FileTable
-from mmcvgssl.provenance.keep import EARLIER, on_first_process, settle
+from mmcvgssl.provenance.keep import EARLIER, settle
 from mmcvgssl.provenance.record import (
     RECORD,
     Provenance,
@@ -38,7 +38,6 @@ __all__ = [
     'of_file',
     'of_training',
     'of_versions',
-    'on_first_process',
     'require_same',
     'settle',
 ]

@@ -5,11 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TypeVar
 
-from mmengine.dist import broadcast_object_list, is_main_process
 from mmengine.logging import print_log
 
+from mmcvgssl.processes import on_first_process
 from mmcvgssl.provenance.record import (
     RECORD,
     Provenance,
@@ -18,7 +17,6 @@ from mmcvgssl.provenance.record import (
 )
 
 EARLIER = 'earlier'
-T = TypeVar('T')
 
 
 def settle(
@@ -54,20 +52,6 @@ def settle(
     """
     place = _Place(Path(folder), results, what, record, read)
     return on_first_process(lambda: place.settle(ours))
-
-
-def on_first_process(work: Callable[[], T]) -> T:
-    """Do something in the first process, and give all its result or error."""
-    box: list = [None, None]
-    if is_main_process():
-        try:
-            box[0] = work()
-        except (OSError, ValueError, RuntimeError) as error:
-            box[1] = error
-    broadcast_object_list(box)
-    if box[1] is not None:
-        raise box[1]
-    return box[0]
 
 
 class _Place:

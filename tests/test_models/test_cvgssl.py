@@ -338,6 +338,54 @@ def test_a_second_pass_over_fixed_views_makes_no_teacher_call():
     assert len(model.cache) == 2 * N
 
 
+def test_a_batch_with_some_known_samples_computes_the_others_alone():
+    teachers = [FakeTeacher(5, levels=(0,)), FakeTeacher(4)]
+    model = make(teachers=teachers, cache_teacher=True, **BOTH)
+    plain = make(
+        teachers=[FakeTeacher(5, levels=(0,)), FakeTeacher(4)], **BOTH
+    )
+    for one, other in zip(teachers, plain.teachers, strict=True):
+        other.load_state_dict(one.state_dict())
+    views, data = prepared(model, raw_views(n=8)), samples(8)
+
+    # shares of a process in three shuffled epochs
+    for share in ([0, 1, 2, 3], [5, 2, 7, 0], [7, 6, 4, 5]):
+        part = [v[share] for v in views], [data[i] for i in share]
+        made, whole = model.teach(*part), plain.teach(*part)
+        for ours, theirs in zip(made, whole, strict=True):
+            for x, y in zip(ours, theirs, strict=True):
+                torch.testing.assert_close(x, y, rtol=2e-3, atol=2e-3)
+    for teacher in teachers:
+        seen = [len(images) // V for images in teacher.tower.seen]
+        assert seen == [4, 2, 2]
+    assert len(model.cache) == 8
+
+
+def test_a_full_cache_keeps_what_it_has_and_says_so(monkeypatch):
+    said = []
+    monkeypatch.setattr(
+        'mmcvgssl.models.teachers.cache.print_log',
+        lambda text, logger: said.append(text),
+    )
+    row = V * 5 * 2  # bytes of a sample
+    model = make(
+        **REGRESS, cache_teacher=True, cache_megabytes=2.5 * row / 2**20
+    )
+    views, data = prepared(model, raw_views()), samples()
+    first = model.teach(views, data)
+    again = model.teach(views, data)
+    assert len(said) == 1
+    assert 'full: 2 samples in' in said[0]
+    assert len(model.cache) == 2
+    assert model.cache.missing([(i, 0) for i in range(N)]) == [2, 3, 4, 5]
+    for before, after in zip(first[0], again[0], strict=True):
+        torch.testing.assert_close(after, before, rtol=2e-3, atol=2e-3)
+    (_, seen) = model.teachers[0].tower.seen
+    assert len(seen) == 4 * V
+    with pytest.raises(ValueError, match='cache_megabytes'):
+        make(**REGRESS, cache_teacher=True, cache_megabytes=-1)
+
+
 def test_cached_features_give_the_same_losses():
     plain, cached = make(**BOTH), make(**BOTH, cache_teacher=True)
     views = raw_views()

@@ -2,7 +2,9 @@
 
 import os
 import socket
+import time
 from copy import deepcopy
+from datetime import timedelta
 
 import pytest
 import torch
@@ -20,6 +22,7 @@ from mmcvgssl.models import (
 )
 from mmcvgssl.models.layers import gather_rows, synchronize_batch_norm
 from mmcvgssl.models.layers.sync_batch_norm import CPUSyncBatchNorm
+from mmcvgssl.processes import on_first_process
 from tests.data import FakeTeacher, TinyNet
 
 ROWS, SIDE, WIDTH = 64, 8, 6
@@ -133,11 +136,32 @@ def learn(model, name: str, first: int, last: int) -> dict:
     }
 
 
+class Odd(Exception):
+    """Cannot be sent as it is."""
+
+    def __init__(self, one: int, two: int) -> None:
+        super().__init__(f'{one} of {two}')
+
+
+def slow() -> str:
+    # longer than the processes' own timeout
+    time.sleep(6)
+    return f'rank {dist.get_rank()}'
+
+
+def refuse() -> None:
+    raise FileNotFoundError('no list')
+
+
+def refuse_oddly() -> None:
+    raise Odd(3, 4)
+
+
 def process(rank: int, port: int, out: str) -> None:
     os.environ.update(MASTER_ADDR='127.0.0.1', MASTER_PORT=str(port))
     os.environ.update(RANK=str(rank), WORLD_SIZE='2', LOCAL_RANK=str(rank))
     torch.set_num_threads(1)
-    dist.init_process_group('gloo')
+    dist.init_process_group('gloo', timeout=timedelta(seconds=4))
     half, found = ROWS // 2, {}
     for name in MODELS:
         model = synchronize_batch_norm(build(name))
@@ -150,6 +174,14 @@ def process(rank: int, port: int, out: str) -> None:
         gather_rows(torch.zeros(3 + rank, 2))
     except ValueError as error:
         found['uneven'] = str(error)
+    found['shared'] = on_first_process(slow)
+    found['errors'] = []
+    for work in (refuse, refuse_oddly):
+        try:
+            on_first_process(work)
+        except (OSError, RuntimeError, Odd) as error:
+            found['errors'].append((type(error).__name__, str(error)))
+    found['after'] = on_first_process(lambda: 'well')
     torch.save(found, f'{out}/{rank}.pt')
     dist.destroy_process_group()
 
@@ -188,6 +220,24 @@ def test_two_processes_of_32_are_one_of_64(halves, name):
 def test_uneven_processes_are_refused(halves):
     for half in halves:
         assert 'as many images in each process, got [3, 4]' in half['uneven']
+
+
+def test_the_others_wait_longer_than_their_timeout(halves):
+    for half in halves:
+        assert half['shared'] == 'rank 0'
+        assert half['after'] == 'well'
+
+
+def test_an_error_of_the_first_process_is_that_of_all(halves):
+    first, second = (half['errors'] for half in halves)
+    assert first == [('FileNotFoundError', 'no list'), ('Odd', '3 of 4')]
+    assert second == [first[0], ('RuntimeError', 'Odd: 3 of 4')]
+
+
+def test_one_process_does_its_work_itself():
+    assert on_first_process(lambda: 3) == 3
+    with pytest.raises(Odd):
+        on_first_process(refuse_oddly)
 
 
 def test_one_process_gathers_nothing():

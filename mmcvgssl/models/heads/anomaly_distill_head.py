@@ -77,13 +77,13 @@ def stack_maps(data_samples: Sequence | None, images: Tensor) -> Tensor:
                 'and flip both with mmcvgssl.JointGeometry, and pad neither '
                 'afterwards'
             )
-        maps.append(sample.anomaly_map.to(images.device))
+        maps.append(sample.anomaly_map)
     if len(maps) != len(images):
         raise ValueError(
             f'expected {len(images)} data samples with anomaly maps, got '
             f'{len(maps)}'
         )
-    return torch.stack(maps)
+    return torch.stack(maps).to(images.device, non_blocking=True)
 
 
 def _name(sample) -> str:

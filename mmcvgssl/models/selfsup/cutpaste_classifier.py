@@ -86,7 +86,8 @@ class CutPasteClassifier(BaseSelfSupervisor):
                 the model's.
         """
         views = [inputs] if torch.is_tensor(inputs) else list(inputs)
-        labels = self._labels(data_samples, len(views)).to(views[0].device)
+        labels = self._labels(data_samples, len(views))
+        labels = labels.to(views[0].device, non_blocking=True)
         pooled = self.extract_embedding(torch.cat(views))
         logits = self.head((pooled,)).float()
         hits = logits.argmax(dim=1) == labels

@@ -42,6 +42,7 @@ class CVGSSL(BaseSelfSupervisor):
         channels_last: Memory layout of the student and the teachers.
         cache_teacher: Keep teacher features of a fixed set of views (the data
             set's ``fixed_views``) instead of computing them each epoch.
+        cache_megabytes: What is kept at most, in a process.
 
     Raises:
         ValueError: If options contradict each other.
@@ -65,6 +66,7 @@ class CVGSSL(BaseSelfSupervisor):
         pretrained: str | None = None,
         init_cfg: dict | None = None,
         distill_head: dict | nn.Module | None = None,
+        cache_megabytes: float = 2048,
     ) -> None:
         if not teachers:
             raise ValueError('CVGSSL needs at least one teacher')
@@ -103,7 +105,7 @@ class CVGSSL(BaseSelfSupervisor):
         self.distill_head = _build(distill_head)
         self.per_view_bn = per_view_bn
         self.mixup = mixup
-        self.cache = FeatureCache() if cache_teacher else None
+        self.cache = FeatureCache(cache_megabytes) if cache_teacher else None
         self.memory_format = (
             torch.channels_last if channels_last else torch.contiguous_format
         )
@@ -186,14 +188,29 @@ class CVGSSL(BaseSelfSupervisor):
 
         Every teacher sees all views in one call, in its own normalisation.
         """
-        widths = [w for t in self.teachers for w in t.level_widths]
+        if self.cache is None:
+            return self._encode(views)
         keys = self._cache_keys(data_samples)
-        if self.cache is not None:
-            known = self.cache.get(keys)
-            if known is not None:
-                known = known.to(views[0].device)
-                rows = known.transpose(0, 1).split(widths, dim=2)
-                return [list(level.unbind(0)) for level in rows]
+        missing = self.cache.missing(keys)
+        if len(missing) == len(keys):
+            levels = self._encode(views)
+            self.cache.put(keys, _by_sample(levels))
+            return levels
+        device = views[0].device
+        there = [i for i in range(len(keys)) if i not in set(missing)]
+        known = self.cache.get([keys[i] for i in there]).to(device)
+        rows = known.new_empty(len(keys), *known.shape[1:])
+        rows[there] = known
+        if missing:
+            made = _by_sample(self._encode([v[missing] for v in views]))
+            self.cache.put([keys[i] for i in missing], made)
+            rows[missing] = made
+        widths = [w for t in self.teachers for w in t.level_widths]
+        split = rows.transpose(0, 1).split(widths, dim=2)
+        return [list(level.unbind(0)) for level in split]
+
+    def _encode(self, views: Sequence[Tensor]) -> list[list[Tensor]]:
+        """Return what teachers make of views, by level and view."""
         images = [self.to_unit_range(view) for view in views]
         levels: list[list[Tensor]] = []
         for teacher in self.teachers:
@@ -204,9 +221,6 @@ class CVGSSL(BaseSelfSupervisor):
             batch = batch.contiguous(memory_format=self.memory_format)
             encoded = teacher.encode(batch)
             levels += [list(level.chunk(len(views))) for level in encoded]
-        if self.cache is not None:
-            stacked = torch.cat([torch.stack(v, 1) for v in levels], dim=2)
-            self.cache.put(keys, stacked)
         return levels
 
     def to_unit_range(self, view: Tensor) -> Tensor:
@@ -226,9 +240,8 @@ class CVGSSL(BaseSelfSupervisor):
             ends.append(end - 1)
         return ends
 
-    def _cache_keys(self, data_samples: list) -> list[tuple[int, int]]:
-        if self.cache is None:
-            return []
+    @staticmethod
+    def _cache_keys(data_samples: list) -> list[tuple[int, int]]:
         try:
             return [(int(s.sample_idx), int(s.view_set)) for s in data_samples]
         except AttributeError as error:
@@ -242,14 +255,21 @@ class CVGSSL(BaseSelfSupervisor):
         """Mix a share of the images with others of the batch."""
         n, device = len(views[0]), views[0].device
         mixed = torch.rand(n) < self.mixup
-        ratio = torch.where(mixed, torch.rand(n), torch.ones(n)).to(device)
-        other = torch.randperm(n).to(device)
+        ratio = torch.where(mixed, torch.rand(n), torch.ones(n))
+        # drawn on the host, so that devices draw alike; no need to wait
+        ratio = ratio.to(device, non_blocking=True)
+        other = torch.randperm(n).to(device, non_blocking=True)
         ratio = ratio.view(-1, 1, 1, 1)
         return [ratio * v + (1 - ratio) * v[other] for v in views]
 
 
 def _build(module: dict | nn.Module | None) -> nn.Module | None:
     return MODELS.build(module) if isinstance(module, dict) else module
+
+
+def _by_sample(levels: list[list[Tensor]]) -> Tensor:
+    """Join [N, w] by level and view to [N, V, W]."""
+    return torch.cat([torch.stack(views, 1) for views in levels], dim=2)
 
 
 def _same_shape(tensors: Sequence[Tensor]) -> bool:

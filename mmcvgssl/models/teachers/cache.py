@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
+from mmengine.logging import print_log
 from torch import Tensor
 
 
@@ -12,22 +13,48 @@ class FeatureCache:
     """Keeps half-precision teacher features in host memory.
 
     One entry holds all views and levels of a sample; its key is the sample
-    and the number of its set of views.
+    and the number of its views. Samples are looked up one by one, so batches
+    may be shuffled and shared among processes. Once it is full, it keeps
+    what it has, and says so.
+
+    Args:
+        megabytes: What this process keeps at most.
+
+    Raises:
+        ValueError: If ``megabytes`` is negative.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, megabytes: float = 2048) -> None:
+        if not megabytes >= 0:
+            raise ValueError(f'cache_megabytes is 0 or more, got {megabytes}')
+        self.megabytes = megabytes
+        self._free = megabytes * 2**20
+        self._full = False
         self._store: dict[tuple[int, int], Tensor] = {}
 
     def __len__(self) -> int:
         return len(self._store)
 
-    def get(self, keys: Sequence[tuple[int, int]]) -> Tensor | None:
-        """Return [N, V, W] of these samples, None if any is not there."""
-        if not all(key in self._store for key in keys):
-            return None
+    def missing(self, keys: Sequence[tuple[int, int]]) -> list[int]:
+        """Return the places of those that are not there."""
+        return [i for i, key in enumerate(keys) if key not in self._store]
+
+    def get(self, keys: Sequence[tuple[int, int]]) -> Tensor:
+        """Return [N, V, W] of samples that are there."""
         return torch.stack([self._store[key] for key in keys]).float()
 
     def put(self, keys: Sequence[tuple[int, int]], features: Tensor) -> None:
-        """Keep [N, V, W]."""
+        """Keep [N, V, W], as far as there is room."""
         for key, row in zip(keys, features.half().cpu(), strict=True):
-            self._store[key] = row.clone()
+            size = row.numel() * row.element_size()
+            if size <= self._free and key not in self._store:
+                self._free -= size
+                self._store[key] = row.clone()
+            elif key not in self._store and not self._full:
+                self._full = True
+                print_log(
+                    f'the cache of teacher features is full: {len(self)} '
+                    f'samples in {self.megabytes:g} MB; those of others are '
+                    'computed each time (model.cache_megabytes)',
+                    logger='current',
+                )
