@@ -8,6 +8,7 @@ from mmengine.dist import get_world_size
 from mmengine.logging import print_log
 from mmengine.runner import Runner
 
+from mmcvgssl.processes import on_first_process
 from mmcvgssl.provenance import (
     RECORD,
     TRAINING,
@@ -15,7 +16,6 @@ from mmcvgssl.provenance import (
     ProvenanceError,
     named,
     of_training,
-    on_first_process,
     settle,
 )
 
