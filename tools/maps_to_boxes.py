@@ -78,11 +78,14 @@ def parse_args() -> argparse.Namespace:
         '--margin',
         type=float,
         default=0.1,
-        help="threshold: mean of the maps' maxima less this, in units of the "
-        'maps (%(default)s)',
+        help="map threshold: mean of the maps' maxima less this, in units of "
+        'the maps (%(default)s)',
     )
     cut.add_argument(
-        '--threshold', type=float, help='given outright, in units of the maps'
+        '--map-threshold',
+        '--threshold',
+        type=float,
+        help='given outright, in units of the maps',
     )
     parser.add_argument(
         '--min-area',
@@ -111,7 +114,7 @@ def main() -> None:
     with user_errors():
         options = BoxOptions(
             args.margin,
-            args.threshold,
+            args.map_threshold,
             args.min_area,
             args.top_k,
             args.nms_iou,

@@ -18,21 +18,21 @@ def draw_boxes(
     anomaly_map: np.ndarray,
     boxes: np.ndarray,
     scores: np.ndarray,
-    threshold: float,
+    map_threshold: float,
     highest: float,
     truth: np.ndarray | None = None,
 ) -> np.ndarray:
     """Lay a map over an image and draw boxes.
 
-    The middle of the colours is the threshold and the brightest ``highest``,
-    so pictures of a data set can be compared.
+    The middle of the colours is the map threshold and the brightest
+    ``highest``, so pictures of a data set can be compared.
 
     Args:
         image: BGR uint8 [H, W, 3].
         anomaly_map: [h, w].
         boxes: (x1, y1, x2, y2) in pixels of the image, [n, 4], cyan.
         scores: [n], written at the boxes.
-        threshold: In units of the map.
+        map_threshold: In units of the map.
         highest: Largest value of all maps.
         truth: True boxes in the same form, [m, 4], white.
 
@@ -42,7 +42,7 @@ def draw_boxes(
     scale = min(1.0, LONGEST_SIDE / max(image.shape[:2]))
     height, width = (max(1, round(side * scale)) for side in image.shape[:2])
     small = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
-    drawn = lay_map(small, anomaly_map, threshold, highest)
+    drawn = lay_map(small, anomaly_map, map_threshold, highest)
     thick = max(1, round(max(height, width) / 300))
     if truth is not None:
         for box in truth:

@@ -16,7 +16,7 @@ _WHOLE = 0.95
 
 
 def summarise(
-    images: Sequence[ImageBoxes], threshold: float
+    images: Sequence[ImageBoxes], map_threshold: float
 ) -> dict[str, Any]:
     """Count boxes by image, area and score."""
     counts = np.array([len(image.boxes) for image in images])
@@ -26,8 +26,10 @@ def summarise(
     # sides double from bin to bin
     n_bins = int(np.log2(max(areas.max(initial=1), 1)) // 2) + 1
     area_edges = 4.0 ** np.arange(n_bins + 1)
-    highest = max(float(scores.max(initial=threshold)), threshold + 1e-6)
-    score_edges = np.linspace(threshold, highest, 21)
+    highest = max(
+        float(scores.max(initial=map_threshold)), map_threshold + 1e-6
+    )
+    score_edges = np.linspace(map_threshold, highest, 21)
     return {
         'images': len(images),
         'boxes': int(counts.sum()),
@@ -63,15 +65,16 @@ def compare(
 def notes(report: dict[str, Any]) -> list[str]:
     """Return what the user should mend."""
     found = []
-    mend = 'set --margin, in units of the maps, or --threshold'
+    mend = 'set --margin, in units of the maps, or --map-threshold'
     if not report['boxes']:
         found.append(
-            'no blob above the threshold is large enough for a box; ' + mend
+            'no blob above the map threshold is large enough for a box; '
+            + mend
         )
     if report['share_of_boxes_over_whole_image'] > 0.5:
         found.append(
-            'most boxes cover a whole image: the threshold is low for these '
-            'maps; ' + mend
+            'most boxes cover a whole image: the map threshold is low for '
+            'these maps; ' + mend
         )
     if report['maps_alike']:
         found.append(
@@ -107,7 +110,7 @@ def to_text(report: dict[str, Any]) -> str:
         ('images without a map', f'{report["images_without_map"]}'),
         ('images left out', f'{len(report["left_out"])}'),
         ('maps not listed', f'{report["maps_not_listed"]}'),
-        ('threshold', f'{report["threshold"]:.6g}'),
+        ('map threshold', f'{report["map_threshold"]:.6g}'),
         ('boxes', f'{report["boxes"]}, {per_image["mean"]:.2f} an image'),
         ('images without a box', f'{100 * report["share_without_box"]:.1f} %'),
         ('images by boxes', by_count),
@@ -139,7 +142,7 @@ def plot(report: dict[str, Any]) -> bytes:
         axes.set_ylabel('boxes')
         axes.grid(alpha=0.3)
     areas.set_xscale('log', base=4)
-    scores.axvline(report['threshold'], color='C1', label='threshold')
+    scores.axvline(report['map_threshold'], color='C1', label='map threshold')
     scores.legend(fontsize='small')
     with io.BytesIO() as buffer:
         figure.savefig(buffer, dpi=150, format='png')

@@ -52,8 +52,8 @@ class BoxOptions:
 
     Args:
         margin: What is taken from the mean of the maps' maxima to get the
-            threshold, in units of the maps.
-        threshold: Given outright; ``margin`` plays no part then.
+            map threshold, in units of the maps.
+        map_threshold: Given outright; ``margin`` plays no part then.
         min_area: Least area of a blob, square pixels; by default by the
             size of the image.
         top_k: Most boxes an image.
@@ -64,7 +64,7 @@ class BoxOptions:
     """
 
     margin: float = 0.1
-    threshold: float | None = None
+    map_threshold: float | None = None
     min_area: float | None = None
     top_k: int = 10
     nms_iou: float = 0.8
@@ -72,10 +72,10 @@ class BoxOptions:
     def __post_init__(self) -> None:
         check_options(self.min_area, self.top_k, self.nms_iou)
 
-    def threshold_of(self, entries: Sequence[MapEntry]) -> float:
-        """Return the threshold for these maps."""
-        if self.threshold is not None:
-            return self.threshold
+    def map_threshold_of(self, entries: Sequence[MapEntry]) -> float:
+        """Return the map threshold for these maps."""
+        if self.map_threshold is not None:
+            return self.map_threshold
         maxima = [entry.map_max for entry in entries]
         return dataset_threshold(maxima, self.margin)
 
@@ -84,7 +84,7 @@ class MapsToBoxes:
     """Boxes of all images, with what is written about them.
 
     Maps are read one at a time; the boxes alone stay in memory. The
-    threshold is that of the images used. Nothing depends on the order of
+    map threshold is that of the images used. Nothing depends on the order of
     the manifest.
 
     Args:
@@ -144,7 +144,7 @@ class MapsToBoxes:
         self.left_out = find_broken(maps, images.root, entries, max_unreadable)
         self.entries = [e for e in entries if e.path not in self.left_out]
         self.without_preview: dict[str, str] = {}
-        self.threshold = self.options.threshold_of(self.entries)
+        self.map_threshold = self.options.map_threshold_of(self.entries)
         self.parts: dict[str, list[int]] = {}
         if val_fraction is not None:
             self.parts = self._divide(val_fraction)
@@ -169,7 +169,7 @@ class MapsToBoxes:
             boxes, scores = map_to_boxes(
                 anomaly_map,
                 entry.size,
-                self.threshold,
+                self.map_threshold,
                 self.options.min_area,
                 self.options.top_k,
                 self.options.nms_iou,
@@ -206,7 +206,7 @@ class MapsToBoxes:
             anomaly_map,
             image.boxes,
             image.scores,
-            self.threshold,
+            self.map_threshold,
             highest,
             truth,
         )
@@ -214,8 +214,8 @@ class MapsToBoxes:
 
     def _report(self, found: Sequence[ImageBoxes]) -> dict[str, Any]:
         report: dict[str, Any] = {
-            **box_report.summarise(found, self.threshold),
-            'threshold': self.threshold,
+            **box_report.summarise(found, self.map_threshold),
+            'map_threshold': self.map_threshold,
             'options': asdict(self.options),
             'images_without_map': len(self.images.without_map),
             'left_out': self.left_out,
@@ -247,7 +247,7 @@ class MapsToBoxes:
             {
                 'description': FROM_MAPS,
                 **asdict(self.options),
-                'threshold': self.threshold,
+                'map_threshold': self.map_threshold,
             },
         )
         self.outputs.write(self._beside('report.png'), box_report.plot(report))

@@ -149,7 +149,7 @@ def test_boxes_are_those_of_the_pure_function(data, tool, tmp_path):
     assert sizes == {name(i): size for i, size in enumerate(SIZES)}
     assert [c['name'] for c in coco['categories']] == ['anomaly']
     report = json.loads((out.parent / 'report.json').read_text())
-    assert coco['info']['threshold'] == report['threshold'] > 0
+    assert coco['info']['map_threshold'] == report['map_threshold'] > 0
     ids = [a['id'] for a in coco['annotations']]
     assert ids == list(range(1, len(ids) + 1))
     for a in coco['annotations']:
@@ -182,7 +182,7 @@ def test_the_plot_shows_both_histograms(monkeypatch):
     none = ImageBoxes('b.png', (16, 16), box[:0], scores[:0])
     for images, boxes in (([one, none], 2), ([none], 0)):
         report = box_report.summarise(images, 0.5)
-        data = box_report.plot({**report, 'threshold': 0.5})
+        data = box_report.plot({**report, 'map_threshold': 0.5})
         picture = cv2.imdecode(np.frombuffer(data, np.uint8), 1)
         assert picture.std() > 0
         assert [sum(counts) for counts, _ in bars[-2:]] == [boxes, boxes]
@@ -306,7 +306,7 @@ def test_the_report_counts_boxes_and_what_they_find(
         'images_with': [2, 2, 1, 1],
     }
     assert report['share_without_box'] == pytest.approx(2 / 6)
-    assert report['threshold'] == pytest.approx(
+    assert report['map_threshold'] == pytest.approx(
         np.mean([drawn_map(i).max() for i in range(6)], dtype=float) - 0.1
     )
     assert report['maps'] == {'model': 'Drawn'}
@@ -366,12 +366,12 @@ def test_options_reach_the_boxes(data, tool, tmp_path):
     report = json.loads((tmp_path / 'report.json').read_text())
     assert report['options']['margin'] == 0.3
     mean = np.mean([drawn_map(i).max() for i in range(6)], dtype=float)
-    assert report['threshold'] == pytest.approx(mean - 0.3)
+    assert report['map_threshold'] == pytest.approx(mean - 0.3)
 
 
 @pytest.mark.parametrize(
     ('threshold', 'note'),
-    [(9.0, 'no blob above the threshold'), (-9.0, 'cover a whole image')],
+    [(9.0, 'no blob above the map threshold'), (-9.0, 'cover a whole image')],
 )
 def test_a_threshold_off_the_scale_is_told(
     data, tool, tmp_path, threshold, note
@@ -385,6 +385,34 @@ def test_a_threshold_off_the_scale_is_told(
     for i, (width, height) in enumerate(whole):
         boxes = [box for box, _ in found[name(i)]]
         assert boxes == ([[0, 0, width, height]] if threshold < 0 else [])
+
+
+@pytest.mark.parametrize(
+    ('difference', 'alike'), [(0.0, True), (2**-12, True), (0.1, False)]
+)
+def test_maps_that_are_alike_are_told(data, tool, tmp_path, difference, alike):
+    maps = data[0]
+    lines = (maps / 'manifest.jsonl').read_text().splitlines()
+    entries = [json.loads(line) for line in lines]
+    for i, entry in enumerate(entries):
+        held = drawn_map(0) * (1 + i * difference / len(entries))
+        np.save(maps / entry['map'], held.astype(np.float16))
+        entry['map_max'] = float(held.max())
+    (maps / 'manifest.jsonl').write_text(
+        ''.join(f'{json.dumps(entry)}\n' for entry in entries)
+    )
+    code, text, err = tool(TOOL, *data, '--out', tmp_path / 'boxes.json')
+    assert code == 0, err
+    assert ('note: all maps are alike' in text) is alike
+    report = json.loads((tmp_path / 'report.json').read_text())
+    assert report['maps_alike'] is alike
+
+
+def test_what_the_generator_has_said_is_a_note(data, tool, tmp_path):
+    (data[0] / 'remarks.json').write_text('["they look the same"]')
+    code, text, err = tool(TOOL, *data, '--out', tmp_path / 'boxes.json')
+    assert code == 0, err
+    assert 'note: they look the same' in text
 
 
 def test_nothing_depends_on_the_order_of_the_manifest(data, tool, tmp_path):
@@ -435,7 +463,7 @@ def test_a_list_gives_its_own_threshold(data, tool, tmp_path):
     assert f'| maps not listed | {len(SIZES) - 2} |' in text
     report = json.loads((tmp_path / 'report.json').read_text())
     mean = (float(drawn_map(0).max()) + float(drawn_map(2).max())) / 2
-    assert report['threshold'] == pytest.approx(mean - 0.1)
+    assert report['map_threshold'] == pytest.approx(mean - 0.1)
     coco = json.loads((tmp_path / 'b.json').read_text())
     assert list(boxes_by_image(coco)) == [name(0), name(2)]
 
