@@ -58,6 +58,8 @@ def main() -> None:
                 print(f'{what}: {printable(p.error)}', file=sys.stderr)
         broken = sum(p.score is None for p in found)
         defective = sum(p.verdict == DEFECTIVE for p in found)
+        for text in contents.warnings:
+            print(printable(text), file=sys.stderr)
         print(contents.summary())
         print(
             f'{len(found)} images: {defective} defective, {broken} not read; '

@@ -13,6 +13,7 @@ from mmcvgssl.apis.images import fitted_range, settle_images
 from mmcvgssl.apis.train import build_runner, start_processes
 from mmcvgssl.datasets.contents import Contents
 from mmcvgssl.datasets.image_folders import EXTENSIONS, images_below
+from mmcvgssl.datasets.layouts.mask_files import warn_of_masks
 from mmcvgssl.datasets.text_lists import read_paths
 from mmcvgssl.engine.map_writer_hook import (
     MapWriterHook,
@@ -57,6 +58,7 @@ def list_images(
         contents = Contents(str(images))
         home, paths = images, images_below(images, contents=contents)
         contents.kept = {'images': len(paths)}
+        warn_of_masks(home, paths, contents)
         contents.log()
     elif images.is_file():
         home = Path(root) if root else images.parent

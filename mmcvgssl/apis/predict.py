@@ -15,6 +15,7 @@ from mmengine.dataset import pseudo_collate
 from mmengine.registry import init_default_scope
 
 from mmcvgssl.datasets.contents import Contents
+from mmcvgssl.datasets.layouts.mask_files import warn_of_masks
 from mmcvgssl.datasets.preparation.images import images_below
 from mmcvgssl.datasets.reading import UnreadableImageError
 from mmcvgssl.datasets.transforms.load_image import reading_options
@@ -155,6 +156,7 @@ def find_images(
     found = [
         path / name for name in images_below(path, skipped, contents=told)
     ]
+    warn_of_masks(path, [p.relative_to(path).as_posix() for p in found], told)
     if not found:
         raise ValueError(f'{path}: no images; {told.left_out_text()}')
     return found

@@ -21,6 +21,7 @@ from mmcvgssl.datasets.image_folders import (
     first_folder,
     images_below,
 )
+from mmcvgssl.datasets.layouts.mask_files import warn_of_masks
 from mmcvgssl.datasets.listed_images import check_listed
 from mmcvgssl.datasets.reading import (
     TooManyUnreadableError,
@@ -283,12 +284,14 @@ class SurfaceImages(CustomDataset):
 
     def _walk(self) -> list[str]:
         """Find the images, as paths relative to the folder."""
-        return images_below(
+        found = images_below(
             self._root,
             extensions=self.extensions,
             contents=self.contents,
             ignore=self.ignore,
         )
+        warn_of_masks(self._root, found, self.contents)
+        return found
 
     def _find_samples(self) -> list[tuple[str, int]]:
         """Find images in class folders; index classes by their order.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
@@ -10,12 +10,15 @@ from pathlib import Path, PurePosixPath
 import cv2
 import numpy as np
 
-from mmcvgssl.datasets.transforms import UnreadableImageError, read_image
+from mmcvgssl.datasets.contents import Contents
+from mmcvgssl.datasets.reading import UnreadableImageError, read_image
+from mmcvgssl.utils import evenly, printable, some
 
 AUTO = 'auto'
 # what a mask's name has in place of its image's suffix
 SUFFIXES = ('_mask.png', '-mask.png', '_gt.png', '_label.png', '.png')
 _EXTREME = 0.9  # of a mask's pixels have its lowest or its highest value
+_LOOKED_AT = 40  # files that may be masks
 _LEVELS = 3  # so few values has no photograph
 _RATIO = 0.02  # by which the ratios of sides may differ
 _COPY = 12.0  # mean difference of grey levels of a copy of an image
@@ -58,6 +61,34 @@ def look_like_masks(
     """
     with ThreadPoolExecutor() as pool:
         return list(pool.map(lambda pair: _check(root, *pair), pairs))
+
+
+def warn_of_masks(
+    root: Path, files: Sequence[str], contents: Contents
+) -> None:
+    """Warn of masks that are taken for images.
+
+    Args:
+        root: Folder of the files.
+        files: All that are taken for images.
+        contents: Is told.
+    """
+    pairs = {
+        mask: image
+        for suffix in SUFFIXES
+        for mask, image in pair_masks(files, suffix).items()
+    }
+    names = sorted(pairs)
+    shown = [names[i] for i in evenly(len(names), _LOOKED_AT)]
+    looks = look_like_masks(root, [(name, pairs[name]) for name in shown])
+    if any(looks):
+        found = f'{sum(looks)} of {len(shown)} that were looked at'
+        contents.warnings.append(
+            f'{some(map(printable, names), "file")} beside an image of the '
+            f'same stem: {found} look like masks, but all are taken for '
+            'images; leave them out, as by ignore="*_mask.png", or list the '
+            'images'
+        )
 
 
 def _check(root: Path, mask: str, image: str | None) -> bool:

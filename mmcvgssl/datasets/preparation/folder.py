@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+from argparse import ArgumentParser
+from collections.abc import Sequence
 from pathlib import Path
 
+from mmcvgssl.datasets.contents import Contents
+from mmcvgssl.datasets.files import folders_in
+from mmcvgssl.datasets.image_folders import (
+    check_root,
+    class_folders,
+    first_folder,
+    images_below,
+    layout_error,
+)
+from mmcvgssl.datasets.layouts.good_names import SPLITS as PART_NAMES
+from mmcvgssl.datasets.layouts.mask_files import warn_of_masks
 from mmcvgssl.datasets.preparation.annotations import (
     OUT_FOLDER,
     Item,
     Preparation,
     Prepared,
+    notes_of,
     write_annotations,
-)
-from mmcvgssl.datasets.preparation.images import (
-    check_root,
-    images_below,
-    layout_error,
 )
 from mmcvgssl.datasets.preparation.splits import (
     SPLITS,
@@ -34,6 +43,7 @@ def prepare_folder(
     out: str | Path | None = None,
     test_fraction: float = 0.5,
     seed: int = 0,
+    ignore: Sequence[str] = (),
 ) -> Prepared:
     """Write the lists of images in class folders.
 
@@ -43,6 +53,7 @@ def prepare_folder(
         out: Folder of the lists; by default ``mmcvgssl`` in ``root``.
         test_fraction: Of each class, where there is no split yet.
         seed: Of the draw, where there is no split yet.
+        ignore: Names of files and folders to leave out, perhaps with ``*``.
 
     Raises:
         FileNotFoundError: If there is no such folder.
@@ -51,12 +62,26 @@ def prepare_folder(
     """
     root = check_root(root)
     out = Path(out) if out else root / OUT_FOLDER
+    contents = Contents(str(root))
     if not all((root / name).is_dir() for name in SPLITS):
-        classes, items = _read(root, root, out, least=2)
+        classes, items = _read(root, root, out, contents, ignore, 2)
+        parts = [c for c in classes if c.casefold() in PART_NAMES]
+        if parts:
+            raise layout_error(
+                root,
+                LAYOUTS,
+                f'{root}: {", ".join(parts)} is the name of a part of a data '
+                'set, not of a class; name the parts train and test, or '
+                'rename the class.',
+            )
         labels = dict(items)
         divided = draw_splits(labels, labels.values(), test_fraction, seed)
-        return write_annotations(Prepared(root, out, classes, divided))
-    read = {name: _read(root, root / name, out, least=1) for name in SPLITS}
+        notes = notes_of(contents)
+        return write_annotations(Prepared(root, out, classes, divided, notes))
+    read = {
+        name: _read(root, root / name, out, contents, ignore, 1)
+        for name in SPLITS
+    }
     classes = read['train'][0]
     if classes != read['test'][0]:
         odd = sorted(set(classes) ^ set(read['test'][0]))
@@ -64,29 +89,38 @@ def prepare_folder(
             root, LAYOUTS, f'Only one of train and test has {", ".join(odd)}.'
         )
     ignored = [
-        p.name
-        for p in sorted(root.iterdir())
-        if p.is_dir() and p.name not in (*SPLITS, out.name)
+        name for name in folders_in(root) if name not in (*SPLITS, out.name)
     ]
     notes = [f'not used: {", ".join(ignored)}'] if ignored else []
     divided = {name: items for name, (_, items) in read.items()}
-    return write_annotations(Prepared(root, out, classes, divided, notes))
+    return write_annotations(
+        Prepared(root, out, classes, divided, notes + notes_of(contents))
+    )
 
 
 def _read(
-    root: Path, folder: Path, out: Path, least: int
+    root: Path,
+    folder: Path,
+    out: Path,
+    contents: Contents,
+    ignore: Sequence[str],
+    least: int,
 ) -> tuple[list[str], list[Item]]:
     """List the classes of a folder, and images with paths from the root."""
-    found = {
-        path.name: images_below(path, skip=[out])
-        for path in sorted(folder.iterdir())
-        if path.is_dir() and not path.name.startswith('.')
-    }
-    for name, paths in list(found.items()):
+    paths = images_below(folder, [out], contents=contents, ignore=ignore)
+    warn_of_masks(folder, paths, contents)
+    own = {out.resolve(), *out.resolve().parents}
+    found: dict[str, list[str]] = {
+        name: []
+        for name in class_folders(folder, ignore)
         # lists of this tool are no class
-        here = out.resolve().is_relative_to((folder / name).resolve())
-        if not paths and (here or name == OUT_FOLDER):
-            del found[name]
+        if (folder / name).resolve() not in own
+    }
+    for path in paths:
+        if first_folder(path):
+            found.setdefault(first_folder(path), []).append(path)
+    loose = [path for path in paths if not first_folder(path)]
+    contents.leave_out('in no class folder', *loose)
     few = [f'{c} has {len(p)}' for c, p in found.items() if len(p) < least]
     if len(found) < 2 or few:
         problem = f'{folder}: expected at least 2 class folders with at least '
@@ -94,16 +128,28 @@ def _read(
         problem += ', '.join(few) or f'{len(found)} class folders'
         raise layout_error(root, LAYOUTS, f'{problem}.')
     prefix = folder.relative_to(root)
+    classes = sorted(found)
     items = [
-        ((prefix / name / path).as_posix(), index)
-        for index, (name, paths) in enumerate(found.items())
-        for path in paths
+        ((prefix / path).as_posix(), index)
+        for index, name in enumerate(classes)
+        for path in found[name]
     ]
-    return list(found), items
+    return classes, items
+
+
+def _add_arguments(parser: ArgumentParser) -> None:
+    add_split_arguments(parser)
+    parser.add_argument(
+        '--ignore',
+        nargs='+',
+        default=[],
+        metavar='NAME',
+        help='files and folders to leave out, perhaps with *',
+    )
 
 
 PREPARATION = Preparation(
     'any images in class folders, or in train/CLASS and test/CLASS',
-    add_split_arguments,
+    _add_arguments,
     prepare_folder,
 )

@@ -5,10 +5,12 @@ from __future__ import annotations
 from argparse import ArgumentParser
 from pathlib import Path, PurePosixPath
 
+from mmcvgssl.datasets.contents import Contents
 from mmcvgssl.datasets.preparation.annotations import (
     OUT_FOLDER,
     Preparation,
     Prepared,
+    notes_of,
     write_annotations,
 )
 from mmcvgssl.datasets.preparation.images import (
@@ -69,7 +71,8 @@ def prepare_neu_cls(
     """
     root = check_root(root)
     out = Path(out) if out else root / OUT_FOLDER
-    paths = images_below(root, skip=[out])
+    contents = Contents(str(root))
+    paths = images_below(root, skip=[out], contents=contents)
     known = {p: c for p in paths if (c := class_of(p)) is not None}
     empty = [c for i, c in enumerate(CLASSES) if i not in known.values()]
     if empty:
@@ -80,7 +83,7 @@ def prepare_neu_cls(
         root, out, known, splits, test_fraction, seed, encoding
     )
     others = sorted(set(paths) - set(known))
-    notes = []
+    notes = notes_of(contents)
     if others:
         notes.append(
             f'{len(others)} images of no NEU class left out: {others[0]}'

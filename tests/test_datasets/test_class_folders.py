@@ -1,0 +1,73 @@
+"""Class folders: what prepare_data.py folder takes, tells and refuses."""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mmcvgssl.datasets import SurfaceImages
+from mmcvgssl.datasets.preparation import prepare_folder
+from tests.data import picture
+
+TWO = ['a/1.png', 'a/2.png', 'b/3.png', 'b/4.png']
+
+
+def write(root, names) -> None:
+    """Write masks where a name says so, texts, and else images."""
+    for i, name in enumerate(names):
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.suffix not in ('.png', '.jpg'):
+            path.write_text('no picture')
+        elif '_mask' in name:
+            values = np.zeros((24, 24), np.uint8)
+            values[3:9, 4:8] = 255
+            Image.fromarray(values).save(path)
+        else:
+            picture(i, 24).save(path)
+
+
+@pytest.mark.parametrize(
+    ('more', 'note'),
+    [
+        (['@eaDir/5.png', 'a/.thumbs/6.png'], 'folders of the system: 1'),
+        (['a/notes.txt', '.hidden/7.png'], 'no image by suffix: 1 (a/notes'),
+        (['8.png'], 'in no class folder: 1 (8.png)'),
+        (['p/predictions.json', 'p/overlays/1.png'], None),
+        (['a/1_mask.png'], 'look like masks, but all are taken for images'),
+    ],
+)
+def test_what_is_no_class_is_told(tmp_path, more, note):
+    write(tmp_path, [*TWO, *more])
+    if note is None:  # a folder of results alone would be an empty class
+        with pytest.raises(ValueError, match='p has 0'):
+            prepare_folder(tmp_path)
+        assert prepare_folder(tmp_path, ignore=['p']).classes == ['a', 'b']
+        return
+    prepared = prepare_folder(tmp_path)
+    assert prepared.classes == ['a', 'b']
+    labels = Counter(k for items in prepared.splits.values() for _, k in items)
+    assert labels == {0: 2 + ('mask' in more[0]), 1: 2}
+    assert any(note in text for text in prepared.notes)
+    again = prepare_folder(tmp_path)  # lists of its own are no class
+    assert again.splits == prepared.splits
+
+
+@pytest.mark.parametrize('names', [('train', 'val'), ('Training', 'b')])
+def test_parts_of_a_data_set_are_no_classes(tmp_path, names):
+    write(tmp_path, [f'{name}/{i}.png' for name in names for i in range(2)])
+    with pytest.raises(ValueError, match='name of a part of a data set'):
+        prepare_folder(tmp_path)
+
+
+def test_masks_among_images_without_labels_are_warned_of(tmp_path):
+    write(tmp_path, ['a/1.jpg', 'a/2.jpg', 'a/1_mask.png', 'b/3.png'])
+    data_set = SurfaceImages(str(tmp_path), pipeline=[], serialize_data=False)
+    (warning,) = data_set.contents.warnings
+    assert '1 file (a/1_mask.png) beside an image' in warning
+    without = SurfaceImages(
+        str(tmp_path), pipeline=[], serialize_data=False, ignore='*_mask.png'
+    )
+    assert (len(without), without.contents.warnings) == (3, [])
+    assert without.contents.left_out == {'named by ignore': ['a/1_mask.png']}
