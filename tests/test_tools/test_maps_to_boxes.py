@@ -488,7 +488,7 @@ def test_a_broken_map_costs_its_image_alone(data, tool, tmp_path, mistake):
     kept = [name(i) for i in (0, 2, 3, 4, 5)]
     assert sorted(boxes_by_image(coco)) == sorted(kept)
     maxima = [float(drawn_map(i).max()) for i in (0, 2, 3, 4, 5)]
-    assert report['threshold'] == pytest.approx(dataset_threshold(maxima))
+    assert report['map_threshold'] == pytest.approx(dataset_threshold(maxima))
     parts = [
         json.loads((tmp_path / f'b_{part}.json').read_text())['images']
         for part in ('train', 'val')
