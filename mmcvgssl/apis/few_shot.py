@@ -273,7 +273,7 @@ class FewShot:
             'mode': self.mode,
             'seed': self.seed,
             'size': list(self.size),
-            'checkpoint': of_config(self.checkpoint),
+            'checkpoint': of_config(self.checkpoint, key='checkpoint'),
             'report_best': self.report_best,
             'schedule': self.schedule if self.mode != 'probe' else None,
             part: of_config(model[0] if part == 'teachers' else model),

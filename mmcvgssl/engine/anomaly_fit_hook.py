@@ -105,6 +105,8 @@ class AnomalyFitHook(Hook):
         )
         self._held_out = holdout_loader(runner.cfg, model)
         if self._held_out is not None:
+            steps = of_transforms(runner.cfg.holdout_dataloader)
+            self.provenance |= Provenance({'held_out_transforms': steps})
             self.provenance |= of_dataset(
                 self._held_out.dataset, 'held_out_images', known
             )

@@ -34,6 +34,13 @@ PLACES = frozenset(
         'lazy_init',
     }
 )
+# what names files and folders of maps, be it by a bare word
+FILES = frozenset(
+    {
+        *('checkpoint', 'weights', 'knowledge', 'load_from', 'pretrained'),
+        *('backbone_checkpoint', 'ann_file', 'maps'),
+    }
+)
 # what decodes and resizes images, and what computes
 READING = ('cv2', 'PIL', 'numpy', 'mmcv', 'mmpretrain')
 COMPUTING = ('torch', 'mmengine')
@@ -78,7 +85,9 @@ def of_file(path: str | Path) -> str:
     return f'content {FileState.of(path).digest[:16]}'
 
 
-def of_config(value: Any, drop: Collection[str] = SPEED | PLACES) -> Any:
+def of_config(
+    value: Any, drop: Collection[str] = SPEED | PLACES, key: str = ''
+) -> Any:
     """Return what counts of a config, as JSON can hold it.
 
     Names of files become their content, those of folders of maps that of
@@ -87,6 +96,7 @@ def of_config(value: Any, drop: Collection[str] = SPEED | PLACES) -> Any:
     Args:
         value: Of the config.
         drop: Keys to leave out, at any depth.
+        key: Of the value, which tells a bare word from a file's name.
     """
     if isinstance(value, nn.Module):
         return f'{type(value).__name__} {digest_tensors(value.state_dict())}'
@@ -94,14 +104,18 @@ def of_config(value: Any, drop: Collection[str] = SPEED | PLACES) -> Any:
         value = value.to_dict()
     if isinstance(value, Mapping):
         return {
-            k: of_config(v, drop) for k, v in value.items() if k not in drop
+            k: of_config(v, drop, str(k))
+            for k, v in value.items()
+            if k not in drop
         }
     if isinstance(value, (list, tuple)):
-        return [of_config(item, drop) for item in value]
+        return [of_config(item, drop, key) for item in value]
     if isinstance(value, type):
         return value.__name__
     if isinstance(value, (str, Path)):
-        return _content(value)
+        text = str(value)
+        named = key in FILES or os.sep in text or Path(text).suffix
+        return _content(text) if named else text
     return value
 
 
@@ -156,7 +170,7 @@ def of_training(
         processes: Their number, as each learns from a batch of its own.
         known: See :func:`of_dataset`.
     """
-    held = {key: of_config(cfg.get(key)) for key in TRAINING}
+    held = {key: of_config(cfg.get(key), key=key) for key in TRAINING}
     held['processes'] = processes
     return (
         Provenance(held)
@@ -240,7 +254,7 @@ def _root(named: str | None, paths: Sequence[str]) -> str:
     return os.path.commonpath([os.path.dirname(path) for path in paths])
 
 
-def _content(text: str | Path) -> str:
+def _content(text: str) -> str:
     """Return what a text names, if it is a file or a folder of maps."""
     path = Path(text)
     try:
@@ -250,4 +264,4 @@ def _content(text: str | Path) -> str:
         found = [file for file in lists if file.is_file()]
     except (OSError, ValueError):  # too long for a name, or with a zero
         found = []
-    return ', '.join(map(of_file, found)) or str(text)
+    return ', '.join(map(of_file, found)) or text
