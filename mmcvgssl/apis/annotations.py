@@ -34,11 +34,13 @@ class Report:
         lines: Level and text of each line.
         good: Parts that are tested on images without boxes.
         classes: Names of the classes; empty without a COCO data set.
+        skipped: What training cannot read and goes on without, a line each.
     """
 
     lines: list[tuple[int, str]] = field(default_factory=list)
     good: list[str] = field(default_factory=list)
     classes: tuple[str, ...] = ()
+    skipped: list[str] = field(default_factory=list)
 
 
 def check_annotations(cfg: Config, parts: Sequence[str] = PARTS) -> Report:
@@ -248,6 +250,7 @@ def _compare(
 ) -> None:
     seen = what_is_seen(found.held, data_set, scope)
     seen.warnings += found.note_lines()
+    report.skipped += found.skipped
     level = logging.WARNING if seen.left_out else logging.INFO
     (_, summary), *others = seen.lines()
     for more, line in ((level, summary), *others):

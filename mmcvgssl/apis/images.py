@@ -11,7 +11,7 @@ from mmengine.dist import broadcast_object_list, is_main_process
 from mmengine.logging import MMLogger
 from mmengine.runner import find_latest_checkpoint
 
-from mmcvgssl.apis.annotations import coco_sets
+from mmcvgssl.apis.annotations import coco_sets, places
 from mmcvgssl.apis.checkpoint_config import literal_config
 from mmcvgssl.apis.load_steps import (
     OPTIONS,
@@ -19,6 +19,7 @@ from mmcvgssl.apis.load_steps import (
     load_steps,
     type_name,
 )
+from mmcvgssl.datasets.coco_check import check_coco
 from mmcvgssl.datasets.coco_seen import build_infos
 from mmcvgssl.datasets.reading import check_depth_range, pixel_limit
 from mmcvgssl.datasets.reading.survey import Range, survey_images
@@ -179,7 +180,16 @@ def _measured_on(cfg: Config, testing: bool) -> list[str]:
 
 
 def list_paths(cfg: Config, data_set: MutableMapping[str, Any]) -> list[str]:
-    """Build a data set of a config; return the paths of its images."""
+    """Return the paths of a data set's images, boxes checked or built.
+
+    Raises:
+        AnnotationError: Names what is wrong with a file of boxes.
+    """
+    if any(coco_sets(data_set)):
+        file, folder = places(data_set)
+        found = check_coco(file, testing=True)
+        found.raise_problems()
+        return [str(folder / i['file_name']) for i in found.held['images']]
     bare = dict(data_set)
     if bare.get('verify'):
         bare['verify'] = False

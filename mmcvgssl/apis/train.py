@@ -27,7 +27,7 @@ from mmcvgssl.apis.images import settle_images
 from mmcvgssl.apis.loaders import settle_workers
 from mmcvgssl.apis.resume import check_load_from, guard_weights
 from mmcvgssl.apis.run_seed import seed_views, tell_views
-from mmcvgssl.engine import keep_freed_memory
+from mmcvgssl.engine import SkippedImagesHook, keep_freed_memory
 from mmcvgssl.models.layers import synchronize_batch_norm
 from mmcvgssl.processes import on_first_process
 from mmcvgssl.randomness import isolated
@@ -91,6 +91,8 @@ def build_runner(
     tell_views(runner)
     for level, line in (*lines, *report.lines):
         runner.logger.log(level, line)
+    if report.skipped:
+        runner.register_hook(SkippedImagesHook(report.skipped))
     if report.classes:
         check_heads(runner.model, report.classes, 'metainfo.classes')
     return runner

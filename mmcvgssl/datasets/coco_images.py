@@ -18,6 +18,7 @@ from mmcvgssl.utils import printable
 # how closely images are looked at: not opened, their headers, their pixels
 LOOKS = ('names', 'sizes', 'pixels')
 UNREADABLE = 'images that cannot be read'
+_DRAWN = 64  # pixels a side
 _EVERY = 10.0  # seconds between two lines on how far it is
 _SIDEWAYS = (5, 6, 7, 8)  # orientations that swap width and height
 
@@ -97,7 +98,8 @@ def _look_at(
         with OpenedImage(path, page, most) as opened:
             size, turned = opened.size, opened.orientation
             if look == 'pixels':
-                opened.pixels()
+                # a JPEG is read to its end, and not drawn in full
+                opened.pixels(_DRAWN)
     except UnreadableImageError as error:
         return [Found(UNREADABLE, printable(str(error)))]
     return list(_size_problems(image, path, size, turned))

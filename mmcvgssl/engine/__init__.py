@@ -17,6 +17,7 @@ from mmcvgssl.engine.invalid_loss_hook import (
 )
 from mmcvgssl.engine.load_backbone_hook import LoadBackboneHook
 from mmcvgssl.engine.map_writer_hook import MapWriterHook
+from mmcvgssl.engine.skipped_images_hook import SkippedImagesHook
 from mmcvgssl.engine.unfreeze_hook import UnfreezeHook
 from mmcvgssl.engine.views_val_loop import ViewsValLoop
 
@@ -32,6 +33,7 @@ __all__ = [
     'InvalidLossHook',
     'LoadBackboneHook',
     'MapWriterHook',
+    'SkippedImagesHook',
     'UnfreezeHook',
     'ViewsValLoop',
     'keep_freed_memory',

@@ -148,6 +148,32 @@ def test_images_that_are_trained_and_tested_on_are_told(cfg, tmp_path):
     assert not any('trained on' in line for line in told)
 
 
+@pytest.mark.parametrize('part', ['train', 'test'])
+def test_few_unreadable_images_are_skipped_in_training_alone(
+    cfg, tmp_path, part
+):
+    for name in ('train', 'test'):
+        held = json.loads((tmp_path / f'{name}.json').read_text())
+        for i, image in enumerate(held['images']):
+            image['file_name'] = f'{name}{i}.png'
+            picture(i, 128).save(tmp_path / f'{name}{i}.png')
+        (tmp_path / f'{name}.json').write_text(json.dumps(held))
+    (tmp_path / f'{part}3.png').write_bytes(b'')
+    load = dict(type='mmcvgssl.LoadImage', max_unreadable=1)
+    cfg.train_dataloader.dataset.pipeline = [load]
+    if part == 'test':
+        with pytest.raises(AnnotationError, match=r'test3\.png: the file'):
+            check_annotations(cfg)
+        return
+    report = check_annotations(cfg)
+    (line,) = report.skipped
+    assert line.startswith('image 3: ')
+    assert any('skipped: images that cannot' in s for _, s in report.lines)
+    (tmp_path / 'train4.png').write_bytes(b'no image')
+    with pytest.raises(AnnotationError, match=r'train4\.png'):
+        check_annotations(cfg)
+
+
 def test_a_test_reads_nothing_of_the_training(cfg, tmp_path):
     (tmp_path / 'train.json').unlink()
     with pytest.raises(FileNotFoundError):

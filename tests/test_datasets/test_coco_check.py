@@ -211,6 +211,27 @@ def test_unreadable_image_is_named(good, tmp_path):
     assert line.startswith('image 3: ')
 
 
+@pytest.mark.parametrize('progressive', [False, True])
+@pytest.mark.parametrize('cut', [3, 400])
+def test_a_photo_that_ends_too_early_is_named(
+    good, tmp_path, progressive, cut
+):
+    file = tmp_path / '0.jpg'
+    photo = picture(0, 128).resize((512, 512))
+    photo.save(file, progressive=progressive)
+    file.write_bytes(file.read_bytes()[:-cut])
+    change(
+        good,
+        lambda h: h['images'][0].update(
+            file_name='0.jpg', width=512, height=512
+        ),
+    )
+    assert not check_coco(good, tmp_path, look='sizes').problems
+    found = check_coco(good, tmp_path, look='pixels')
+    (line,) = found.problems['images that cannot be read']
+    assert '0.jpg' in line
+
+
 @pytest.mark.parametrize(
     ('classes', 'kind'),
     [

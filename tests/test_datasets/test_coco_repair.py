@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image
 
-from mmcvgssl.datasets import coco_check
+from mmcvgssl.datasets import coco_findings
 from mmcvgssl.datasets.coco_check import check_coco
 from mmcvgssl.datasets.preparation import repair_boxes
 from mmcvgssl.datasets.preparation.repair import FIXES
@@ -135,7 +135,7 @@ def test_a_turned_box_is_held_by_the_upright_one(good, tmp_path):
 
 
 def test_the_check_names_fixes_that_exist():
-    assert set(coco_check._FIXES.values()) == set(FIXES)
+    assert set(coco_findings._FIXES.values()) == set(FIXES)
 
 
 def test_the_tool_writes_a_new_file_alone(good, tmp_path, tool):

@@ -1,5 +1,6 @@
 """Hooks: seeding by epoch, and the stop at a loss that is none."""
 
+import logging
 import random
 from types import SimpleNamespace
 
@@ -12,6 +13,7 @@ from mmcvgssl.engine import (
     EpochSeedHook,
     InvalidLossError,
     InvalidLossHook,
+    SkippedImagesHook,
     epoch_seed_hook,
 )
 from mmcvgssl.weights import WeightsError
@@ -180,3 +182,9 @@ def test_channels_last_changes_the_layout_and_nothing_else():
     after = model(inputs)
     assert after.is_contiguous(memory_format=torch.channels_last)
     torch.testing.assert_close(after, before)
+
+
+def test_what_was_skipped_is_said_at_the_end(caplog):
+    runner = SimpleNamespace(logger=logging.getLogger('skipped'))
+    SkippedImagesHook(['image 3: 3.png']).after_train(runner)
+    assert 'trained without 1 unreadable image (image 3: 3' in caplog.text
