@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, MutableMapping, Sequence
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,9 @@ from mmcvgssl.weights import read_checkpoint
 # largest share of unreadable images in the training of a detector
 MAX_UNREADABLE = 0.1
 _SAID: set[str] = set()
+
+# options of read_image, by name
+Reading = dict[str, Any]
 
 
 def settle_images(
@@ -121,13 +124,28 @@ def fitted_range(file: str | Path) -> Range | None:
         known = read_provenance(Path(file))
     except FittedStateError:  # who loads the file says what is wrong with it
         return None
-    values = known.values if known is not None else {}
-    ends = [
-        value
-        for name, value in sorted(values.items())
-        if name.startswith('transforms') and '.depth_range.' in name
-    ]
-    return (ends[0], ends[1]) if len(ends) > 1 else None
+    return reading_in({} if known is None else known.values)['depth_range']
+
+
+def reading_in(values: Mapping[str, Any]) -> Reading:
+    """Return how images were read, for :func:`read_image`.
+
+    Args:
+        values: Those of a provenance, of which the transforms are some.
+    """
+    found: dict[str, Any] = dict.fromkeys(OPTIONS['LoadImage'])
+    ends = []
+    for name, value in sorted(values.items()):
+        step, _, key = name.partition(' LoadImage.')
+        if not step.startswith('transforms'):
+            continue
+        if key.startswith('depth_range.'):
+            ends.append(value)
+        elif key in found:
+            found[key] = value
+    if len(ends) > 1:
+        found['depth_range'] = ends[0], ends[1]
+    return found
 
 
 def _hand_down(cfg: Config) -> None:

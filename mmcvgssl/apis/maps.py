@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
+from mmcvgssl.apis.images import Reading, reading_in
 from mmcvgssl.apis.make_maps import list_images
 from mmcvgssl.datasets.preparation.images import images_below
 from mmcvgssl.datasets.reading import UnreadableImageError, image_size
@@ -83,6 +84,7 @@ class MapFolder:
         # what the maps were made with, if that was kept
         known = Provenance.read(self.path / RECORD)
         self.settings = {} if known is None else known.values
+        self.reading = reading_in(self.settings)
         self.remarks = _read_remarks(self.path / REMARKS)
         owners: dict[str, str] = {}
         for entry in self:
@@ -269,14 +271,14 @@ def require_unchanged(
         )
 
 
-def check_size(file: Path, size: tuple[int, int]) -> None:
+def check_size(file: Path, size: tuple[int, int], reading: Reading) -> None:
     """Check height and width of an image file by its header.
 
     Raises:
         UnreadableImageError: If it has none.
         MapError: If they differ.
     """
-    width, height = image_size(str(file))
+    width, height = image_size(file, reading['page'], reading['max_pixels'])
     if (height, width) != size:
         raise MapError(
             f'{file} has {height} x {width} pixels, its map was made of '
@@ -307,7 +309,7 @@ def find_broken(
     broken: dict[str, Exception] = {}
     for entry in tqdm(entries, desc='check', leave=False):
         try:
-            check_size(root / entry.path, entry.size)
+            check_size(root / entry.path, entry.size, maps.reading)
         except UnreadableImageError as error:
             broken[entry.path] = error
             continue

@@ -202,7 +202,9 @@ class MapsToBoxes:
         if self.truth is not None and image.path in self.truth.images:
             truth = self.truth.images[image.path][0]
         picture = draw_boxes(
-            read_image(str(self.images.root / image.path)),
+            read_image(
+                str(self.images.root / image.path), **self.maps.reading
+            ),
             anomaly_map,
             image.boxes,
             image.scores,

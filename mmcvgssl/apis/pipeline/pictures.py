@@ -11,10 +11,11 @@ from typing import Any
 import cv2
 import numpy as np
 from matplotlib.figure import Figure
+from mmengine.logging import MMLogger
 
 from mmcvgssl.apis.box_preview import draw_box
 from mmcvgssl.apis.pipeline.inputs import Inputs
-from mmcvgssl.datasets.transforms import read_image
+from mmcvgssl.datasets.reading import UnreadableImageError, read_image
 from mmcvgssl.utils import evenly
 
 COLUMNS, ROWS, SIDE = 4, 3, 320
@@ -30,7 +31,8 @@ COLOURS = (
 def contact_sheet(files: Sequence[Path]) -> bytes:
     """Return some pictures, evenly over the files, as one JPEG."""
     chosen = evenly(len(files), COLUMNS * ROWS)
-    return _sheet([read_image(str(files[i])) for i in chosen])
+    read = [_read(files[i]) for i in chosen]
+    return _sheet([image for image in read if image is not None])
 
 
 def draw_detections(file: Path, inputs: Inputs) -> bytes:
@@ -58,13 +60,24 @@ def draw_detections(file: Path, inputs: Inputs) -> bytes:
     shown = shown or truth['images']  # good ones alone, with false alarms
     pictures = []
     for i in evenly(len(shown), COLUMNS // 2 * ROWS):
-        image = read_image(str(inputs.root / shown[i]['file_name']))
+        image = _read(inputs.root / shown[i]['file_name'])
+        if image is None:
+            continue
         key = shown[i]['id']
         pictures += [
             _draw(image, boxes.get(key, []), inputs.classes),
             _draw(image, found.get(key, []), inputs.classes),
         ]
     return _sheet(pictures)
+
+
+def _read(file: Path) -> np.ndarray | None:
+    """Read a picture to show; one that cannot be read is named, not shown."""
+    try:
+        return read_image(str(file))
+    except UnreadableImageError as error:
+        MMLogger.get_current_instance().warning(f'not shown: {error}')
+        return None
 
 
 def plot_losses(
@@ -108,7 +121,7 @@ def _draw(
 
 
 def _sheet(pictures: Sequence[np.ndarray]) -> bytes:
-    rows = -(-len(pictures) // COLUMNS)
+    rows = max(-(-len(pictures) // COLUMNS), 1)
     sheet = np.full((rows * SIDE, COLUMNS * SIDE, 3), 255, np.uint8)
     for i, picture in enumerate(pictures):
         small = _scaled(picture)[0][:SIDE, :SIDE]

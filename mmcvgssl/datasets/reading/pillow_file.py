@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cache
 from typing import IO, Any
 
 import cv2
@@ -173,7 +174,7 @@ def identify(file: IO[bytes], head: bytes) -> ImageFile.ImageFile | None:
     Returns:
         None for what is no image, or a TIFF that Pillow cannot hold.
     """
-    Image.init()
+    _register()
     for name in FORMATS:
         factory, accept = Image.OPEN.get(name, (None, None))
         if factory and accept and accept(head) is True:
@@ -186,6 +187,11 @@ def identify(file: IO[bytes], head: bytes) -> ImageFile.ImageFile | None:
                 if name != 'TIFF':
                     raise
     return None
+
+
+@cache
+def _register() -> None:
+    Image.init()
 
 
 def _to_bgr(image: Image.Image) -> np.ndarray:

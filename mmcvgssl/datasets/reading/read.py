@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -56,7 +57,7 @@ def read_image(
 
 
 def image_size(
-    path: str, page: int | None = None, max_pixels: int | None = None
+    path: str | Path, page: int | None = None, max_pixels: int | None = None
 ) -> tuple[int, int]:
     """Return width and height in pixels as :func:`read_image` gives them.
 
