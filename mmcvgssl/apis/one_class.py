@@ -34,6 +34,7 @@ from mmcvgssl.apis.train import (
     check_before_training,
     start_processes,
 )
+from mmcvgssl.models.anomaly.model_file import say_if_unreadable
 from mmcvgssl.models.anomaly.one_class_detector import OneClassDetector
 from mmcvgssl.processes import on_first_process
 from mmcvgssl.provenance import settle
@@ -283,6 +284,7 @@ def evaluate_category(
         'category': name,
         'pipeline': json.loads(json.dumps(pipeline)),
     }
+    say_if_unreadable(model.settings['backbone'], model.extra['pipeline'])
     trained = bool(cfg.get('detector'))
     model.knows_fit_images = trained and not cfg.get('holdout_dataloader')
     write_held_out(cfg, folder)

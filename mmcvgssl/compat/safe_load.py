@@ -22,7 +22,8 @@ from .changes import set_attribute, undo_by
 UNSAFE_ENV = 'MMCVGSSL_UNSAFE_LOAD'
 
 
-def _unsafe() -> bool:
+def may_run_code() -> bool:
+    """Whether the user trusts files enough to unpickle anything."""
     return os.environ.get(UNSAFE_ENV, '') == '1'
 
 
@@ -47,7 +48,7 @@ def load(
         pickle.UnpicklingError: If the file holds an object that is not
             known to be safe.
     """
-    if _unsafe():
+    if may_run_code():
         return torch.load(file, map_location, weights_only=False)
     try:
         return torch.load(file, map_location, weights_only=True)
@@ -57,7 +58,7 @@ def load(
 
 def _safe_url(load_url: Callable[..., Any]) -> Callable[..., Any]:
     def safe_load_url(url: str, *args: Any, **kwargs: Any) -> Any:
-        kwargs['weights_only'] = not _unsafe()
+        kwargs['weights_only'] = not may_run_code()
         try:
             return load_url(url, *args, **kwargs)
         except UnpicklingError as error:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
+from mmcvgssl.compat.safe_load import UNSAFE_ENV, may_run_code
 from mmcvgssl.weights.errors import WeightsError
 
 SUFFIXES = ('.pth', '.pt', '.safetensors')
@@ -54,14 +56,15 @@ def read_checkpoint(
         if path.suffix == SUFFIXES[2]:
             held: Any = load_file(path)
         else:
-            held = torch.load(path, map_location='cpu', weights_only=True)
+            safe = not may_run_code()
+            held = torch.load(path, map_location='cpu', weights_only=safe)
         _check_sizes(held, path.stat().st_size)
     except Exception as error:
         text = ' '.join(str(error).split()) or type(error).__name__
         raise WeightsError(
             f'{of}Expected weights and plain data, but {path} cannot be read '
-            f'as such: {text[:300]}. Download it again, or save it anew as a '
-            'plain state dict.'
+            f'as such: {text[:160]}. Download it again, or save it anew as a '
+            f'plain state dict.{_trust(error)}'
         ) from error
     if not isinstance(held, dict):
         raise WeightsError(
@@ -69,6 +72,13 @@ def read_checkpoint(
             f'{type(held).__name__}. Save `model.state_dict()` instead.'
         )
     return held
+
+
+def _trust(error: Exception) -> str:
+    """Say how to read a file that holds more than plain data, if it does."""
+    if not (isinstance(error, UnpicklingError) and 'GLOBAL' in str(error)):
+        return ''
+    return f' Only if you trust whoever made it: {UNSAFE_ENV}=1 reads it.'
 
 
 def plain_state(checkpoint: Mapping[str, Any]) -> dict[str, Tensor]:

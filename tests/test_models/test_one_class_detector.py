@@ -14,6 +14,7 @@ from torch import nn
 from mmcvgssl.evaluation.operating_point import operating_point
 from mmcvgssl.models.anomaly import FittedStateError, GaussianPatch
 from mmcvgssl.models.anomaly.density import Gaussian, make_density
+from mmcvgssl.models.anomaly.model_file import say_if_unreadable
 from mmcvgssl.models.anomaly.one_class_detector import OneClassDetector
 from mmcvgssl.models.anomaly.patch_grid import PatchGrid
 from mmcvgssl.models.backbones import TimmBackbone
@@ -378,3 +379,17 @@ def test_timm_backbone_is_the_teacher(tmp_path):
     wrong = TimmBackbone('test_resnet', str(tmp_path / 'w.pth'))
     with pytest.raises(WeightsError, match='does not hold weights of timm'):
         wrong.init_weights()
+
+
+def test_a_file_that_cannot_be_read_by_itself_is_said(monkeypatch):
+    said = []
+    monkeypatch.setattr(
+        'mmcvgssl.models.anomaly.model_file.print_log',
+        lambda text, **_: said.append(text),
+    )
+    steps = [{'type': 'mmcvgssl.LoadImage'}]
+    say_if_unreadable(RESNET, steps)
+    assert said == []
+    say_if_unreadable('Mean', [*steps, {'type': 'mine.Denoise'}])
+    assert 'load_fitted()' in said[0]
+    assert 'mine.Denoise' in said[1]

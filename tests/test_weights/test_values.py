@@ -238,3 +238,13 @@ def test_a_sound_backbone_is_exported(tmp_path):
     torch.save(MODELS.build(R18).state_dict(), file)
     of_export(file)
     load(MODELS.build(R18), tmp_path / 'out.pth', EXACT)
+
+
+def test_what_only_trust_can_read_says_so(tmp_path, monkeypatch):
+    file = tmp_path / 'old.pth'
+    torch.save({'a': torch.ones(1), 'args': slice(Net)}, file)
+    monkeypatch.delenv('MMCVGSSL_UNSAFE_LOAD', raising=False)
+    with pytest.raises(WeightsError, match='MMCVGSSL_UNSAFE_LOAD=1 reads it'):
+        read_checkpoint(file)
+    monkeypatch.setenv('MMCVGSSL_UNSAFE_LOAD', '1')
+    assert read_checkpoint(file)['args'] == slice(Net)

@@ -351,7 +351,8 @@ class AnomalyModel(Thresholded, BaseModel):
             settings = notes['settings']
         except Exception as error:
             raise FittedStateError(
-                f'{where} is not what save_fitted() writes: {error!r}'
+                f'{where} is not what save_fitted() writes, or is cut off '
+                f'({error!r:.200}); move it away, and it is fitted anew'
             ) from error
         check_values(tensors, where)
         require_same(

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import inspect
+import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from mmengine.logging import print_log
 from torch import Tensor
 
 from mmcvgssl.models.anomaly.fitted_state import (
@@ -15,7 +17,9 @@ from mmcvgssl.models.anomaly.fitted_state import (
     read_notes,
     read_tensors,
 )
+from mmcvgssl.weights import WeightsError
 from mmcvgssl.weights.plain_values import check_plain
+from mmcvgssl.weights.safe_config import check_backbone, check_transforms
 
 # of the settings, not arguments of the constructor
 NOTES = ('model', 'calibration', 'weights', 'fit_images')
@@ -91,6 +95,28 @@ def _check_options(
     for key in known - {'backbone'}:
         if key in settings:
             check_plain(settings[key], source, key)
+
+
+def say_if_unreadable(backbone: Any, steps: Any) -> None:
+    """Warn of a model file that could be written, but not be read by itself.
+
+    Args:
+        backbone: The backbone's config.
+        steps: The transforms of the test.
+    """
+    for check, part, fix in (
+        (check_backbone, backbone, 'build it yourself and call load_fitted()'),
+        (check_transforms, steps, 'pass the config to tools/predict.py'),
+    ):
+        try:
+            check(part, 'a model file')  # type: ignore[operator]
+        except WeightsError as error:
+            print_log(
+                f'the model file will not be enough to read it: {fix} '
+                f'({error})',
+                logger='current',
+                level=logging.WARNING,
+            )
 
 
 def build_of(make: Callable[[], Any], source: str) -> Any:
