@@ -226,7 +226,13 @@ def tell_epochs(loader: DataLoader, by_epoch: bool, seed: int) -> EpochSampler:
             'batch_sampler with a `sampler`'
         )
     data_set: Any = loader.dataset
-    sampler = EpochSampler(batches.sampler, len(data_set), by_epoch)
+    plain_sampler = batches.sampler
+    if type(plain_sampler) is InfiniteSampler:
+        # mmengine 0.10.7 has taken indices from it before there is a hook
+        plain_sampler = InfiniteSampler(
+            plain_sampler.dataset, plain_sampler.shuffle, plain_sampler.seed
+        )
+    sampler = EpochSampler(plain_sampler, len(data_set), by_epoch)
     batches.sampler = sampler
     plain = inner_sets(data_set) == [data_set]
     marked = EpochBatchSampler(

@@ -162,11 +162,9 @@ WRAPPERS = {
 @pytest.mark.parametrize(
     ('loop', 'sampler', 'wrapper'),
     [
-        (BY_EPOCH, 'DefaultSampler', 'plain'),
         (BY_EPOCH, 'DefaultSampler', 'concat'),
         (BY_ITER, 'DefaultSampler', 'subset'),
         (BY_ITER, 'DefaultSampler', 'repeat'),
-        (BY_ITER, 'InfiniteSampler', 'concat'),
         (BY_ITER, 'InfiniteSampler', 'repeat'),
     ],
 )
@@ -209,7 +207,6 @@ def test_views_do_not_depend_on_how_workers_start(images, tmp_path):
     [
         (BY_EPOCH, 'DefaultSampler', 2, 1, 'plain'),
         (BY_ITER, 'DefaultSampler', 4, 0, 'repeat'),
-        (BY_ITER, 'InfiniteSampler', 4, 0, 'plain'),
         (BY_ITER, 'InfiniteSampler', 4, 1, 'repeat'),
     ],
 )
@@ -389,6 +386,8 @@ def test_a_loader_that_hides_epochs_is_refused(
 
 
 def test_data_may_not_start_anew_in_a_resumed_run(images, tmp_path):
+    if not hasattr(InfiniteSampler, 'skip'):
+        pytest.skip('this mmengine always looks for its place')
     steps(images, tmp_path, {**BY_ITER, 'max_iters': 4})
     loop = {**BY_ITER, 'fast_forward_on_resume': True}
     with pytest.raises(RuntimeError, match='fast_forward_on_resume'):
