@@ -49,13 +49,20 @@ def load_config(
         FileNotFoundError: If the file does not exist.
         ImportError: If a base config needs a package that is missing.
         KeyError: If an option's top-level name is in no config.
-        ValueError: If an option of the command line cannot be read.
+        ValueError: If the file is no Python in UTF-8, or an option of the
+            command line cannot be read.
     """
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f'no config file {path}')
     _require_hosts(path)
-    cfg = Config.fromfile(path)
+    try:
+        cfg = Config.fromfile(path)
+    except SyntaxError as error:
+        raise ValueError(
+            f'{path}: expected a config in Python, but in it or in one of '
+            f'its bases: {error}'
+        ) from error
     options = type_options(options or {}, cfg._cfg_dict)
     known = _RUNNER_KEYS | set(cfg.keys())
     for key in options:
@@ -124,7 +131,16 @@ def _drop_own_scope(node: Any) -> None:
 
 def _require_hosts(path: Path) -> None:
     """Name the missing extra before mmengine's less helpful error."""
-    text = path.read_text(encoding='utf-8')
+    data = path.read_bytes()
+    try:
+        text = data.decode()
+    except UnicodeDecodeError:
+        text = '\ufeff'
+    if text.startswith('\ufeff'):
+        raise ValueError(
+            f'{path}: expected a config in UTF-8 without a byte order mark, '
+            f'got other bytes ({data[:4].hex(" ")} …): save it so'
+        )
     for package in ('mmyolo', 'mmdet'):
         if f'{package}::' in text or f"'{package}." in text:
             require(package)

@@ -92,6 +92,23 @@ def test_a_missing_host_is_named_before_the_config_is_read(
     assert asked == ['mmyolo']
 
 
+@pytest.mark.parametrize(
+    ('data', 'message'),
+    [
+        ('a = 1\n'.encode('utf-8-sig'), 'without a byte order mark'),
+        ('a = 1\n'.encode('utf-16'), 'expected a config in UTF-8'),
+        ('# größe\n'.encode('cp1252'), 'expected a config in UTF-8'),
+        (b'a = (\n', 'expected a config in Python'),
+    ],
+)
+def test_a_file_that_is_no_config_is_named(tmp_path, data, message):
+    file = tmp_path / 'own.py'
+    file.write_bytes(data)
+    with pytest.raises(ValueError, match=message) as caught:
+        load_config(file)
+    assert str(file) in str(caught.value)
+
+
 def test_a_data_set_of_ones_own_takes_few_lines(tmp_path):
     file = tmp_path / 'own.py'
     text = f"""_base_ = {str(FOLDER)!r}
