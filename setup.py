@@ -52,8 +52,8 @@ def read(name: str) -> str:
 def requirements() -> list[str]:
     """Read what an installation asks for.
 
-    onedl-mmcv brings an OpenCV of one name or another. Two of them write to
-    the same folder, so none is asked for here.
+    The hosts bring an OpenCV of one name or another. Two of them write to the
+    same folder, so none is asked for here.
     """
     lines = read('requirements.txt').splitlines()
     return [line for line in lines if not line.startswith('opencv')]
