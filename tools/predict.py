@@ -48,6 +48,9 @@ def main() -> None:
         )
         contents = Contents(args.images)
         found = predict_to_folder(predictor, args.images, args.out, contents)
+        for text in contents.warnings:
+            print(printable(text), file=sys.stderr)
+        print(contents.summary())
         for p in found:
             if p.score is not None:
                 path = printable(p.path)
@@ -58,9 +61,6 @@ def main() -> None:
                 print(f'{what}: {printable(p.error)}', file=sys.stderr)
         broken = sum(p.score is None for p in found)
         defective = sum(p.verdict == DEFECTIVE for p in found)
-        for text in contents.warnings:
-            print(printable(text), file=sys.stderr)
-        print(contents.summary())
         print(
             f'{len(found)} images: {defective} defective, {broken} not read; '
             f'threshold {predictor.model.threshold}; written to {args.out}'

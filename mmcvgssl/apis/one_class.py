@@ -17,6 +17,7 @@ from mmengine.registry import DATASETS, init_default_scope
 
 from mmcvgssl.apis.images import settle_images
 from mmcvgssl.apis.one_class_holdout import hold_out, write_held_out
+from mmcvgssl.apis.one_class_images import check_test_images
 from mmcvgssl.apis.one_class_plots import write_plots
 from mmcvgssl.apis.one_class_provenance import (
     RESULT,
@@ -211,6 +212,9 @@ def run_category(cfg: Config, folder: Path, name: str = '') -> dict[str, Any]:
     training = training_provenance(cfg, folder / TRAIN)
     if is_done(cfg, folder, training):
         return read_result(folder / RESULT)
+    if cfg.get('test_dataloader') is not None:
+        tested = cfg.test_dataloader.dataset.to_dict()
+        check_test_images(_infos(tested), tested['pipeline'])
     checkpoint = None
     if training is not None:
         what = f'the training in {folder / TRAIN}'
