@@ -21,6 +21,7 @@ from mmcvgssl.datasets.coco_check import (
     check_coco,
 )
 from mmcvgssl.datasets.coco_seen import BOXES, GOOD, what_is_seen
+from mmcvgssl.datasets.contents import Contents
 from mmcvgssl.utils import printable, some
 
 PARTS = ('train', 'val', 'test')
@@ -59,14 +60,17 @@ def check_annotations(cfg: Config, parts: Sequence[str] = PARTS) -> Report:
         AnnotationError: Names what is wrong with a file, all at once.
         ValueError: If classes of data sets and model do not agree.
     """
-    report, seen = Report(), set()
+    report = Report()
+    held_by: dict[Any, Contents] = {}
     scope = cfg.get('default_scope') or 'mmdet'
     look = cfg.get('check_images', 'pixels')
     listed: dict[tuple[str, ...], str] = {}
     learned: set[str] = set()
     for part in parts:
         loader = cfg.get(f'{part}_dataloader') or {}
-        for data_set in coco_sets(loader.get('dataset')):
+        sets = list(coco_sets(loader.get('dataset')))
+        own = []
+        for data_set in sets:
             where = f'{part}_dataloader.dataset.metainfo.classes'
             file, images = places(data_set)
             classes = _classes(data_set, scope, file, where)
@@ -76,15 +80,18 @@ def check_annotations(cfg: Config, parts: Sequence[str] = PARTS) -> Report:
             _check_evaluator(cfg, part, file)
             testing = part != 'train'
             key = file, images, classes, testing
-            if key in seen:
+            if key in held_by:
+                own.append(held_by[key])
                 continue
-            seen.add(key)
             step = next(image_steps(data_set.get('pipeline')), {})
-            found = check_coco(file, images, classes, look, testing, step)
+            # good images beside others are learned from
+            empty = testing or len(sets) > 1
+            found = check_coco(file, images, classes, look, empty, step)
             found = found.skipping(step.get('max_unreadable', 0))
             found.raise_problems()
             _check_thin(found, data_set)
-            _compare(report, found, data_set, scope, part)
+            held_by[key] = _compare(report, found, data_set, scope, part)
+            own.append(held_by[key])
             names = {
                 os.path.realpath(images / image['file_name'])
                 for image in found.held['images']
@@ -93,6 +100,13 @@ def check_annotations(cfg: Config, parts: Sequence[str] = PARTS) -> Report:
                 _note_shared(report, part, names & learned)
             else:
                 learned |= names
+        if part == 'train' and own and not any(c.kept[BOXES] for c in own):
+            raise AnnotationError(
+                'expected boxes to learn from, but train_dataloader keeps '
+                f'none: {"; ".join(c.summary() for c in own)}'
+            )
+        if part != 'train' and any(c.kept[GOOD] for c in own):
+            report.good.append(part)
     if len(listed) > 1:
         told = ' but '.join(f'{listed[c]} lists {c}' for c in listed)
         raise AnnotationError(f'{told}: a detector has one list of classes')
@@ -247,7 +261,7 @@ def _compare(
     data_set: MutableMapping[str, Any],
     scope: str,
     part: str,
-) -> None:
+) -> Contents:
     seen = what_is_seen(found.held, data_set, scope)
     seen.warnings += found.note_lines()
     report.skipped += found.skipped
@@ -255,11 +269,4 @@ def _compare(
     (_, summary), *others = seen.lines()
     for more, line in ((level, summary), *others):
         report.lines.append((more, f'{part}: {line}'))
-    if part == 'train' and not seen.kept[BOXES]:
-        raise AnnotationError(
-            f'{found.file}: expected boxes to learn from, but the data set '
-            f'of train_dataloader keeps none of {sum(found.boxes.values())}; '
-            f'{seen.left_out_text()}'
-        )
-    if part != 'train' and seen.kept[GOOD]:
-        report.good.append(part)
+    return seen

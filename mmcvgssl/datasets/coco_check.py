@@ -276,7 +276,8 @@ class _Check:
         if testing:
             self._note(
                 kind,
-                'false alarms are counted; average precision is undefined',
+                'in a test false alarms are counted, and average precision is '
+                'undefined',
             )
         elif isinstance(info, dict) and info.get('description') == FROM_MAPS:
             self._problem(

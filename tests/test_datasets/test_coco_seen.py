@@ -135,9 +135,28 @@ def test_a_data_set_that_leaves_out_every_box_is_refused(good, tmp_path):
             entry.update(bbox=[8, 2, 20, 20])
 
     change(good, all_thin)
-    with pytest.raises(AnnotationError, match='keeps none of 6; left out: '):
+    with pytest.raises(AnnotationError, match='keeps none: '):
         check_annotations(config(tmp_path, 'mmdet.CocoDataset', HOST))
     check_annotations(config(tmp_path, 'mmdet.CocoDataset', KEEP))
+
+
+def test_good_images_beside_others_are_learned_from(good, tmp_path):
+    cfg = config(tmp_path, 'mmdet.CocoDataset', KEEP)
+    inner = cfg.train_dataloader.dataset.to_dict()
+    (tmp_path / 'good.json').write_text(
+        json.dumps({**json.loads(good.read_text()), 'annotations': []})
+    )
+    alone = {**inner, 'ann_file': 'good.json'}
+    cfg.train_dataloader.dataset = dict(
+        type='ConcatDataset', datasets=[inner, alone]
+    )
+    told = [line for _, line in check_annotations(cfg).lines]
+    assert any('6 images (6 without a box, 0 boxes)' in t for t in told)
+    cfg.train_dataloader.dataset = dict(
+        type='ConcatDataset', datasets=[alone, alone]
+    )
+    with pytest.raises(AnnotationError, match='expected boxes to learn from'):
+        check_annotations(cfg)
 
 
 @pytest.mark.parametrize(
