@@ -10,14 +10,16 @@ from typing import Any
 from mmengine.config import Config
 
 from mmcvgssl.weights.names import HOSTS, scoped_type
-from mmcvgssl.weights.safe_config import check_backbone
+from mmcvgssl.weights.safe_config import check_backbone, check_scope
 
 MOST = 1 << 20  # characters of a config
 FIX = 'Pass the config of the training run (--config CFG).'
 
 
 def backbone_config(
-    checkpoint: Mapping[str, Any], config: str | Path | None = None
+    checkpoint: Mapping[str, Any],
+    config: str | Path | None = None,
+    name: str = 'the checkpoint',
 ) -> dict[str, Any]:
     """Return the backbone's config, its type with the package's name.
 
@@ -25,6 +27,7 @@ def backbone_config(
         checkpoint: Whose ``meta`` may hold the config as text. The text is
             read as data; no code of it is run.
         config: A config file, which takes precedence.
+        name: What the checkpoint is called in messages.
 
     Raises:
         FileNotFoundError: If the config file is missing.
@@ -53,11 +56,11 @@ def backbone_config(
             )
         if len(text) > MOST:
             raise ValueError(
-                f"Expected up to {MOST} characters in the checkpoint's "
+                f"Expected up to {MOST} characters in {name}'s "
                 f"meta['cfg'], got {len(text)}. {FIX}"
             )
-        top = literal_config(text, ('model', 'default_scope'))
-        source = "the checkpoint's meta['cfg']"
+        source = f"{name}'s meta['cfg']"
+        top = literal_config(text, ('model', 'default_scope'), source)
     model = top.get('model')
     backbone = model.get('backbone') if isinstance(model, dict) else None
     if not isinstance(backbone, dict):
@@ -67,6 +70,8 @@ def backbone_config(
         )
     backbone = dict(backbone)
     scope = backbone.pop('_scope_', None) or top.get('default_scope')
+    if config is None and '_scope_' in model['backbone']:
+        check_scope(scope, source, 'model.backbone')
     if scope not in HOSTS:
         scope = 'mmpretrain'
     backbone['type'] = scoped_type(backbone, scope)
@@ -75,7 +80,11 @@ def backbone_config(
     return backbone
 
 
-def literal_config(text: str, names: tuple[str, ...]) -> dict[str, Any]:
+def literal_config(
+    text: str,
+    names: tuple[str, ...],
+    source: str = "the checkpoint's meta['cfg']",
+) -> dict[str, Any]:
     """Read some settings of a dumped config without running it.
 
     Raises:
@@ -84,9 +93,9 @@ def literal_config(text: str, names: tuple[str, ...]) -> dict[str, Any]:
     try:
         tree = ast.parse(text)
     except (MemoryError, RecursionError, SyntaxError, ValueError) as error:
+        kind = type(error).__name__
         raise ValueError(
-            f"The checkpoint's meta['cfg'] is not a config: "
-            f'{str(error)[:200]}. {FIX}'
+            f'{source} is not a config: {str(error)[:200] or kind}. {FIX}'
         ) from error
     found: dict[str, Any] = {}
     for node in tree.body:
@@ -94,11 +103,11 @@ def literal_config(text: str, names: tuple[str, ...]) -> dict[str, Any]:
             continue
         for name in node.targets:
             if isinstance(name, ast.Name) and name.id in names:
-                found[name.id] = _setting(name.id, node.value)
+                found[name.id] = _setting(name.id, node.value, source)
     return found
 
 
-def _setting(name: str, node: ast.expr) -> Any:
+def _setting(name: str, node: ast.expr, source: str) -> Any:
     try:
         return _literal(node)
     except (
@@ -106,8 +115,8 @@ def _setting(name: str, node: ast.expr) -> Any:
         *(TypeError, ValueError),
     ) as error:
         raise ValueError(
-            "Expected plain values in the checkpoint's meta['cfg'], got "
-            f'otherwise in `{name}`: {str(error)[:200]}. {FIX}'
+            f'Expected plain values in {source}, got otherwise '
+            f'in `{name}`: {str(error)[:200]}. {FIX}'
         ) from error
 
 

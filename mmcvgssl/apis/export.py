@@ -59,7 +59,7 @@ def export_backbone(
             f'Expected a target of {", ".join(TARGETS)}, got {target!r}.'
         )
     held = read_checkpoint(checkpoint)
-    cfg = backbone_config(held, config)
+    cfg = backbone_config(held, config, str(checkpoint))
     found = backbone_state(held)
     state = convert(found, cfg, target)
     if config is None:

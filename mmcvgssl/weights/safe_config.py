@@ -82,6 +82,18 @@ def check_backbone(
     return bare
 
 
+def check_scope(name: Any, source: str, place: str) -> str:
+    """Check that a scope is one of the known packages; return it.
+
+    Raises:
+        UnsafeConfigError: If it is another.
+    """
+    if not isinstance(name, str) or name not in SCOPES:
+        expected = f'one of {", ".join(SCOPES)}'
+        refuse(source, f'{place}._scope_', expected, name)
+    return name
+
+
 def check_transforms(steps: Any, source: str) -> list[dict[str, Any]]:
     """Check a file's list of transforms; only reading and resizing is known.
 
@@ -154,12 +166,7 @@ def _check_initial(value: Any, source: str, place: str) -> None:
 
 
 def _scope(cfg: Mapping[str, Any], scope: str, source: str, place: str) -> str:
-    named = cfg.get('_scope_', scope)
-    if named not in SCOPES:
-        refuse(
-            source, f'{place}._scope_', f'one of {", ".join(SCOPES)}', named
-        )
-    return named
+    return check_scope(cfg.get('_scope_', scope), source, place)
 
 
 def _check_types(

@@ -219,6 +219,21 @@ def test_config_text_is_data(tmp_path):
         ({'meta': {'cfg': 'model = ('}}, 'is not a config'),
         ({'meta': {'cfg': 'lr = 1'}}, r'Expected model=dict\(backbone'),
         ({'meta': {'cfg': 'model = dict(backbone=3)'}}, 'got none'),
+        (
+            {'meta': {'cfg': f'model = {"-" * 50_000}1'}},
+            'is not a config: Mem',
+        ),
+        ({'meta': {'cfg': f'model = {"1+" * 50_000}1'}}, 'is not a config'),
+        ({'meta': {'cfg': '#' * (1 << 21)}}, 'characters in the checkpoint'),
+        (
+            {
+                'meta': {
+                    'cfg': "model = dict(backbone=dict(type='ResNet', "
+                    "_scope_='antigravity'))"
+                }
+            },
+            r'model\.backbone\._scope_',
+        ),
     ],
 )
 def test_without_a_backbone_config(meta, expected):
