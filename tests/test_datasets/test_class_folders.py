@@ -6,9 +6,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from mmcvgssl.apis import load_config
+from mmcvgssl.apis.options import OptionText
 from mmcvgssl.datasets import SurfaceImages
 from mmcvgssl.datasets.preparation import prepare_folder
-from tests.data import picture
+from mmcvgssl.registry import DATASETS
+from tests.data import CONFIGS, picture
 
 TWO = ['a/1.png', 'a/2.png', 'b/3.png', 'b/4.png']
 
@@ -71,3 +74,20 @@ def test_masks_among_images_without_labels_are_warned_of(tmp_path):
     )
     assert (len(without), without.contents.warnings) == (3, [])
     assert without.contents.left_out == {'named by ignore': ['a/1_mask.png']}
+
+
+@pytest.mark.parametrize('name', ['folder', 'simclr_folder', 'x_sdd'])
+def test_the_command_line_leaves_files_out(tmp_path, name):
+    write(tmp_path, ['a/1.jpg', 'a/1_mask.png', 'old/2.png'])
+    options = {'data_root': tmp_path, 'ignore': '*_mask.png,old'}
+    cfg = load_config(
+        CONFIGS / f'_base_/datasets/{name}.py',
+        {key: OptionText(value) for key, value in options.items()},
+    )
+    for part in ('train_dataloader', 'val_dataloader'):
+        held = cfg.get(part, {}).get('dataset')
+        if held is not None and not held.get('ann_file'):
+            data_set = DATASETS.build({**held, 'serialize_data': False})
+            assert len(data_set) == 1
+        elif part == 'train_dataloader':
+            assert held.ignore == ['*_mask.png', 'old']

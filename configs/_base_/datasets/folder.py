@@ -1,6 +1,7 @@
 # any folder of images, any nesting, no labels
 data_root = 'data/images'
 split_dir = 'mmcvgssl'
+ignore = []  # files and folders to leave out, perhaps with *
 view_size = 224
 
 data_preprocessor = dict(
@@ -50,6 +51,7 @@ train_dataloader = dict(
     dataset=dict(
         type='mmcvgssl.SurfaceImages',
         data_root=data_root,
+        ignore=ignore,
         pipeline=train_pipeline,
     ),
 )

@@ -8,6 +8,7 @@ val_dataloader = dict(
     dataset=dict(
         type='mmcvgssl.SurfaceImages',
         data_root=_base_.data_root,
+        ignore=_base_.ignore,
         pipeline=train_pipeline,
     )
 )
