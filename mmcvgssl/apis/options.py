@@ -26,6 +26,8 @@ _TEXTS = frozenset(
         *('encoding', 'img_dir', 'mask_dir', 'type', 'experiment_name'),
     }
 )
+# theirs may be called None
+_CALLED = _TEXTS - {'load_from', 'checkpoint', 'encoding'}
 # theirs are names, one or several
 _NAMES = frozenset({'classes', 'categories', 'good_names', 'ignore'})
 _STAGE = re.compile(r'stages\.[^.]+\.options\..+')
@@ -66,11 +68,13 @@ def type_options(
 ) -> dict[str, Any]:
     """Give what was typed the type that the config holds at its key.
 
-    Text stays as it was typed. Numbers, true and false, None, lists and
-    dicts are read as OpenMMLab's users write them: ``0.1``, ``1,2``,
-    ``[(1,2),(3,4)]``, ``dict(type='X')``. Where the config holds nothing or
-    None, what can be read so is; quotation marks make it text. What a
-    pipeline hands on to a stage waits for the stage's config.
+    Text stays as it was typed, but for ``None``, which takes a setting away
+    unless it may be the name of a folder, list or category. Numbers, true
+    and false, None, lists and dicts are read as OpenMMLab's users write
+    them: ``0.1``, ``1,2``, ``[(1,2),(3,4)]``, ``dict(type='X')``. Where the
+    config holds nothing or None, what can be read so is; quotation marks
+    make it text. What a pipeline hands on to a stage waits for the stage's
+    config.
 
     Args:
         options: By dotted key; values of other types than
@@ -91,15 +95,16 @@ def type_options(
 def _typed(key: str, text: OptionText, config: Mapping[str, Any]) -> Any:
     if 'stages' in config and _STAGE.fullmatch(key):
         return text
-    held = _find(config, key.split('.'))
+    held, name = _find(config, key.split('.')), key.rpartition('.')[2]
     if held is NOTHING or held is None:
-        name = key.rpartition('.')[2]
         if text != 'None' and name in _TEXTS:
             return str(text)
         # a file may list classes
         if text != 'None' and name in _NAMES and not text.endswith('.txt'):
             return _sequence(('',), text, text)
         return guess(text)
+    if text == 'None' and name not in _CALLED:
+        return None
     try:
         return _as(held, str(text))
     except _Misfit as error:
