@@ -76,7 +76,7 @@ class _Place:
         elif different := ours.differences(theirs):
             aside = self.folder / EARLIER / theirs.digest
             self._say(
-                f'{self.what} is made anew: {named(different)}; the earlier '
+                f'made anew: {self.what}: {named(different)}; the earlier '
                 f'result is kept in {aside}'
             )
             self._move(self.folder, aside)

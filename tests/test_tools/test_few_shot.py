@@ -107,9 +107,12 @@ def test_runs_of_another_seed_are_not_mixed_in(tiny_classes, tool, tmp_path):
     args = [tiny_classes, '--checkpoint', 'none', '--shots', 1, '--runs', 1]
     args += ['--work-dir', tmp_path / 'out']
     assert tool('few_shot.py', *args)[0] == 0
-    code, _, err = tool('few_shot.py', *args, '--seed', 3)
-    assert code == 1
-    assert 'seed=0, this one has 3' in err.strip().splitlines()[-1]
+    first = json.loads((tmp_path / 'out/few_shot.json').read_text())
+    assert tool('few_shot.py', *args, '--seed', 3)[0] == 0
+    second = json.loads((tmp_path / 'out/few_shot.json').read_text())
+    assert (second['seed'], len(second['shots']['1']['runs'])) == (3, 1)
+    (earlier,) = (tmp_path / 'out/earlier').glob('*/few_shot.json')
+    assert json.loads(earlier.read_text()) == first
 
 
 def test_results_go_beside_the_runs_of_the_config(
@@ -122,5 +125,6 @@ def test_results_go_beside_the_runs_of_the_config(
     held = json.loads((out / 'few_shot.json').read_text())
     assert held['size'] == [24, 24]
     assert {p.name for p in out.iterdir()} == {
-        f'few_shot.{suffix}' for suffix in ('json', 'md', 'png')
+        *(f'few_shot.{suffix}' for suffix in ('json', 'md', 'png')),
+        'provenance.json',
     }
