@@ -26,6 +26,7 @@ def _colours() -> np.ndarray:
 
 RGB = _colours()
 GREY = RGB[..., 0]
+BLACK_WHITE = np.where(GREY > 100, 255, 0).astype(np.uint8)
 # the same picture at other depths; `to_12` etc. span the whole range
 DEEP = {
     8: GREY,
@@ -43,6 +44,7 @@ class Kind:
         write: Writes the picture, turned so that an orientation tag of the
             given number turns it upright.
         grey: Whether it shows ``GREY`` or ``RGB``.
+        one_bit: Whether it shows ``BLACK_WHITE``.
         depth_range: Of its values, if they are deep.
         tolerance: Largest mean difference of a value.
         tagged: Whether the format has an orientation.
@@ -54,18 +56,24 @@ class Kind:
     depth_range: tuple[float, float] | None = None
     tolerance: float = 0
     tagged: bool = True
+    one_bit: bool = False
+
+    @property
+    def source(self) -> np.ndarray:
+        """What it shows, grey [H, W] or RGB [H, W, 3]."""
+        if self.one_bit:
+            return BLACK_WHITE
+        return GREY if self.grey else RGB
 
     def expected(self) -> np.ndarray:
         """Return BGR [H, W, 3]."""
-        if self.grey:
-            return np.dstack([GREY] * 3)
-        return RGB[..., ::-1]
+        shown = self.source
+        return np.dstack([shown] * 3) if shown.ndim == 2 else shown[..., ::-1]
 
     def make(self, folder: Path, orientation: int = 1) -> Path:
         """Write the file."""
         path = folder / f'{orientation}_{self.name}'
-        source = GREY if self.grey else RGB
-        self.write(path, stored(source, orientation), orientation)
+        self.write(path, stored(self.source, orientation), orientation)
         return path
 
 
@@ -98,6 +106,43 @@ def _pillow(mode: str = '', **options) -> Callable:
         image.save(path, **options, **_exif(orientation))
 
     return write
+
+
+def _inverted_palette(path: Path, values: np.ndarray, _: int) -> None:
+    """Write one bit a pixel of which 0 is called white."""
+    image = Image.fromarray((values == 0).astype(np.uint8), 'P')
+    image.putpalette([255] * 3 + [0] * 3)
+    image.save(path, bits=1)
+
+
+def _white_is_0(path: Path, values: np.ndarray, orientation: int) -> None:
+    """Write a TIFF of one bit a pixel, as fax machines do."""
+    tags = {262: 0, ORIENTATION: orientation}
+    Image.fromarray(values).convert('1').save(path, tiffinfo=tags)
+
+
+def _plain_pbm(path: Path, values: np.ndarray, orientation: int) -> None:
+    """Write a bitmap as text, in which 1 is black."""
+    rows = [''.join('0' if v else '1' for v in row) for row in values]
+    head = f'P1\n# a mask\n{values.shape[1]} {values.shape[0]}\n'
+    path.write_text(head + '\n'.join(rows) + '\n')
+
+
+def _jpeg2000_12(path: Path, values: np.ndarray, orientation: int) -> None:
+    """Write 12 bits by an encoder of 16, without loss.
+
+    The code stream counts from the middle of the depth that its header says.
+    """
+    lifted = u12(values) + (1 << 15) - (1 << 11)
+    lossless = (cv2.IMWRITE_JPEG2000_COMPRESSION_X1000, 1000)
+    made = lifted if lifted.ndim == 2 else lifted[..., ::-1]
+    data = bytearray(cv2.imencode('.jp2', made, lossless)[1].tobytes())
+    count = 1 if values.ndim == 2 else 3
+    data[data.index(b'ihdr') + 14] = 11
+    sizes = data.index(b'\xff\x4f\xff\x51')
+    for i in range(count):
+        data[sizes + 42 + 3 * i] = 11
+    path.write_bytes(bytes(data))
 
 
 def _alpha(mode: str) -> Callable:
@@ -299,6 +344,8 @@ KINDS = [
     Kind('grey.j2k', _pillow(), grey=True, tagged=False),
     Kind('grey_16.jp2', _opencv(u16), True, _B16, 0.5, tagged=False),
     Kind('colour_16.jp2', _opencv(u16), False, _B16, 0.5, tagged=False),
+    Kind('grey_12.jp2', _jpeg2000_12, True, _B12, 0.5, tagged=False),
+    Kind('colour_12.jp2', _jpeg2000_12, False, _B12, 0.5, tagged=False),
     Kind('grey_12.pgm', _pgm, True, _B12, 0.5, tagged=False),
     Kind('colour_12.ppm', _pgm, False, _B12, 0.5, tagged=False),
     Kind('colour.ppm', _pillow(), tagged=False),
@@ -379,6 +426,17 @@ KINDS = [
         True,
         _B16,
     ),
+    Kind('one_bit.png', _pillow('1'), one_bit=True),
+    Kind('one_bit.bmp', _pillow('1'), one_bit=True, tagged=False),
+    Kind('one_bit.gif', _pillow('1'), one_bit=True, tagged=False),
+    Kind('one_bit.pbm', _pillow('1'), one_bit=True, tagged=False),
+    Kind('one_bit_text.pbm', _plain_pbm, one_bit=True, tagged=False),
+    Kind('one_bit.tif', _pillow('1'), one_bit=True),
+    Kind('one_bit_fax.tif', _pillow('1', compression='group4'), one_bit=True),
+    Kind('one_bit_white_is_0.tif', _white_is_0, one_bit=True),
+    Kind('white_first.png', _inverted_palette, one_bit=True, tagged=False),
+    Kind('white_first.bmp', _inverted_palette, one_bit=True, tagged=False),
+    Kind('white_first.tif', _inverted_palette, one_bit=True, tagged=False),
     Kind(
         'colour_float.tif',
         _tiff(_scaled(1 / 255, 'float32'), photometric='rgb'),
