@@ -54,10 +54,16 @@ class Contents:
         if names:
             self.left_out.setdefault(reason, []).extend(names)
 
-    def add(self, other: Contents) -> None:
-        """Take over what another part of the same data leaves out."""
+    def add(self, other: Contents, below: str = '') -> None:
+        """Take over what another part of the same data leaves out.
+
+        Args:
+            other: Of the part.
+            below: Folder of the part, which its names are relative to.
+        """
+        start = f'{below}/' if below else ''
         for reason, names in other.left_out.items():
-            self.leave_out(reason, *names)
+            self.leave_out(reason, *[f'{start}{name}' for name in names])
         self.notes += other.notes
         self.warnings += other.warnings
 

@@ -94,7 +94,7 @@ def test_fixed_lists_of_tiles(tmp_path, inside):
     assert ['good', '2', '1'] in rows
     assert ['defect', '0', '2'] in rows
     assert 'note: test: 1 MT_Crack, 1 MT_Fray, 1 good' in said
-    assert '8 images are in no list' in said
+    assert 'in no fixed list: 8 (' in said
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ def test_missing_and_empty_masks_are_said(tmp_path):
     said = prepare_magnetic_tile(make_tiles(tmp_path)).summary()
     assert '1 of 5 defective images have no mask: MT_Fray/y2.jpg' in said
     assert 'have an empty mask: MT_Crack/Imgs/c3.jpg' in said
-    assert 'no list' not in said
+    assert 'in no fixed list' not in said
 
 
 @pytest.mark.parametrize(

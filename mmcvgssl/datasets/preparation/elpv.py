@@ -6,11 +6,15 @@ import importlib.util
 from argparse import ArgumentParser
 from pathlib import Path
 
+from mmcvgssl.datasets.contents import Contents
+from mmcvgssl.datasets.image_folders import first_folder
 from mmcvgssl.datasets.preparation.annotations import (
     Preparation,
     Prepared,
+    notes_of,
     write_annotations,
 )
+from mmcvgssl.datasets.preparation.images import images_besides
 from mmcvgssl.datasets.preparation.splits import draw_splits
 from mmcvgssl.datasets.text_lists import read_lines
 
@@ -62,7 +66,8 @@ def prepare_elpv(
     data = find_elpv(root)
     used: dict[str, int] = {}
     strata, uncertain = [], []
-    for path, probability, cell in read_labels(data):
+    rows = read_labels(data)
+    for path, probability, cell in rows:
         label = round(probability * 3)
         if labels == 'binary':
             bound = 1 if threshold is None else threshold
@@ -75,7 +80,7 @@ def prepare_elpv(
         used[path] = label
         strata.append((label, cell))
     splits = draw_splits(used, strata, test_fraction, seed)
-    notes = []
+    notes = notes_of(_contents(data, Path(out), {row[0] for row in rows}))
     if uncertain:
         notes.append(
             f'{len(uncertain)} images of an uncertain defect are in '
@@ -120,9 +125,10 @@ def read_labels(data: Path) -> list[tuple[str, float, str]]:
 
     Raises:
         FileNotFoundError: If an image is missing.
-        ValueError: If a line is malformed.
+        ValueError: If a line is malformed, or an image listed twice.
     """
     rows = []
+    seen: dict[str, str] = {}
     for where, line in read_lines(data / LABELS):
         try:
             path, value, cell = line.split()
@@ -139,8 +145,30 @@ def read_labels(data: Path) -> list[tuple[str, float, str]]:
                 f'{where}: expected the image {path}, found none. Install '
                 'elpv-dataset again.'
             )
+        if path in seen:
+            raise ValueError(
+                f'{where}: {path} stands in {seen[path]} too; list each '
+                'image once.'
+            )
+        seen[path] = where
         rows.append((path, probability, cell))
     return rows
+
+
+def _contents(data: Path, out: Path, listed: set[str]) -> Contents:
+    """Look for images beside the listed ones."""
+    contents = Contents(str(data))
+    for folder in sorted({first_folder(path) for path in listed}):
+        part = Contents(str(data / folder))
+        start = f'{folder}/' if folder else ''
+        others = [
+            path
+            for path in images_besides(data / folder, out, part)
+            if f'{start}{path}' not in listed
+        ]
+        part.leave_out(f'not in {LABELS}', *others)
+        contents.add(part, folder)
+    return contents
 
 
 def _add_arguments(parser: ArgumentParser) -> None:

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from mmcvgssl.datasets.contents import Contents
 from mmcvgssl.datasets.image_folders import EXTENSIONS
 from mmcvgssl.datasets.layouts import (
     CLASSES,
@@ -21,12 +22,16 @@ from mmcvgssl.datasets.preparation.annotations import (
     Item,
     Preparation,
     Prepared,
+    notes_of,
     write_annotations,
 )
-from mmcvgssl.datasets.preparation.images import check_root, images_below
+from mmcvgssl.datasets.preparation.images import check_root, images_besides
 from mmcvgssl.datasets.preparation.mask_boxes import boxes_of_sample
 from mmcvgssl.datasets.preparation.masks import mask_notes
-from mmcvgssl.datasets.preparation.splits import stratified_split
+from mmcvgssl.datasets.preparation.splits import (
+    IN_NO_LIST,
+    stratified_split,
+)
 from mmcvgssl.datasets.preparation.voc import to_coco
 from mmcvgssl.datasets.text_lists import add_encoding
 
@@ -69,8 +74,10 @@ def prepare_magnetic_tile(
     """
     root = check_root(root)
     out = Path(out) if out else root / OUT_FOLDER
+    contents = Contents(str(root))
+    images = images_besides(root, out, contents)
     layout = MaskBesideLayout(
-        root, [GOOD_FOLDER], EXTENSIONS, images_below(root)
+        root, [GOOD_FOLDER], EXTENSIONS, images, contents
     )
     samples = layout.walked('test')
     if all(sample.label == GOOD for sample in samples):
@@ -87,8 +94,9 @@ def prepare_magnetic_tile(
     listed = {s.path for part in divided.values() for s in part}
     notes = [f'test: {_count(divided["test"])}']
     notes += mask_notes(root, samples)
-    if len(listed) < len(samples):
-        notes.append(f'{len(samples) - len(listed)} images are in no list')
+    unlisted = [s.path for s in samples if s.path not in listed]
+    contents.leave_out(IN_NO_LIST, *unlisted)
+    notes += notes_of(contents)
     items: dict[str, list[Item]] = {
         name: [(s.path, int(s.label == DEFECT)) for s in part]
         for name, part in divided.items()

@@ -15,7 +15,7 @@ from mmcvgssl.datasets.preparation.annotations import (
 )
 from mmcvgssl.datasets.preparation.images import (
     check_root,
-    images_below,
+    images_besides,
     layout_error,
 )
 from mmcvgssl.datasets.preparation.splits import (
@@ -72,7 +72,7 @@ def prepare_neu_cls(
     root = check_root(root)
     out = Path(out) if out else root / OUT_FOLDER
     contents = Contents(str(root))
-    paths = images_below(root, skip=[out], contents=contents)
+    paths = images_besides(root, out, contents)
     known = {p: c for p in paths if (c := class_of(p)) is not None}
     empty = [c for i, c in enumerate(CLASSES) if i not in known.values()]
     if empty:
@@ -80,7 +80,7 @@ def prepare_neu_cls(
             root, LAYOUTS, f'NEU: no images of {", ".join(empty)}.'
         )
     divided = split_or_fixed(
-        root, out, known, splits, test_fraction, seed, encoding
+        root, out, known, splits, test_fraction, seed, encoding, contents
     )
     others = sorted(set(paths) - set(known))
     notes = notes_of(contents)

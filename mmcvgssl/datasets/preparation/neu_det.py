@@ -6,12 +6,14 @@ import json
 from argparse import ArgumentParser
 from pathlib import Path, PurePosixPath
 
-from mmcvgssl.datasets.files import files_below
+from mmcvgssl.datasets.contents import Contents
+from mmcvgssl.datasets.files import files_below, folders_in
 from mmcvgssl.datasets.preparation.annotations import (
     OUT_FOLDER,
     Item,
     Preparation,
     Prepared,
+    notes_of,
     write_annotations,
 )
 from mmcvgssl.datasets.preparation.images import (
@@ -31,10 +33,12 @@ from mmcvgssl.datasets.preparation.voc import (
     read_voc,
     to_coco,
 )
+from mmcvgssl.utils import printable
 
 LAYOUT = """\
   images/crazing_1.jpg ... images/scratches_300.jpg
   annotations/crazing_1.xml ... annotations/scratches_300.xml"""
+FOLDERS = ('images', 'annotations')
 # of the training images, for learning from few labels
 FEW = ('train_05pct', 'train_10pct')
 
@@ -72,7 +76,8 @@ def prepare_neu_det(
     """
     root = check_root(root)
     out = Path(out) if out else root / OUT_FOLDER
-    boxes = read_neu_det(root)
+    contents = Contents(str(root))
+    boxes = read_neu_det(root, contents)
     labels: dict[str, int] = {}
     for path in boxes:
         label = class_of(path)
@@ -83,7 +88,7 @@ def prepare_neu_det(
             )
         labels[path] = label
     divided = split_or_fixed(
-        root, out, labels, splits, test_fraction, seed, encoding
+        root, out, labels, splits, test_fraction, seed, encoding, contents
     )
     folder = root if splits is None else Path(splits)
     divided |= _read_few(folder, labels, divided['train'], encoding)
@@ -94,33 +99,47 @@ def prepare_neu_det(
         for name, items in divided.items()
     }
     counted = [f'{n} {len(d["annotations"])}' for n, d in held.items()]
+    notes = [f'boxes: {", ".join(counted)}']
+    others = [
+        name
+        for name in folders_in(root)
+        if name.lower() not in FOLDERS
+        and (root / name).resolve() != out.resolve()
+    ]
+    if others:
+        notes.append(f'not used: {", ".join(map(printable, others))}')
+    notes += notes_of(contents)
     return write_annotations(
-        Prepared(
-            root, out, CLASSES, divided, [f'boxes: {", ".join(counted)}']
-        ),
+        Prepared(root, out, CLASSES, divided, notes),
         {name: [json.dumps(document)] for name, document in held.items()},
     )
 
 
-def read_neu_det(root: Path) -> dict[str, Boxes]:
+def read_neu_det(
+    root: Path, contents: Contents | None = None
+) -> dict[str, Boxes]:
     """Read the boxes of all images, by path.
+
+    Args:
+        root: Folder of ``images`` and ``annotations``, in any case.
+        contents: Is told what is left out.
 
     Raises:
         ValueError: If images and annotations do not match, or one is wrong.
     """
     homes = {path.name.lower(): path for path in root.iterdir()}
-    missing = [n for n in ('images', 'annotations') if n not in homes]
+    missing = [name for name in FOLDERS if name not in homes]
     if missing:
         raise layout_error(
             root, LAYOUT, f'NEU-DET: no folder {" or ".join(missing)}.'
         )
     images, notes = homes['images'], homes['annotations']
-    paths = {PurePosixPath(p).stem: p for p in images_below(images)}
-    files = {
-        path.stem: path
-        for path in files_below(notes)
-        if path.suffix.lower() == '.xml'
-    }
+    parts = [Contents(str(folder)) for folder in (images, notes)]
+    paths = _by_stem(images, images_below(images, contents=parts[0]))
+    files = _by_stem(notes, _annotations(notes, parts[1]))
+    for folder, part in zip((images, notes), parts, strict=True):
+        if contents is not None:
+            contents.add(part, folder.name)
     alone = sorted(set(paths) ^ set(files))
     if alone or not paths:
         count = f'{len(alone)} images or annotations without the other'
@@ -131,10 +150,42 @@ def read_neu_det(root: Path) -> dict[str, Boxes]:
         )
     boxes = {}
     for stem, path in paths.items():
-        found = read_voc(files[stem], CLASSES)
+        found = read_voc(notes / files[stem], CLASSES)
         check_image_size(images / path, found)
         boxes[f'{images.name}/{path}'] = found
     return boxes
+
+
+def _by_stem(folder: Path, paths: list[str]) -> dict[str, str]:
+    """Name files by their stems.
+
+    Raises:
+        ValueError: If two share one.
+    """
+    found: dict[str, str] = {}
+    for path in paths:
+        other = found.setdefault(PurePosixPath(path).stem, path)
+        if other != path:
+            raise ValueError(
+                f'{folder}: expected one file of each name, got {other} and '
+                f'{path}; remove or rename one.'
+            )
+    return found
+
+
+def _annotations(folder: Path, contents: Contents) -> list[str]:
+    """Find the annotations, as paths in their folder."""
+
+    def leave_out(reason: str, path: Path) -> None:
+        contents.leave_out(reason, path.relative_to(folder).as_posix())
+
+    files = []
+    for path in files_below(folder, leave_out):
+        if path.suffix.lower() == '.xml':
+            files.append(path.relative_to(folder).as_posix())
+        else:
+            leave_out('no annotation by suffix', path)
+    return files
 
 
 def _read_few(

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
+from mmcvgssl.datasets.contents import Contents
 from mmcvgssl.datasets.preparation.annotations import OUT_FOLDER, Item
 from mmcvgssl.datasets.text_lists import add_encoding, read_lines
 
+IN_NO_LIST = 'in no fixed list'
 SPLITS = ('train', 'test')
 
 
@@ -99,8 +101,19 @@ def split_or_fixed(
     test_fraction: float,
     seed: int,
     encoding: str = '',
+    contents: Contents | None = None,
 ) -> dict[str, list[Item]]:
     """Divide labelled images as the fixed lists say, else by class.
+
+    Args:
+        root: Folder of the data set.
+        out: Folder of the lists to write.
+        labels: Class index of each image, by path.
+        splits: Folder of the fixed lists; by default ``root``, if there.
+        test_fraction: Of each class, where no split is fixed.
+        seed: Of the draw, where no split is fixed.
+        encoding: Of the fixed lists.
+        contents: Is told which images are in no fixed list.
 
     Raises:
         FileNotFoundError: If a fixed list or an image of it is missing.
@@ -114,7 +127,12 @@ def split_or_fixed(
                 f'The lists would overwrite the fixed split in {folder}. '
                 'Choose another folder with --out.'
             )
-        return fixed_splits(folder, labels, encoding)
+        fixed = fixed_splits(folder, labels, encoding)
+        if contents is not None:
+            listed = {path for items in fixed.values() for path, _ in items}
+            others = [path for path in labels if path not in listed]
+            contents.leave_out(IN_NO_LIST, *others)
+        return fixed
     return draw_splits(labels, labels.values(), test_fraction, seed)
 
 

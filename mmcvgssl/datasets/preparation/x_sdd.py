@@ -5,15 +5,18 @@ from __future__ import annotations
 from argparse import ArgumentParser
 from pathlib import Path
 
+from mmcvgssl.datasets.contents import Contents
+from mmcvgssl.datasets.image_folders import first_folder
 from mmcvgssl.datasets.preparation.annotations import (
     OUT_FOLDER,
     Preparation,
     Prepared,
+    notes_of,
     write_annotations,
 )
 from mmcvgssl.datasets.preparation.images import (
     check_root,
-    images_below,
+    images_besides,
     layout_error,
 )
 from mmcvgssl.datasets.preparation.splits import (
@@ -60,11 +63,16 @@ def prepare_x_sdd(
     """
     root = check_root(root)
     out = Path(out) if out else root / OUT_FOLDER
+    contents = Contents(str(root))
+    paths = images_besides(root, out, contents)
     labels = {
-        f'{name}/{path}': index
+        path: index
         for index, name in enumerate(CLASSES)
-        for path in images_below(root / name)
+        for path in paths
+        if first_folder(path) == name
     }
+    others = [path for path in paths if path not in labels]
+    contents.leave_out('in no folder of a class', *others)
     empty = [c for i, c in enumerate(CLASSES) if i not in labels.values()]
     if empty:
         raise layout_error(
@@ -73,9 +81,11 @@ def prepare_x_sdd(
             f'X-SDD: no images of {", ".join(empty)}.',
         )
     divided = split_or_fixed(
-        root, out, labels, splits, test_fraction, seed, encoding
+        root, out, labels, splits, test_fraction, seed, encoding, contents
     )
-    return write_annotations(Prepared(root, out, CLASSES, divided))
+    return write_annotations(
+        Prepared(root, out, CLASSES, divided, notes_of(contents))
+    )
 
 
 def _add_arguments(parser: ArgumentParser) -> None:
