@@ -2,37 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import torch
 from mmengine.logging import print_log
 from mmengine.model import BaseModel
 from mmpretrain.structures import DataSample
-from safetensors.torch import save as to_safetensors
 from torch import Tensor, nn
 
 from mmcvgssl.models.anomaly.calibration import Calibration
-from mmcvgssl.models.anomaly.fitted_state import (
-    FittedStateError,
-    part_of,
-    provenance_of,
-    read_notes,
-    read_tensors,
-    told,
-)
+from mmcvgssl.models.anomaly.fitted_state import FittedStateError
 from mmcvgssl.models.anomaly.fitting import FittingImages
-from mmcvgssl.models.anomaly.threshold_choice import (
-    HELD_OUT,
-    check_operating_point,
-)
-from mmcvgssl.models.anomaly.thresholded import Thresholded
-from mmcvgssl.provenance import Provenance, digest_tensors, require_same
-from mmcvgssl.utils import atomic_write
-from mmcvgssl.weights import EXACT, check_values, load
+from mmcvgssl.models.anomaly.storable import Storable
+from mmcvgssl.models.anomaly.threshold_choice import HELD_OUT
+from mmcvgssl.provenance import Provenance, digest_tensors
 
 UNIT_RANGE = dict(
     type='mmengine.ImgDataPreprocessor',
@@ -42,7 +27,7 @@ UNIT_RANGE = dict(
 )
 
 
-class AnomalyModel(Thresholded, BaseModel):
+class AnomalyModel(Storable, BaseModel):
     """Images to anomaly maps, without labels.
 
     ``mode='predict'`` returns data samples with ``anomaly_map`` [h, w] at
@@ -292,98 +277,3 @@ class AnomalyModel(Thresholded, BaseModel):
                 'tools/test.py or tools/make_maps.py with a `fit_dataloader` '
                 'in the config, call fit(), or load_fitted(FILE)'
             )
-
-    def fitted_bytes(self) -> bytes:
-        """Return what :meth:`fit` has learned, with the settings."""
-        return to_safetensors(
-            {k: v.cpu().contiguous() for k, v in self._tensors().items()},
-            self._notes(),
-        )
-
-    def _notes(self) -> dict[str, str]:
-        """Return the texts beside the tensors of a file, as JSON."""
-        notes = {
-            'settings': json.dumps(self.settings, sort_keys=True),
-            'chosen': json.dumps(self.chosen),
-            'remarks': json.dumps(self.remarks),
-        }
-        if self.provenance is not None:
-            notes['provenance'] = self.provenance.to_json()
-        return notes
-
-    def _tensors(self) -> dict[str, Tensor]:
-        """What fitting has learned, by name."""
-        parts = {'state': self.state}
-        if self.calibration is not None:
-            parts['calibration'] = self.calibration.state_dict()
-        return {
-            f'{part}.{key}': value
-            for part, tensors in parts.items()
-            for key, value in tensors.items()
-        }
-
-    def save_fitted(self, path: str | Path) -> None:
-        """Write what :meth:`fit` has learned to a ``.safetensors`` file."""
-        self._require_fitted()
-        atomic_write(path, self.fitted_bytes())
-
-    def load_fitted(self, path: str | Path) -> None:
-        """Read what :meth:`save_fitted` wrote.
-
-        Raises:
-            FileNotFoundError: If the file is missing.
-            FittedStateError: If it was fitted with other settings.
-        """
-        path = Path(path)
-        if not path.is_file():
-            raise FileNotFoundError(f'no fitted state {path}')
-        self.load_fitted_bytes(path.read_bytes(), str(path))
-
-    def load_fitted_bytes(self, data: bytes, where: str = 'the state') -> None:
-        """Take what :meth:`fitted_bytes` gave.
-
-        Raises:
-            FittedStateError: If it was fitted with other settings.
-            mmcvgssl.weights.WeightsError: If it holds NaN or infinity.
-        """
-        try:
-            notes, tensors = read_notes(data), read_tensors(data)
-            settings = notes['settings']
-        except Exception as error:
-            raise FittedStateError(
-                f'{where} is not what save_fitted() writes, or is cut off '
-                f'({error!r:.200}); move it away, and it is fitted anew'
-            ) from error
-        check_values(tensors, where)
-        require_same(
-            Provenance(self.settings),
-            Provenance(settings),
-            where,
-            error=FittedStateError,
-        )
-        self._take(tensors, where)
-        self.chosen = told('chosen', dict, notes, where)
-        self.remarks = told('remarks', list, notes, where)
-        self.provenance = None
-        if 'provenance' in notes:
-            self.provenance = provenance_of(notes, where)
-
-    def _take(
-        self, tensors: Mapping[str, Tensor], where: str = 'the state'
-    ) -> None:
-        """Take what :meth:`_tensors` gave."""
-        self.state = {
-            key: value.to(self.device)
-            for key, value in part_of(tensors, 'state').items()
-        }
-        check_operating_point(self.state)
-        if self.calibration is not None:
-            held = part_of(tensors, 'calibration')
-            load(self.calibration, held, EXACT, where, log=False)
-
-    def fingerprint(self) -> str:
-        """Digest of settings and fitted state: same maps, same text."""
-        tensors = self._tensors()
-        return digest_tensors(
-            tensors, json.dumps(self.settings, sort_keys=True)
-        )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from mmengine.config import ConfigDict
 from safetensors.torch import load as from_safetensors
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from mmcvgssl.provenance import Provenance, ProvenanceError
 from mmcvgssl.utils import parse_json
 
+_T = TypeVar('_T')
 _LARGEST = 100_000_000  # bytes of a header, as safetensors allows
 
 
@@ -63,7 +64,7 @@ def read_tensors(data: bytes) -> dict[str, Tensor]:
     return from_safetensors(data)
 
 
-def part_of(tensors: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:
+def part_of(tensors: Mapping[str, _T], name: str) -> dict[str, _T]:
     """Return the tensors below a name, by what follows its dot."""
     start = f'{name}.'
     return {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import torch
 from sklearn.covariance import ledoit_wolf
@@ -13,6 +13,7 @@ from mmcvgssl.models.anomaly.coreset import PatchPool
 from mmcvgssl.models.anomaly.fitting import FittingImages
 from mmcvgssl.models.anomaly.patch_features import PatchFeatures, as_rows
 from mmcvgssl.models.anomaly.patch_memory import describe
+from mmcvgssl.models.anomaly.state_forms import Form, Forms
 from mmcvgssl.models.teachers import FrozenTeacher
 from mmcvgssl.registry import MODELS
 
@@ -211,6 +212,24 @@ class GaussianPatch(AnomalyModel):
                 )
             ]
         )
+
+    def state_forms(self, names: Iterable[str]) -> Forms:
+        """Return the forms of Gaussians of places and of pooled levels."""
+        widths = self.features.widths
+        width = min(self.channels or sum(widths), sum(widths))
+        pooled = () if self.image_score == 'max' else (*widths, *widths)
+        places: int | str = 1 if self.shared else 'p'
+        forms = {
+            'mean': Form((places, width)),
+            'whiten': Form((places, width, width)),
+            'rounding': Form((1 + len(pooled),)),
+        }
+        for i, size in enumerate(pooled):
+            forms[f'pooled_mean.{i}'] = Form((size,))
+            forms[f'pooled_whiten.{i}'] = Form((size, size))
+        if self.image_score == 'sum':
+            forms['typical'] = Form((2,))
+        return forms
 
     def rounding(self) -> tuple[float, float]:
         """Return what equal features can differ by."""

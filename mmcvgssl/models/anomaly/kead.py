@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
@@ -21,7 +22,9 @@ from mmcvgssl.datasets.transforms import LoadImage
 from mmcvgssl.models.anomaly.base import AnomalyModel
 from mmcvgssl.models.anomaly.fitted_state import FittedStateError
 from mmcvgssl.models.anomaly.fitting import FittingImages
+from mmcvgssl.models.anomaly.neighbours import nearest_cosine
 from mmcvgssl.models.anomaly.prompts import build_prompts, load_knowledge
+from mmcvgssl.models.anomaly.state_forms import Form, Forms
 from mmcvgssl.models.anomaly.text_cache import TextCache, model_digest
 from mmcvgssl.models.anomaly.vv_attention import VVAttention, at_least_float
 from mmcvgssl.models.layers import resize_images
@@ -29,7 +32,6 @@ from mmcvgssl.models.teachers.open_clip_teacher import create_clip
 from mmcvgssl.provenance import of_file
 from mmcvgssl.registry import MODELS
 
-_CHUNK = 4096
 _AUTOCAST = {
     None: None,
     'bfloat16': torch.bfloat16,
@@ -269,6 +271,16 @@ class KeAD(AnomalyModel):
                 scores = (scores + maps.amax(1)) / 2
         return maps.unflatten(1, self.path.grid), scores
 
+    def state_forms(self, names: Iterable[str]) -> Forms:
+        """Return the forms of memories [M, D], by category and block."""
+        # categories of which no images were seen have none
+        blocks = range(len(self.path.feature_blocks))
+        seen = {name.rpartition('/')[0] for name in names}
+        known = [n for n in self.knowledge if n in seen] or self.knowledge
+        count = self.k * math.prod(self.path.grid)
+        form = Form((count, self.path.visual.output_dim), None)
+        return {f'{n}/{i}': form for n in known for i in blocks if self.k}
+
     def rounding(self) -> tuple[float, float]:
         """Return what the precision of the image tower can make."""
         step = torch.finfo(self.autocast or torch.float32).eps
@@ -296,7 +308,7 @@ class KeAD(AnomalyModel):
                 )
             rows = [i for i, other in enumerate(names) if other == name]
             levels = [
-                nearest(level[rows], self.state[f'{name}/{i}'])
+                nearest_cosine(level[rows], self.state[f'{name}/{i}'])
                 for i, level in enumerate(patches)
             ]
             out[rows] = torch.stack(levels).mean(0)
@@ -372,21 +384,6 @@ class KeAD(AnomalyModel):
         bgr = torch.from_numpy(self.load({'img_path': path})['img'])
         rgb = bgr.flip(-1).permute(2, 0, 1)[None]
         return rgb.to(self.device).float() / 255
-
-
-def nearest(patches: Tensor, memory: Tensor) -> Tensor:
-    """Return half of one minus the largest cosine.
-
-    Args:
-        patches: Of unit length, [N, L, D].
-        memory: Of any length, [M, D].
-
-    Returns:
-        [N, L] in [0, 1].
-    """
-    unit = F.normalize(memory.to(patches), dim=-1)
-    closest = [(patches @ p.T).amax(-1) for p in unit.split(_CHUNK)]
-    return (1 - torch.stack(closest).amax(0)) / 2
 
 
 def _unknown(category: str, known: Iterable[str]) -> str:

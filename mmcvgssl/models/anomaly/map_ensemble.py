@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -12,8 +12,9 @@ from torch import Tensor, nn
 from mmcvgssl.maps import resize_map
 from mmcvgssl.models.anomaly.base import AnomalyModel
 from mmcvgssl.models.anomaly.calibration import Calibration, RawValues
-from mmcvgssl.models.anomaly.fitted_state import FittedStateError, part_of
+from mmcvgssl.models.anomaly.fitted_state import part_of
 from mmcvgssl.models.anomaly.fitting import FittingImages
+from mmcvgssl.models.anomaly.state_forms import Form, Forms, below
 from mmcvgssl.registry import MODELS
 
 
@@ -138,6 +139,19 @@ class MapEnsemble(AnomalyModel):
             score += (scores - centre[1]) * scale[1] * self.score_weights[i]
         return total, score
 
+    def state_forms(self, names: Iterable[str]) -> Forms:
+        """Return the forms of centres and slopes, of maps and scores."""
+        count = len(self._members)
+        return {f'scale.{i}': Form((2, 2)) for i in range(count)}
+
+    def _forms(self, names: Iterable[str]) -> Forms:
+        """Return the forms of all that :meth:`_tensors` gives."""
+        held, forms = dict.fromkeys(names), super()._forms(names)
+        for i, member in enumerate(self._members):
+            part = f'members.{i}'
+            forms |= below(part, member._forms(part_of(held, part)))
+        return forms
+
     def rounding(self) -> tuple[float, float]:
         """Return what the members' rounding can make together."""
         both = []
@@ -205,11 +219,6 @@ class MapEnsemble(AnomalyModel):
         super()._take(tensors, where)
         for i, member in enumerate(self._members):
             member._take(part_of(tensors, f'members.{i}'), where)
-        if not self.fitted:
-            raise FittedStateError(
-                f'{where} does not hold what all members have learned: it was '
-                'made by an earlier version; fit the ensemble anew'
-            )
 
 
 def _build(member: AnomalyModel | dict) -> AnomalyModel:

@@ -140,32 +140,3 @@ def build_of(make: Callable[[], Any], source: str) -> Any:
             f'cannot be used: {" ".join(str(error).split())[:300]}; write the '
             'file anew by tools/one_class.py'
         ) from error
-
-
-def check_shapes(
-    state: Mapping[str, Tensor], wanted: Mapping[str, int], source: str
-) -> None:
-    """Check that tensors are there, of real numbers and so many axes.
-
-    Args:
-        state: By name.
-        wanted: Number of axes of each that is needed.
-        source: The file, for messages.
-
-    Raises:
-        FittedStateError: Names the first that is not.
-    """
-    for name, axes in wanted.items():
-        value = state.get(name)
-        if (
-            value is None
-            or value.ndim != axes
-            or not value.is_floating_point()
-            or not value.numel()
-        ):
-            got = 'none' if value is None else f'{value.dtype} [{value.ndim}]'
-            raise FittedStateError(
-                f'{source}: expected numbers with {axes} axes as '
-                f'state.{name}, got {got}; write the file anew by '
-                'tools/one_class.py'
-            )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor
@@ -13,6 +13,7 @@ from mmcvgssl.models.anomaly.fitting import FittingImages
 from mmcvgssl.models.anomaly.neighbours import distance_rounding
 from mmcvgssl.models.anomaly.patch_features import PatchFeatures, as_rows
 from mmcvgssl.models.anomaly.patch_memory import describe, highest
+from mmcvgssl.models.anomaly.state_forms import Form, Forms
 from mmcvgssl.models.teachers import FrozenTeacher
 from mmcvgssl.registry import MODELS
 
@@ -120,6 +121,13 @@ class MutualScoring(AnomalyModel):
             ]
         mean = torch.stack(made).mean(0).view(len(images), *maps.shape[-2:])
         return mean, highest(mean, self.top)
+
+    def state_forms(self, names: Iterable[str]) -> Forms:
+        """Return the forms of names [R] and, a scale, patches [R, L, D]."""
+        forms = {'names': Form(('R',), torch.int64)}
+        for i, scale in enumerate(self.scales):
+            forms[f'patches.{i}'] = Form(('R', 'L', sum(scale.widths)), None)
+        return forms
 
     def rounding(self) -> tuple[float, float]:
         """Return what equal patches can differ by."""

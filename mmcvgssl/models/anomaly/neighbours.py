@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 # distances held at once: 64 MiB
 _BLOCK = 1 << 24
+# patches of a memory that are compared with at once
+_CHUNK = 4096
 
 
 def distance_rounding(rows: Tensor) -> float:
@@ -52,3 +55,18 @@ def nearest_patches(
         distances.append((best + own).clamp_(min=0).sqrt_())
         indices.append(index)
     return torch.cat(distances), torch.cat(indices)
+
+
+def nearest_cosine(patches: Tensor, memory: Tensor) -> Tensor:
+    """Return half of one minus the largest cosine to a memory.
+
+    Args:
+        patches: Of unit length, [N, L, D].
+        memory: Of any length, [M, D].
+
+    Returns:
+        [N, L] in [0, 1].
+    """
+    unit = F.normalize(memory.to(patches), dim=-1)
+    closest = [(patches @ p.T).amax(-1) for p in unit.split(_CHUNK)]
+    return (1 - torch.stack(closest).amax(0)) / 2

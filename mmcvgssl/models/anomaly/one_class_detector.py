@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +26,10 @@ from mmcvgssl.models.anomaly.fold_rows import FoldRows
 from mmcvgssl.models.anomaly.model_file import (
     NOTES,
     build_of,
-    check_shapes,
     read_model_file,
 )
 from mmcvgssl.models.anomaly.patch_grid import PatchGrid
+from mmcvgssl.models.anomaly.state_forms import UNKNOWN, Form, Forms
 from mmcvgssl.models.anomaly.threshold_choice import (
     CROSS_FIT,
     HELD_OUT,
@@ -349,15 +349,22 @@ class OneClassDetector(AnomalyModel):
             note = '' if apart else cross_fit_note(self._weights)
             self.set_threshold(torch.cat(scores), method, paths, note)
 
-    def _axes(self) -> dict[str, int]:
-        """Return the number of axes of each tensor that scoring needs."""
-        more = int(not self.shared)
-        axes = {'rows': 2}
+    def state_forms(self, names: Iterable[str]) -> Forms:
+        """Return the forms of the density and of what scoring needs."""
+        places = () if self.shared else ('P',)
+        forms = {'rows': Form(('n', 'C'))}
         if isinstance(self.density, Gaussian):
-            axes = {'mean': 1 + more, 'whiten': 2 + more}
+            forms = {
+                'mean': Form((*places, 'C')),
+                'whiten': Form((*places, 'C', 'C')),
+            }
         if self.grid is None:
-            axes['centre'] = 1
-        return {**axes, 'map_threshold': 0}
+            forms['centre'] = Form(('C',))
+        return {**forms, 'map_threshold': Form(())}
+
+    def _forms(self, names: Iterable[str]) -> Forms:
+        """Return the forms of all in a file; the backbone knows its own."""
+        return {**super()._forms(names), 'backbone.*': UNKNOWN}
 
     def fitted_bytes(self) -> bytes:
         """Return weights, density, threshold, settings and ``extra``."""
@@ -376,6 +383,5 @@ class OneClassDetector(AnomalyModel):
             FittedStateError: If it was fitted with other settings.
         """
         super().load_fitted_bytes(data, where)
-        check_shapes(self.state, self._axes(), where)
         weights = part_of(read_tensors(data), 'backbone')
         load(self.backbone, weights, EXACT, where, log=False)

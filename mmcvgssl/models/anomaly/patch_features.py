@@ -58,6 +58,11 @@ class PatchFeatures(nn.Module):
         self.normalise = normalise
         self.grid = None if grid is None else (int(grid[0]), int(grid[1]))
 
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Channels of each level, which add up to D."""
+        return self.teacher.level_widths[:-1]
+
     def forward(self, images: Tensor) -> Tensor:
         """Map RGB images [N, 3, H, W] in [0, 1] to [N, D, h, w]."""
         return self.join(self.teacher.local_features(images))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
@@ -17,6 +17,7 @@ from mmcvgssl.models.anomaly.neighbours import (
     nearest_patches,
 )
 from mmcvgssl.models.anomaly.patch_features import PatchFeatures, as_rows
+from mmcvgssl.models.anomaly.state_forms import Form, Forms
 from mmcvgssl.models.teachers import FrozenTeacher
 from mmcvgssl.provenance import of_config
 from mmcvgssl.registry import MODELS
@@ -156,6 +157,13 @@ class PatchMemory(AnomalyModel):
         self.state = {'memory': patches[chosen]}
         if self.local_scale:
             self.state['scale'] = self._local_scales()
+
+    def state_forms(self, names: Iterable[str]) -> Forms:
+        """Return the forms of memory [n, D] and its scales [n]."""
+        forms = {'memory': Form(('n', sum(self.features.widths)))}
+        if self.local_scale:
+            forms['scale'] = Form(('n',))
+        return forms
 
     def rounding(self) -> tuple[float, float]:
         """Return what equal patches can differ by."""

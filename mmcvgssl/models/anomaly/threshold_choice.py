@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from mmcvgssl.evaluation.operating_point import OperatingPoint
-from mmcvgssl.models.anomaly.fitted_state import FittedStateError
+from mmcvgssl.models.anomaly.state_forms import Form
 
 # ways to choose a threshold: on good images that nothing has learned from; on
 # images scored by what the other folds have taught; on scores given by hand
 HELD_OUT, CROSS_FIT, GIVEN = 'held-out', 'cross-fit', 'given'
 # on images that the backbone was trained on: the interval does not hold
 IN_SAMPLE = 'in-sample'
+# what to_tensor() gives
+POINT = Form((6,), torch.float64)
 _IN_SAMPLE = (
     'the backbone was trained on these images, so new good images may score '
     'higher: neither the rate nor an interval of it is known; hold images out'
@@ -91,19 +93,3 @@ def from_tensor(held: Tensor) -> OperatingPoint:
     """Return what :func:`to_tensor` was given."""
     threshold, rate, low, high, confidence, n = held.tolist()
     return OperatingPoint(threshold, rate, (low, high), confidence, round(n))
-
-
-def check_operating_point(state: Mapping[str, Tensor]) -> None:
-    """Check that a threshold is what :func:`to_tensor` gives, if there is one.
-
-    Raises:
-        FittedStateError: If it is something else.
-    """
-    held = state.get('operating_point')
-    if held is not None and (
-        held.shape != (6,) or not bool(torch.isfinite(held).all())
-    ):
-        raise FittedStateError(
-            'expected 6 finite numbers as operating_point of the fitted '
-            f'state, got {held.dtype} {list(held.shape)}; fit anew'
-        )

@@ -1,0 +1,173 @@
+"""What a model has learned, as a file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import save as to_safetensors
+from torch import Tensor
+
+from mmcvgssl.models.anomaly.calibration import Calibration
+from mmcvgssl.models.anomaly.fitted_state import (
+    FittedStateError,
+    part_of,
+    provenance_of,
+    read_notes,
+    read_tensors,
+    told,
+)
+from mmcvgssl.models.anomaly.state_forms import (
+    UNKNOWN,
+    Form,
+    Forms,
+    below,
+    check_state,
+)
+from mmcvgssl.models.anomaly.threshold_choice import POINT
+from mmcvgssl.models.anomaly.thresholded import Thresholded
+from mmcvgssl.provenance import Provenance, digest_tensors, require_same
+from mmcvgssl.utils import atomic_write
+from mmcvgssl.weights import EXACT, check_values, load
+
+
+class Storable(Thresholded):
+    """Writes what was learned to a file, and reads it.
+
+    A file that does not hold what the model needs, all of it and nothing
+    else, is refused before the model changes.
+    """
+
+    needs_fit: bool
+    settings: dict[str, Any]
+    calibration: Calibration | None
+    remarks: list[str]
+    provenance: Provenance | None
+
+    def _require_fitted(self) -> None:
+        """Stop where nothing was learned yet."""
+        raise NotImplementedError(
+            f'{type(self).__name__} must implement _require_fitted()'
+        )
+
+    def fitted_bytes(self) -> bytes:
+        """Return what :meth:`fit` has learned, with the settings."""
+        return to_safetensors(
+            {k: v.cpu().contiguous() for k, v in self._tensors().items()},
+            self._notes(),
+        )
+
+    def _notes(self) -> dict[str, str]:
+        """Return the texts beside the tensors of a file, as JSON."""
+        notes = {
+            'settings': json.dumps(self.settings, sort_keys=True),
+            'chosen': json.dumps(self.chosen),
+            'remarks': json.dumps(self.remarks),
+        }
+        if self.provenance is not None:
+            notes['provenance'] = self.provenance.to_json()
+        return notes
+
+    def _tensors(self) -> dict[str, Tensor]:
+        """What fitting has learned, by name."""
+        parts = {'state': self.state}
+        if self.calibration is not None:
+            parts['calibration'] = self.calibration.state_dict()
+        return {
+            f'{part}.{key}': value
+            for part, tensors in parts.items()
+            for key, value in tensors.items()
+        }
+
+    def save_fitted(self, path: str | Path) -> None:
+        """Write what :meth:`fit` has learned to a ``.safetensors`` file."""
+        self._require_fitted()
+        atomic_write(path, self.fitted_bytes())
+
+    def load_fitted(self, path: str | Path) -> None:
+        """Read what :meth:`save_fitted` wrote.
+
+        Raises:
+            FileNotFoundError: If the file is missing.
+            FittedStateError: If it was fitted with other settings.
+        """
+        path = Path(path)
+        if not path.is_file():
+            raise FileNotFoundError(f'no fitted state {path}')
+        self.load_fitted_bytes(path.read_bytes(), str(path))
+
+    def load_fitted_bytes(self, data: bytes, where: str = 'the state') -> None:
+        """Take what :meth:`fitted_bytes` gave.
+
+        Raises:
+            FittedStateError: If it was fitted with other settings, or
+                tensors are missing, left over or of another form.
+            mmcvgssl.weights.WeightsError: If it holds NaN or infinity.
+        """
+        try:
+            notes, tensors = read_notes(data), read_tensors(data)
+            settings = notes['settings']
+        except Exception as error:
+            raise FittedStateError(
+                f'{where} is not what save_fitted() writes, or is cut off '
+                f'({error!r:.200}); move it away, and it is fitted anew'
+            ) from error
+        check_values(tensors, where)
+        require_same(
+            Provenance(self.settings),
+            Provenance(settings),
+            where,
+            error=FittedStateError,
+        )
+        check_state(tensors, self._forms(tensors), where)
+        chosen = told('chosen', dict, notes, where)
+        remarks = told('remarks', list, notes, where)
+        known = provenance_of(notes, where) if 'provenance' in notes else None
+        self._take(tensors, where)
+        self.chosen, self.remarks, self.provenance = chosen, remarks, known
+
+    def state_forms(self, names: Iterable[str]) -> Forms | None:
+        """Return the forms of what :meth:`_fit` and measuring keep.
+
+        Args:
+            names: Of the tensors at hand, for states whose names depend on
+                the images.
+
+        Returns:
+            None if they are not known; then no tensor is refused.
+        """
+        return None if self.needs_fit else {}
+
+    def _forms(self, names: Iterable[str]) -> Forms:
+        """Return the forms of all that :meth:`_tensors` gives."""
+        own = self.state_forms(part_of(dict.fromkeys(names), 'state'))
+        own = {'*': UNKNOWN} if own is None else own
+        if self.false_alarm_rate is not None:
+            own['operating_point'] = POINT
+        forms = below('state', own)
+        if self.calibration is not None:
+            held = self.calibration.state_dict()
+            sizes = {k: Form(tuple(v.shape), None) for k, v in held.items()}
+            forms |= below('calibration', sizes)
+        return forms
+
+    def _take(
+        self, tensors: Mapping[str, Tensor], where: str = 'the state'
+    ) -> None:
+        """Take what :meth:`_tensors` gave."""
+        self.state = {
+            key: value.to(self.device)
+            for key, value in part_of(tensors, 'state').items()
+        }
+        if self.calibration is not None:
+            held = part_of(tensors, 'calibration')
+            load(self.calibration, held, EXACT, where, log=False)
+
+    def fingerprint(self) -> str:
+        """Digest of settings and fitted state: same maps, same text."""
+        tensors = self._tensors()
+        return digest_tensors(
+            tensors, json.dumps(self.settings, sort_keys=True)
+        )
