@@ -16,14 +16,11 @@ from mmcvgssl.apis.make_maps import list_images
 from mmcvgssl.datasets.preparation.images import images_below
 from mmcvgssl.datasets.reading import UnreadableImageError, image_size
 from mmcvgssl.engine.map_writer_hook import MANIFEST, REMARKS
+from mmcvgssl.maps import MapError, read_map
 from mmcvgssl.provenance import RECORD, FileState, Provenance
 from mmcvgssl.utils import parse_json, some
 
 _MAKE = 'make the maps with tools/make_maps.py'
-
-
-class MapError(ValueError):
-    """A map, or the list of maps, that is not what it should be."""
 
 
 @dataclass(frozen=True)
@@ -128,39 +125,13 @@ class MapFolder:
                 finite.
         """
         file = self.path / self[path].map
-        again = f'remove it and {_MAKE}'
         try:
-            with file.open('rb') as stream:
-                held = np.load(stream, allow_pickle=False)
+            return read_map(file)
         except FileNotFoundError as error:
             raise FileNotFoundError(
                 f'{self.path / MANIFEST} lists a map that is missing: '
                 f'{file}; {_MAKE}'
             ) from error
-        except (ValueError, EOFError, OSError) as error:
-            if 'pickle' in str(error):
-                raise MapError(
-                    f'{file} is refused: expected plain numbers in .npy '
-                    'format, found pickled objects, which could run code, or '
-                    f'no .npy file at all; {again}'
-                ) from None
-            raise MapError(
-                f'{file} cannot be read as .npy: {error}; {again}'
-            ) from error
-        if not isinstance(held, np.ndarray) or held.dtype.kind != 'f':
-            what = getattr(held, 'dtype', type(held).__name__)
-            raise MapError(
-                f'{file}: expected a map of float16 or float32, got {what}; '
-                f'{again}'
-            )
-        if held.ndim != 2 or held.size == 0:
-            raise MapError(
-                f'{file}: expected a map [h, w] at patch resolution, got the '
-                f'shape {list(held.shape)}; {again}'
-            )
-        if not np.isfinite(held).all():
-            raise MapError(f'{file} has NaN or infinite values; {again}')
-        return held.astype(np.float32)
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """Anomaly maps: where their values lie and what they mean."""
 
+from mmcvgssl.maps.file import MapError, read_map
 from mmcvgssl.maps.geometry import map_to_cells, resize_map
 from mmcvgssl.maps.likeness import Likeness
 from mmcvgssl.maps.picture import lay_map
@@ -12,11 +13,13 @@ from mmcvgssl.maps.thresholds import (
 
 __all__ = [
     'Likeness',
+    'MapError',
     'dataset_threshold',
     'good_map_threshold',
     'halfway',
     'is_anomalous',
     'lay_map',
     'map_to_cells',
+    'read_map',
     'resize_map',
 ]

@@ -17,6 +17,7 @@ from mmcvgssl.apis.maps import (
     find_mapped_images,
 )
 from mmcvgssl.datasets.transforms import UnreadableImageError, read_image
+from mmcvgssl.maps import read_map
 from mmcvgssl.provenance import (
     RECORD,
     FileState,
@@ -238,6 +239,8 @@ def test_a_map_that_is_none_is_refused(folder, content, message):
     maps = MapFolder(folder)
     with pytest.raises(MapError, match=message) as caught:
         maps.load_map('a.png')
+    with pytest.raises(MapError, match=message):  # read alone, too
+        read_map(folder / 'a.npy')
     assert str(folder / 'a.npy') in str(caught.value)
     assert 'tools/make_maps.py' in str(caught.value)
     assert maps.load_map('sub/b.jpg').shape == (3, 5)

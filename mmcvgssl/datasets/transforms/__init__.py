@@ -18,7 +18,6 @@ from mmcvgssl.datasets.transforms.joint_geometry import JointGeometry
 from mmcvgssl.datasets.transforms.load_anomaly_map import (
     LoadAnomalyMap,
     PackInputsWithMap,
-    read_map,
 )
 from mmcvgssl.datasets.transforms.load_image import LoadImage
 from mmcvgssl.datasets.transforms.load_mask import LoadMask
@@ -44,6 +43,5 @@ __all__ = [
     'SquareResize',
     'UnreadableImageError',
     'read_image',
-    'read_map',
     'read_mask',
 ]

@@ -7,44 +7,8 @@ import torch
 from mmcv.transforms import BaseTransform
 from mmpretrain.datasets import PackInputs
 
-from mmcvgssl.maps import resize_map
+from mmcvgssl.maps import read_map, resize_map
 from mmcvgssl.registry import TRANSFORMS
-
-
-def read_map(path: str) -> np.ndarray:
-    """Read a ``.npy`` map, float32 [h, w]; pickled objects are refused.
-
-    Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If it is not what tools/make_maps.py writes.
-    """
-    again = 'remove it and make the maps with tools/make_maps.py'
-    try:
-        with open(path, 'rb') as stream:
-            held = np.load(stream, allow_pickle=False)
-    except FileNotFoundError as error:
-        raise FileNotFoundError(
-            f'no anomaly map {path}; make the maps with tools/make_maps.py'
-        ) from error
-    except (ValueError, EOFError, OSError) as error:
-        raise ValueError(
-            f'{path} cannot be read as .npy without pickled objects: {error}; '
-            f'{again}'
-        ) from error
-    if not isinstance(held, np.ndarray) or held.dtype.kind != 'f':
-        what = getattr(held, 'dtype', type(held).__name__)
-        raise ValueError(
-            f'{path}: expected a map of floating-point numbers, got {what}; '
-            f'{again}'
-        )
-    if held.ndim != 2 or held.size == 0:
-        raise ValueError(
-            f'{path}: expected a map [h, w], got the shape '
-            f'{list(held.shape)}; {again}'
-        )
-    if not np.isfinite(held).all():
-        raise ValueError(f'{path} has NaN or infinite values; {again}')
-    return held.astype(np.float32)
 
 
 @TRANSFORMS.register_module()
