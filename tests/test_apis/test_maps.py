@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from mmcvgssl.apis.images import reading_in
 from mmcvgssl.apis.maps import (
     MapEntry,
     MapError,
@@ -26,6 +27,7 @@ from mmcvgssl.provenance import (
 )
 from tests.data import picture
 
+AS_IT_IS = reading_in({})  # read without options
 STATE = FileState(1, 2, 3, 'digest')
 PATHS = ('a.png', 'sub/b.jpg', 'sub/deeper/c d.png')
 
@@ -349,13 +351,13 @@ def test_sizes_are_those_of_the_upright_picture(tmp_path, orientation):
         exif[0x0112] = orientation
     picture(0).resize((60, 20)).save(file, exif=exif)
     height, width = read_image(str(file)).shape[:2]
-    check_size(file, (height, width))
+    check_size(file, (height, width), AS_IT_IS)
     with pytest.raises(MapError, match='60 x 21'):
-        check_size(file, (60, 21))
+        check_size(file, (60, 21), AS_IT_IS)
 
 
 def test_a_file_that_is_no_picture_has_no_size(tmp_path):
     file = tmp_path / 'a.png'
     file.write_bytes(b'text')
     with pytest.raises(UnreadableImageError, match=r'a\.png'):
-        check_size(file, (4, 4))
+        check_size(file, (4, 4), AS_IT_IS)
