@@ -34,7 +34,7 @@ from mmcvgssl.datasets.text_lists import (
     read_lines,
     read_paths,
 )
-from mmcvgssl.datasets.transforms.load_image import reading_options
+from mmcvgssl.datasets.transforms.load_image import find_load_image
 from mmcvgssl.datasets.view_seeds import ViewSeeds
 from mmcvgssl.registry import DATASETS
 from mmcvgssl.utils import printable, some
@@ -59,8 +59,8 @@ class SurfaceImages(CustomDataset):
         split_dir: Folder of ``ann_file``; relative to ``data_root``.
         with_label: Whether folders or the list give classes.
         max_unreadable: Largest share of unreadable files, in [0, 1].
-        verify: Decode every file at once when the data set is made and leave
-            the unreadable ones out, instead of on first use.
+        verify: Read every file, as the pipeline does, when the data set is
+            made and leave the unreadable ones out, instead of on first use.
         seed: Of the random transforms; None: the run's (``randomness.seed``),
             0 outside of a run.
         fixed_views: Number of sets of views an image gets; after that many
@@ -360,14 +360,11 @@ class SurfaceImages(CustomDataset):
         MMLogger.get_current_instance().warning(
             f'skipping unreadable image {count} of {n}: {reason}'
         )
-        self._stop_if_too_many(count, n)
-
-    def _stop_if_too_many(self, count: int, n: int) -> None:
         if count > self.max_unreadable * n:
             raise TooManyUnreadableError(
                 f'{count} of {n} images cannot be read, more than the share '
                 f'of {self.max_unreadable:g} allowed; repair or remove them, '
-                'or raise max_unreadable of the data set'
+                f'or raise max_unreadable of the data set; the last: {reason}'
             )
 
     def _count_anew(self) -> None:
@@ -375,10 +372,11 @@ class SurfaceImages(CustomDataset):
         self.views.resize(self.n_images)
 
     def _drop_unreadable(self) -> None:
-        options = reading_options(self.pipeline.transforms)
+        step = find_load_image(self.pipeline.transforms)
+        check = check_image if step is None else step.check
 
         def reason(i: int) -> str | None:
-            return check_image(self.get_data_info(i)['img_path'], **options)
+            return check(self.get_data_info(i)['img_path'])
 
         with ThreadPoolExecutor() as pool:
             reasons = list(pool.map(reason, range(self.n_images)))

@@ -329,6 +329,36 @@ def test_verify_stops_at_too_many(mixed):
         make(mixed, verify=True)
 
 
+def write_deep(folder, first: int, count: int) -> None:
+    """Write pictures of 12 bits in files of 16."""
+    folder.mkdir(exist_ok=True)
+    for i in range(first, first + count):
+        values = np.asarray(picture(i, mode='L')).astype(np.uint16) * 16
+        Image.fromarray(values).save(folder / f'deep_{i}.png')
+
+
+@pytest.mark.parametrize('inside', [False, True])
+def test_verify_refuses_deep_files_as_the_pipeline_does(
+    tmp_path, warned, inside
+):
+    load = {'type': 'mmcvgssl.LoadImage'}
+    cached = {'type': 'mmcvgssl.Cached', 'transforms': [load]}
+    pipeline = [cached if inside else load]
+    write(tmp_path, 6)
+    write_deep(tmp_path, 6, 2)
+    options = {'pipeline': pipeline, 'max_unreadable': 0.3, 'verify': True}
+    data_set = make(tmp_path, **options)
+    assert data_set.n_images == 6
+    assert data_set.n_unreadable == 2
+    said = 'deep_7.png: its values are of 16 bits, and nothing says'
+    assert any(said in text for text in warned())
+    message = r'2 of 8 .*; the last: .*deep_7\.png: .*set depth_range='
+    with pytest.raises(TooManyUnreadableError, match=message):
+        make(tmp_path, **{**options, 'max_unreadable': 0.2})
+    load['depth_range'] = (0, 4095)
+    assert make(tmp_path, **options).n_images == 8
+
+
 def test_verify_of_whole_files_says_nothing(tmp_path, warned):
     write(tmp_path, 3)
     data_set = make(tmp_path, verify=True)

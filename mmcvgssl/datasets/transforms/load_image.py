@@ -85,8 +85,18 @@ class LoadImage(BaseTransform):
             self._count(results['img_path'], error)
         return self._substitute(results.get('dataset'))
 
-    def _load(self, results: dict) -> dict:
-        path = results['img_path']
+    def check(self, path: str) -> str | None:
+        """Decode a file in full; say why it is not read, or nothing."""
+        try:
+            self._read(path)
+        except UnreadableImageError as error:
+            return str(error)
+        return None
+
+    def _read(
+        self, path: str, input_size: int | None = None
+    ) -> tuple[np.ndarray, tuple[int, int]]:
+        """Return pixels, and width and height of the file."""
         with OpenedImage(path, self.page, self.max_pixels) as image:
             if image.samples.deep and self.depth_range is None:
                 raise UnreadableImageError(
@@ -95,8 +105,12 @@ class LoadImage(BaseTransform):
                     'depth_range=(low, high) of LoadImage, (0, 4095) for 12 '
                     'bits'
                 )
-            pixels = to_bgr(image, self.depth_range, self.input_size)
-            width, height = image.size
+            return to_bgr(image, self.depth_range, input_size), image.size
+
+    def _load(self, results: dict) -> dict:
+        pixels, (width, height) = self._read(
+            results['img_path'], self.input_size
+        )
         results['img'] = pixels
         results['img_shape'] = pixels.shape[:2]
         results['ori_shape'] = (height, width)
@@ -137,18 +151,28 @@ class LoadImage(BaseTransform):
         )
 
 
-def reading_options(transforms: Iterable[Any]) -> dict[str, Any]:
-    """Return how a pipeline reads images, for :func:`read_image`.
+def find_load_image(transforms: Iterable[Any]) -> LoadImage | None:
+    """Return the step of a pipeline that reads images, if it has one.
 
     Args:
         transforms: Built ones; those inside others count.
     """
     for step in transforms:
         if isinstance(step, LoadImage):
-            return step.options
+            return step
         inner = getattr(step, 'transforms', None)
         if isinstance(inner, (list, tuple)):
-            found = reading_options(inner)
-            if found:
+            found = find_load_image(inner)
+            if found is not None:
                 return found
-    return {}
+    return None
+
+
+def reading_options(transforms: Iterable[Any]) -> dict[str, Any]:
+    """Return how a pipeline reads images, for :func:`read_image`.
+
+    Args:
+        transforms: Built ones; those inside others count.
+    """
+    step = find_load_image(transforms)
+    return {} if step is None else step.options
