@@ -134,6 +134,37 @@ def test_probe_of_the_teacher_takes_its_own_size(
     check_by_hand(held, tiny_classes, encode, (48, 48), cv2.INTER_CUBIC)
 
 
+def test_deep_images_are_read_by_the_range_of_the_training_list(
+    tiny_classes, student, tmp_path
+):
+    """Brighter images to test on change nothing, and are clipped."""
+    root = tmp_path / 'images'
+    for part, factor in (('train', 16), ('test', 64)):
+        lines = []
+        for path in sorted((root / part).glob('*/*.png')):
+            grey = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
+            cv2.imwrite(str(path), grey.astype(np.uint16) * factor)
+            label = CLASSES.index(path.parent.name)
+            lines.append(f'{path.relative_to(root)} {label}\n')
+        (root / f'{part}.txt').write_text(''.join(lines))
+    cfg = load_config(tiny_classes)
+    for part in ('train', 'test'):
+        lists = dict(ann_file=str(root / f'{part}.txt'), data_prefix='')
+        cfg.few_shot[part].update(lists)
+    held = FewShot(cfg, str(student))
+    assert cfg.depth_range == (0, 4095)
+    for data_set in (held.train, held.test):
+        assert data_set.pipeline.transforms[0].depth_range == (0, 4095)
+    seen = held.test[0]
+    deep = cv2.imread(seen['data_samples'].img_path, cv2.IMREAD_UNCHANGED)
+    grey = np.rint(np.clip(deep, 0, 4095) / 4095 * 255).astype(np.uint8)
+    expected = cv2.resize(grey, (32, 32), interpolation=cv2.INTER_LINEAR)
+    assert np.array_equal(seen['inputs'][0].numpy(), expected)
+    held.run([1], 1, tmp_path / 'out')
+    written = json.loads((tmp_path / 'out' / 'few_shot.json').read_text())
+    assert written['depth_range'] == [0, 4095]
+
+
 @pytest.mark.parametrize('mode', ['finetune', 'linear', 'probe'])
 def test_runs_repeat_and_are_taken_up(
     tiny_classes, student, tmp_path, mode, monkeypatch
