@@ -118,6 +118,12 @@ def reading_of(cfg: Config) -> dict[str, Any]:
     return {key: cfg.get(key) for key in OPTIONS['LoadImage']}
 
 
+def reading_of_test(cfg: Config) -> Reading:
+    """Return how a settled config's test reads images."""
+    step = next(image_steps(cfg.get('test_dataloader')), {})
+    return {key: step.get(key) for key in OPTIONS['LoadImage']}
+
+
 def fitted_range(file: str | Path) -> Range | None:
     """Return the range that the images of a fitted state were read with."""
     try:

@@ -12,9 +12,12 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from mmengine.config import Config
 
 from mmcvgssl.apis import load_config
+from mmcvgssl.apis.images import reading_of_test
 from mmcvgssl.apis.pipeline import Pipeline, StageError, read_inputs
+from mmcvgssl.apis.pipeline.inputs import Inputs
 from mmcvgssl.apis.pipeline.pictures import draw_detections
 from mmcvgssl.apis.pipeline.plan import (
     DEPENDS,
@@ -386,7 +389,7 @@ def test_good_images_alone_are_tested_on(images, tmp_path):
     found = tmp_path / 'found.json'
     box = {'image_id': 20, 'category_id': 0, 'bbox': [1, 2, 9, 9]}
     found.write_text(json.dumps([{**box, 'score': 0.9}]))
-    sheet = np.frombuffer(draw_detections(found, inputs), np.uint8)
+    sheet = np.frombuffer(draw_detections(found, inputs, {}), np.uint8)
     assert cv2.imdecode(sheet, cv2.IMREAD_COLOR) is not None
     metrics = {
         'coco/bbox_mAP': -1.0,
@@ -395,6 +398,32 @@ def test_good_images_alone_are_tested_on(images, tmp_path):
     }
     told = 'boxes of score 0.3 or more on 25% of 4 good images'
     assert _said({'metrics': metrics}) == told
+
+
+def test_pictures_are_as_bright_as_what_the_test_reads(tmp_path):
+    """A dark deep image stays dark beside a bright one."""
+    names = ['dark.png', 'bright.png']
+    for name, value in zip(names, (300, 4000), strict=True):
+        deep = np.full((SIDE, SIDE), value, np.uint16)
+        cv2.imwrite(str(tmp_path / name), deep)
+    held = [
+        dict(id=i, file_name=name, width=SIDE, height=SIDE)
+        for i, name in enumerate(names)
+    ]
+    categories = [dict(id=1, name='a')]
+    test = dict(images=held, annotations=[], categories=categories)
+    inputs = Inputs(tmp_path, names, train=test, test=test)
+    (tmp_path / 'found.json').write_text('[]')
+    load = dict(type='mmcvgssl.LoadImage', depth_range=(0, 4095), page=0)
+    loader = dict(dataset=dict(dataset=dict(pipeline=[load])))
+    reading = reading_of_test(Config(dict(test_dataloader=loader)))
+    assert reading == dict(depth_range=(0, 4095), page=0, max_pixels=None)
+    made = draw_detections(tmp_path / 'found.json', inputs, reading)
+    sheet = cv2.imdecode(np.frombuffer(made, np.uint8), cv2.IMREAD_COLOR)
+    # two pictures of each image in a row
+    for i, value in enumerate((300, 4000)):
+        cell = sheet[:320, 640 * i : 640 * (i + 1)]
+        assert abs(cell.mean() - value / 4095 * 255) < 2
 
 
 def test_killed_resumed_and_rerun(images, tiny, tmp_path, process):

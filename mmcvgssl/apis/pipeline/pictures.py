@@ -31,16 +31,19 @@ COLOURS = (
 def contact_sheet(files: Sequence[Path]) -> bytes:
     """Return some pictures, evenly over the files, as one JPEG."""
     chosen = evenly(len(files), COLUMNS * ROWS)
-    read = [_read(files[i]) for i in chosen]
+    read = [_read(files[i], {}) for i in chosen]
     return _sheet([image for image in read if image is not None])
 
 
-def draw_detections(file: Path, inputs: Inputs) -> bytes:
+def draw_detections(
+    file: Path, inputs: Inputs, reading: Mapping[str, Any]
+) -> bytes:
     """Return truth (left) and detections (right) of test images as a JPEG.
 
     Args:
         file: Detections as mmdet's COCO metric writes them.
         inputs: Holds the truth.
+        reading: How the test reads images, for :func:`read_image`.
     """
     truth: Mapping[str, Any] = inputs.test or {}
     labels = {c['id']: i for i, c in enumerate(truth['categories'])}
@@ -60,7 +63,7 @@ def draw_detections(file: Path, inputs: Inputs) -> bytes:
     shown = shown or truth['images']  # good ones alone, with false alarms
     pictures = []
     for i in evenly(len(shown), COLUMNS // 2 * ROWS):
-        image = _read(inputs.root / shown[i]['file_name'])
+        image = _read(inputs.root / shown[i]['file_name'], reading)
         if image is None:
             continue
         key = shown[i]['id']
@@ -71,10 +74,10 @@ def draw_detections(file: Path, inputs: Inputs) -> bytes:
     return _sheet(pictures)
 
 
-def _read(file: Path) -> np.ndarray | None:
+def _read(file: Path, reading: Mapping[str, Any]) -> np.ndarray | None:
     """Read a picture to show; one that cannot be read is named, not shown."""
     try:
-        return read_image(str(file))
+        return read_image(str(file), **reading)
     except UnreadableImageError as error:
         MMLogger.get_current_instance().warning(f'not shown: {error}')
         return None

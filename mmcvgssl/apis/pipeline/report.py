@@ -8,6 +8,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from mmengine.config import Config
+
+from mmcvgssl.apis.images import reading_of_test
+from mmcvgssl.apis.pipeline.commands import CONFIG
 from mmcvgssl.apis.pipeline.inputs import Inputs
 from mmcvgssl.apis.pipeline.pictures import (
     contact_sheet,
@@ -65,7 +69,13 @@ def write_report(
             metrics = Path(planned.output).read_text('utf-8')
             held['metrics'] = json.loads(metrics)
             found = planned.folder / 'predictions.bbox.json'
-            pictures[f'{name}.jpg'] = draw_detections(found, inputs)
+            # the test has written there how it reads images
+            cfg = Config.fromfile(
+                planned.folder / CONFIG, import_custom_modules=False
+            )
+            pictures[f'{name}.jpg'] = draw_detections(
+                found, inputs, reading_of_test(cfg)
+            )
         summary['stages'][name] = held
     if any(losses.values()):
         pictures['losses.png'] = plot_losses(losses)
