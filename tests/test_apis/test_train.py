@@ -151,6 +151,9 @@ def test_gradients_accumulate_by_config(tiny, fit, tmp_path, counts, steps):
     assert {int(s['step']) for s in state} == {steps}
 
 
+@pytest.mark.skipif(
+    torch.cuda.is_available(), reason='float16 on an accelerator'
+)
 def test_bfloat16_trains_with_finite_losses(tiny, fit, scalars, tmp_path):
     config = tiny(EXACT)
     cfg = load_config(config)

@@ -50,7 +50,7 @@ class Recorder(BaseModel):
     def forward(self, inputs, data_samples=None, mode='loss'):
         step = []
         for view, sample in zip(inputs[0], data_samples, strict=True):
-            key = hashlib.sha1(view.numpy().tobytes()).hexdigest()
+            key = hashlib.sha1(view.cpu().numpy().tobytes()).hexdigest()
             step.append((sample.img_path, sample.view_set, key))
         self.steps.append(step)
         self.drawn.append((random.random(), float(torch.rand(()))))

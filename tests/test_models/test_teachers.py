@@ -449,9 +449,9 @@ def test_an_averaged_copy_shares_the_teacher():
 def test_cache_keeps_half_precision_by_sample_and_view_set():
     cache, features = FeatureCache(), torch.randn(2, 3, 4)
     keys = [(7, 0), (9, 0)]
-    assert cache.get(keys) is None
+    assert cache.missing(keys) == [0, 1]
     cache.put(keys, features)
     assert len(cache) == 2
     got = cache.get(keys[::-1])
     assert torch.equal(got, features.half().float().flip(0))
-    assert cache.get([(7, 0), (7, 1)]) is None
+    assert cache.missing([(7, 0), (7, 1)]) == [1]
