@@ -9,6 +9,7 @@ from mmcvgssl.provenance.record import (
     named,
     require_same,
 )
+from mmcvgssl.provenance.room import make_room
 from mmcvgssl.provenance.sources import (
     PLACES,
     SPEED,
@@ -32,6 +33,7 @@ __all__ = [
     'Provenance',
     'ProvenanceError',
     'digest_tensors',
+    'make_room',
     'named',
     'of_config',
     'of_dataset',

@@ -488,3 +488,47 @@ def test_errors_are_messages(tmp_path, monkeypatch):
     with pytest.raises(SystemExit, match='error: Expected the folder') as end:
         run_in_process(monkeypatch, 'x-sdd', tmp_path / 'none')
     assert end.value.__suppress_context__
+
+
+def listed(out: Path) -> dict[str, str]:
+    return {p.name: p.read_text() for p in out.glob('*.txt')}
+
+
+@pytest.mark.parametrize('change', ['seed', 'fraction', 'image', 'hand'])
+def test_lists_drawn_anew_are_kept_beside(tmp_path, change):
+    root = make_x_sdd(tmp_path)
+    out = prepare_x_sdd(root).out
+    old, options = listed(out), {}
+    if change == 'seed':
+        options = {'seed': 1}
+    elif change == 'fraction':
+        options = {'test_fraction': 0.25}
+    elif change == 'image':
+        touch(root, f'{x_sdd.CLASSES[0]}/new.png')
+    else:
+        (out / 'train.txt').write_text('red iron/4001.png 4\n')
+        old = listed(out)
+    prepared = prepare_x_sdd(root, **options)
+    assert read(out, 'train') == list(prepared.splits['train'])
+    (earlier,) = (out / 'earlier').iterdir()
+    assert listed(earlier) == old
+    # once more: nothing is moved
+    prepare_x_sdd(root, **options)
+    assert [*(out / 'earlier').iterdir()] == [earlier]
+    # the change undone: these come back, the others go
+    if change == 'seed':
+        new = listed(out)
+        prepare_x_sdd(root)
+        assert listed(out) == old
+        (earlier,) = (out / 'earlier').iterdir()
+        assert listed(earlier) == new
+
+
+def test_few_images_of_an_earlier_draw_do_not_stay(tmp_path):
+    root, out = make_x_sdd(tmp_path), tmp_path / 'lists'
+    prepare_x_sdd(root, out)
+    few = touch(out, 'train_05pct.txt', 'train_05pct.json', 'mine.txt')
+    prepare_x_sdd(root, out, seed=1)
+    left = {path.name for path in few.iterdir()}
+    assert {'mine.txt', 'earlier', 'train.txt'} <= left
+    assert not left & {'train_05pct.txt', 'train_05pct.json'}

@@ -11,7 +11,16 @@ from typing import Protocol
 
 from mmcvgssl.datasets.contents import Contents
 from mmcvgssl.datasets.image_folders import OUT_FOLDER as OUT_FOLDER
+from mmcvgssl.provenance import make_room
 from mmcvgssl.utils import atomic_write
+
+# of all preparations: what was drawn together is kept together
+LISTS = (
+    *('train.txt', 'train_unlabelled.txt', 'train_*pct.txt', 'test.txt'),
+    *('classes.txt', 'unlabelled.txt', 'good.txt', 'anomaly.txt'),
+    *('train.json', 'train_*pct.json', 'test.json'),
+    *('detection_unlabelled.txt', 'defects_train.json', 'defects_test.json'),
+)
 
 # Path relative to the data root, with '/', and class index.
 Item = tuple[str, int]
@@ -110,7 +119,9 @@ def write_annotations(
     """Write ``SPLIT.txt``, ``train_unlabelled.txt`` and ``classes.txt``.
 
     A line of a split is a path, a space and a class index, as mmpretrain's
-    ``CustomDataset`` reads it; the path may hold spaces.
+    ``CustomDataset`` reads it; the path may hold spaces. Lists of another
+    content, as of another seed, are moved to the folder ``earlier``, with
+    all that were drawn with them.
 
     Args:
         prepared: What to write, and where.
@@ -129,11 +140,15 @@ def write_annotations(
     files['train_unlabelled.txt'] = [p for p, _ in prepared.splits['train']]
     files['classes.txt'] = prepared.classes
     files |= more or {}
+    texts = {
+        name: ''.join(f'{line}\n' for line in lines).encode()
+        for name, lines in files.items()
+    }
+    out = prepared.out
     try:
-        prepared.out.mkdir(parents=True, exist_ok=True)
-        for name, lines in files.items():
-            text = ''.join(f'{line}\n' for line in lines)
-            atomic_write(prepared.out / name, text.encode())
+        make_room(out, texts, f'lists of images in {out}', LISTS)
+        for name, text in texts.items():
+            atomic_write(out / name, text)
     except OSError as error:
         raise OSError(
             f'Expected to write lists into {prepared.out}, but: {error}. '
