@@ -44,6 +44,7 @@ from mmcvgssl.provenance import (
 from mmcvgssl.registry import MODELS
 from mmcvgssl.utils import atomic_write
 from mmcvgssl.weights import load
+from mmcvgssl.weights.pretrained import pretrained_must_fit
 
 MODES = ('finetune', 'linear', 'probe')
 
@@ -256,7 +257,8 @@ class FewShot:
         with_scope: Callable = MODELS.switch_scope_and_registry
         with with_scope(self.cfg.get('default_scope', 'mmpretrain')) as models:
             backbone = models.build(model.backbone)
-        backbone.init_weights()
+        with pretrained_must_fit():
+            backbone.init_weights()
         if self.checkpoint != 'none':
             load(backbone, self.checkpoint)
         return Embedder(backbone, self.cfg.data_preprocessor)

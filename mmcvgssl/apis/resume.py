@@ -17,6 +17,7 @@ from mmcvgssl.weights.checkpoints import (
     check_resumable,
     newest_whole_checkpoint,
 )
+from mmcvgssl.weights.pretrained import pretrained_must_fit
 
 
 def check_load_from(cfg: Config) -> list[str]:
@@ -67,6 +68,9 @@ def guard_weights(runner: Runner, notes: Sequence[str] = ()) -> None:
     for note in notes:
         runner.logger.warning(note)
     write_atomically(runner)
+    # in its training, before the first step
+    start = pretrained_must_fit()(runner._init_model_weights)
+    runner._init_model_weights = start  # type: ignore[method-assign]
     runner.register_hook(CheckWeightsHook())
     if not any(isinstance(hook, FitCheckpointHook) for hook in runner.hooks):
         runner.register_hook(FitCheckpointHook())

@@ -12,6 +12,7 @@ from mmcvgssl.weights import plain_state
 from mmcvgssl.weights.load import (
     FITTING,
     LEAST,
+    core_of,
     fit_report,
     require_share,
 )
@@ -50,14 +51,7 @@ class FitCheckpointHook(Hook):
         state = resize_tables(model, plain_state(checkpoint))
         source = str(runner._load_from)
         policy = replace(FITTING, least=self.least)
-        core, prefix = model, ''
-        if hasattr(model, 'backbone'):
-            core, prefix = model.backbone, 'backbone.'
-        inner = {
-            k.removeprefix(prefix): v
-            for k, v in state.items()
-            if k.startswith(prefix)
-        }
+        core, inner = core_of(model, state)
         report = fit_report(core, inner)
         require_share(report, type(core).__name__, source, policy)
 

@@ -194,6 +194,53 @@ def require_share(
         )
 
 
+def core_of(
+    model: nn.Module, state: Mapping[str, Tensor]
+) -> tuple[nn.Module, dict[str, Tensor]]:
+    """Return a model's backbone, or itself, and the weights meant for it."""
+    core, start = getattr(model, 'backbone', None), 'backbone.'
+    if not isinstance(core, nn.Module):
+        return model, dict(state)
+    return core, {
+        key.removeprefix(start): value
+        for key, value in state.items()
+        if key.startswith(start)
+    }
+
+
+def require_fit(
+    model: nn.Module, state: Mapping[str, Tensor], source: str
+) -> None:
+    """Stop where too few weights of a model's backbone fit.
+
+    What the model itself converts while loading counts as it then is; the
+    weights are loaded where that has to be tried.
+
+    Raises:
+        KeyMismatchError: Names all that do not.
+    """
+    core, inner = core_of(model, resize_tables(model, state))
+    report = fit_report(core, inner)
+    kind = type(core).__name__
+    try:
+        require_share(report, kind, source)
+    except KeyMismatchError:
+        try:
+            found = core.load_state_dict(inner, strict=False)
+        except RuntimeError:
+            found = None  # shapes differ after all
+        if found is None:
+            raise
+        missing = {*found.missing_keys}
+        own = [k for k in core.state_dict() if not _derived(k)]
+        report = KeyReport(
+            [k for k in own if k not in missing],
+            [k for k in own if k in missing],
+            [k for k in found.unexpected_keys if not _derived(k)],
+        )
+        require_share(report, kind, source)
+
+
 def require_whole(
     model: nn.Module, state: Mapping[str, Tensor], source: str
 ) -> None:

@@ -40,6 +40,7 @@ from mmcvgssl.models.layers import global_pool
 from mmcvgssl.provenance import digest_tensors
 from mmcvgssl.registry import MODELS
 from mmcvgssl.weights import EXACT, load
+from mmcvgssl.weights.pretrained import pretrained_must_fit
 from mmcvgssl.weights.safe_build import build_backbone
 
 _CHUNK = 512  # patches that pass the backbone at once
@@ -172,7 +173,8 @@ class OneClassDetector(AnomalyModel):
             if checkpoint:
                 load(net, checkpoint)
             elif hasattr(net, 'init_weights') and isinstance(backbone, dict):
-                net.init_weights()
+                with pretrained_must_fit():
+                    net.init_weights()
             self.settings['weights'] = digest_tensors(net.state_dict())
         net.requires_grad_(False).eval()
 

@@ -1,0 +1,160 @@
+"""mmengine's ``Pretrained``, where it must not load in part."""
+
+import pytest
+import torch
+from mmengine.model import PretrainedInit
+from mmengine.runner import CheckpointLoader
+from mmpretrain.models import ResNet
+from safetensors.torch import save_file
+
+from mmcvgssl.models.anomaly.one_class_detector import OneClassDetector
+from mmcvgssl.weights import KeyMismatchError, WeightsError
+from mmcvgssl.weights.pretrained import pretrained_must_fit
+
+
+def net(width: int = 4, depth: int = 18, **told) -> ResNet:
+    cfg = {'type': 'Pretrained', **told} if told else None
+    return ResNet(
+        depth, base_channels=width, stem_channels=width, init_cfg=cfg
+    )
+
+
+@pytest.fixture(scope='module')
+def folder(tmp_path_factory):
+    """Files of weights, by what they hold."""
+    folder = tmp_path_factory.mktemp('weights')
+    torch.manual_seed(1)
+    state = net().state_dict()
+    keys = list(state)
+    below = {f'backbone.{k}': v for k, v in state.items()}
+    half = {k: state[k] for k in keys[: len(keys) // 2]}
+    nan = {**state, keys[0]: state[keys[0]] * float('nan')}
+    files = {
+        'whole': state,
+        'run': {'state_dict': {**below, 'head.fc.weight': torch.ones(2)}},
+        'wrapped': {
+            'state_dict': {f'module.{k}': v for k, v in state.items()}
+        },
+        'one_less': {k: state[k] for k in keys[1:]},
+        'half': half,
+        'nan': nan,
+        'classified': {**state, 'fc.weight': torch.ones(3, 4)},
+        'wider': net(8).state_dict(),
+        'deeper': net(depth=34).state_dict(),
+        'nested': {'model': state},
+        'none': {'epoch': 3},
+    }
+    for name, held in files.items():
+        torch.save(held, folder / f'{name}.pth')
+    save_file(state, folder / 'other.safetensors')
+    (folder / 'cut.pth').write_bytes((folder / 'whole.pth').read_bytes()[:999])
+    return folder
+
+
+@pytest.mark.parametrize(
+    ('file', 'prefix', 'error', 'message'),
+    [
+        ('whole.pth', None, None, ''),
+        ('wrapped.pth', None, None, ''),
+        ('one_less.pth', None, None, ''),
+        ('classified.pth', None, None, ''),
+        ('run.pth', 'backbone', None, ''),
+        ('run.pth', 'backbone.', None, ''),
+        ('run.pth', None, KeyMismatchError, r"set prefix='backbone\.'"),
+        ('run.pth', 'neck', KeyMismatchError, r"\(prefix 'neck'\)"),
+        ('nested.pth', None, KeyMismatchError, 'none that fit'),
+        ('none.pth', None, KeyMismatchError, 'none that fit'),
+        ('half.pth', None, KeyMismatchError, r'95% of ResNet.*half\.pth'),
+        ('wider.pth', None, KeyMismatchError, r'conv1\.weight \(model'),
+        ('deeper.pth', None, KeyMismatchError, r'layer1\.2\.conv1\.weight'),
+        ('nan.pth', None, WeightsError, r'nan\.pth holds NaN.*conv1\.weight'),
+        ('cut.pth', None, WeightsError, r'cut\.pth cannot be read'),
+        ('missing.pth', None, FileNotFoundError, r'missing\.pth'),
+        ('other.safetensors', None, WeightsError, 'PretrainedBackbone'),
+    ],
+)
+def test_files_fit_or_are_refused(folder, file, prefix, error, message):
+    more = {} if prefix is None else {'prefix': prefix}
+    model = net(checkpoint=str(folder / file), **more)
+    if error is not None:
+        with (
+            pretrained_must_fit(),
+            pytest.raises(error, match=f'(?s){message}'),
+        ):
+            model.init_weights()
+        return
+    with pretrained_must_fit():
+        model.init_weights()
+    wanted = torch.load(folder / 'whole.pth', weights_only=True)
+    own = model.state_dict()
+    equal = [bool((own[key] == wanted[key]).all()) for key in wanted]
+    assert sum(equal) >= len(equal) - (file == 'one_less.pth')
+
+
+@pytest.mark.parametrize(
+    ('file', 'error'),
+    [
+        ('half', None),  # of an address that models of several kinds share
+        ('nan', WeightsError),
+        ('run', KeyMismatchError),
+    ],
+)
+def test_addresses_are_the_hosts(folder, monkeypatch, file, error):
+    held = torch.load(folder / f'{file}.pth', weights_only=True)
+    monkeypatch.setattr(
+        CheckpointLoader, 'load_checkpoint', lambda *args, **kwargs: held
+    )
+    model = net(checkpoint='torchvision://resnet18')
+    if error is None:
+        with pretrained_must_fit():
+            model.init_weights()
+        assert torch.equal(model.conv1.weight, held['conv1.weight'])
+        return
+    with pretrained_must_fit(), pytest.raises(error, match='torchvision://'):
+        model.init_weights()
+
+
+def test_names_that_a_model_converts_fit(folder):
+    class Converting(ResNet):
+        """Loads the names of a whole model, as some of the hosts do."""
+
+        def _load_from_state_dict(self, state_dict, prefix, *args):
+            for key in [k for k in state_dict if k.startswith('backbone.')]:
+                state_dict[key.removeprefix('backbone.')] = state_dict.pop(key)
+            super()._load_from_state_dict(state_dict, prefix, *args)
+
+    told = {'type': 'Pretrained', 'checkpoint': str(folder / 'run.pth')}
+    model = Converting(18, base_channels=4, stem_channels=4, init_cfg=told)
+    with pretrained_must_fit():
+        model.init_weights()
+    wanted = torch.load(folder / 'whole.pth', weights_only=True)
+    assert torch.equal(model.conv1.weight, wanted['conv1.weight'])
+
+
+def test_nothing_changes_outside(folder):
+    before = vars(PretrainedInit)['__call__']
+    model = net(checkpoint=str(folder / 'half.pth'))
+    with pretrained_must_fit():
+        assert vars(PretrainedInit)['__call__'] is not before
+        with pytest.raises(KeyMismatchError):
+            model.init_weights()
+    assert vars(PretrainedInit)['__call__'] is before
+    net(checkpoint=str(folder / 'half.pth')).init_weights()
+
+
+def test_a_training_stops_before_its_first_step(
+    folder, fit, tiny_classes, tmp_path
+):
+    told = {'type': 'Pretrained', 'checkpoint': str(folder / 'half.pth')}
+    with pytest.raises(KeyMismatchError, match=r'half\.pth'):
+        fit(tiny_classes, tmp_path / 'run', {'model.backbone.init_cfg': told})
+
+
+def test_a_one_class_detector_stops_as_well(folder):
+    told = {'type': 'Pretrained', 'checkpoint': str(folder / 'half.pth')}
+    backbone = {
+        **{'type': 'mmpretrain.ResNet', 'depth': 18, 'init_cfg': told},
+        **{'base_channels': 4, 'stem_channels': 4},
+    }
+    with pytest.raises(KeyMismatchError, match=r'half\.pth'):
+        OneClassDetector(backbone)
