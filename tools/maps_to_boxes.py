@@ -25,7 +25,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--out',
         required=True,
-        help='COCO file to write; report.json and report.png go beside it',
+        help='COCO file to write; report.json and report.png go beside it; '
+        'those of other maps or options are kept in the folder earlier',
     )
     parser.add_argument(
         '--yolo', metavar='DIR', help='write label files to a new folder, too'

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from glob import escape
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,7 @@ from mmcvgssl.models.anomaly.boxes import (
     dataset_threshold,
     map_to_boxes,
 )
+from mmcvgssl.provenance import make_room
 from mmcvgssl.utils import evenly, with_suffix_added
 
 
@@ -91,6 +93,7 @@ class MapsToBoxes:
         maps: The maps.
         images: Their images.
         out: The COCO file; ``report.json`` and ``report.png`` go beside it.
+            Those of other maps or options are moved to ``earlier`` there.
         options: How boxes are cut.
         yolo: New or empty folder for label files.
         preview: Folder for pictures of maps and boxes.
@@ -252,18 +255,29 @@ class MapsToBoxes:
                 'map_threshold': self.map_threshold,
             },
         )
-        self.outputs.write(self._beside('report.png'), box_report.plot(report))
-        self.outputs.write(
-            self._beside('report.json'),
-            json.dumps(report, indent=1).encode(),
-        )
+        files = {'report.json': json.dumps(report, indent=1).encode()}
         for name, part in self.parts.items():
-            self.outputs.write(
-                self._part_file(name),
-                json.dumps(part_of_coco(whole, part)).encode(),
-            )
+            held = json.dumps(part_of_coco(whole, part)).encode()
+            files[self._part_file(name).name] = held
         # last: where it is, all is
-        self.outputs.write(self.out, json.dumps(whole).encode())
+        files[self.out.name] = json.dumps(whole).encode()
+        self._keep_others(files)
+        self.outputs.write(self._beside('report.png'), box_report.plot(report))
+        for name, data in files.items():
+            self.outputs.write(self._beside(name), data)
+
+    def _keep_others(self, files: dict[str, bytes]) -> None:
+        """Move boxes of other maps or options, with all beside them."""
+        parts = [self._part_file(part).name for part in ('train', 'val')]
+        try:
+            make_room(
+                self.out.parent,
+                files,
+                f'boxes in {self.out}',
+                ['report.png', *map(escape, parts)],
+            )
+        except OSError as error:
+            raise self.outputs.explain(self.out, error) from error
 
     def _read_truth(self, path: str | Path) -> GroundTruth:
         truth = read_ground_truth(path)

@@ -659,6 +659,32 @@ def test_labels_of_two_images_cannot_share_a_file(data, tmp_path):
     assert not yolo.exists()
 
 
+def test_boxes_of_other_options_are_kept(data, tmp_path):
+    out = tmp_path / 'out' / 'b[1].json'
+
+    def run(options=None, **more):
+        maps = MapFolder(data[0])
+        found = find_mapped_images(maps, data[1])
+        MapsToBoxes(maps, found, out, options, **more).run()
+        return {p.name: p.read_bytes() for p in out.parent.glob('*.*')}
+
+    old = run(val_fraction=0.5)
+    assert {'b[1]_train.json', 'b[1]_val.json', 'report.png'} <= {*old}
+    assert run(val_fraction=0.5).keys() == old.keys()
+    assert not (out.parent / 'earlier').exists()
+    new = run(BoxOptions(top_k=1))
+    # parts of other boxes do not stay beside these
+    assert {*new} == {'b[1].json', 'report.json', 'report.png'}
+    (aside,) = (out.parent / 'earlier').iterdir()
+    kept = {p.name: p.read_bytes() for p in aside.iterdir()}
+    assert kept == old
+    # another division alone is another result, too
+    run(val_fraction=0.5, seed=5)
+    assert len([*(out.parent / 'earlier').iterdir()]) == 2
+    info = json.loads(kept['b[1].json'])['info']
+    assert (info['top_k'], info['margin']) == (10, 0.1)
+
+
 class FullDisk:
     """Opens files, the last of which takes half of what is written."""
 
