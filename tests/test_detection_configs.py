@@ -11,6 +11,7 @@ import mmyolo.models  # noqa: F401  (registers detectors)
 import numpy as np
 import pytest
 import torch
+from mmdet.apis import inference_detector, init_detector
 from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import DefaultScope, init_default_scope
@@ -18,6 +19,7 @@ from mmengine.runner import Runner
 from PIL import Image
 
 from mmcvgssl.apis import build_runner, check_before_training, load_config
+from mmcvgssl.apis.images import settle_images
 from mmcvgssl.datasets.coco_check import AnnotationError
 from mmcvgssl.datasets.transforms import LoadImage
 from mmcvgssl.registry import MODELS
@@ -409,6 +411,45 @@ def test_broken_and_deep_images_in_the_training_of_a_detector(
     assert f'skipping unreadable image 1: {broken}' in text
     assert 'with depth_range=(0, 4095), measured on' in text
     assert cfg.depth_range == (0, 4095)
+
+
+def test_inference_detector_reads_paths_as_the_run_did(tmp_path):
+    """The same picture, in 8 and in 12 bits and as an array, is one."""
+    grey = np.random.default_rng(0).integers(0, 256, (90, 120), np.uint8)
+    plain, deep = tmp_path / 'plain.png', tmp_path / 'deep.png'
+    Image.fromarray(grey).save(plain)
+    Image.fromarray(np.rint(grey / 255 * 4095).astype(np.uint16)).save(deep)
+    name = 'faster_rcnn/faster-rcnn_r18_1xb8-100e_neu-det.py'
+    found = []
+    for options, inputs in (
+        ({}, [str(plain)]),
+        ({}, [np.dstack([grey] * 3)]),
+        ({'depth_range': (0, 4095)}, [str(deep), str(plain)]),
+    ):
+        cfg = load_config(CONFIGS / 'detection' / name, options)
+        shrink(cfg)
+        settle_images(cfg, testing=True, paths=[str(deep)], measure=False)
+        written, weights = (
+            tmp_path / f'run{len(found)}.py',
+            tmp_path / 'weights.pth',
+        )
+        cfg.dump(written)
+        if not found:
+            init_default_scope(cfg.default_scope)
+            state = MODELS.build(cfg.model).state_dict()
+            meta = dict(dataset_meta=dict(classes=NEU))
+            torch.save(dict(state_dict=state, meta=meta), weights)
+        detector = init_detector(
+            str(written), str(weights), palette='random', device='cpu'
+        )
+        for sample in inference_detector(detector, inputs):
+            assert sample.ori_shape == (90, 120)
+            found.append(sample.pred_instances)
+    assert len(found) == 4
+    for one in found[1:]:
+        assert len(one.scores)
+        assert torch.equal(one.bboxes, found[0].bboxes)
+        assert torch.equal(one.scores, found[0].scores)
 
 
 @pytest.mark.parametrize('path', STEPPED.values(), ids=lambda p: p.stem)
