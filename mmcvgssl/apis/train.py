@@ -10,6 +10,7 @@ import os
 import torch
 import torch.distributed
 from mmengine.config import Config
+from mmengine.device import get_device
 from mmengine.dist import (
     all_gather_object,
     get_world_size,
@@ -28,9 +29,22 @@ from mmcvgssl.apis.loaders import settle_workers
 from mmcvgssl.apis.resume import check_load_from, guard_weights
 from mmcvgssl.apis.run_seed import seed_views, tell_views
 from mmcvgssl.engine import SkippedImagesHook, keep_freed_memory
-from mmcvgssl.models.layers import synchronize_batch_norm
+from mmcvgssl.models.layers import (
+    replace_sync_batch_norm,
+    synchronize_batch_norm,
+)
 from mmcvgssl.processes import on_first_process
 from mmcvgssl.randomness import isolated
+
+
+class _Runner(Runner):
+    """Takes models with torch's SyncBatchNorm on CPUs."""
+
+    def wrap_model(self, model_wrapper_cfg, model):
+        # DDP refuses it there; alone, the host makes it a plain batch norm
+        if self.distributed and get_device() == 'cpu':
+            model = replace_sync_batch_norm(model)
+        return super().wrap_model(model_wrapper_cfg, model)
 
 
 def build_runner(
@@ -43,7 +57,8 @@ def build_runner(
     written whole or not at all. Without CUDA, processes talk over gloo, freed
     memory is kept for reuse and DDP gets no device number. Data sets of views
     that are trained on take the seed of the run and are told epochs. Where
-    the config has ``sync_bn``, batch norms see the images of all processes.
+    the config has ``sync_bn``, batch norms see the images of all processes;
+    so do the SyncBatchNorms that a model brings, on CPUs, too.
 
     Args:
         cfg: Config with ``work_dir`` and ``launcher`` set.
@@ -82,7 +97,7 @@ def build_runner(
     notes = check_load_from(cfg)
     seed_views(cfg)
     sync_bn = cfg.pop('sync_bn', None)
-    runner = Runner.from_cfg(cfg)
+    runner = _Runner.from_cfg(cfg)
     if sync_bn and get_world_size() > 1:
         synchronize_batch_norm(runner.model)
     if sync_bn:

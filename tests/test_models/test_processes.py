@@ -8,6 +8,9 @@ from datetime import timedelta
 
 import pytest
 import torch
+from mmengine.config import Config
+from mmengine.model import BaseModel
+from mmengine.registry import MODELS as HOST_MODELS
 from mmpretrain.models.selfsup import SimCLR
 from mmpretrain.structures import DataSample
 from torch import distributed as dist
@@ -15,9 +18,11 @@ from torch import multiprocessing, nn
 from torch.nn.parallel import DistributedDataParallel
 
 import mmcvgssl  # noqa: F401
+from mmcvgssl.apis import build_runner
 from mmcvgssl.models import (
     CVGSSL,
     AnomalyDistillClassifier,
+    AnomalyDistillSimMIM,
     CutPasteClassifier,
 )
 from mmcvgssl.models.layers import gather_rows, synchronize_batch_norm
@@ -26,6 +31,7 @@ from mmcvgssl.processes import on_first_process
 from tests.data import FakeTeacher, TinyNet
 
 ROWS, SIDE, WIDTH = 64, 8, 6
+ALONE = ('classifier', 'simmim')  # models of one view
 NECK = {
     'type': 'mmpretrain.NonLinearNeck',
     'in_channels': WIDTH,
@@ -75,6 +81,52 @@ def make_simclr() -> SimCLR:
     )
 
 
+def make_simmim() -> AnomalyDistillSimMIM:
+    backbone = {
+        'type': 'mmpretrain.SimMIMSwinTransformer',
+        'arch': {
+            'embed_dims': 8,
+            'depths': [1, 1],
+            'num_heads': [1, 2],
+        },
+        'img_size': SIDE,
+        'stage_cfgs': {'block_cfgs': {'window_size': 2}},
+        'pad_small_map': True,
+        'drop_path_rate': 0.0,
+        'out_indices': (0, 1),
+    }
+    neck = {
+        'type': 'mmpretrain.SimMIMLinearDecoder',
+        'in_channels': 16,
+        'encoder_stride': 8,
+    }
+    head = {
+        'type': 'mmpretrain.SimMIMHead',
+        'patch_size': 4,
+        'loss': {
+            'type': 'mmpretrain.PixelReconstructionLoss',
+            'criterion': 'L1',
+            'channel': 3,
+        },
+    }
+    return AnomalyDistillSimMIM(backbone, neck, head)
+
+
+@HOST_MODELS.register_module(force=True)
+class Synchronised(BaseModel):
+    """Brings torch's synchronised batch norm, as mmyolo's detectors do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU()
+        )
+        nn.SyncBatchNorm.convert_sync_batchnorm(self)
+
+    def forward(self, inputs, data_samples=None, mode='tensor'):
+        return {'loss': self.layers(inputs).square().mean()}
+
+
 MODELS = {
     'contrast': lambda: make_cvgssl(neck=NECK, head=HEAD),
     'regression': lambda: make_cvgssl(regression_head=REGRESSION),
@@ -90,6 +142,7 @@ MODELS = {
     ),
     'cutpaste': lambda: CutPasteClassifier(TinyNet(WIDTH), WIDTH, 3, [8]),
     'simclr': make_simclr,
+    'simmim': make_simmim,
 }
 
 
@@ -107,8 +160,11 @@ def batch(name: str) -> tuple[list, list]:
         sample = DataSample().set_gt_label(i % 2)
         sample.view_labels = torch.arange(3).numpy()
         sample.anomaly_map = draw(1, SIDE, SIDE).abs()
+        # as many hidden patches in each half: losses are means over them
+        hidden = draw((SIDE // 4) ** 2).argsort() < 2
+        sample.mask = hidden.view(SIDE // 4, -1).long()
         samples.append(sample)
-    count = {'classifier': 1, 'simclr': 2}.get(name, 3)
+    count = {**dict.fromkeys(ALONE, 1), 'simclr': 2}.get(name, 3)
     return views[:count], samples
 
 
@@ -116,6 +172,8 @@ def build(name: str) -> nn.Module:
     torch.manual_seed(0)
     model = MODELS[name]().train()
     model.requires_grad_(True)
+    if name == 'simmim':
+        nn.init.normal_(model.backbone.mask_token)
     return model
 
 
@@ -123,7 +181,7 @@ def learn(model, name: str, first: int, last: int) -> dict:
     """Take losses, gradients and statistics of some rows of the batch."""
     views, samples = batch(name)
     part = [view[first:last] for view in views]
-    inputs = part[0] if name == 'classifier' else part
+    inputs = part[0] if name in ALONE else part
     losses = model(inputs, samples[first:last], mode='loss')
     sum(v for k, v in losses.items() if 'loss' in k).backward()
     inner = getattr(model, 'module', model)
@@ -133,6 +191,28 @@ def learn(model, name: str, first: int, last: int) -> dict:
         'buffers': {
             k: b.clone() for k, b in inner.named_buffers() if 'running' in k
         },
+    }
+
+
+def learn_built(out: str, launcher: str, first: int, count: int) -> dict:
+    """Take gradients and statistics of a model that a runner holds."""
+    cfg = {
+        'model': {'type': 'Synchronised'},
+        'work_dir': f'{out}/{first}_{count}',
+        'experiment_name': f'{first}_{count}',
+        'launcher': launcher,
+        'env_cfg': {},
+        'randomness': {'seed': 0},
+        'log_level': 'ERROR',
+    }
+    model = build_runner(Config(cfg), settled=True).model.train()
+    views, _ = batch('built')
+    model(views[0][first : first + count])['loss'].backward()
+    inner = getattr(model, 'module', model)
+    return {
+        'norm': type(inner.layers[1]).__name__,
+        'gradients': {k: p.grad for k, p in inner.named_parameters()},
+        'buffers': {k: b.clone() for k, b in inner.named_buffers()},
     }
 
 
@@ -170,6 +250,7 @@ def process(rank: int, port: int, out: str) -> None:
             model, broadcast_buffers=False, find_unused_parameters=unused
         )
         found[name] = learn(model, name, rank * half, (rank + 1) * half)
+    found['built'] = learn_built(out, 'pytorch', rank * half, half)
     try:
         gather_rows(torch.zeros(3 + rank, 2))
     except ValueError as error:
@@ -215,6 +296,17 @@ def test_two_processes_of_32_are_one_of_64(halves, name):
                     half['losses'][key], whole['losses'][key], **close
                 )
     assert max(g.abs().max() for g in whole['gradients'].values()) > 1e-3
+
+
+def test_a_model_with_synchronised_norms_is_built_for_cpus(halves, tmp_path):
+    whole = learn_built(str(tmp_path), 'none', 0, ROWS)
+    assert whole['norm'] == '_BatchNormXd'  # the host's, for one process
+    for half in halves:
+        assert half['built']['norm'] == 'CPUSyncBatchNorm'
+        for part in ('gradients', 'buffers'):
+            torch.testing.assert_close(
+                half['built'][part], whole[part], rtol=1e-5, atol=1e-5
+            )
 
 
 def test_uneven_processes_are_refused(halves):

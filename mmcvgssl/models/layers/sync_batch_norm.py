@@ -98,14 +98,28 @@ def synchronize_batch_norm(model: nn.Module) -> nn.Module:
     first = next(model.parameters(), None)
     if first is not None and first.device.type != 'cpu':
         return convert_sync_batchnorm(model)
-    return _converted(model)
+    return _converted(model, _BatchNorm)
 
 
-def _converted(module: nn.Module) -> nn.Module:
+def replace_sync_batch_norm(model: nn.Module) -> nn.Module:
+    """Have torch's synchronised batch norms of a model work on CPUs.
+
+    Plain batch norms stay as they are.
+
+    Args:
+        model: Changed in place, unless it is a batch norm itself.
+
+    Returns:
+        The model.
+    """
+    return _converted(model, nn.SyncBatchNorm)
+
+
+def _converted(module: nn.Module, kind: type[_BatchNorm]) -> nn.Module:
     if isinstance(module, CPUSyncBatchNorm):
         return module
-    if isinstance(module, _BatchNorm):
+    if isinstance(module, kind):
         return CPUSyncBatchNorm(module)
     for name, child in module.named_children():
-        module._modules[name] = _converted(child)
+        module._modules[name] = _converted(child, kind)
     return module

@@ -37,8 +37,11 @@ class CVGSSL(BaseSelfSupervisor):
             or None. Maps come with the data samples.
         per_view_bn: Run each view apart, so that batch norm sees it apart,
             as the reference does; otherwise views share one batch.
-        mixup: Share of images of a batch that are mixed with another one,
-            in equal ways for student and teacher.
+        mixup: Share of images that are mixed with another one of the batch,
+            in equal ways for student, teacher and maps: all views of an
+            image with one ratio, uniform in [0, 1), and one partner.
+            Partners are of the same process, so that runs of other numbers
+            of processes mix other pairs.
         channels_last: Memory layout of the student and the teachers.
         cache_teacher: Keep teacher features of a fixed set of views (the data
             set's ``fixed_views``) instead of computing them each epoch.
