@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from tests.test_models.test_processes import MODELS, batch, build
+from tests.test_models.test_processes import ALONE, MODELS, batch, build
 
 # what reads from a device: numbers, and shapes that depend on values
 WAITS = ('_local_scalar_dense', 'nonzero', 'masked_select', 'equal', 'unique')
@@ -37,7 +37,7 @@ def step(model, optimizer, name: str, device: str = 'cpu') -> None:
     views = [view.to(device) for view in views]
     for sample in samples:
         sample.anomaly_map = sample.anomaly_map.to(device)
-    inputs = views[0] if name == 'classifier' else views
+    inputs = views[0] if name in ALONE else views
     if device != 'cpu':
         torch.cuda.set_sync_debug_mode('error')
     try:

@@ -201,6 +201,7 @@ def learn_built(out: str, launcher: str, first: int, count: int) -> dict:
         'work_dir': f'{out}/{first}_{count}',
         'experiment_name': f'{first}_{count}',
         'launcher': launcher,
+        'default_scope': 'mmpretrain',
         'env_cfg': {},
         'randomness': {'seed': 0},
         'log_level': 'ERROR',
