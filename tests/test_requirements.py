@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+import sysconfig
 from importlib.metadata import distribution, distributions
 from pathlib import Path
 
@@ -52,9 +53,11 @@ def needs_of(name, extras):
 
 
 def test_the_lock_is_what_is_installed(lock):
+    # setuptools puts some of its own on the path, too
+    homes = {sysconfig.get_path(name) for name in ('purelib', 'platlib')}
     installed = {
         canonicalize_name(found.metadata['Name']): found.version
-        for found in distributions()
+        for found in distributions(path=sorted(homes))
     }
     other = {
         name: (str(need.specifier), installed.get(name))

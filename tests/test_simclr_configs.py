@@ -44,14 +44,17 @@ LISTS = {'train.txt', 'test.txt', 'train_unlabelled.txt'}
 
 @pytest.fixture(scope='module')
 def images(tmp_path_factory):
-    """Nine pictures of three classes and every list that a recipe reads."""
+    """Pictures of three classes and every list that a recipe reads."""
     root = tmp_path_factory.mktemp('images')
     (root / 'mmcvgssl').mkdir()
     for i in range(COUNT):
         picture(i, 60).save(root / f'{i}.png')
+        picture(i + 300, 60).save(root / f'test_{i}.png')
     for name in LISTS:
+        start = 'test_' if name == 'test.txt' else ''
         lines = [
-            f'{i}.png' + ('' if 'un' in name else f' {i % len(CLASSES)}')
+            f'{start}{i}.png'
+            + ('' if 'un' in name else f' {i % len(CLASSES)}')
             for i in range(COUNT)
         ]
         (root / 'mmcvgssl' / name).write_text('\n'.join(lines))
