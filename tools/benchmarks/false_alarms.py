@@ -35,7 +35,8 @@ from mmcvgssl.evaluation.operating_point import (
     calls_defective,
     operating_point,
 )
-from mmcvgssl.models.anomaly import AnomalyModel
+from mmcvgssl.models.anomaly import AnomalyModel, OneClassDetector
+from mmcvgssl.models.anomaly.threshold_choice import IN_SAMPLE
 from mmcvgssl.registry import MODELS
 
 HEAD = (
@@ -125,6 +126,8 @@ def row(
     low, high = expected(point, n)
     inside = '' if low <= false <= high else ' **(outside)**'
     interval = ' to '.join(f'{100 * value:.1f}' for value in point.interval)
+    if method == IN_SAMPLE:  # its scores promise nothing
+        interval, inside = 'unknown', ''
     return (
         f'{start} | {interval} | {100 * false / n:.1f} ({false} of {n}) | '
         f'{low} to {high} of {n}{inside} | {100 * above[labels].mean():.1f} |'
@@ -154,6 +157,8 @@ def main() -> None:
             cfg = hold_out(cfg)
         start = time.monotonic()
         model = build(cfg, Path(cfg.work_dir), rate)
+        if isinstance(model, OneClassDetector):  # trained on these images
+            model.knows_fit_images = bool(cfg.get('detector'))
         model.to('cuda' if torch.cuda.is_available() else 'cpu')
         good = fit(model, cfg)
         scores, labels = score(model, cfg)
