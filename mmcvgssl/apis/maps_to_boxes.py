@@ -179,15 +179,20 @@ class MapsToBoxes:
             )
             found.append(ImageBoxes(entry.path, entry.size, boxes, scores))
             if self.preview is not None and i in self._shown:
-                self._write_preview(found[-1], anomaly_map, highest)
+                self._write_preview(
+                    self.preview, found[-1], anomaly_map, highest
+                )
         report = self._report(found)
         self._write(found, report)
         return report
 
     def _write_preview(
-        self, image: ImageBoxes, anomaly_map: np.ndarray, highest: float
+        self,
+        folder: Path,
+        image: ImageBoxes,
+        anomaly_map: np.ndarray,
+        highest: float,
     ) -> None:
-        assert self.preview is not None
         # the whole name, as images may differ by the suffix alone
         name = with_suffix_added(image.path, '.jpg')
         try:
@@ -195,8 +200,8 @@ class MapsToBoxes:
         except UnreadableImageError as error:  # cut off behind its header
             self.without_preview[image.path] = str(error)
             return
-        self.outputs.write(self.preview / name, data)
-        (self.preview / MARK).touch()  # these are no images to learn from
+        self.outputs.write(folder / name, data)
+        (folder / MARK).touch()  # these are no images to learn from
 
     def _draw(
         self, image: ImageBoxes, anomaly_map: np.ndarray, highest: float

@@ -231,7 +231,11 @@ def _build(member: AnomalyModel | dict) -> AnomalyModel:
                 'ensemble'
             )
         member = MODELS.build(member)
-    assert isinstance(member, AnomalyModel)
+    if not isinstance(member, AnomalyModel):
+        raise TypeError(
+            'expected a map generator as a member, got '
+            f'{type(member).__name__}: give one such as PatchMemory'
+        )
     if member.false_alarm_rate is not None:
         raise ValueError(
             f'{type(member).__name__} as a member has '
