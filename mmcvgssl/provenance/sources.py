@@ -179,7 +179,9 @@ def of_training(
     )
 
 
-def of_versions(*configs: Any, also: Sequence[str] = ()) -> Provenance:
+def of_versions(
+    *configs: Any, also: Sequence[str] = (), reading: bool = True
+) -> Provenance:
     """Return the versions of the packages that change a result.
 
     Those that read images and compute always count; timm, open_clip, mmdet
@@ -188,8 +190,9 @@ def of_versions(*configs: Any, also: Sequence[str] = ()) -> Provenance:
     Args:
         configs: Models and data sets.
         also: Import names of more packages.
+        reading: Whether images are read for the result.
     """
-    names = {'mmcvgssl', *READING, *COMPUTING, *also}
+    names = {'mmcvgssl', *COMPUTING, *also, *(READING if reading else ())}
     for kind in _types(configs):
         short = kind.rpartition('.')[2]
         for start, packages in OWNERS.items():

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from mmcvgssl.provenance import sources
 from tests.clips import (
     KNOWLEDGE,
     STRIP,
@@ -84,6 +85,23 @@ def test_entries_of_other_texts_and_models_are_apart(clips, tmp_path):
             'strip'
         )
     assert len(list(tmp_path.iterdir())) == 3
+
+
+@pytest.mark.parametrize(
+    ('package', 'entries'),
+    [
+        *((name, 2) for name in ('open_clip', 'timm', 'torch', 'mmcvgssl')),
+        ('cv2', 1),  # reads no words
+    ],
+)
+def test_entries_of_other_versions_are_apart(
+    clips, tmp_path, monkeypatch, package, entries
+):
+    here = sources._versions()
+    for found in (here, {**here, package: '999.0'}, here):
+        monkeypatch.setattr(sources, '_versions', lambda found=found: found)
+        make_kead(clips['plain'], cache_dir=tmp_path).text_features('strip')
+    assert len(list(tmp_path.iterdir())) == entries
 
 
 def test_a_tokenizer_of_another_model_is_refused(clips):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -20,10 +18,10 @@ from torch import Tensor
 
 from mmcvgssl.datasets.transforms import LoadImage
 from mmcvgssl.models.anomaly.base import AnomalyModel
+from mmcvgssl.models.anomaly.categories import Categories
 from mmcvgssl.models.anomaly.fitted_state import FittedStateError
 from mmcvgssl.models.anomaly.fitting import FittingImages
 from mmcvgssl.models.anomaly.neighbours import nearest_cosine
-from mmcvgssl.models.anomaly.prompts import build_prompts, load_knowledge
 from mmcvgssl.models.anomaly.state_forms import Form, Forms
 from mmcvgssl.models.anomaly.text_cache import TextCache, model_digest
 from mmcvgssl.models.anomaly.vv_attention import VVAttention, at_least_float
@@ -122,10 +120,7 @@ class KeAD(AnomalyModel):
                 f'{autocast!r}'
             )
         category = category or None
-        facts = load_knowledge(knowledge)
-        prompts = {name: build_prompts(known) for name, known in facts.items()}
-        if category is not None and category not in facts:
-            raise ValueError(_unknown(category, facts))
+        categories = Categories(knowledge, category)
         source = 'injected'
         if clip is None:
             source = model_name
@@ -143,12 +138,10 @@ class KeAD(AnomalyModel):
         mean = data.get('mean') or open_clip.OPENAI_DATASET_MEAN
         std = data.get('std') or open_clip.OPENAI_DATASET_STD
         digest = model_digest(clip)
-        texts = {name: vars(value) for name, value in prompts.items()}
-        told = json.dumps(texts, sort_keys=True).encode()
         settings = dict(
             clip=source,
             weights=digest,
-            prompts=hashlib.sha256(told).hexdigest()[:32],
+            prompts=categories.digest,
             category=category,
             mean=list(mean),
             std=list(std),
@@ -162,16 +155,15 @@ class KeAD(AnomalyModel):
             normal_images={
                 name: [
                     of_file(path) if Path(path).is_file() else 'missing'
-                    for path in known.normal_images[:k]
+                    for path in paths
                 ]
-                for name, known in facts.items()
-                if k and known.normal_images
+                for name, paths in categories.normal_images(k).items()
             },
         )
         super().__init__(settings, **kwargs)
         self.clip = clip.eval().requires_grad_(False)
-        self.knowledge, self.prompts = facts, prompts
-        self.category = next(iter(facts)) if len(facts) == 1 else category
+        self.categories = categories
+        self.knowledge, self.prompts = categories.facts, categories.prompts
         self.temperature, self.k = temperature, k
         self.load = LoadImage(depth_range)
         self.needs_fit = k > 0
@@ -181,6 +173,15 @@ class KeAD(AnomalyModel):
         self.register_buffer('mean', torch.tensor(mean).view(-1, 1, 1))
         self.register_buffer('std', torch.tensor(std).view(-1, 1, 1))
         self.training = False
+
+    @property
+    def category(self) -> str | None:
+        """Of images whose data sample names none."""
+        return self.categories.default
+
+    @category.setter
+    def category(self, name: str | None) -> None:
+        self.categories.default = name
 
     def train(self, mode: bool = True) -> KeAD:
         """Stay in eval mode."""
@@ -232,8 +233,7 @@ class KeAD(AnomalyModel):
         Raises:
             ValueError: If the category is not known.
         """
-        if category not in self.knowledge:
-            raise ValueError(_unknown(category, self.knowledge))
+        self.categories.require(category)
         normal, anomalous, redundant = self.texts(self.prompts[category])
         return normal, anomalous, redundant
 
@@ -256,7 +256,7 @@ class KeAD(AnomalyModel):
             ValueError: If a category is not known.
             FittedStateError: If it has no normal images although ``k`` > 0.
         """
-        names = self._names(categories, len(images))
+        names = self.categories.of_images(categories, len(images))
         tokens, embedding = self._encode(images)
         with torch.autocast(images.device.type, enabled=False):
             patches = F.normalize(tokens[:, :, 1:], dim=-1)
@@ -317,40 +317,19 @@ class KeAD(AnomalyModel):
     def _predict(
         self, images: Tensor, data_samples: Sequence
     ) -> tuple[Tensor, Tensor]:
-        return self.predict_maps(images, self._categories(data_samples))
-
-    def _categories(self, data_samples: Sequence) -> list[str]:
-        default = self.category or ''
-        return [s.get('category') or default for s in data_samples]
-
-    def _names(
-        self, categories: str | Sequence[str] | None, count: int
-    ) -> list[str]:
-        """Give each image a known category."""
-        if categories is None or isinstance(categories, str):
-            categories = [categories or self.category or ''] * count
-        if len(categories) != count:
-            raise ValueError(
-                f'{count} images need as many categories, got '
-                f'{len(categories)}'
-            )
-        for name in categories:
-            if name not in self.knowledge:
-                raise ValueError(_unknown(name, self.knowledge))
-        return list(categories)
+        names = self.categories.of_samples(data_samples)
+        return self.predict_maps(images, names)
 
     def _fit(self, images: FittingImages) -> None:
         """Keep the patches of k normal images of each category."""
         kept: dict[str, list[Tensor]] = {}
-        for name, facts in self.knowledge.items():
-            if facts.normal_images:
-                kept[name] = [
-                    self._memorise(self._read(path))
-                    for path in facts.normal_images[: self.k]
-                ]
+        for name, paths in self.categories.normal_images(self.k).items():
+            kept[name] = [self._memorise(self._read(path)) for path in paths]
         missing = set(self.knowledge) - set(kept)
         for inputs, samples in images if missing else ():
-            names = self._names(self._categories(samples), len(inputs))
+            names = self.categories.of_images(
+                self.categories.of_samples(samples), len(inputs)
+            )
             for image, name in zip(inputs, names, strict=True):
                 held = kept.setdefault(name, [])
                 if len(held) < self.k and name in missing:
@@ -370,8 +349,8 @@ class KeAD(AnomalyModel):
         """Leave out the images that the knowledge file lists as normal."""
         learned = {
             os.path.realpath(path)
-            for facts in self.knowledge.values()
-            for path in facts.normal_images[: self.k]
+            for paths in self.categories.normal_images(self.k).values()
+            for path in paths
         }
         images = replace(images, without=frozenset(learned))
         super()._measure(images, apart)
@@ -384,17 +363,3 @@ class KeAD(AnomalyModel):
         bgr = torch.from_numpy(self.load({'img_path': path})['img'])
         rgb = bgr.flip(-1).permute(2, 0, 1)[None]
         return rgb.to(self.device).float() / 255
-
-
-def _unknown(category: str, known: Iterable[str]) -> str:
-    """Say what is wrong with a category."""
-    if not category:
-        return (
-            'which category? Set `category` of KeAD, or give each data '
-            f'sample one of {", ".join(known)}'
-        )
-    return (
-        f'nothing is known of the category {category!r}, only of '
-        f'{", ".join(known)}; add it to the knowledge file under this name, '
-        'or set `knowledge` to another'
-    )

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from mmcvgssl.models.anomaly.prompts import Prompts
 from mmcvgssl.models.anomaly.vv_attention import at_least_float
-from mmcvgssl.provenance import digest_tensors
+from mmcvgssl.provenance import digest_tensors, of_versions
 from mmcvgssl.utils import atomic_write
 from mmcvgssl.weights import check_values
 
@@ -26,8 +26,9 @@ _BATCH = 64
 class TextCache:
     """Averages a CLIP's embeddings of prompts and keeps the result.
 
-    Entries are named by the digest of the token numbers and of the weights,
-    so that neither another wording nor another model meets an old one.
+    Entries are named by the digest of the token numbers, of the weights and
+    of the versions of the packages that compute, open_clip among them, so that
+    neither another wording nor another model or tower meets an old one.
 
     Args:
         clip: An open_clip model.
@@ -81,7 +82,8 @@ class TextCache:
     def _load(self, kinds: list[Tensor]) -> Tensor:
         if self.folder is None:
             return self._encode(kinds)
-        digest = hashlib.sha256(self.digest.encode())
+        versions = of_versions(also=('open_clip', 'timm'), reading=False)
+        digest = hashlib.sha256(f'{self.digest}{versions.digest}'.encode())
         for tokens in kinds:
             digest.update(str(tuple(tokens.shape)).encode())
             digest.update(tokens.cpu().numpy().tobytes())
