@@ -1,7 +1,9 @@
 """The table of files that are read, through each of the readers."""
 
 import logging
+import re
 
+import cv2
 import numpy as np
 import pytest
 import tifffile
@@ -243,7 +245,7 @@ def test_a_file_that_ends_too_early_is_named(tmp_path, kind):
     [
         (None, 'No such file'),
         (b'', 'the file is empty'),
-        (b'%PDF-1.4 no picture', 'is no image that is read; expected JPEG'),
+        (b'no picture', 'is no image that is read; expected JPEG'),
         (b'II*\0', ''),
     ],
 )
@@ -269,3 +271,118 @@ def test_bands_that_are_no_colours_are_refused(tmp_path, bands, dtype):
     said = check_image(str(path))
     assert said is not None
     assert f'expected grey or colours, got {bands} bands' in said
+
+
+def whole_jpeg():
+    values = np.random.default_rng(0).integers(0, 255, (90, 120), np.uint8)
+    return cv2.imencode('.jpg', values)[1].tobytes()
+
+
+@pytest.mark.parametrize(
+    ('kept', 'tail', 'message'),
+    [
+        (1.0, b'', None),
+        (1.0, b'\0' * 5000, None),  # a block of a disk, filled up
+        (1.0, b'trailer of a telephone\0', None),
+        (0.9, b'', 'truncated'),
+        (0.5, b'\0' * 5000, 'ends too early, zeros follow'),
+        (0.99, b'\0' * 100, 'ends too early, zeros follow'),
+    ],
+)
+def test_zeros_are_no_end_of_a_jpeg(tmp_path, kept, tail, message):
+    path, data = tmp_path / 'a.jpg', whole_jpeg()
+    path.write_bytes(data[: int(len(data) * kept)] + tail)
+    said = check_image(str(path))
+    assert (said is None) if message is None else (message in said)
+
+
+@pytest.mark.parametrize(
+    ('head', 'name'),
+    [
+        (b'\0\0\0\x18ftypheic\0\0\0\0mif1', 'a HEIC'),
+        (b'\0\0\0\x1cftypavif', 'an AVIF'),
+        (b'II*\0\x10\0\0\0CR\x02\0', 'a raw file of a camera'),
+        (b'\0\0\x01\0\x01\0', 'an icon'),
+        (b'\0\x05\x16\x07\0\x02\0\0Mac OS X', 'an attribute file of macOS'),
+        (b'%PDF-1.4 no picture', 'a PDF, which is not read; expected JPEG'),
+        (b'<!DOCTYPE html><title>404</title>', 'a page of HTML'),
+        (b'version https://git-lfs.github.com/spec/v1', 'a pointer of Git'),
+        (b'\0' * 900, 'zeros'),
+    ],
+)
+def test_what_is_named_as_an_image_and_is_none_is_called_by_its_name(
+    tmp_path, head, name
+):
+    path = tmp_path / 'a.jpg'
+    path.write_bytes(head)
+    said = check_image(str(path))
+    assert said is not None
+    assert f'a.jpg: it holds {name}' in said
+
+
+@pytest.mark.parametrize(
+    ('suffix', 'colours', 'good'),
+    [('.png', 256, True), ('.png', 10, False), ('.bmp', 10, False)],
+)
+def test_colours_that_a_palette_lacks_are_not_black(
+    tmp_path, suffix, colours, good
+):
+    path = tmp_path / f'a{suffix}'
+    image = Image.fromarray(np.arange(256, dtype=np.uint8)[None], 'P')
+    image.putpalette([i % 200 for i in range(3 * colours)])
+    image.save(path)
+    said = check_image(str(path))
+    if good:
+        assert said is None
+    else:
+        assert re.search('have colour .* of a palette of 10 colours', said)
+
+
+def write_raw(path):
+    """Write what DNGs look like: a preview before the mosaic of a sensor."""
+    with tifffile.TiffWriter(path) as file:
+        preview = np.full((4, 4, 3), 99, np.uint8)
+        file.write(preview, photometric='rgb', subfiletype=1, subifds=1)
+        file.write(
+            np.zeros((16, 16), np.uint16),
+            photometric='cfa',
+            extratags=[(33421, 'H', 2, (2, 2), False)],
+        )
+
+
+PLANES = np.arange(3 * 16 * 16, dtype=np.uint8).reshape(3, 16, 16)
+
+
+@pytest.mark.parametrize(
+    ('write', 'message'),
+    [
+        (write_raw, 'a raw file of a camera, with a preview, is not read'),
+        (
+            lambda path: tifffile.imwrite(
+                path, PLANES, imagej=True, truncate=True
+            ),
+            'holds 3 planes behind one header',
+        ),
+        (
+            lambda path: tifffile.imwrite(
+                path,
+                np.repeat(PLANES, 6, 0),
+                volumetric=True,
+                tile=(16, 16, 16),
+            ),
+            'planes behind one header',
+        ),
+        (
+            lambda path: tifffile.imwrite(path, PLANES[0].astype('c8')),
+            'COMPLEX.* are not read; save real numbers',
+        ),
+    ],
+    ids=['raw', 'imagej', 'volume', 'complex'],
+)
+def test_tiffs_that_are_no_single_picture_are_refused(
+    tmp_path, write, message
+):
+    path = str(tmp_path / 'a.tif')
+    write(path)
+    with pytest.raises(UnreadableImageError, match=rf'a\.tif: .*{message}'):
+        read_image(path)

@@ -15,6 +15,29 @@ SUFFIXES = (
 # as Pillow calls them
 FORMATS = ('JPEG', 'PNG', 'BMP', 'TIFF', 'WEBP', 'JPEG2000', 'GIF', 'PPM')
 
+# what else is found in files that are named as images: where it starts, with
+# what, and what it is
+_OTHERS = (
+    *((4, b'ftyp' + brand, 'a HEIC') for brand in (b'hei', b'hev', b'mif1')),
+    (4, b'ftypavif', 'an AVIF'),
+    (8, b'CR\x02', 'a raw file of a camera (CR2)'),
+    (4, b'ftypcrx', 'a raw file of a camera (CR3)'),
+    (0, b'FUJIFILMCCD', 'a raw file of a camera (RAF)'),
+    (0, b'8BPS', 'a file of Photoshop'),
+    (0, b'\0\0\x01\0', 'an icon'),
+    (0, b'%PDF', 'a PDF'),
+    (0, b'PK\x03\x04', 'a ZIP archive'),
+    (0, b'v/1\x01', 'an OpenEXR'),
+    (0, b'#?RADIANCE', 'a Radiance HDR'),
+    (0, b'\0\x05\x16\x07', 'an attribute file of macOS (AppleDouble)'),
+    (0, b'version https://git-lfs', 'a pointer of Git LFS'),
+    (0, b'<!DOCTYPE', 'a page of HTML'),
+    (0, b'<html', 'a page of HTML'),
+    (0, b'<?xml', 'XML'),
+    (0, b'<svg', 'an SVG'),
+    (0, b'\0' * 32, 'zeros where a format would start'),
+)
+
 MAX_PIXELS = 178_956_970  # half a gigabyte as colours of 8 bits
 MAX_PIXELS_VARIABLE = 'MMCVGSSL_MAX_PIXELS'
 
@@ -25,6 +48,18 @@ class UnreadableImageError(OSError):
 
 class TooManyUnreadableError(RuntimeError):
     """More files than allowed cannot be decoded."""
+
+
+def other_content(head: bytes) -> str | None:
+    """Say what a file is that no image is read from, if that is known.
+
+    Args:
+        head: Its first 32 bytes.
+    """
+    for place, start, name in _OTHERS:
+        if head[place : place + len(start)] == start:
+            return name
+    return None
 
 
 def pixel_limit(max_pixels: int | None = None) -> int:

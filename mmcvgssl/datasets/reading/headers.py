@@ -60,6 +60,23 @@ def jpeg2000_samples(file: IO[bytes]) -> Samples:
     return Samples(bits, 'i' if signed else 'u')
 
 
+def ends_in_zeros(file: IO[bytes]) -> bool:
+    """Whether a JPEG has zeros in the place of its end.
+
+    Copies that were broken off may have their full size; decoders take the
+    zeros for pixels.
+    """
+    file.seek(-1, os.SEEK_END)
+    if file.read(1) != b'\0':
+        return False
+    file.seek(0)
+    data = file.read()
+    at = 2
+    while data[at : at + 1] == b'\xff' and data[at + 1] != 0xDA:
+        at += 2 + int.from_bytes(data[at + 2 : at + 4], 'big')
+    return data[at : at + 1] == b'\xff' and b'\xff\xd9' not in data[at:]
+
+
 def png_says_more_behind(file: IO[bytes]) -> bool:
     """Whether a PNG's orientation may stand behind its pixels."""
     file.seek(8)

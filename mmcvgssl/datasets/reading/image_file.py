@@ -13,6 +13,7 @@ from mmcvgssl.datasets.reading.formats import (
     FORMATS,
     MAX_PIXELS_VARIABLE,
     UnreadableImageError,
+    other_content,
     pixel_limit,
 )
 from mmcvgssl.datasets.reading.headers import Samples
@@ -128,14 +129,19 @@ class OpenedImage(contextlib.AbstractContextManager):
         self, file: IO[bytes], stack: contextlib.ExitStack
     ) -> PillowFile | TiffFile:
         head = file.read(32)
-        image = identify(file, head)
-        if image is not None:
-            return PillowFile(file, stack.enter_context(image))
-        if head[:4] in _TIFF:
-            return stack.enter_context(TiffFile(file))
-        what = 'is no image that is read' if head else 'is empty'
+        if other := other_content(head):
+            what = f'it holds {other}, which is not read'
+        else:
+            image = identify(file, head)
+            if image is not None:
+                return PillowFile(file, stack.enter_context(image))
+            if head[:4] in _TIFF:
+                return stack.enter_context(TiffFile(file))
+            what = (
+                f'the file is {"no image that is read" if head else "empty"}'
+            )
         raise UnreadableImageError(
-            f'{self.path}: the file {what}; expected {", ".join(FORMATS)}'
+            f'{self.path}: {what}; expected {", ".join(FORMATS)}'
         )
 
     def _frame(self, page: int | None) -> int:

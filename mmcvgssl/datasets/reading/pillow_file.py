@@ -19,7 +19,12 @@ from mmcvgssl.datasets.reading.orientation import (
     upright_size,
     valid_orientation,
 )
-from mmcvgssl.datasets.reading.tiff_file import TiffFile, invert, is_page
+from mmcvgssl.datasets.reading.tiff_file import (
+    TiffFile,
+    check_first_page,
+    invert,
+    is_page,
+)
 
 _ALPHA = ('LA', 'La', 'PA', 'RGBA', 'RGBa')
 # TIFF's tags
@@ -75,6 +80,7 @@ class PillowFile:
         """Decode the picture upright; also say whether it is smaller."""
         if self._needs_other():
             return self._by_other(), False
+        self._check_end()
         small = bool(
             input_size and self._image.draft(None, (input_size, input_size))
         )
@@ -88,16 +94,27 @@ class PillowFile:
     def rgba(self) -> np.ndarray:
         """Decode colours and opacity of 8 bits upright, [H, W, 4]."""
         self._image.load()
+        _check_palette(self._image)
         return self.upright(np.asarray(self._image.convert('RGBA')))
 
     def upright(self, values: np.ndarray) -> np.ndarray:
         """Turn what Pillow has decoded; a TIFF it turns itself."""
         return turn(values, 1 if self.format == 'TIFF' else self.orientation)
 
+    def _check_end(self) -> None:
+        if self.format == 'JPEG':
+            place = self._file.tell()
+            if headers.ends_in_zeros(self._file):
+                raise ValueError('it ends too early, zeros follow')
+            self._file.seek(place)
+
     def _find_frames(self) -> list[int]:
         count = getattr(self._image, 'n_frames', 1)
-        if count == 1 or self.format != 'TIFF':
+        if self.format != 'TIFF':
             return list(range(count))
+        check_first_page(self._image.tag_v2, count)
+        if count == 1:
+            return [0]
         found = []
         for frame in range(count):
             self._image.seek(frame)
@@ -199,5 +216,22 @@ def _to_bgr(image: Image.Image) -> np.ndarray:
     if image.mode in ('L', 'LA', 'La', '1'):
         grey = image if image.mode == 'L' else image.convert('L')
         return np.asarray(grey)
+    _check_palette(image)
     rgb = image if image.mode == 'RGB' else image.convert('RGB')
     return cv2.cvtColor(np.asarray(rgb), cv2.COLOR_RGB2BGR)
+
+
+def _check_palette(image: Image.Image) -> None:
+    """Refuse colours that a palette does not have; they would be black.
+
+    Raises:
+        ValueError: If there are.
+    """
+    if image.mode != 'P' or image.format == 'GIF':  # a GIF may be see-through
+        return
+    count = len(image.getpalette() or ()) // 3
+    most = int(np.asarray(image).max())
+    if most >= count:
+        raise ValueError(
+            f'pixels have colour {most} of a palette of {count} colours'
+        )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import re
+from collections.abc import Mapping
 from types import TracebackType
 from typing import IO, Any
 
@@ -19,6 +21,10 @@ from mmcvgssl.datasets.reading.orientation import (
 
 _KINDS = {1: 'u', 2: 'i', 3: 'f', 4: 'u'}
 _ORIENTATION = 274
+# tags of the first page
+_SUBFILE, _DESCRIPTION, _SUBPAGES = 254, 270, 330
+_DEPTH, _DNG = 32997, 50706
+_IMAGEJ = re.compile(r'ImageJ=.*?^images=(\d+)', re.DOTALL | re.MULTILINE)
 _WHITE_IS_0, _BLACK_IS_0, _RGB, _CMYK = 0, 1, 2, 5
 
 
@@ -37,6 +43,10 @@ class TiffFile(contextlib.AbstractContextManager):
         file.seek(0)
         self._file = file
         self._held = tifffile.TiffFile(file)
+        first = self._held.pages.first.tags
+        check_first_page(
+            {tag.code: tag.value for tag in first}, len(self._held.pages)
+        )
         self.frames = [
             i
             for i, page in enumerate(self._held.pages)
@@ -63,7 +73,12 @@ class TiffFile(contextlib.AbstractContextManager):
         self.orientation = valid_orientation(tag and int(tag.value))
         stored = page.imagewidth, page.imagelength
         self.size = upright_size(stored, self.orientation)
-        kind = _KINDS.get(int(page.sampleformat), 'u')
+        kind = _KINDS.get(int(page.sampleformat), '')
+        if not kind:
+            raise ValueError(
+                f'values of the format {page.sampleformat!r} are not read; '
+                'save real numbers'
+            )
         self.samples = Samples(int(page.bitspersample), kind)
 
     def pixels(self, input_size: int | None) -> tuple[np.ndarray, bool]:
@@ -78,9 +93,14 @@ class TiffFile(contextlib.AbstractContextManager):
         page: Any = self._page
         try:
             values = page.asarray()
-        except ValueError as error:
+        except (NotImplementedError, ValueError) as error:
             if 'imagecodecs' not in str(error):
                 raise
+            if int(page.compression) == 1:
+                raise ValueError(
+                    f'{self.samples} packed without gaps are not read; save '
+                    'them in 16 bits each'
+                ) from error
             return self._without_codec()
         axes = page.axes
         if axes == 'SYX':
@@ -125,6 +145,34 @@ class TiffFile(contextlib.AbstractContextManager):
             one = (1).to_bytes(2, order)  # type: ignore[arg-type]
             data = data[:at] + one + data[at + 2 :]
         return by_opencv(data, page.index)
+
+
+def check_first_page(tags: Mapping[int, Any], count: int) -> None:
+    """Refuse what would be read as a picture that it is not.
+
+    Args:
+        tags: Values of the first page by their numbers.
+        count: Number of pages.
+
+    Raises:
+        ValueError: If it is a preview beside a camera's raw values, or one of
+            several planes.
+    """
+    preview = int(tags.get(_SUBFILE, 0)) & 1 and _SUBPAGES in tags
+    if _DNG in tags or preview:
+        raise ValueError(
+            'a raw file of a camera, with a preview, is not read; develop it '
+            'to TIFF or PNG'
+        )
+    planes = int(tags.get(_DEPTH, 1))
+    said = _IMAGEJ.match(str(tags.get(_DESCRIPTION, '')))
+    if said and count == 1:  # those of a large stack have one header
+        planes = max(planes, int(said[1]))
+    if planes > 1:
+        raise ValueError(
+            f'the file holds {planes} planes behind one header; save them as '
+            'files of their own'
+        )
 
 
 def is_page(subfile_type: int) -> bool:
