@@ -11,7 +11,7 @@ import mmyolo.models  # noqa: F401  (registers detectors)
 import numpy as np
 import pytest
 import torch
-from mmdet.apis import inference_detector, init_detector
+from mmdet.apis import DetInferencer, inference_detector, init_detector
 from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import DefaultScope, init_default_scope
@@ -450,6 +450,84 @@ def test_inference_detector_reads_paths_as_the_run_did(tmp_path):
         assert len(one.scores)
         assert torch.equal(one.bboxes, found[0].bboxes)
         assert torch.equal(one.scores, found[0].scores)
+
+
+@pytest.mark.parametrize(
+    'name',
+    [
+        'faster_rcnn/faster-rcnn_r18_1xb8-100e_neu-det.py',
+        'yolov8/yolov8_n_1xb16-300e_neu-det.py',
+    ],
+)
+@pytest.mark.parametrize('source', ['config', 'checkpoint'])
+def test_det_inferencer_reads_as_the_run_did(name, source, tmp_path):
+    """Paths and arrays of one picture, at any depth and orientation."""
+    deep = np.random.default_rng(0).integers(0, 4096, (90, 120), np.uint16)
+    turned = Image.Exif()
+    turned[0x0112] = 6  # by 90 degrees, as the array then has to lie
+    Image.fromarray(np.rot90(deep).copy()).save(
+        tmp_path / 'deep.tif', exif=turned
+    )
+    grey = LoadImage((0, 4095))({'img': deep})['img']
+    (tmp_path / 'some').mkdir()
+    Image.fromarray(grey).save(tmp_path / 'some' / 'grey.png')
+    cfg = load_config(CONFIGS / 'detection' / name, {'depth_range': (0, 4095)})
+    shrink(cfg)
+    settle_images(
+        *(cfg, True), paths=[str(tmp_path / 'deep.tif')], measure=False
+    )
+    text, run = cfg.pretty_text, tmp_path / 'run.py'
+    run.write_text(text)
+    init_default_scope(cfg.default_scope)
+    held = {
+        'state_dict': MODELS.build(cfg.model).state_dict(),
+        'meta': {'cfg': text, 'dataset_meta': {'classes': NEU}},
+    }
+    torch.save(held, tmp_path / 'epoch_1.pth')
+    infer = DetInferencer(
+        str(run) if source == 'config' else None,
+        *(str(tmp_path / 'epoch_1.pth'), 'cpu'),
+        palette='random',
+        show_progress=False,
+    )
+    found = [
+        one
+        for given in (
+            str(tmp_path / 'deep.tif'),
+            str(tmp_path / 'some'),  # a folder
+            [deep, deep[..., None], grey, grey[..., 0]],
+            {'img': grey, 'img_path': 'camera 1'},
+        )
+        for one in infer(given, return_datasamples=True)['predictions']
+    ]
+    assert len(found) == 7
+    assert found[0].img_path == str(tmp_path / 'deep.tif')
+    assert (found[2].img_path, found[-1].img_path) == (None, 'camera 1')
+    for one in found:
+        assert one.ori_shape == (90, 120)
+        assert len(one.pred_instances)
+        for key in ('bboxes', 'scores'):
+            wanted = found[0].pred_instances[key]
+            assert torch.equal(one.pred_instances[key], wanted)
+    with pytest.raises(ValueError, match='one image at a time'):
+        infer([np.zeros((8, 8, 4), np.uint8)])
+
+
+def test_det_inferencer_keeps_to_mmdets_loader_elsewhere(tmp_path):
+    name = 'faster_rcnn/faster-rcnn_r18_1xb8-100e_neu-det.py'
+    cfg = load_config(CONFIGS / 'detection' / name)
+    steps = cfg.test_dataloader.dataset.pipeline
+    bare = DetInferencer.__new__(DetInferencer)
+    ours = bare._init_pipeline(cfg)
+    assert steps[0].type == 'mmcvgssl.LoadImage'  # as it was
+    steps[0] = {'type': 'LoadImageFromFile'}
+    theirs = bare._init_pipeline(cfg)
+    readers = [p.transforms[0].from_file for p in (ours, theirs)]
+    assert isinstance(readers[0], LoadImage)
+    assert type(readers[1]).__name__ == 'LoadImageFromFile'
+    del steps[0]
+    with pytest.raises(ValueError, match='LoadImageFromFile'):
+        bare._init_pipeline(cfg)
 
 
 @pytest.mark.parametrize('path', STEPPED.values(), ids=lambda p: p.stem)

@@ -1,4 +1,4 @@
-"""What makes the host packages run on today's PyTorch, and nothing else."""
+"""What makes the host packages run on today's PyTorch and with this one."""
 
 from .changes import set_environment, undo_all
 from .config_scope import add_config_scope
@@ -6,6 +6,7 @@ from .ext import ops_origin, provide_ext
 from .home import do_without_home
 from .hosts import explain_missing_hosts, missing_extras, require
 from .import_hook import after_import
+from .mmdet import read_by_load_image
 from .mmyolo import accept_newer_mmcv
 from .multimodal import spare_new_transformers
 from .opencv import explain_opencv
@@ -27,6 +28,7 @@ def install() -> None:
     explain_opencv()
     provide_ext()
     accept_newer_mmcv()
+    read_by_load_image()
     spare_pkg_resources()
     spare_new_transformers()
     quieten_hosts()

@@ -82,6 +82,52 @@ def test_results_of_the_transform(tmp_path):
     assert '65535' in repr(LoadImage((0, 65535)))
 
 
+DEEP = np.array([[0, 1024], [2048, 4095]], np.uint16)
+GREY = np.array([[0, 64], [128, 255]], np.uint8)
+
+
+@pytest.mark.parametrize(
+    ('array', 'depth_range', 'wanted'),
+    [
+        (GREY, None, GREY),
+        (GREY, (0, 4095), GREY),  # 8 bits are 8 bits, as in files
+        (GREY[..., None], None, GREY),
+        (np.dstack([GREY] * 3), None, GREY),
+        (DEEP, (0, 4095), GREY),
+        (np.dstack([DEEP] * 3), (0, 4095), GREY),
+        (DEEP.astype(np.int32), (0, 4095), GREY),
+        (DEEP.astype(np.float32) / 4095, (0, 1), GREY),
+        (DEEP.astype(np.float64) / 4095, (0.0, 1.0), GREY),
+    ],
+)
+def test_an_array_is_taken_as_a_file_of_its_values(array, depth_range, wanted):
+    before = array.copy()
+    results = LoadImage(depth_range)({'img': array, 'img_id': 4})
+    assert results['img'].dtype == np.uint8
+    assert np.array_equal(results['img'], np.dstack([wanted] * 3))
+    assert results['img_shape'] == results['ori_shape'] == (2, 2)
+    assert (results['img_path'], results['img_id']) == (None, 4)
+    assert np.array_equal(array, before)
+
+
+@pytest.mark.parametrize(
+    ('array', 'depth_range', 'message'),
+    [
+        (DEEP, None, 'of 16 bits .*depth_range'),
+        (DEEP.astype(np.float32), None, 'float of 32 bits.*depth_range'),
+        (DEEP * np.nan, (0, 1), 'infinite or no numbers'),
+        (np.zeros((2, 2, 4), np.uint8), None, 'drop opacity'),
+        (np.zeros((1, 2, 2, 3), np.uint8), None, 'one image at a time'),
+        (np.zeros((0, 2, 3), np.uint8), None, r'uint8 \[0, 2, 3\]'),
+        (np.zeros((2, 2), bool), None, 'of numbers'),
+        (np.array('file.png'), None, 'grey'),
+    ],
+)
+def test_an_array_that_is_no_image_is_refused(array, depth_range, message):
+    with pytest.raises((ValueError, UnreadableImageError), match=message):
+        LoadImage(depth_range, max_unreadable=3)({'img': array})
+
+
 def test_what_is_no_picture_is_an_error_with_its_name(tmp_path):
     for path in write_broken(tmp_path):
         with pytest.raises(UnreadableImageError, match=path.name):

@@ -11,6 +11,7 @@ from mmcvgssl.datasets.reading.formats import (
 from mmcvgssl.datasets.reading.image_file import OpenedImage
 from mmcvgssl.datasets.reading.masks import read_mask
 from mmcvgssl.datasets.reading.read import (
+    array_to_bgr,
     check_image,
     image_size,
     read_image,
@@ -23,6 +24,7 @@ __all__ = [
     'OpenedImage',
     'TooManyUnreadableError',
     'UnreadableImageError',
+    'array_to_bgr',
     'check_depth_range',
     'check_image',
     'common_range',

@@ -71,7 +71,7 @@ def read_mask(
         else:
             values = image.pixels()
             if image.samples.kind == 'f':
-                extremes(image, values)
+                extremes(image.path, values)
             mask = _brightest(values) > threshold
         if image.format == 'JPEG' and threshold == 0 and mask.any():
             say_once(

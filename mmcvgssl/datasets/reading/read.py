@@ -15,6 +15,7 @@ from mmcvgssl.datasets.reading.depth import (
     to_uint8,
 )
 from mmcvgssl.datasets.reading.formats import UnreadableImageError
+from mmcvgssl.datasets.reading.headers import Samples
 from mmcvgssl.datasets.reading.image_file import OpenedImage
 
 _SAID: set[str] = set()  # kinds of notes, each given once a process
@@ -98,24 +99,75 @@ def to_bgr(
             'that of other images',
         )
     if image.samples.deep:
-        low, high = extremes(image, values)
         if depth_range is None:
             floats = image.samples.kind == 'f'
-            depth_range = common_range([(low, high)], floats)
-        elif low < depth_range[0] or high > depth_range[1]:
-            say_once(
-                'clipped',
-                f'{image.path} has values from {low:g} to {high:g}: what is '
-                f'outside depth_range={tuple(depth_range)} is clipped, in '
-                'this and in other images',
+            held = extremes(image.path, values)
+            depth_range = common_range([held], floats)
+        values = _in_range(image.path, values, depth_range)
+    return _three_channels(values)
+
+
+def array_to_bgr(
+    values: np.ndarray, depth_range: tuple[float, float] | None
+) -> np.ndarray:
+    """Bring pixels from memory to what :func:`read_image` returns.
+
+    Args:
+        values: Grey [H, W] or [H, W, 1], or BGR [H, W, 3].
+        depth_range: Values that become 0 and 255, needed by others than
+            uint8, which are taken as they are.
+
+    Returns:
+        BGR uint8 [H, W, 3].
+
+    Raises:
+        ValueError: If the array is of another form, or needs a range.
+        UnreadableImageError: If a value is infinite or no number.
+    """
+    form = f'{values.dtype} {list(values.shape)}'
+    known = values.ndim == 2 or (
+        values.ndim == 3 and values.shape[2] in (1, 3)
+    )
+    if not known or not values.size or values.dtype.kind not in 'uif':
+        raise ValueError(
+            'an image in memory is grey [H, W] or BGR [H, W, 3] of numbers, '
+            f'got {form}: drop opacity, and give one image at a time'
+        )
+    if values.ndim == 3 and values.shape[2] == 1:
+        values = values[..., 0]
+    samples = Samples(8 * values.dtype.itemsize, values.dtype.kind)
+    if samples.deep:
+        if depth_range is None:
+            raise ValueError(
+                f'an image in memory is of {samples} ({form}), and nothing '
+                'says which values are black and white; give uint8, or set '
+                'depth_range=(low, high) of LoadImage, (0, 4095) for 12 bits'
             )
-        values = to_uint8(values, depth_range)
+        values = _in_range('an image in memory', values, depth_range)
+    return _three_channels(values)
+
+
+def _in_range(
+    name: str, values: np.ndarray, depth_range: tuple[float, float]
+) -> np.ndarray:
+    low, high = extremes(name, values)
+    if low < depth_range[0] or high > depth_range[1]:
+        say_once(
+            'clipped',
+            f'{name} has values from {low:g} to {high:g}: what is outside '
+            f'depth_range={tuple(depth_range)} is clipped, in this and in '
+            'other images',
+        )
+    return to_uint8(values, depth_range)
+
+
+def _three_channels(values: np.ndarray) -> np.ndarray:
     if values.ndim == 2:
         return cv2.cvtColor(values, cv2.COLOR_GRAY2BGR)
     return values
 
 
-def extremes(image: OpenedImage, values: np.ndarray) -> tuple[float, float]:
+def extremes(name: str, values: np.ndarray) -> tuple[float, float]:
     """Return the smallest and the largest value of an image.
 
     Raises:
@@ -125,7 +177,7 @@ def extremes(image: OpenedImage, values: np.ndarray) -> tuple[float, float]:
     if not (math.isfinite(low) and math.isfinite(high)):
         count = int((~np.isfinite(values)).sum())
         raise UnreadableImageError(
-            f'{image.path}: {count} values are infinite or no numbers; '
+            f'{name}: {count} values are infinite or no numbers; '
             'expected finite ones, so write some value in their place'
         )
     return low, high

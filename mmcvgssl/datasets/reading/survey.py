@@ -158,7 +158,7 @@ def survey_images(
             with OpenedImage(sample[i], page, max_pixels) as image:
                 values = image.pixels(None if found.deep else 64)
                 if found.deep:
-                    found.measured.append(extremes(image, values))
+                    found.measured.append(extremes(image.path, values))
         except UnreadableImageError:
             continue
         ends.append(np.percentile(values, _ENDS))

@@ -14,6 +14,7 @@ from mmcvgssl.datasets.reading import (
     OpenedImage,
     TooManyUnreadableError,
     UnreadableImageError,
+    array_to_bgr,
     check_depth_range,
     pixel_limit,
     to_bgr,
@@ -26,8 +27,12 @@ from mmcvgssl.registry import TRANSFORMS
 class LoadImage(BaseTransform):
     """Load an image file, strictly; the first step of every pipeline.
 
-    **Required keys:** img_path. **Added keys:** img (BGR uint8 [H, W, 3]),
-    img_shape (of the array), ori_shape (of the file, upright).
+    An image that is in memory already, as the hosts' inferencers hand it on,
+    is taken as a file of the same values would be, see :func:`array_to_bgr`.
+
+    **Required keys:** img_path, or img (grey [H, W] or BGR [H, W, 3]).
+    **Added keys:** img (BGR uint8 [H, W, 3]), img_path (None where there is
+    none), img_shape (of the array), ori_shape (of the file, upright).
 
     Args:
         depth_range: Values of files of more than 8 bits that become 0 and
@@ -44,7 +49,7 @@ class LoadImage(BaseTransform):
     Raises:
         UnreadableImageError: If the file cannot be decoded in full.
         TooManyUnreadableError: If more than ``max_unreadable`` cannot.
-        ValueError: If an option is out of range.
+        ValueError: If an option is out of range, or an array is no image.
     """
 
     def __init__(
@@ -77,6 +82,8 @@ class LoadImage(BaseTransform):
 
     def transform(self, results: dict) -> dict | None:
         """Read ``results['img_path']``; None if another one is to be taken."""
+        if results.get('img') is not None:
+            return self._take(results)
         try:
             return self._load(results)
         except UnreadableImageError as error:
@@ -106,6 +113,13 @@ class LoadImage(BaseTransform):
                     'bits'
                 )
             return to_bgr(image, self.depth_range, input_size), image.size
+
+    def _take(self, results: dict) -> dict:
+        pixels = array_to_bgr(np.asarray(results['img']), self.depth_range)
+        results.setdefault('img_path', None)
+        results['img'] = pixels
+        results['img_shape'] = results['ori_shape'] = pixels.shape[:2]
+        return results
 
     def _load(self, results: dict) -> dict:
         pixels, (width, height) = self._read(

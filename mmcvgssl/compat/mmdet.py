@@ -1,0 +1,45 @@
+"""mmdet's DetInferencer beside this package's LoadImage.
+
+It puts a loader of its own in the place of ``LoadImageFromFile``, and refuses
+a config without that step.
+"""
+
+from __future__ import annotations
+
+import copy
+from types import ModuleType
+from typing import Any
+
+from .changes import set_attribute
+from .import_hook import after_import
+
+
+def _keep_load_image(module: ModuleType) -> None:
+    inferencer = module.DetInferencer
+    given = inferencer._init_pipeline
+
+    def init_pipeline(self: Any, cfg: Any) -> Any:
+        place = self._get_transform_idx(
+            cfg.test_dataloader.dataset.pipeline, ('LoadImage',)
+        )
+        if place < 0:
+            return given(self, cfg)
+        from mmengine.registry import TRANSFORMS
+
+        # the config stays as it is, for whoever reads it later
+        changed = copy.deepcopy(cfg)
+        steps = changed.test_dataloader.dataset.pipeline
+        reader = TRANSFORMS.build(steps[place])
+        steps[place] = type(steps[place])(type='LoadImageFromFile')
+        pipeline = given(self, changed)
+        # its loader takes paths, arrays and dicts: all are read by one
+        loader = pipeline.transforms[place]
+        loader.from_file = loader.from_ndarray = reader
+        return pipeline
+
+    set_attribute(inferencer, '_init_pipeline', init_pipeline)
+
+
+def read_by_load_image() -> None:
+    """Let ``DetInferencer`` read images by a config's ``LoadImage``."""
+    after_import('mmdet.apis.det_inferencer', _keep_load_image)
