@@ -5,10 +5,10 @@ from mmcvgssl.datasets.anomaly_map_dataset import AnomalyMapDataset
 from mmcvgssl.datasets.epoch_sampler import tell_epochs
 from mmcvgssl.datasets.image_list import ImageList
 from mmcvgssl.datasets.one_class import OneClassDataset
-from mmcvgssl.datasets.surface_images import (
-    SurfaceImages,
+from mmcvgssl.datasets.reading import (
     TooManyUnreadableError,
 )
+from mmcvgssl.datasets.surface_images import SurfaceImages
 from mmcvgssl.datasets.update_sampler import UpdateSampler
 from mmcvgssl.datasets.view_seeds import ViewSeeds
 from mmcvgssl.datasets.wrapped import inner_sets

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -10,8 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from mmengine.logging import MMLogger
 from mmpretrain.datasets import CustomDataset
 
 from mmcvgssl.datasets.contents import UNREADABLE, Contents
@@ -23,24 +20,17 @@ from mmcvgssl.datasets.image_folders import (
 )
 from mmcvgssl.datasets.layouts.mask_files import warn_of_masks
 from mmcvgssl.datasets.listed_images import check_listed
-from mmcvgssl.datasets.reading import (
-    TooManyUnreadableError,
-    UnreadableImageError,
-    check_image,
-)
-from mmcvgssl.datasets.shared import Shared
+from mmcvgssl.datasets.reading import UnreadableImageError, check_image
 from mmcvgssl.datasets.text_lists import (
     read_labelled,
     read_lines,
     read_paths,
 )
 from mmcvgssl.datasets.transforms.load_image import find_load_image
+from mmcvgssl.datasets.unreadable_share import UnreadableShare
 from mmcvgssl.datasets.view_seeds import ViewSeeds
 from mmcvgssl.registry import DATASETS
 from mmcvgssl.utils import printable, some
-
-# the workers of a loader are forked and share it
-_MARKING = multiprocessing.Lock()
 
 
 @DATASETS.register_module()
@@ -100,14 +90,10 @@ class SurfaceImages(CustomDataset):
         lazy_init: bool = False,
         **kwargs,
     ) -> None:
-        if not 0 <= max_unreadable <= 1:
-            raise ValueError(
-                f'max_unreadable is a share in [0, 1], got {max_unreadable}'
-            )
         if repeat < 1:
             raise ValueError(f'repeat is a number of passes, got {repeat}')
         self.repeat = repeat
-        self.max_unreadable = max_unreadable
+        self.unreadable = UnreadableShare(max_unreadable)
         self.verify = verify
         self.views = ViewSeeds(seed, fixed_views, repeat)
         self.min_classes = min_classes
@@ -132,8 +118,6 @@ class SurfaceImages(CustomDataset):
             lazy_init=True,
             **kwargs,
         )
-        self._broken = Shared(torch.zeros(0, dtype=torch.uint8))
-        self._n_dropped = 0
         if not lazy_init:
             self.full_init()
 
@@ -166,7 +150,7 @@ class SurfaceImages(CustomDataset):
     @property
     def n_unreadable(self) -> int:
         """How many files have turned out to be unreadable."""
-        return self._n_dropped + int(self._broken.values.sum())
+        return self.unreadable.count
 
     def __len__(self) -> int:
         return self.repeat * self.n_images
@@ -190,7 +174,7 @@ class SurfaceImages(CustomDataset):
     def prepare_data(self, idx: int) -> dict | None:
         """Run the pipeline on one image; None if it cannot be read."""
         image = idx % self.n_images
-        if self._broken.values[image]:
+        if image in self.unreadable:
             return None
         info = self.get_data_info(image)
         info['view_set'] = self.views.number(idx)
@@ -200,7 +184,7 @@ class SurfaceImages(CustomDataset):
         except UnreadableImageError as error:
             if self.test_mode:
                 raise
-            self._mark(image, str(error))
+            self.unreadable.mark(image, str(error))
             return None
 
     def load_data_list(self) -> list[dict]:
@@ -350,25 +334,8 @@ class SurfaceImages(CustomDataset):
                 'folder'
             )
 
-    def _mark(self, idx: int, reason: str) -> None:
-        with _MARKING:
-            if self._broken.values[idx]:
-                return
-            self._broken.values[idx] = 1
-            count = self.n_unreadable
-        n = self._n_dropped + len(self._broken.values)
-        MMLogger.get_current_instance().warning(
-            f'skipping unreadable image {count} of {n}: {reason}'
-        )
-        if count > self.max_unreadable * n:
-            raise TooManyUnreadableError(
-                f'{count} of {n} images cannot be read, more than the share '
-                f'of {self.max_unreadable:g} allowed; repair or remove them, '
-                f'or raise max_unreadable of the data set; the last: {reason}'
-            )
-
     def _count_anew(self) -> None:
-        self._broken = Shared(torch.zeros(self.n_images, dtype=torch.uint8))
+        self.unreadable.resize(self.n_images)
         self.views.resize(self.n_images)
 
     def _drop_unreadable(self) -> None:
@@ -380,19 +347,13 @@ class SurfaceImages(CustomDataset):
 
         with ThreadPoolExecutor() as pool:
             reasons = list(pool.map(reason, range(self.n_images)))
-        for i, text in enumerate(reasons):
-            if text is not None:
-                self._mark(i, text)
-        keep = [i for i, text in enumerate(reasons) if text is None]
-        if len(keep) < len(reasons):
-            self.contents.leave_out(
-                UNREADABLE,
-                *[
-                    self.get_data_info(i)['img_path']
-                    for i, text in enumerate(reasons)
-                    if text is not None
-                ],
-            )
+        broken = [i for i, text in enumerate(reasons) if text is not None]
+        for i in broken:
+            self.unreadable.mark(i, str(reasons[i]))
+        if broken:
+            paths = [self.get_data_info(i)['img_path'] for i in broken]
+            self.contents.leave_out(UNREADABLE, *paths)
+            keep = [i for i, text in enumerate(reasons) if text is None]
             self.contents.kept = {'images': len(keep)}
             self.get_subset_(keep)
-            self._n_dropped = len(reasons) - len(keep)
+            self.unreadable.leave_out(len(broken))
