@@ -6,7 +6,8 @@ from pathlib import Path
 import mmcvgssl  # noqa: F401  (makes the hosts importable)
 from mmcvgssl.apis.box_report import to_text
 from mmcvgssl.apis.cli import user_errors
-from mmcvgssl.apis.maps import MapFolder, find_mapped_images
+from mmcvgssl.apis.mapped_images import find_mapped_images
+from mmcvgssl.apis.maps import MapFolder
 from mmcvgssl.apis.maps_to_boxes import BoxOptions, MapsToBoxes
 from mmcvgssl.datasets.text_lists import add_encoding
 
@@ -64,7 +65,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--allow-missing',
         action='store_true',
-        help='leave out images without a map',
+        help='leave out images without a map, and images that have changed '
+        'since their maps were made, these up to --max-unreadable',
     )
     add_encoding(parser)
     parser.add_argument(
@@ -72,7 +74,8 @@ def parse_args() -> argparse.Namespace:
         type=float,
         default=0.1,
         help='largest share of images that are left out, named in '
-        'report.json, since they or their maps cannot be read (%(default)s)',
+        'report.json, since they or their maps cannot be read, or with '
+        '--allow-missing have changed (%(default)s)',
     )
     cut = parser.add_mutually_exclusive_group()
     cut.add_argument(

@@ -2,7 +2,8 @@
 
 from mmcvgssl.apis.config import load_config, use_amp
 from mmcvgssl.apis.make_maps import list_images, make_maps
-from mmcvgssl.apis.maps import MapError, MapFolder, find_mapped_images
+from mmcvgssl.apis.mapped_images import find_mapped_images
+from mmcvgssl.apis.maps import MapError, MapFolder
 from mmcvgssl.apis.maps_to_boxes import BoxOptions, MapsToBoxes
 from mmcvgssl.apis.one_class import run_one_class
 from mmcvgssl.apis.predict import OneClassPredictor

@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
-from mmcvgssl.apis.images import Reading, reading_in
-from mmcvgssl.apis.make_maps import list_images
-from mmcvgssl.datasets.preparation.images import images_below
-from mmcvgssl.datasets.reading import UnreadableImageError, image_size
+from mmcvgssl.apis.images import reading_in
 from mmcvgssl.engine.map_writer_hook import MANIFEST, REMARKS
 from mmcvgssl.maps import MapError, read_map
 from mmcvgssl.provenance import RECORD, FileState, Provenance
-from mmcvgssl.utils import parse_json, some
+from mmcvgssl.utils import parse_json
 
-_MAKE = 'make the maps with tools/make_maps.py'
+MAKE = 'make the maps with tools/make_maps.py'
 
 
 @dataclass(frozen=True)
@@ -71,12 +67,12 @@ class MapFolder:
                 + (
                     'tools/make_maps.py has not finished them: run it again'
                     if begun
-                    else f'check the path, or {_MAKE}'
+                    else f'check the path, or {MAKE}'
                 )
             )
         found = {entry.path: entry for entry in _read_manifest(file)}
         if not found:
-            raise MapError(f'{file} lists no map; {_MAKE}')
+            raise MapError(f'{file} lists no map; {MAKE}')
         self.entries = {path: found[path] for path in sorted(found)}
         # what the maps were made with, if that was kept
         known = Provenance.read(self.path / RECORD)
@@ -89,7 +85,7 @@ class MapFolder:
             if other != entry.path:
                 raise MapError(
                     f'{file}: {other} and {entry.path} share the map '
-                    f'{entry.map}; rename one of the images and {_MAKE}'
+                    f'{entry.map}; rename one of the images and {MAKE}'
                 )
 
     def __len__(self) -> int:
@@ -130,172 +126,8 @@ class MapFolder:
         except FileNotFoundError as error:
             raise FileNotFoundError(
                 f'{self.path / MANIFEST} lists a map that is missing: '
-                f'{file}; {_MAKE}'
+                f'{file}; {MAKE}'
             ) from error
-
-
-@dataclass(frozen=True)
-class MappedImages:
-    """Images that have maps.
-
-    Args:
-        root: Folder that the paths are relative to.
-        paths: In ascending order, with /.
-        without_map: Images left out, as they have no map.
-        not_listed: How many maps are of images that the list leaves out.
-    """
-
-    root: Path
-    paths: list[str]
-    without_map: list[str]
-    not_listed: int = 0
-
-
-def find_mapped_images(
-    maps: MapFolder,
-    images: str | Path,
-    root: str | Path | None = None,
-    allow_missing: bool = False,
-    skip: Collection[Path] = (),
-    encoding: str = '',
-) -> MappedImages:
-    """Pair images and maps.
-
-    Args:
-        maps: The maps.
-        images: Folder of images in any nesting, or a list, see
-            :func:`mmcvgssl.apis.list_images`; maps of images that a list
-            leaves out are not used.
-        root: Folder that listed paths are relative to; by default the
-            list's.
-        allow_missing: Leave out images without a map.
-        skip: Folders within that of the images to leave out.
-        encoding: Of the list.
-
-    Raises:
-        FileNotFoundError: If folder, list or a listed image is missing.
-        MapError: If images and maps do not belong together.
-        ValueError: If there is no image, or a listed path leads out of the
-            folder.
-    """
-    images = Path(images)
-    if images.is_dir():
-        if root is not None:
-            raise ValueError(
-                f'{images} is a folder: a root is for a list of images'
-            )
-        home, wanted = images, images_below(images, skip)
-        unseen = sorted({*maps.entries} - {*wanted})
-        lost = [path for path in unseen if not (home / path).is_file()]
-        if lost:
-            raise MapError(
-                f'{some(lost, "map")} in {maps.path} without an image in '
-                f'{home}; check the path of the images, which must be that '
-                f'the maps were made of, or {_MAKE}'
-            )
-        wanted = sorted([*wanted, *unseen])
-    else:
-        home, listed = list_images(images, root, encoding)
-        wanted = sorted({_inside(path) for path in listed})
-        lost = [path for path in wanted if not (home / path).is_file()]
-        if lost:
-            raise FileNotFoundError(
-                f'{some(lost, "path")} of {images} not found in {home}; '
-                'expected one path a line, relative to the folder given by '
-                '--root'
-            )
-    without = [path for path in wanted if path not in maps]
-    if without and not allow_missing:
-        raise MapError(
-            f'{some(without, "image")} in {images} without a map in '
-            f'{maps.path}; {_MAKE}, or leave these images out with '
-            '--allow-missing'
-        )
-    paths = [path for path in wanted if path in maps]
-    if not paths:
-        raise MapError(f'no image in {images} has a map in {maps.path}')
-    require_unchanged(maps, home, paths)
-    return MappedImages(home, paths, without, len(maps) - len(paths))
-
-
-def require_unchanged(
-    maps: MapFolder, home: str | Path, paths: Iterable[str]
-) -> None:
-    """Refuse maps of images that have changed since.
-
-    Args:
-        maps: The maps.
-        home: Folder of the images.
-        paths: Of images that have maps.
-
-    Raises:
-        MapError: Counts the images and names the first.
-    """
-    paths, home = list(paths), Path(home)
-    changed = [
-        path for path in paths if not maps[path].file.holds(home / path)
-    ]
-    if changed:
-        raise MapError(
-            f'{some(changed, "image")} of {len(paths)} in {home} changed '
-            f'since the maps in {maps.path} were made; {_MAKE}'
-        )
-
-
-def check_size(file: Path, size: tuple[int, int], reading: Reading) -> None:
-    """Check height and width of an image file by its header.
-
-    Raises:
-        UnreadableImageError: If it has none.
-        MapError: If they differ.
-    """
-    width, height = image_size(file, reading['page'], reading['max_pixels'])
-    if (height, width) != size:
-        raise MapError(
-            f'{file} has {height} x {width} pixels, its map was made of '
-            f'{size[0]} x {size[1]}; {_MAKE}'
-        )
-
-
-def find_broken(
-    maps: MapFolder,
-    root: Path,
-    entries: Sequence[MapEntry],
-    most: float = 0.1,
-) -> dict[str, str]:
-    """Find images, or maps of them, that cannot be read: reason by path.
-
-    Args:
-        maps: The maps.
-        root: Folder of the images.
-        entries: Of the images.
-        most: Largest share of them.
-
-    Raises:
-        FileNotFoundError: If more are broken, and the first map is missing.
-        MapError: If a map is not that of its image, or more are broken, and
-            the first map cannot be used.
-        UnreadableImageError: If more are broken, and the first image is.
-    """
-    broken: dict[str, Exception] = {}
-    for entry in tqdm(entries, desc='check', leave=False):
-        try:
-            check_size(root / entry.path, entry.size, maps.reading)
-        except UnreadableImageError as error:
-            broken[entry.path] = error
-            continue
-        try:
-            maps.load_map(entry.path)
-        except (FileNotFoundError, MapError) as error:
-            broken[entry.path] = error
-    if len(broken) > most * len(entries):
-        first = next(iter(broken.values()))
-        raise type(first)(
-            f'{len(broken)} of {len(entries)} images or maps cannot be read, '
-            f'more than the share of {most:g} that may be left out '
-            f'(--max-unreadable). The first: {first}'
-        )
-    return {path: str(error) for path, error in broken.items()}
 
 
 def _read_manifest(file: Path) -> Iterator[MapEntry]:
@@ -310,7 +142,7 @@ def _read_manifest(file: Path) -> Iterator[MapEntry]:
                 f'{file}:{number}: expected path, map, size [height, width], '
                 f'score, map_max and file of an image in JSON, got '
                 f'{line[:80]!r} ({type(error).__name__}: {error}); remove the '
-                f'folder or choose another, and {_MAKE}'
+                f'folder or choose another, and {MAKE}'
             ) from error
 
 
@@ -321,9 +153,9 @@ def _read_remarks(file: Path) -> list[str]:
     try:
         held = parse_json(file.read_text('utf-8'))
     except ValueError as error:
-        raise MapError(f'{file} is no JSON: {error}; {_MAKE}') from error
+        raise MapError(f'{file} is no JSON: {error}; {MAKE}') from error
     if not isinstance(held, list):
-        raise MapError(f'{file}: expected a list of texts in JSON; {_MAKE}')
+        raise MapError(f'{file}: expected a list of texts in JSON; {MAKE}')
     return [str(text) for text in held]
 
 
@@ -349,8 +181,8 @@ def _entry(held: dict[str, Any]) -> MapEntry:
             'version of this package wrote the line'
         )
     return MapEntry(
-        _inside(held['path']),
-        _inside(held['map']),
+        inside(held['path']),
+        inside(held['map']),
         (int(height), int(width)),
         score,
         top,
@@ -358,7 +190,7 @@ def _entry(held: dict[str, Any]) -> MapEntry:
     )
 
 
-def _inside(path: str) -> str:
+def inside(path: str) -> str:
     """Return a path that stays in its folder."""
     pure = PurePosixPath(path)
     if pure.is_absolute() or '..' in pure.parts or not pure.parts:

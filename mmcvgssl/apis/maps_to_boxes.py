@@ -24,12 +24,11 @@ from mmcvgssl.apis.box_files import (
     to_yolo,
 )
 from mmcvgssl.apis.box_preview import draw_boxes
+from mmcvgssl.apis.mapped_images import MappedImages, find_broken
 from mmcvgssl.apis.maps import (
     MapEntry,
     MapError,
     MapFolder,
-    MappedImages,
-    find_broken,
 )
 from mmcvgssl.datasets.coco_file import FROM_MAPS
 from mmcvgssl.datasets.files import MARK
@@ -104,8 +103,8 @@ class MapsToBoxes:
             ``OUT_train.json`` and ``OUT_val.json``, besides ``out``.
         seed: Of that division.
         max_unreadable: Largest share of images that are left out since they,
-            or their maps, cannot be read; ``report.json`` names each with
-            its reason.
+            or their maps, cannot be read, or have changed; ``report.json``
+            names each with its reason.
 
     Raises:
         FileNotFoundError: If the ground truth is missing, or too many maps.
@@ -142,10 +141,11 @@ class MapsToBoxes:
         self._check_targets(Path(ground_truth) if ground_truth else None)
         if ground_truth:
             self.truth = self._read_truth(ground_truth)
-        entries = [maps[path] for path in images.paths]
         # what is left out, by reason
-        self.left_out = find_broken(maps, images.root, entries, max_unreadable)
-        self.entries = [e for e in entries if e.path not in self.left_out]
+        self.left_out = find_broken(maps, images, max_unreadable)
+        self.entries = [
+            maps[path] for path in images.paths if path not in self.left_out
+        ]
         self.without_preview: dict[str, str] = {}
         self.map_threshold = self.options.map_threshold_of(self.entries)
         self.parts: dict[str, list[int]] = {}

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from mmcvgssl.datasets.reading import TooManyUnreadableError
 from mmcvgssl.datasets.surface_images import SurfaceImages
 from mmcvgssl.registry import DATASETS
 from mmcvgssl.utils import some
+
+if TYPE_CHECKING:
+    from mmcvgssl.apis.maps import MapFolder
 
 
 @DATASETS.register_module()
@@ -25,8 +30,10 @@ class AnomalyMapDataset(SurfaceImages):
         maps: Folder of the maps.
         map_root: Folder that the maps' paths are relative to, by default
             ``data_root``: the folder of images that the maps were made of.
-        allow_missing: Leave out images without a map, and say how many,
-            instead of stopping.
+        allow_missing: Leave out images without a map, and images that have
+            changed since their maps were made, and say how many, instead of
+            stopping. What has changed counts as unreadable: its share is up
+            to ``max_unreadable``.
         **kwargs: Of :class:`SurfaceImages`.
 
     Raises:
@@ -34,6 +41,7 @@ class AnomalyMapDataset(SurfaceImages):
             no map: says how many and names the first.
         ValueError: If the manifest is malformed, no image has a map, or
             images have changed since their maps were made.
+        TooManyUnreadableError: If too many have, or are broken.
     """
 
     def __init__(
@@ -62,8 +70,8 @@ class AnomalyMapDataset(SurfaceImages):
             Path(os.path.relpath(info['img_path'], root or '.')).as_posix()
             for info in data
         ]
-        found = self._find(paths, root or '.')
-        without = [path for path in paths if path not in found]
+        found, changed = self._find(paths, root or '.')
+        without = [p for p in paths if p not in found and p not in changed]
         if without:
             problem = (
                 f'{some(without, "image")} of {len(paths)} without a map in '
@@ -82,17 +90,26 @@ class AnomalyMapDataset(SurfaceImages):
                 )
             self.contents.leave_out('without a map', *without)
             self.contents.warnings.append(f'leaving out {problem}')
-            self.contents.kept = {'images': len(paths) - len(without)}
+        if changed:
+            self.contents.leave_out('changed since its map', *changed)
+            self.unreadable.leave_out(len(changed))
+        if without or changed:
+            self.contents.kept = {'images': len(found)}
         return [
             {**info, **found[path]}
             for info, path in zip(data, paths, strict=True)
             if path in found
         ]
 
-    def _find(self, paths: list[str], root: str) -> dict[str, dict]:
-        """Return place and size of the maps that exist, by image path."""
+    def _find(
+        self, paths: list[str], root: str
+    ) -> tuple[dict[str, dict], set[str]]:
+        """Return place and size of the maps that exist, by image path.
+
+        Beside them, the paths of images that have changed.
+        """
         # apis stand on data sets, so it is no import of this module
-        from mmcvgssl.apis.maps import MapFolder, require_unchanged
+        from mmcvgssl.apis.maps import MapFolder
 
         if not self.maps.is_dir():
             raise FileNotFoundError(
@@ -100,15 +117,16 @@ class AnomalyMapDataset(SurfaceImages):
                 'maps with tools/make_maps.py'
             )
         found: dict[str, dict] = {}
+        changed: set[str] = set()
         if any(self.maps.glob('manifest*.jsonl')):
             maps = MapFolder(self.maps)
             entries = maps.entries
             present = [
                 p for p in paths if p in entries and Path(root, p).is_file()
             ]
-            require_unchanged(maps, root, present)
+            changed = self._changed(maps, root, present)
             for path in paths:
-                if path in entries:
+                if path in entries and path not in changed:
                     entry = entries[path]
                     file = self.maps / entry.map
                     found[path] = dict(map_path=file, map_size=entry.size)
@@ -121,4 +139,31 @@ class AnomalyMapDataset(SurfaceImages):
             path: {**info, 'map_path': str(info['map_path'])}
             for path, info in found.items()
             if info['map_path'].is_file()
-        }
+        }, changed
+
+    def _changed(
+        self, maps: MapFolder, root: str, paths: list[str]
+    ) -> set[str]:
+        """Return the images that have changed, if they may be left out."""
+        from mmcvgssl.apis.mapped_images import find_changed, say_changed
+        from mmcvgssl.apis.maps import MapError
+
+        changed = find_changed(maps, root, paths)
+        if not changed:
+            return set()
+        problem = say_changed(maps, root, changed, len(paths))
+        again = 'make the maps anew with tools/make_maps.py'
+        if not self.allow_missing:
+            raise MapError(
+                f'{problem}; {again}, or leave these images out with '
+                'allow_missing=True'
+            )
+        if len(changed) == len(paths):
+            raise MapError(f'{problem}, and no image is left; {again}')
+        if len(changed) > self.unreadable.most * len(paths):
+            raise TooManyUnreadableError(
+                f'{problem}, more than the share of {self.unreadable.most:g} '
+                f'that may be left out (max_unreadable); {again}'
+            )
+        self.contents.warnings.append(f'leaving out {problem}')
+        return set(changed)

@@ -10,13 +10,8 @@ import pytest
 from PIL import Image
 
 from mmcvgssl.apis.images import reading_in
-from mmcvgssl.apis.maps import (
-    MapEntry,
-    MapError,
-    MapFolder,
-    check_size,
-    find_mapped_images,
-)
+from mmcvgssl.apis.mapped_images import check_size, find_mapped_images
+from mmcvgssl.apis.maps import MapEntry, MapError, MapFolder
 from mmcvgssl.datasets.transforms import UnreadableImageError, read_image
 from mmcvgssl.maps import read_map
 from mmcvgssl.provenance import (

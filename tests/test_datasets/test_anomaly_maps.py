@@ -19,6 +19,7 @@ from PIL import Image
 import mmcvgssl.models.selfsup.anomaly_distill_classifier
 import mmcvgssl.models.selfsup.anomaly_distill_simmim  # noqa: F401
 from mmcvgssl.apis import MapError, build_runner
+from mmcvgssl.datasets import TooManyUnreadableError
 from mmcvgssl.datasets.anomaly_map_dataset import AnomalyMapDataset
 from mmcvgssl.datasets.transforms import LoadImage, MultiCrop
 from mmcvgssl.datasets.transforms.joint_geometry import JointGeometry
@@ -30,7 +31,7 @@ from mmcvgssl.datasets.transforms.map_crop import MapCrop
 from mmcvgssl.models.anomaly import resize_map
 from mmcvgssl.provenance import FileState
 from mmcvgssl.registry import DATASETS, MODELS, TRANSFORMS
-from tests.data import FakeTeacher, write_classes, write_images
+from tests.data import FakeTeacher, picture, write_classes, write_images
 
 HEIGHT, WIDTH = 180, 230
 GEOMETRY = [
@@ -190,6 +191,60 @@ def test_missing_maps_stop_before_training_or_are_left_out(tmp_path, manifest):
     (maps / '00.npy').unlink()
     with pytest.raises(FileNotFoundError, match=r'3 images \(00\.png, 02'):
         make(images, maps)
+
+
+def test_changed_images_stop_or_are_left_out_up_to_a_share(folders):
+    images, maps = folders
+    picture(9).save(images / '02.png')
+    with pytest.raises(MapError, match=r'02\.png\) of 6 .* allow_missing=T'):
+        make(images, maps)
+    with pytest.raises(MapError, match=r'02\.png\) of 6 .* allow_missing=T'):
+        make(images, maps, max_unreadable=0.5)
+    with pytest.raises(TooManyUnreadableError, match=r'share of 0\.1 '):
+        make(images, maps, allow_missing=True)
+    options = dict(allow_missing=True, max_unreadable=0.2)
+    data_set = make(images, maps, **options)
+    left = {'changed since its map': ['02.png']}
+    assert data_set.contents.left_out == left
+    assert '1 image (02.png) of 6' in data_set.contents.warnings[0]
+    assert len(data_set) == 5
+    assert not [p for p, _ in pairs(data_set) if p.endswith('02.png')]
+    assert data_set.n_unreadable == 1
+    # beside one without a map, which is no part of the share
+    (maps / '00.npy').unlink()
+    left['without a map'] = ['00.png']
+    assert make(images, maps, **options).contents.left_out == left
+    # another broken file is one too many
+    files = sorted(images.rglob('*.png'))
+    for i, file in enumerate(files):
+        if i:
+            picture(20 + i).save(file)
+    with pytest.raises(TooManyUnreadableError, match=r'5 images .* of 6'):
+        make(images, maps, **options)
+    picture(30).save(files[0])
+    with pytest.raises(MapError, match='no image is left'):
+        make(images, maps, allow_missing=True, max_unreadable=1)
+
+
+def test_changed_and_broken_images_share_one_limit(folders):
+    images, maps = folders
+    pipeline = [dict(type='mmcvgssl.LoadImage')]
+    options = dict(allow_missing=True, pipeline=pipeline)
+    cut = images / '00.png'
+    cut.write_bytes(cut.read_bytes()[:-300])
+    lines = [json.loads(x) for x in (maps / 'manifest.jsonl').open()]
+    for line in lines:
+        if line['path'] == '00.png':
+            line['file'] = FileState.of(cut).to_list()
+    text = ''.join(f'{json.dumps(line)}\n' for line in lines)
+    (maps / 'manifest.jsonl').write_text(text)
+    picture(9).save(images / '02.png')
+    data_set = make(images, maps, max_unreadable=0.34, **options)
+    assert data_set.prepare_data(0) is None
+    assert data_set.n_unreadable == 2
+    data_set = make(images, maps, max_unreadable=0.2, **options)
+    with pytest.raises(TooManyUnreadableError, match='2 of 6 images'):
+        data_set.prepare_data(0)
 
 
 def test_many_missing_maps_are_counted(tmp_path):

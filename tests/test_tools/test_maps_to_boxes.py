@@ -14,7 +14,8 @@ from mmcvgssl import utils
 from mmcvgssl.apis import box_report
 from mmcvgssl.apis.box_files import ImageBoxes
 from mmcvgssl.apis.box_preview import BOX_COLOUR, TRUTH_COLOUR
-from mmcvgssl.apis.maps import MapError, MapFolder, find_mapped_images
+from mmcvgssl.apis.mapped_images import find_mapped_images
+from mmcvgssl.apis.maps import MapError, MapFolder
 from mmcvgssl.apis.maps_to_boxes import BoxOptions, MapsToBoxes
 from mmcvgssl.datasets.files import MARK
 from mmcvgssl.models.anomaly.boxes import dataset_threshold, map_to_boxes
@@ -468,9 +469,13 @@ def test_a_list_gives_its_own_threshold(data, tool, tmp_path):
     assert list(boxes_by_image(coco)) == [name(0), name(2)]
 
 
-def cut_map(maps, images):
-    file = (maps / name(1)).with_suffix('.npy')
+def cut_map_of(i, maps):
+    file = (maps / name(i)).with_suffix('.npy')
     file.write_bytes(file.read_bytes()[:90])
+
+
+def cut_map(maps, images):
+    cut_map_of(1, maps)
 
 
 @pytest.mark.parametrize('mistake', ['damage', 'cut', 'pickle', 'lose'])
@@ -528,6 +533,63 @@ def test_images_without_a_map_can_be_left_out(data, tool, tmp_path):
     code, text, _ = tool(TOOL, *data, *args, '--allow-missing')
     assert code == 0
     assert '| images without a map | 1 |' in text
+
+
+def rewrite_image(maps, images):
+    file = images / name(1)
+    file.write_bytes(file.read_bytes()[:-1] + b'x')  # of the same size
+
+
+def touch_image(maps, images):
+    os.utime(images / name(1), (1, 1))
+
+
+@pytest.mark.parametrize(
+    ('mistake', 'lost'), [('resize', 1), ('rewrite', 1), ('touch', 0)]
+)
+def test_a_changed_image_costs_itself_alone(data, tmp_path, mistake, lost):
+    globals()[f'{mistake}_image'](*data)
+    maps = MapFolder(data[0])
+    if not lost:
+        assert len(find_mapped_images(maps, data[1]).paths) == 6
+        return
+    with pytest.raises(MapError, match=r'01\.jpg\) of 6 .* --allow-missing'):
+        find_mapped_images(maps, data[1])
+    images = find_mapped_images(maps, data[1], allow_missing=True)
+    assert images.changed == [name(1)]
+    file = tmp_path / 'b.json'
+    with pytest.raises(MapError, match=r'1 of 6 .* share of 0\.1 .*01\.jpg'):
+        MapsToBoxes(maps, images, file)
+    cut_map_of(2, data[0])  # a broken map counts with it
+    with pytest.raises(MapError, match=r'2 of 6 .* share of 0\.2'):
+        MapsToBoxes(maps, images, file, max_unreadable=0.2)
+    report = MapsToBoxes(maps, images, file, max_unreadable=0.4).run()
+    assert sorted(report['left_out']) == sorted([name(1), name(2)])
+    assert 'changed since its map' in report['left_out'][name(1)]
+    kept = [name(i) for i in (0, 3, 4, 5)]
+    coco = json.loads(file.read_text())
+    assert sorted(boxes_by_image(coco)) == sorted(kept)
+    maxima = [float(drawn_map(i).max()) for i in (0, 3, 4, 5)]
+    assert report['map_threshold'] == pytest.approx(dataset_threshold(maxima))
+
+
+def test_changed_images_are_left_out_by_options(data, tool, tmp_path):
+    resize_image(*data)
+    args = ['--out', tmp_path / 'b.json', '--max-unreadable', 0.2]
+    code, _, err = tool(TOOL, *data, *args)
+    assert code == 1
+    assert '1 image (deep er/01.jpg) of 6' in err.splitlines()[-1]
+    code, text, err = tool(TOOL, *data, *args, '--allow-missing')
+    assert code == 0, err
+    assert '| images left out | 1 |' in text
+    assert f'note: {name(1)} is left out: it has changed' in text
+
+
+def test_nothing_is_made_where_all_images_have_changed(data):
+    for i in range(len(SIZES)):
+        picture(i).resize((33, 44)).save(data[1] / name(i))
+    with pytest.raises(MapError, match='no image is left'):
+        find_mapped_images(MapFolder(data[0]), data[1], allow_missing=True)
 
 
 def damage_map(maps, images):
