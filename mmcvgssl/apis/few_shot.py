@@ -257,7 +257,7 @@ class FewShot:
         with_scope: Callable = MODELS.switch_scope_and_registry
         with with_scope(self.cfg.get('default_scope', 'mmpretrain')) as models:
             backbone = models.build(model.backbone)
-        with pretrained_must_fit():
+        with pretrained_must_fit(backbone):
             backbone.init_weights()
         if self.checkpoint != 'none':
             load(backbone, self.checkpoint)

@@ -69,8 +69,13 @@ def guard_weights(runner: Runner, notes: Sequence[str] = ()) -> None:
         runner.logger.warning(note)
     write_atomically(runner)
     # in its training, before the first step
-    start = pretrained_must_fit()(runner._init_model_weights)
-    runner._init_model_weights = start  # type: ignore[method-assign]
+    start = runner._init_model_weights
+
+    def start_checked() -> None:
+        with pretrained_must_fit(runner.model):
+            start()
+
+    runner._init_model_weights = start_checked  # type: ignore[method-assign]
     runner.register_hook(CheckWeightsHook())
     if not any(isinstance(hook, FitCheckpointHook) for hook in runner.hooks):
         runner.register_hook(FitCheckpointHook())

@@ -1,13 +1,13 @@
-"""mmengine's ``init_cfg=dict(type='Pretrained', …)``, made to say no."""
+"""The hosts' ``init_cfg=dict(type='Pretrained', …)``, made to say no."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import torch
-from mmengine.model import PretrainedInit
+from mmengine.model import BaseModule, PretrainedInit
 from mmengine.runner import CheckpointLoader
 from torch import Tensor, nn
 
@@ -20,13 +20,17 @@ _CALL = '__call__'
 
 
 @contextmanager
-def pretrained_must_fit() -> Iterator[None]:
+def pretrained_must_fit(model: nn.Module) -> Iterator[None]:
     """Have ``Pretrained`` refuse what it would load in part, in the block.
 
-    mmengine takes what fits, warns and goes on. Of a file, weights must fit
-    as :data:`FITTING` says. What comes from an address (``torchvision://``,
-    ``https://``) is made by the hosts for several models, so of it only
-    something must fit. NaN and infinity are refused of both.
+    mmengine takes what fits, warns and goes on; so do backbones that read
+    the checkpoint themselves, as mmdet's Swin and PVT. Of a file, weights must
+    fit as :data:`FITTING` says. What comes from an address
+    (``torchvision://``, ``https://``) is made by the hosts for several models,
+    so of it only something must fit. NaN and infinity are refused of both.
+
+    Args:
+        model: Whose ``init_weights`` is called in the block.
 
     Raises:
         FileNotFoundError: In the block: if a file does not exist.
@@ -35,32 +39,114 @@ def pretrained_must_fit() -> Iterator[None]:
             a value is NaN or infinite.
     """
     given: Callable[[Any, nn.Module], None] = vars(PretrainedInit)[_CALL]
+    seen: set[int] = set()
 
     def checked(self: PretrainedInit, module: nn.Module) -> None:
+        seen.add(id(module))
         _check(module, str(self.checkpoint), self.prefix)
         given(self, module)
 
-    setattr(PretrainedInit, _CALL, checked)
+    with ExitStack() as stack:
+        setattr(PretrainedInit, _CALL, checked)
+        stack.callback(setattr, PretrainedInit, _CALL, given)
+        for module in model.modules():
+            source = _own_source(module)
+            if source is not None:
+                stack.enter_context(_reads_itself(module, source, seen))
+        yield
+
+
+def _own_source(module: nn.Module) -> str | None:
+    """Return what a module reads in an ``init_weights`` of its own."""
+    own = getattr(type(module), 'init_weights', BaseModule.init_weights)
+    if own is BaseModule.init_weights:
+        return None
+    told = getattr(module, 'init_cfg', None)
+    if isinstance(told, Mapping):
+        source = told.get('checkpoint')
+    else:
+        source = getattr(module, 'pretrained', None)
+    return source if isinstance(source, str) else None
+
+
+@contextmanager
+def _reads_itself(
+    module: nn.Module, source: str, seen: set[int]
+) -> Iterator[None]:
+    """Check what a module's own ``init_weights`` loads, by its own names.
+
+    Args:
+        module: The module.
+        source: File or address.
+        seen: Modules, by id, that ``Pretrained`` has read for.
+    """
+    done: list[bool] = []
+
+    def before(
+        _module: nn.Module, state: dict[str, Any], prefix: str, *_: Any
+    ) -> None:
+        if prefix or done or id(module) in seen:
+            return
+        done.append(True)  # the check itself may try to load
+        tensors = {k: v for k, v in state.items() if torch.is_tensor(v)}
+        _check_state(module, tensors, source, '://' not in source, state)
+
+    def read() -> None:
+        if '://' not in source:
+            _read_file(source)
+        hook = module.register_load_state_dict_pre_hook(before)
+        try:
+            own()
+        except (LookupError, RuntimeError) as error:
+            if id(module) in seen:  # it was not its own reading
+                raise
+            reason = f'{type(error).__name__}: {" ".join(str(error).split())}'
+            raise KeyMismatchError(
+                f'init_cfg: expected weights of {type(module).__name__} by '
+                f'the names that it reads itself in {source}, got others '
+                f'({reason[:200]}); take weights of this architecture, or '
+                'backbone_checkpoint in place of init_cfg, which knows more '
+                'names'
+            ) from error
+        finally:
+            hook.remove()
+
+    own: Any = module.init_weights
+    vars(module)['init_weights'] = read
     try:
         yield
     finally:
-        setattr(PretrainedInit, _CALL, given)
+        del vars(module)['init_weights']
+
+
+def _read_file(source: str) -> Mapping[str, Any]:
+    if source.endswith('.safetensors'):
+        raise WeightsError(
+            f'init_cfg: expected a file of torch (.pth) for Pretrained, got '
+            f"{source}; take type='mmcvgssl.PretrainedBackbone', or "
+            'backbone_checkpoint'
+        )
+    return read_checkpoint(source, 'init_cfg')
 
 
 def _check(module: nn.Module, source: str, prefix: str | None) -> None:
     is_file = '://' not in source
-    if source.endswith('.safetensors'):
-        raise WeightsError(
-            f'init_cfg: expected a file of torch (.pth) for Pretrained, got '
-            f"{source}; take type='mmcvgssl.PretrainedBackbone'"
-        )
     if is_file:
-        held: Mapping[str, Any] = read_checkpoint(source, 'init_cfg')
+        held = _read_file(source)
     else:
         held = CheckpointLoader.load_checkpoint(source, 'cpu', logger=None)
-    state = _as_loaded(held, prefix)
-    kind, own = type(module).__name__, module.state_dict()
     name = f'{source} (prefix {prefix!r})' if prefix else source
+    _check_state(module, _as_loaded(held, prefix), name, is_file, held)
+
+
+def _check_state(
+    module: nn.Module,
+    state: Mapping[str, Tensor],
+    name: str,
+    is_file: bool,
+    held: Mapping[str, Any],
+) -> None:
+    kind, own = type(module).__name__, module.state_dict()
     if _takes_none(module, state):
         raise KeyMismatchError(
             f'init_cfg: expected weights of {kind} in {name}, got none that '

@@ -173,7 +173,7 @@ class OneClassDetector(AnomalyModel):
             if checkpoint:
                 load(net, checkpoint)
             elif hasattr(net, 'init_weights') and isinstance(backbone, dict):
-                with pretrained_must_fit():
+                with pretrained_must_fit(net):
                     net.init_weights()
             self.settings['weights'] = digest_tensors(net.state_dict())
         net.requires_grad_(False).eval()
