@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import tempfile
+import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, TypeGuard
@@ -102,6 +103,14 @@ def printable(name: str) -> str:
     except UnicodeEncodeError:  # half a character, which JSON can hold
         shown = name
     return ''.join(c if c.isprintable() else ascii(c)[1:-1] for c in shown)
+
+
+def folded(name: str) -> str:
+    """Return a name without case, in one form of Unicode.
+
+    macOS takes letters and their accents apart in names of files.
+    """
+    return unicodedata.normalize('NFC', name).casefold()
 
 
 def some(items: Iterable[str], noun: str = '', first: int = 3) -> str:

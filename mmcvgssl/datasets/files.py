@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from fnmatch import fnmatchcase
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from mmcvgssl.datasets import contents as why
+from mmcvgssl.utils import folded
 
 # of NAS devices, archives and operating systems, in small letters
 SYSTEM_NAMES = frozenset(
@@ -85,6 +86,29 @@ def folders_in(folder: str | Path) -> list[str]:
         for entry in entries
         if entry.is_dir() and _reason(entry, results) is None
     ]
+
+
+def similar_file(root: str | Path, path: str) -> str | None:
+    """Find a file whose path differs by case or by the form of Unicode.
+
+    Args:
+        root: Folder that the path is relative to.
+        path: With /, of no file.
+
+    Returns:
+        Its path, relative to the folder; None if there is none.
+    """
+    place, parts = Path(root), []
+    for part in PurePosixPath(path).parts:
+        if not place.is_dir():
+            return None
+        names = [part] if (place / part).exists() else os.listdir(place)
+        same = [name for name in names if folded(name) == folded(part)]
+        if not same:
+            return None
+        parts.append(same[0])
+        place /= same[0]
+    return '/'.join(parts) if place.is_file() else None
 
 
 def _listed(folder: str | Path) -> tuple[list[os.DirEntry], list[str]]:

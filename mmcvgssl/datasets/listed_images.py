@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from mmcvgssl.datasets.files import similar_file
 from mmcvgssl.utils import printable, some
+
+_TRIED = 5  # missing images, for which the folders are searched
 
 
 def check_listed(
@@ -36,6 +40,7 @@ def check_listed(
             f'{file}: {some(map(printable, missing), "image")} of '
             f'{len(paths)} not in {root or "."}; correct the list, or '
             'data_root, which its paths are relative to'
+            f'{_meant(root, missing)}'
         )
     found = Counter(map(_plain, paths))
     twice = [path for path, n in found.items() if n > 1]
@@ -48,4 +53,16 @@ def check_listed(
 
 
 def _plain(path: str) -> str:
-    return Path(path).as_posix()  # ./a is a
+    return os.path.normpath(path)  # ./a is a
+
+
+def _meant(root: str | Path, missing: Sequence[str]) -> str:
+    """Name a file that may be meant by the first path that can be one."""
+    for path in missing[:_TRIED]:
+        found = similar_file(root, path)
+        if found is not None:
+            shown = printable(found)
+            same = shown.casefold() != path.casefold()
+            form = ', in another form of Unicode' if same else ''
+            return f'; by {printable(path)}, is {shown} meant{form}?'
+    return ''

@@ -68,7 +68,7 @@ def test_masks_among_images_without_labels_are_warned_of(tmp_path):
     write(tmp_path, ['a/1.jpg', 'a/2.jpg', 'a/1_mask.png', 'b/3.png'])
     data_set = SurfaceImages(str(tmp_path), pipeline=[], serialize_data=False)
     (warning,) = data_set.contents.warnings
-    assert '1 file (a/1_mask.png) beside an image' in warning
+    assert '1 file (a/1_mask.png) with the name of a mask' in warning
     without = SurfaceImages(
         str(tmp_path), pipeline=[], serialize_data=False, ignore='*_mask.png'
     )

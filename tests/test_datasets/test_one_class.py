@@ -345,7 +345,7 @@ TREES = {
         ('mvtec', {'category': 'pot'}, 'no category pot'),
         ('plain', {'layout': 'mvtec'}, 'no MVTec-style category'),
         ('plain', {'category': 'cup'}, 'no MVTec-style category'),
-        ('split', {}, r'no images in .*train\.'),
+        ('split', {}, r'no good images .*train\.'),
         ('no test', {'split': 'test'}, r'no images in .*test\.'),
         ('loose', {'split': 'test'}, 'lies in no folder of a class'),
         ('plain', {'split': 'test'}, 'no list of images to test on'),

@@ -89,6 +89,12 @@ GOOD_FOLDERS = [
     (['good/1.png', 'masks/2.png:m'], {}, 'masks.*has the name of masks'),
     # what the user says
     (['gut/1.png', 'ng/2.png'], {'good_names': 'Gut'}, ['gut/1.png']),
+    # an umlaut as Linux and as macOS write it
+    (
+        ['fu\u0308r gut/1.png', 'ng/2.png'],
+        {'good_names': 'F\u00fcr gut'},
+        ['fu\u0308r gut/1.png'],
+    ),
     (
         ['a1/1.png', 'a2/2.png', 'b/3.png'],
         {'good_names': 'a?'},
@@ -166,6 +172,31 @@ MASKS = [
         {},
         r'dent/3\.png.*no image is beside',
     ),
+    # masks that no rule pairs with images
+    *(
+        (['good/1.jpg', 'dent/2.jpg', f'{name}:m'], {}, 'is not clear. Set ma')
+        for name in (
+            *('dent/masks/2.png', 'dent/mask_2.png', 'dent/2.bmp'),
+            *('dent/2_mask.jpg', 'dent/2-GT.tif', 'dent_mask/2.png'),
+            *('dent/2_segmentation.png', 'good/masks/1.png'),
+        )
+    ),
+    # such names, but no such look
+    (
+        ['good/1.jpg', 'dent/2.jpg', 'dent/mask_3.jpg', 'dent/2.bmp'],
+        {},
+        {'1.jpg': 0, '2.jpg': 0, 'mask_3.jpg': 0, '2.bmp': 0},
+    ),
+    (
+        ['good/1.jpg', 'dent/mask_2.png:m'],
+        {'layout': 'folder'},
+        {'1.jpg': 0, 'mask_2.png': 0},
+    ),
+    (
+        ['good/1.jpg', 'dent/2.jpg', 'dent/2_mask.jpg:m'],
+        {'mask_suffix': '_mask.jpg'},
+        {'1.jpg': 0, '2.jpg': '2_mask.jpg'},
+    ),
     # what the user says
     (
         ['good/1.jpg', 'dent/2.jpg', 'dent/2.png:m', 'dent/3.png:m'],
@@ -234,14 +265,16 @@ CATEGORIES = [
     (['train/good/1.png'], {}, 1, None),
     (['a/train/good/1.png', 'a/train/dent/2.png'], {}, 1, 'no folder of good'),
     (['a/train/good/1.png', 'b/1.png'], {}, 1, 'in no category'),
-    (['a/train/good/1.png', 'a/val/1.png'], {'category': 'a'}, 1, None),
-    (['train/good/1.png', 'val/good/2.png'], {}, 1, 'in no category'),
+    (['a/train/good/1.png', 'a/val/1.png'], {'category': 'a'}, 1, 'no part'),
+    (['train/good/1.png', 'val/good/2.png'], {}, 1, 'in no part'),
     (['a/train/good/1.png', 'a/train/2.png'], {}, r'\(2\.png\) good\?', None),
     (['train/good/1.png', 'train/good2/2.png'], {}, 'good2. good', None),
     (['old/train/good/1.png', 'good/2.png', 'bad/3.png'], {}, 'Move', None),
     (['a/train/ok/1.png', 'b/train/ok/2.png'], {'ignore': 'b'}, 1, None),
-    (['train/dent/1.png', 'test/good/1.png'], {}, 'no images in', None),
-    (['train/1.png', 'test/1.png'], {}, 'no images in', None),
+    (['train/dent/1.png', 'test/good/1.png'], {}, 'no good images', None),
+    (['train/1.png', 'test/1.png'], {}, 'no good images', None),
+    (['a/train/good/1.png', 'a/validation/good/2.png'], {}, 1, 'in no part'),
+    (['a/train/good/1.png', 'a/Masks/1.png'], {'category': 'a'}, 1, 'no part'),
 ]
 
 
@@ -267,13 +300,17 @@ def test_masks_of_no_image_are_told(tmp_path):
 
 LISTS = [
     ('good/1.png\ngood/1.png\n', r'1 image \(good/1\.png\) listed more than'),
+    ('good/1.png\n./good//1.png\n', r'1 image \(good/1\.png\) listed more'),
+    ('good/1.png\nbad/../good/2.png\n', r'train\.txt:2: .*without \.\.'),
+    ('good/1.png\ngood/2.PNG\n', r'by good/2\.PNG, is good/2\.png meant\?'),
+    ('ru\u0308ck.png\n', 'r\u00fcck.png meant, in another form of Unicode'),
     ('good/1.png\ngood/9.png\ngood/8.png\n', r'2 images \(.*\) of 3 not in'),
 ]
 
 
 @pytest.mark.parametrize(('text', 'message'), LISTS)
 def test_lists_that_do_not_fit_are_refused(tmp_path, text, message):
-    write(tmp_path, ['good/1.png', 'good/2.png'])
+    write(tmp_path, ['good/1.png', 'good/2.png', 'r\u00fcck.png'])
     (tmp_path / 'train.txt').write_text(text)
     with pytest.raises((FileNotFoundError, ValueError), match=message):
         make(tmp_path, ann_file='train.txt')

@@ -10,6 +10,7 @@ from mmcvgssl.datasets.contents import Contents
 from mmcvgssl.datasets.layouts.base import DEFECT, GOOD, Layout, Sample
 from mmcvgssl.datasets.layouts.good_names import MASKS, SPLITS, is_bad
 from mmcvgssl.datasets.layouts.mask_files import (
+    find_masks,
     has_suffix,
     look_like_masks,
     pair_masks,
@@ -31,6 +32,7 @@ class FolderLayout(Layout):
 
     Args:
         files: All images below the root, in order.
+        guessed: Whether nobody has said that all of them are images.
     """
 
     name = 'folder'
@@ -47,9 +49,11 @@ class FolderLayout(Layout):
         extensions: Collection[str],
         files: list[str],
         contents: Contents | None = None,
+        guessed: bool = False,
     ) -> None:
         super().__init__(root, good_names, extensions, contents)
         self.files = files
+        self._guessed = guessed
         self._level = self._find_level()
         self.has_classes = any(
             self.is_good(self._folder(path)) for path in files
@@ -72,6 +76,15 @@ class FolderLayout(Layout):
         out = set(without)
         files = [path for path in self.files if path not in out]
         self._check_folders(files)
+        masks = find_masks(self.root, files) if self._guessed else None
+        if masks:
+            raise self.error(
+                f'{self.root}: {masks}, but which images they belong to is '
+                'not clear. Set mask_suffix to what follows the stem of an '
+                "image in the name of its mask, layout='folder' if they are "
+                'images, or leave them out by ignore (--cfg-options '
+                'ignore=masks).'
+            )
         found = [self.describe(path) for path in files]
         if split == 'train' and self.has_classes:
             bad = [sample.path for sample in found if sample.label == DEFECT]
@@ -223,6 +236,7 @@ class MaskBesideLayout(FolderLayout):
     Args:
         mask_suffix: What follows the stem.
         masks: Image of each mask; by default, by the suffix.
+        guessed: See :class:`FolderLayout`.
     """
 
     name = 'mask-beside'
@@ -240,6 +254,7 @@ class MaskBesideLayout(FolderLayout):
         contents: Contents | None = None,
         mask_suffix: str = '.png',
         masks: Mapping[str, str] | None = None,
+        guessed: bool = False,
     ) -> None:
         if masks is None:
             masks = pair_masks(files, mask_suffix)
@@ -253,7 +268,9 @@ class MaskBesideLayout(FolderLayout):
         self._alone, self._suffix = alone, mask_suffix
         self._mask_files = {*masks, *alone}
         images = [path for path in files if path not in self._mask_files]
-        super().__init__(root, good_names, extensions, images, contents)
+        super().__init__(
+            root, good_names, extensions, images, contents, guessed
+        )
         self.masks = {image: mask for mask, image in masks.items()}
 
     def walked(

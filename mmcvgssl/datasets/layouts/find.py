@@ -87,9 +87,15 @@ def find_layout(
     masks = _find_masks(root, files, told)
     if masks:
         return MaskBesideLayout(
-            root, good_names, extensions, files, told, masks=masks
+            root,
+            good_names,
+            extensions,
+            files,
+            told,
+            masks=masks,
+            guessed=True,
         )
-    return FolderLayout(root, good_names, extensions, files, told)
+    return FolderLayout(root, good_names, extensions, files, told, True)
 
 
 def _is_mvtec(root: Path, good: GoodNames, ignore: Collection[str]) -> bool:

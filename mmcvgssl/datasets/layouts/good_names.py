@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 
+from mmcvgssl.utils import folded
+
 AUTO = 'auto'
 # usual names; case, spaces and signs between words play no part
 USUAL = (
@@ -23,6 +25,7 @@ MASKS = (
     *('mask', 'masks', 'ground_truth', 'groundtruth', 'gt', 'labels'),
     *('annotations', 'segmentation', 'segmentations', 'label'),
 )
+_MASK_WORDS = {*MASKS, 'seg', 'annotation'}
 
 
 class GoodNames:
@@ -38,13 +41,13 @@ class GoodNames:
         self.guessed = given == [AUTO]
         self.names = list(USUAL) if self.guessed else given
         self._plain = {_plain(name) for name in USUAL}
-        self._folded = [name.casefold() for name in self.names]
+        self._folded = [folded(name) for name in self.names]
 
     def __contains__(self, folder: str) -> bool:
         """Say whether a folder of this name holds good images."""
         if self.guessed:
             return _plain(folder) in self._plain
-        name = folder.casefold()
+        name = folded(folder)
         return name in self._folded or any(
             fnmatchcase(name, pattern) for pattern in self._folded
         )
@@ -65,25 +68,31 @@ class GoodNames:
             for name in folders
             if name not in self
             and not is_bad(name)
-            and any(_plain(word) in self._plain for word in _words(name))
+            and any(_plain(word) in self._plain for word in words_of(name))
         ]
 
     def unmatched(self, folders: Iterable[str]) -> list[str]:
         """Return names that were given, and that no folder has."""
         if self.guessed:
             return []
-        found = [folder.casefold() for folder in folders]
+        found = [folded(folder) for folder in folders]
         return [
             name
-            for name, folded in zip(self.names, self._folded, strict=True)
-            if folded not in found
-            and not any(fnmatchcase(folder, folded) for folder in found)
+            for name, pattern in zip(self.names, self._folded, strict=True)
+            if pattern not in found
+            and not any(fnmatchcase(folder, pattern) for folder in found)
         ]
+
+
+def is_of_masks(name: str) -> bool:
+    """Say whether the name of a file or folder speaks of masks."""
+    plain = re.sub(r'[\W_]+', '_', name.casefold())
+    return plain in MASKS or not _MASK_WORDS.isdisjoint(words_of(name))
 
 
 def is_bad(folder: str) -> bool:
     """Say whether a folder's name says, in English, that images are bad."""
-    words = _words(folder)
+    words = words_of(folder)
     return any(
         word in (*_BAD, *_NOT) or word.startswith(_BAD_WORDS) for word in words
     )
@@ -91,15 +100,15 @@ def is_bad(folder: str) -> bool:
 
 def _words_tell(folder: str) -> bool:
     plain = {_plain(name) for name in USUAL}
-    words = _words(folder)
+    words = words_of(folder)
     return is_bad(folder) or any(word in plain for word in words)
 
 
-def _words(name: str) -> list[str]:
+def words_of(name: str) -> list[str]:
     """Split a name: ``NotGood-2`` into ``not``, ``good`` and ``2``."""
     apart = re.sub(r'(?<=[a-z])(?=[A-Z])|(?<=\D)(?=\d)', ' ', name)
     return [word.casefold() for word in re.split(r'[\W_]+', apart) if word]
 
 
 def _plain(name: str) -> str:
-    return re.sub(r'[\W_]+', '', name.casefold())
+    return re.sub(r'[\W_]+', '', folded(name))

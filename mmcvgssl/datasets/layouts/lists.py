@@ -38,6 +38,11 @@ def read_list(
         if tail and tail[0] in ('0', '1'):
             text, index = head, int(tail[0])
         path = PurePosixPath(listed_path(line, root, text))
+        if '..' in path.parts:
+            raise ValueError(
+                f'{where}: expected a path below {root}, whose folders tell '
+                f'good and defective images, got {path}; write it without ..'
+            )
         if path.is_absolute() or path.suffix.lower() not in extensions:
             raise ValueError(
                 f'{where}: expected the path of an image relative to the '

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 
 from mmcvgssl.datasets.contents import Contents
+from mmcvgssl.datasets.layouts.good_names import is_of_masks
 from mmcvgssl.datasets.reading import UnreadableImageError, read_image
 from mmcvgssl.utils import evenly, printable, some
 
@@ -19,6 +20,7 @@ AUTO = 'auto'
 SUFFIXES = ('_mask.png', '-mask.png', '_gt.png', '_label.png', '.png')
 _EXTREME = 0.9  # of a mask's pixels have its lowest or its highest value
 _LOOKED_AT = 40  # files that may be masks
+_JPEG, _JPEG_NOISE = ('.jpg', '.jpeg'), 12  # grey levels near an edge
 _LEVELS = 3  # so few values has no photograph
 _RATIO = 0.02  # by which the ratios of sides may differ
 _COPY = 12.0  # mean difference of grey levels of a copy of an image
@@ -33,7 +35,7 @@ def pair_masks(files: Collection[str], suffix: str) -> dict[str, str]:
             letters.
     """
     images = {
-        PurePosixPath(path).with_suffix('').as_posix(): path
+        _without_suffix(path): path
         for path in files
         if not has_suffix(path, suffix)
     }
@@ -63,6 +65,43 @@ def look_like_masks(
         return list(pool.map(lambda pair: _check(root, *pair), pairs))
 
 
+def find_masks(root: Path, files: Sequence[str]) -> str | None:
+    """Say which files have a mask's name and look like one, if any do.
+
+    A name is that of a mask if it, or that of a folder, speaks of masks, or
+    if it has the stem of another file.
+
+    Args:
+        root: Folder of the files.
+        files: Paths with /.
+    """
+    pairs: dict[str, str | None] = {
+        path: None
+        for path in files
+        if any(map(is_of_masks, _without_suffix(path).split('/')))
+    }
+    for suffix in SUFFIXES:
+        pairs |= pair_masks(files, suffix)
+    stems: dict[str, list[str]] = {}
+    for path in files:
+        stems.setdefault(_without_suffix(path), []).append(path)
+    for same in stems.values():
+        for path, other in zip(same, [*same[1:], same[0]], strict=True):
+            if path != other:
+                pairs.setdefault(path, other)
+    names = sorted(pairs)
+    shown = [names[i] for i in evenly(len(names), _LOOKED_AT)]
+    looks = look_like_masks(root, [(name, pairs[name]) for name in shown])
+    like = [name for name, found in zip(shown, looks, strict=True) if found]
+    if not like:
+        return None
+    return (
+        f'{some(map(printable, names), "file")} with the name of a mask or '
+        f'the stem of another image: {some(map(printable, like))} of '
+        f'{len(shown)} that were looked at look like masks'
+    )
+
+
 def warn_of_masks(
     root: Path, files: Sequence[str], contents: Contents
 ) -> None:
@@ -73,22 +112,16 @@ def warn_of_masks(
         files: All that are taken for images.
         contents: Is told.
     """
-    pairs = {
-        mask: image
-        for suffix in SUFFIXES
-        for mask, image in pair_masks(files, suffix).items()
-    }
-    names = sorted(pairs)
-    shown = [names[i] for i in evenly(len(names), _LOOKED_AT)]
-    looks = look_like_masks(root, [(name, pairs[name]) for name in shown])
-    if any(looks):
-        found = f'{sum(looks)} of {len(shown)} that were looked at'
+    found = find_masks(root, files)
+    if found:
         contents.warnings.append(
-            f'{some(map(printable, names), "file")} beside an image of the '
-            f'same stem: {found} look like masks, but all are taken for '
-            'images; leave them out, as by ignore="*_mask.png", or list the '
-            'images'
+            f'{found}, but all are taken for images; leave them out, as by '
+            'ignore="*_mask.png", or list the images'
         )
+
+
+def _without_suffix(path: str) -> str:
+    return PurePosixPath(path).with_suffix('').as_posix()
 
 
 def _check(root: Path, mask: str, image: str | None) -> bool:
@@ -108,7 +141,8 @@ def _looks_like_mask(
     try:
         values = cv2.cvtColor(read_image(mask), cv2.COLOR_BGR2GRAY)
         low, high = int(values.min()), int(values.max())
-        extreme = (values == low) | (values == high)
+        near = _JPEG_NOISE if mask.lower().endswith(_JPEG) else 0
+        extreme = (values <= low + near) | (values >= high - near)
         if extreme.mean() < _EXTREME:
             return False
         if not image:

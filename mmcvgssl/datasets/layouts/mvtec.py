@@ -25,6 +25,7 @@ from mmcvgssl.utils import printable, some
 
 GROUND_TRUTH = 'ground_truth'
 _PARTS = ('train', 'test', GROUND_TRUTH)
+_SHOWN = ', '.join(_PARTS)
 
 
 class MvtecLayout(Layout):
@@ -81,7 +82,9 @@ class MvtecLayout(Layout):
             if split == 'train':
                 paths = self._good(paths, folder)
             if not paths:
-                raise self.error(f'{name}: no images in {self.root / folder}.')
+                what = f'good images ({self.good_names})'
+                what = what if split == 'train' else 'images'
+                raise self.error(f'{name}: no {what} in {self.root / folder}.')
             for path in paths:
                 whole = (folder / path).as_posix()
                 where = str(self.root / folder)
@@ -127,27 +130,29 @@ class MvtecLayout(Layout):
         return good
 
     def _tell_others(self) -> None:
-        """Say which images of the tree belong to no category."""
-        if self._others == ['']:
-            inner = [PurePosixPath(name) for name in folders_in(self.root)]
-            rest = [p for p in inner if p.name not in (*_PARTS, OUT_FOLDER)]
-        else:
-            names = folders_in(self.root)
-            rest = [
-                PurePosixPath(name)
-                for name in names
+        """Say which images of the tree are of no category or of no part."""
+        places = []
+        if self._others != ['']:
+            places = [
+                (name, 'category', f'{name}/train/good and {name}/test in it')
+                for name in folders_in(self.root)
                 if name not in (*self._others, OUT_FOLDER)
             ]
-        for folder in rest:
-            found = self._images(folder)
+        places += [
+            (Path(prefix, name).as_posix(), 'part of a category', _SHOWN)
+            for prefix in self.categories.values()
+            for name in folders_in(self.root / prefix)
+            if name not in (*_PARTS, OUT_FOLDER)
+        ]
+        for folder, what, expected in places:
+            found = self._images(PurePosixPath(folder))
             if found:
                 self.contents.leave_out(
-                    'in no category', *[f'{folder}/{p}' for p in found]
+                    f'in no {what}', *[f'{folder}/{p}' for p in found]
                 )
                 self.contents.warnings.append(
                     f'{some(map(printable, found), "image")} in {folder}/, '
-                    'which is no category: expected '
-                    f'{folder}/train/good and {folder}/test in it'
+                    f'which is no {what}: expected {expected}'
                 )
         unused = [p for p in self._others if p not in self.categories.values()]
         if unused:
