@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import tempfile
 import unicodedata
+import uuid
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, TypeGuard
@@ -17,20 +17,27 @@ _LONGEST_NAME = 255  # bytes
 
 
 def atomic_write(path: str | Path, data: bytes) -> None:
-    """Write a file whole or not at all; parent folders are made."""
+    """Write a file whole or not at all; parent folders are made.
+
+    Who may read it is as the process's umask says.
+
+    Raises:
+        OSError: If it cannot be written; names it.
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     # a prefix that leaves room, as a name has 255 bytes at most
-    prefix = f'.{path.name[:40]}.'
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=prefix)
-    try:
-        with os.fdopen(handle, 'wb') as file:
+    part = path.with_name(f'.{path.name[:40]}.{uuid.uuid4().hex[:12]}')
+    with part.open('xb') as file:
+        try:
             file.write(data)
-        os.chmod(name, 0o644)
-        os.replace(name, path)
-    except BaseException:
-        os.unlink(name)
-        raise
+            file.close()
+            os.replace(part, path)
+        except BaseException as error:
+            part.unlink()
+            if isinstance(error, OSError) and error.filename is None:
+                error.filename = str(path)
+            raise
 
 
 def parse_json(text: str | bytes, **options: Any) -> Any:

@@ -1,5 +1,8 @@
 """Small helpers."""
 
+import errno
+import os
+
 import numpy as np
 import pytest
 
@@ -76,3 +79,31 @@ def test_json_of_another_kind_is_named(tmp_path, text):
         read_json(file)
     file.write_text('{"a": 1}')
     assert read_json(file) == {'a': 1}
+
+
+@pytest.mark.parametrize(('mask', 'mode'), [(0o077, 0o600), (0o002, 0o664)])
+def test_who_may_read_a_file_is_as_the_umask_says(tmp_path, mask, mode):
+    before = os.umask(mask)
+    try:
+        for _ in range(2):  # new, and in place of another
+            atomic_write(tmp_path / 'a/b', b'x')
+            assert (tmp_path / 'a/b').stat().st_mode & 0o777 == mode
+    finally:
+        os.umask(before)
+    assert [path.name for path in (tmp_path / 'a').iterdir()] == ['b']
+
+
+def test_a_full_disk_names_the_file(tmp_path, monkeypatch):
+    target = tmp_path / 'result.json'
+    atomic_write(target, b'old')
+
+    def replace(part, path):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, 'replace', replace)
+    with pytest.raises(OSError, match='No space left') as caught:
+        atomic_write(target, b'new')
+    assert caught.value.errno == errno.ENOSPC
+    assert str(target) in str(caught.value)
+    assert [path.name for path in tmp_path.iterdir()] == ['result.json']
+    assert target.read_bytes() == b'old'

@@ -1,11 +1,16 @@
 """Evaluate features with a handful of labels, over several draws."""
 
 import argparse
+import os
 from pathlib import Path
 
 import mmcvgssl  # noqa: F401  (makes the hosts importable)
 from mmcvgssl.apis import default_work_dir, load_config
-from mmcvgssl.apis.cli import add_cfg_options, user_errors
+from mmcvgssl.apis.cli import (
+    add_cfg_options,
+    check_folder,
+    user_errors,
+)
 from mmcvgssl.apis.few_shot import MODES, FewShot
 from mmcvgssl.engine import keep_freed_memory
 
@@ -45,15 +50,14 @@ def main() -> None:
     keep_freed_memory()
     with user_errors():
         cfg = load_config(args.config, args.cfg_options)
-        out = Path(
-            args.work_dir
-            or (args.cfg_options or {}).get('work_dir')
-            or Path(
+        named = args.work_dir
+        if named is None:
+            named = (args.cfg_options or {}).get('work_dir') or os.path.join(
                 default_work_dir(args.config),
                 'few_shot',
                 f'{args.mode}_{Path(args.checkpoint).stem}',
             )
-        )
+        out = Path(check_folder(named, '--work-dir'))
         protocol = FewShot(
             cfg,
             args.checkpoint,

@@ -5,6 +5,7 @@ import argparse
 import mmcvgssl  # noqa: F401  (makes the hosts importable)
 from mmcvgssl.apis import make_maps
 from mmcvgssl.apis.cli import (
+    check_folder,
     load_run_config,
     parse_run_args,
     user_errors,
@@ -56,7 +57,7 @@ def main() -> None:
         counts = make_maps(
             cfg,
             args.images,
-            args.out,
+            check_folder(args.out, '--out'),
             root=args.root,
             fit=args.fit,
             fitted=args.fitted,

@@ -5,7 +5,7 @@ import sys
 
 import mmcvgssl  # noqa: F401  (makes the hosts importable)
 from mmcvgssl.apis import load_config
-from mmcvgssl.apis.cli import user_errors
+from mmcvgssl.apis.cli import check_folder, user_errors
 from mmcvgssl.apis.predict import DEFECTIVE, OneClassPredictor
 from mmcvgssl.apis.prediction_folder import predict_to_folder
 from mmcvgssl.datasets.contents import Contents
@@ -42,6 +42,7 @@ def main() -> None:
     """Predict."""
     args = parse_args()
     with user_errors():
+        check_folder(args.out, '--out')
         config = load_config(args.config) if args.config else None
         predictor = OneClassPredictor(
             args.model, config, args.device, args.batch_size

@@ -44,6 +44,11 @@ def main() -> None:
     """Train."""
     args = parse_args()
     with user_errors():
+        if args.resume == '':
+            raise ValueError(
+                '--resume is empty: expected a checkpoint, or --resume alone '
+                'for the latest of the work directory'
+            )
         cfg = load_run_config(args)
         load_from = cfg.get('load_from')
         if args.resume is not None:

@@ -7,7 +7,9 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
+import cv2
 from mmengine.config import Config
 
 from mmcvgssl.apis.config import load_config
@@ -18,14 +20,18 @@ from mmcvgssl.datasets.transforms import UnreadableImageError
 from mmcvgssl.engine import InvalidLossError
 
 _USER_ERRORS = (
+    AssertionError,  # the hosts' for settings that they refuse
     ImportError,
     InvalidLossError,
     KeyError,
+    MemoryError,
     OSError,
+    RuntimeError,
     TooManyUnreadableError,
     TypeError,
     UnreadableImageError,
     ValueError,
+    cv2.error,
 )
 
 
@@ -44,7 +50,9 @@ def user_errors() -> Iterator[None]:
         traceback.print_exc()
         # an OSError's first argument is a number, a KeyError's text quoted
         plain = error.args and not isinstance(error, OSError)
-        text = error.args[0] if plain else error
+        text = str(error.args[0] if plain else error).strip()
+        if not text or (isinstance(error, KeyError) and text.isidentifier()):
+            text = f'{type(error).__name__} {text}: see the last lines above'
         print(f'\nERROR: {text}', file=sys.stderr)
         raise SystemExit(1) from None
 
@@ -90,7 +98,40 @@ def load_run_config(args: argparse.Namespace) -> Config:
 
 
 def choose_work_dir(args: argparse.Namespace, cfg: Config) -> str:
-    """Return the folder of results: named, the config's, or by its name."""
-    return (
-        args.work_dir or cfg.get('work_dir') or default_work_dir(args.config)
-    )
+    """Return the folder of results: named, the config's, or by its name.
+
+    Raises:
+        NotADirectoryError: If it is a file.
+        ValueError: If it was given, and is empty.
+    """
+    if args.work_dir is not None:
+        return check_folder(args.work_dir, '--work-dir')
+    named = cfg.get('work_dir') or default_work_dir(args.config)
+    return check_folder(named, '--work-dir')
+
+
+def check_folder(path: str, option: str) -> str:
+    """Return a folder that is to be written to, if it can be one.
+
+    Args:
+        path: The folder, which need not be there.
+        option: That names it.
+
+    Raises:
+        NotADirectoryError: If it, or a folder above it, is a file.
+        ValueError: If it is empty.
+    """
+    if not path.strip():
+        raise ValueError(
+            f'{option} is empty: expected a folder; is a variable of the '
+            'shell not set?'
+        )
+    for part in (Path(path), *Path(path).parents):
+        if part.exists():
+            if part.is_dir():
+                break
+            raise NotADirectoryError(
+                f'{part} is a file: expected a folder for {option}; choose '
+                'another, or move the file away'
+            )
+    return path

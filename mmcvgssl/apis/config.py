@@ -9,11 +9,18 @@ from typing import Any
 import torch
 from mmengine.config import Config
 
+from mmcvgssl.apis.config_reach import check_reach
 from mmcvgssl.apis.loaders import settle_workers
+from mmcvgssl.apis.option_names import check_option_names, check_sections
 from mmcvgssl.apis.options import type_options
 from mmcvgssl.compat import require
 from mmcvgssl.registry import SCOPE
 
+# what running a file that is meant to be a config ends with
+_BROKEN = (
+    *(ArithmeticError, AttributeError, LookupError, NameError),
+    *(SyntaxError, TypeError, ValueError),
+)
 # top-level names that mmengine's Runner or the tools read
 _RUNNER_KEYS = frozenset(
     {
@@ -48,9 +55,10 @@ def load_config(
     Raises:
         FileNotFoundError: If the file does not exist.
         ImportError: If a base config needs a package that is missing.
-        KeyError: If an option's top-level name is in no config.
-        ValueError: If the file is no Python in UTF-8, or an option of the
-            command line cannot be read.
+        KeyError: If nothing reads an option, or a part of the file, by its
+            name.
+        ValueError: If the file is no Python in UTF-8, what it sets reaches
+            nothing, or an option of the command line cannot be read.
     """
     path = Path(path)
     if not path.is_file():
@@ -58,19 +66,27 @@ def load_config(
     _require_hosts(path)
     try:
         cfg = Config.fromfile(path)
-    except SyntaxError as error:
+    except FileNotFoundError as error:
+        raise FileNotFoundError(
+            f'{path}: it or one of its bases asks for what is not there: '
+            f'{error.filename or error}'
+        ) from error
+    except _BROKEN as error:
         raise ValueError(
             f'{path}: expected a config in Python, but in it or in one of '
-            f'its bases: {error}'
+            f'its bases: {type(error).__name__}: {error}'
         ) from error
-    options = type_options(options or {}, cfg._cfg_dict)
     known = _RUNNER_KEYS | set(cfg.keys())
-    for key in options:
+    check_sections(cfg._cfg_dict, _RUNNER_KEYS)
+    check_reach(path, cfg._cfg_dict)
+    for key in options or ():
         name = key.split('.')[0]
         if name not in known:
             near = difflib.get_close_matches(name, known, n=3)
             hint = f'; did you mean {" or ".join(near)}?' if near else ''
             raise KeyError(f'{path.name} has no option {name!r}{hint}')
+    options = type_options(options or {}, cfg._cfg_dict)
+    check_option_names(options, cfg._cfg_dict)
     shared = {
         key: cfg[key]
         for key in options

@@ -28,7 +28,10 @@ from mmcvgssl.evaluation.few_shot import (
     train_classifier,
 )
 from mmcvgssl.evaluation.few_shot import features as data
-from mmcvgssl.evaluation.few_shot.learners import SCHEDULE, linear_layer
+from mmcvgssl.evaluation.few_shot.learners import (
+    check_schedule,
+    linear_layer,
+)
 from mmcvgssl.evaluation.few_shot.sets import check_sets
 from mmcvgssl.models.layers import global_pool
 from mmcvgssl.models.teachers import FrozenTeacher
@@ -82,7 +85,8 @@ class FewShot:
             papers do; it is optimistic.
 
     Raises:
-        ValueError: If options contradict each other or data is lacking.
+        ValueError: If options are out of range or contradict each other, or
+            data is lacking.
         FileNotFoundError: If the checkpoint does not exist.
         mmcvgssl.weights.KeyMismatchError: If it is of another
             architecture.
@@ -100,6 +104,12 @@ class FewShot:
     ) -> None:
         if mode not in MODES:
             raise ValueError(f'mode must be one of {MODES}, got {mode!r}')
+        if size is not None and size < 1:
+            raise ValueError(f'size is a number of pixels from 1, got {size}')
+        if workers < 0:
+            raise ValueError(
+                f'workers is a number of processes, 0 for none, got {workers}'
+            )
         if cfg.get('few_shot') is None:
             raise ValueError(
                 f'{cfg.filename} has no `few_shot` section that names the '
@@ -107,7 +117,13 @@ class FewShot:
             )
         self.cfg, self.checkpoint, self.mode = cfg, checkpoint, mode
         self.seed, self.report_best, self.workers = seed, report_best, workers
-        self.schedule = {**SCHEDULE, **cfg.few_shot.get('schedule', {})}
+        for part in ('train', 'test'):
+            if not cfg.few_shot.get(part):
+                raise ValueError(
+                    f'{cfg.filename}: few_shot.{part} names no images; see '
+                    'configs/_base_/datasets/folder.py'
+                )
+        self.schedule = check_schedule(cfg.few_shot.get('schedule') or {})
         self.device = torch.device(
             'cuda' if torch.cuda.is_available() else 'cpu'
         )
@@ -147,6 +163,8 @@ class FewShot:
             runs: Draws for each of them.
             out: Folder of ``few_shot.json``, ``few_shot.md`` and the plot.
         """
+        if runs < 1:
+            raise ValueError(f'runs is a number of draws from 1, got {runs}')
         names = self.train.CLASSES
         for k in shots:  # complain before work starts
             draw_shots(self.labels, k, self.seed, names)

@@ -30,6 +30,13 @@ _TEXTS = frozenset(
 _CALLED = _TEXTS - {'load_from', 'checkpoint', 'encoding'}
 # theirs are names, one or several
 _NAMES = frozenset({'classes', 'categories', 'good_names', 'ignore'})
+# empty, they would be taken for none, or for the current folder
+_FILLED = frozenset(
+    {
+        *('data_root', 'work_dir', 'load_from', 'checkpoint', 'weights'),
+        *('backbone_checkpoint', 'knowledge', 'type'),
+    }
+)
 _STAGE = re.compile(r'stages\.[^.]+\.options\..+')
 
 
@@ -96,6 +103,11 @@ def _typed(key: str, text: OptionText, config: Mapping[str, Any]) -> Any:
     if 'stages' in config and _STAGE.fullmatch(key):
         return text
     held, name = _find(config, key.split('.')), key.rpartition('.')[2]
+    if name in _FILLED and not text.strip():
+        raise ValueError(
+            f'{key}={str(text)!r} is empty: expected a file, a folder or a '
+            'name; is a variable of the shell not set?'
+        )
     if held is NOTHING or held is None:
         if text != 'None' and name in _TEXTS:
             return str(text)

@@ -28,6 +28,7 @@ from mmcvgssl.apis.images import settle_images
 from mmcvgssl.apis.loaders import settle_workers
 from mmcvgssl.apis.resume import check_load_from, guard_weights
 from mmcvgssl.apis.run_seed import seed_views, tell_views
+from mmcvgssl.apis.run_values import check_run_values
 from mmcvgssl.engine import SkippedImagesHook, keep_freed_memory
 from mmcvgssl.models.layers import (
     replace_sync_batch_norm,
@@ -89,6 +90,7 @@ def build_runner(
             )
             cfg.model_wrapper_cfg.device_ids = None
     settle_workers(cfg)
+    check_run_values(cfg)
     start_processes(cfg)
     lines = [] if settled else settle_images(cfg, testing, log=False)
     parts = ('test',) if testing else PARTS

@@ -1,5 +1,6 @@
 """What users read when something is wrong."""
 
+import cv2
 import pytest
 
 from mmcvgssl.apis.cli import user_errors
@@ -18,6 +19,9 @@ from mmcvgssl.weights import KeyMismatchError
         KeyMismatchError('what to do'),
         TooManyUnreadableError('what to do'),
         ValueError('what to do'),
+        AssertionError('what to do'),
+        RuntimeError('what to do\n'),
+        cv2.error('what to do'),
     ],
 )
 def test_the_message_comes_last_below_the_traceback(capsys, error):
@@ -27,6 +31,14 @@ def test_the_message_comes_last_below_the_traceback(capsys, error):
     lines = capsys.readouterr().err.splitlines()
     assert lines[-1] == 'ERROR: what to do'
     assert lines[0].startswith('Traceback')
+
+
+@pytest.mark.parametrize('error', [KeyError('model'), AssertionError()])
+def test_an_error_that_says_nothing_is_named(capsys, error):
+    with pytest.raises(SystemExit), user_errors():
+        raise error
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last.startswith(f'ERROR: {type(error).__name__} ')
 
 
 def test_faults_of_the_code_are_not_dressed_up():

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,6 +15,27 @@ from torch import Tensor, nn
 SCHEDULE = dict(
     lr=0.003, momentum=0.9, weight_decay=1e-4, epochs=100, batch_size=256
 )
+
+
+def check_schedule(own: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the schedule with settings of one's own.
+
+    Raises:
+        ValueError: If one is out of range.
+        KeyError: If one is unknown.
+    """
+    for name, value in own.items():
+        if name not in SCHEDULE:
+            raise KeyError(
+                f'few_shot.schedule has no {name!r}, but {", ".join(SCHEDULE)}'
+            )
+        whole = isinstance(SCHEDULE[name], int)
+        if (whole and (type(value) is not int or value < 1)) or value < 0:
+            kind = 'a whole number from 1' if whole else 'a number from 0'
+            raise ValueError(
+                f'few_shot.schedule.{name}: expected {kind}, got {value!r}'
+            )
+    return {**SCHEDULE, **own}
 
 
 def probe(
