@@ -170,12 +170,13 @@ def prepare_maps(
         learned=fitted_range(state) if fitted else None,
         measure=not fitted,
     )
+    cfg.fit_cfg = ConfigDict(
+        cfg.get('fit_cfg') or dict(type='mmcvgssl.FitLoop'),
+        state=str(state),
+        must_exist=fitted is not None,
+    )
     cfg.custom_hooks = [
-        dict(
-            type='mmcvgssl.AnomalyFitHook',
-            state=str(state),
-            must_exist=fitted is not None,
-        ),
+        dict(type='mmcvgssl.AnomalyFitHook'),
         dict(
             type='mmcvgssl.MapWriterHook',
             out=str(out),

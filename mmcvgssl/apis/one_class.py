@@ -274,8 +274,11 @@ def evaluate_category(
     test.load_from, test.resume = None, False  # the detector has its own
     test.model = ConfigDict(detector_config(cfg, checkpoint))
     test.test_cfg = ConfigDict() if has_test else None
-    fit = dict(type='mmcvgssl.AnomalyFitHook', state=str(folder / MODEL))
-    test.custom_hooks = [fit]
+    test.fit_cfg = ConfigDict(
+        cfg.get('fit_cfg') or dict(type='mmcvgssl.FitLoop'),
+        state=str(folder / MODEL),
+    )
+    test.custom_hooks = [dict(type='mmcvgssl.AnomalyFitHook')]
     for part in ('train', 'val'):
         for key in ('dataloader', 'cfg', 'evaluator'):
             test.pop(f'{part}_{key}', None)

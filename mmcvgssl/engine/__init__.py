@@ -1,4 +1,4 @@
-"""Hooks and wrappers for what a config cannot say."""
+"""Loops, hooks and wrappers for what a config cannot say."""
 
 from mmcvgssl.engine.allocator import keep_freed_memory
 from mmcvgssl.engine.anomaly_fit_hook import AnomalyFitHook
@@ -11,6 +11,7 @@ from mmcvgssl.engine.channels_last_hook import ChannelsLastHook
 from mmcvgssl.engine.check_weights_hook import CheckWeightsHook
 from mmcvgssl.engine.epoch_seed_hook import EpochSeedHook
 from mmcvgssl.engine.fit_checkpoint_hook import FitCheckpointHook
+from mmcvgssl.engine.fit_loop import FitLoop, fit
 from mmcvgssl.engine.invalid_loss_hook import (
     InvalidLossError,
     InvalidLossHook,
@@ -29,6 +30,7 @@ __all__ = [
     'CheckWeightsHook',
     'EpochSeedHook',
     'FitCheckpointHook',
+    'FitLoop',
     'InvalidLossError',
     'InvalidLossHook',
     'LoadBackboneHook',
@@ -36,6 +38,7 @@ __all__ = [
     'SkippedImagesHook',
     'UnfreezeHook',
     'ViewsValLoop',
+    'fit',
     'keep_freed_memory',
     'write_atomically',
 ]

@@ -21,11 +21,8 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from tqdm import tqdm
 
-from mmcvgssl.engine.anomaly_fit_hook import (
-    AnomalyFitHook,
-    of_model,
-    of_transforms,
-)
+from mmcvgssl.engine.anomaly_fit_hook import AnomalyFitHook
+from mmcvgssl.engine.fit_provenance import of_model, of_transforms
 from mmcvgssl.provenance import EARLIER, FileState, Provenance, settle
 from mmcvgssl.registry import HOOKS
 from mmcvgssl.utils import atomic_write

@@ -30,7 +30,7 @@ from mmcvgssl.apis.one_class import (
     train_category,
 )
 from mmcvgssl.apis.one_class_holdout import hold_out
-from mmcvgssl.engine.anomaly_fit_hook import fit_loader, holdout_loader
+from mmcvgssl.engine.fit_loader import fit_loader, holdout_loader
 from mmcvgssl.evaluation.operating_point import (
     OperatingPoint,
     calls_defective,

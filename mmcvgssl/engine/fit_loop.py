@@ -1,0 +1,171 @@
+"""Fit a map generator to images."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from mmengine.dist import is_main_process
+from mmengine.runner import BaseLoop, Runner
+from torch.utils.data import DataLoader
+from tqdm import tqdm
+
+from mmcvgssl.engine.fit_loader import fit_loader, holdout_loader
+from mmcvgssl.engine.fit_provenance import (
+    of_model,
+    of_transforms,
+    read_foreign,
+)
+from mmcvgssl.models.anomaly import AnomalyModel, FittedStateError
+from mmcvgssl.models.anomaly.fitted_state import read_provenance
+from mmcvgssl.processes import on_first_process
+from mmcvgssl.provenance import Provenance, of_dataset, settle
+from mmcvgssl.registry import LOOPS
+
+
+@LOOPS.register_module()
+class FitLoop(BaseLoop):
+    """Fit the model to ``fit_dataloader`` of the config, once.
+
+    Where the config has a ``holdout_dataloader``, calibration and threshold
+    are measured on its images, and nothing learns from them.
+
+    What was learned is kept in a file, which a later run of the same
+    settings, images, weights and transforms reads; a state of others is
+    moved to the folder ``earlier``.
+
+    Args:
+        runner: Its model is a map generator.
+        state: The file; by default ``fitted.safetensors`` in the work
+            directory.
+        must_exist: Never fit: read ``state``, and refuse one of other
+            settings, weights or transforms.
+
+    Attributes:
+        provenance: What the fitted state depends on; None before
+            :meth:`prepare`, and for a model that was fitted without a
+            Runner.
+
+    Raises:
+        TypeError: If the model is no map generator.
+    """
+
+    def __init__(
+        self,
+        runner: Runner,
+        state: str | None = None,
+        must_exist: bool = False,
+    ) -> None:
+        # the loader is made when it is known that something is to be fitted
+        super().__init__(runner, None)
+        model = getattr(runner.model, 'module', runner.model)
+        if not isinstance(model, AnomalyModel):
+            raise TypeError(
+                'FitLoop fits the map generators of mmcvgssl.models.anomaly, '
+                f'got {type(model).__name__}; train it by tools/train.py'
+            )
+        self.model = model
+        self.path = Path(state or Path(runner.work_dir, 'fitted.safetensors'))
+        self.must_exist = must_exist
+        self.provenance: Provenance | None = None
+        self.held_out: DataLoader | None = None
+
+    def prepare(self) -> None:
+        """Find out, once, what the fitted state depends on.
+
+        Raises:
+            ValueError: If the model needs images and the config names none.
+            FittedStateError: If ``must_exist`` and the state does not fit.
+        """
+        model, cfg = self.model, self.runner.cfg
+        if self.provenance is not None:
+            return
+        if model.fitted:
+            self.provenance = model.provenance
+            return
+        if self.must_exist:
+            self.provenance = read_foreign(model, self.path, cfg)
+            return
+        config = cfg.get('fit_dataloader')
+        if config is None:
+            raise ValueError(
+                f'{type(model).__name__} learns from images, and the config '
+                'has no `fit_dataloader` that names them'
+            )
+        self.dataloader = fit_loader(config.to_dict(), model)
+        try:
+            known = read_provenance(self.path)
+        except FittedStateError:  # said when it is to be used
+            known = None
+        self.provenance = (
+            of_model(model, cfg)
+            | Provenance({'transforms': of_transforms(config)})
+            | of_dataset(self.dataloader.dataset, 'fit_images', known)
+        )
+        self.held_out = holdout_loader(cfg, model)
+        if self.held_out is not None:
+            steps = of_transforms(cfg.holdout_dataloader)
+            self.provenance |= Provenance({'held_out_transforms': steps})
+            self.provenance |= of_dataset(
+                self.held_out.dataset, 'held_out_images', known
+            )
+
+    def run(self) -> AnomalyModel:
+        """Fit, or read what was fitted before; return the model.
+
+        Raises:
+            ProvenanceError: If the file does not say what it depends on.
+        """
+        self.prepare()
+        if self.model.fitted or self.provenance is None:
+            return self.model
+        kept = settle(
+            self.provenance,
+            self.path.parent,
+            [self.path.name],
+            f'the state fitted in {self.path}',
+            self.path.name,
+            read_provenance,
+        )
+
+        def fit() -> bytes:
+            if kept:
+                self.model.load_fitted(self.path)
+            else:
+                self._fit()
+            return self.model.fitted_bytes()
+
+        state = on_first_process(fit)
+        if not is_main_process():
+            self.model.load_fitted_bytes(state)
+        return self.model
+
+    def _fit(self) -> None:
+        held_out = None if self.held_out is None else Progress(self.held_out)
+        self.model.fit(Progress(self.dataloader), held_out)
+        self.model.provenance = self.provenance
+        self.model.save_fitted(self.path)
+        self.runner.logger.info(f'fitted state written to {self.path}')
+
+
+class Progress:
+    """A loader with a bar, for each time it is run through."""
+
+    def __init__(self, loader: DataLoader) -> None:
+        self.loader = loader
+
+    def __iter__(self) -> Iterator[dict]:
+        yield from tqdm(self.loader, desc='fitting', unit='batch')
+
+
+def fit_loop(runner: Runner) -> FitLoop:
+    """Build the loop that ``fit_cfg`` of the runner's config describes."""
+    config: dict[str, Any] = dict(runner.cfg.get('fit_cfg') or {})
+    config.setdefault('type', 'mmcvgssl.FitLoop')
+    return LOOPS.build(config, default_args={'runner': runner})
+
+
+def fit(runner: Runner) -> AnomalyModel:
+    """Fit a runner's model, or read what was fitted; return the model."""
+    return fit_loop(runner).run()

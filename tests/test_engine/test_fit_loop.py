@@ -1,0 +1,95 @@
+"""Map generators are fitted by a loop, once."""
+
+import logging
+from types import SimpleNamespace
+
+import pytest
+from mmengine.config import Config, ConfigDict
+from mmengine.registry import init_default_scope
+from torch import nn
+
+from mmcvgssl.engine import FitLoop, fit
+from mmcvgssl.engine.fit_loop import fit_loop
+from mmcvgssl.models.anomaly import FittedStateError, GaussianPatch
+from tests.data import picture
+from tests.test_models.test_anomaly import SIDE, LocalTeacher
+
+PIPELINE = [
+    dict(type='mmcvgssl.LoadImage'),
+    dict(type='mmcvgssl.SquareResize', input_size=SIDE),
+    dict(type='mmpretrain.PackInputs'),
+]
+
+
+def write_images(folder, names) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for i, name in enumerate(names):
+        picture(i, SIDE).save(folder / f'{name}.png')
+    lines = ''.join(f'{name}.png\n' for name in names)
+    (folder / 'list.txt').write_text(lines)
+
+
+def loader(folder, **options) -> dict:
+    data_set = dict(
+        type='mmcvgssl.ImageList',
+        data_root=str(folder),
+        list_file=str(folder / 'list.txt'),
+        pipeline=PIPELINE,
+    )
+    return dict(batch_size=4, dataset=data_set, **options)
+
+
+def runner(tmp_path, model=None, **config):
+    """What a Runner shows to loops."""
+    init_default_scope('mmpretrain')
+    cfg = Config(dict(model=dict(type='mmcvgssl.GaussianPatch'), **config))
+    return SimpleNamespace(
+        model=GaussianPatch(LocalTeacher()) if model is None else model,
+        cfg=cfg,
+        work_dir=str(tmp_path / 'work'),
+        logger=logging.getLogger('mmcvgssl'),
+    )
+
+
+def test_a_state_is_read_where_it_belongs_to_the_images(tmp_path):
+    images, file = tmp_path / 'images', tmp_path / 'work/fitted.safetensors'
+    write_images(images, 'abcdef')
+    data = dict(fit_dataloader=loader(images))
+    first = fit(runner(tmp_path, **data))
+    assert first.fitted
+    written = file.stat().st_mtime_ns
+    assert fit(runner(tmp_path, **data)).fingerprint() == first.fingerprint()
+    assert file.stat().st_mtime_ns == written
+    (images / 'list.txt').write_text('a.png\nb.png\n')
+    other = fit(runner(tmp_path, **data))
+    assert other.fingerprint() != first.fingerprint()
+    assert len(list(tmp_path.glob('work/earlier/*/fitted.safetensors'))) == 1
+
+
+def test_options_of_the_loop_are_those_of_fit_cfg(tmp_path):
+    write_images(tmp_path / 'images', 'abcd')
+    data = dict(fit_dataloader=loader(tmp_path / 'images'))
+    kind = dict(type='mmcvgssl.FitLoop', state=str(tmp_path / 'x.safetensors'))
+    loop = fit_loop(runner(tmp_path, fit_cfg=ConfigDict(kind), **data))
+    assert isinstance(loop, FitLoop)
+    loop.run()
+    assert (tmp_path / 'x.safetensors').is_file()
+    kind.update(must_exist=True)
+    read = fit(runner(tmp_path, fit_cfg=kind, **data))
+    assert read.fingerprint() == loop.model.fingerprint()
+    assert read.provenance.digest == loop.provenance.digest
+    other = GaussianPatch(LocalTeacher(), ridge=0.5)
+    with pytest.raises(FittedStateError, match='ridge'):
+        fit(runner(tmp_path, other, fit_cfg=kind, **data))
+
+
+@pytest.mark.parametrize(
+    ('model', 'error', 'word'),
+    [
+        (nn.Linear(1, 1), TypeError, 'got Linear'),
+        (None, ValueError, 'no `fit_dataloader`'),
+    ],
+)
+def test_what_cannot_be_fitted_is_said(tmp_path, model, error, word):
+    with pytest.raises(error, match=word):
+        fit(runner(tmp_path, model))
