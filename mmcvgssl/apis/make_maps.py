@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,6 +12,11 @@ from mmengine.logging import MMLogger
 
 from mmcvgssl.apis.images import fitted_range, settle_images
 from mmcvgssl.apis.train import build_runner, start_processes
+from mmcvgssl.apis.users_parts import (
+    fit_config,
+    join_hooks,
+    metrics_without_labels,
+)
 from mmcvgssl.datasets.contents import Contents
 from mmcvgssl.datasets.image_folders import EXTENSIONS, images_below
 from mmcvgssl.datasets.layouts.mask_files import warn_of_masks
@@ -97,6 +103,9 @@ def prepare_maps(
 ) -> tuple[Config, Path, list[str]]:
     """Turn a config's test loop into one that writes maps.
 
+    Hooks of the config that act in a test stay, and so do metrics that need no
+    labels.
+
     Args:
         cfg: With ``model``, ``fit_dataloader`` and ``test_dataloader``.
         images: See :func:`list_images`.
@@ -115,9 +124,11 @@ def prepare_maps(
 
     Raises:
         FileNotFoundError: If images or the fitted state are missing.
-        ValueError: If the config describes no images or no test loop.
+        ValueError: If the config describes no images or no test loop, or has
+            a hook that cannot act in it.
     """
     out = Path(out)
+    cfg = copy.copy(cfg)  # it may serve another folder
     home, paths = on_first_process(lambda: list_images(images, root, encoding))
     source = cfg.get('test_dataloader') or cfg.get('fit_dataloader')
     if source is None or cfg.get('model') is None:
@@ -148,8 +159,8 @@ def prepare_maps(
         dataset=data_set(home, paths, TODO),
     )
     cfg.test_dataloader = ConfigDict(loader)
-    cfg.test_cfg = ConfigDict()
-    cfg.test_evaluator = []
+    cfg.test_cfg = cfg.get('test_cfg') or ConfigDict()
+    cfg.test_evaluator = metrics_without_labels(cfg)
     if fit is not None:
         fit_home, fit_paths = list_images(fit, encoding=encoding)
         cfg.fit_dataloader = ConfigDict(
@@ -170,20 +181,19 @@ def prepare_maps(
         learned=fitted_range(state) if fitted else None,
         measure=not fitted,
     )
-    cfg.fit_cfg = ConfigDict(
-        cfg.get('fit_cfg') or dict(type='mmcvgssl.FitLoop'),
-        state=str(state),
-        must_exist=fitted is not None,
+    options = 'use --out, --fitted and --dtype instead'
+    cfg.fit_cfg = fit_config(
+        cfg, options, state=str(state), must_exist=fitted is not None
     )
-    cfg.custom_hooks = [
-        dict(type='mmcvgssl.AnomalyFitHook'),
-        dict(
-            type='mmcvgssl.MapWriterHook',
-            out=str(out),
-            root=str(home),
-            dtype=dtype,
-        ),
-    ]
+    writer = dict(
+        type='mmcvgssl.MapWriterHook',
+        out=str(out),
+        root=str(home),
+        dtype=dtype,
+    )
+    cfg.custom_hooks = join_hooks(
+        cfg, [dict(type='mmcvgssl.AnomalyFitHook'), writer], options
+    )
     # the bar says it all
     cfg.default_hooks = ConfigDict(
         {**cfg.get('default_hooks', {}), 'logger': None, 'checkpoint': None}

@@ -35,6 +35,7 @@ from mmcvgssl.apis.train import (
     check_before_training,
     start_processes,
 )
+from mmcvgssl.apis.users_parts import fit_config, join_hooks
 from mmcvgssl.models.anomaly.model_file import say_if_unreadable
 from mmcvgssl.models.anomaly.one_class_detector import OneClassDetector
 from mmcvgssl.processes import on_first_process
@@ -48,6 +49,7 @@ MODEL = 'model.safetensors'
 TRAIN = 'train'  # folder of logs and checkpoints
 UNNAMED = 'all'  # folder of what has no category
 _KIND = 'mmcvgssl.OneClassDetector'
+_PLACED = 'the work directory says where the model file goes'
 
 
 def run_one_class(
@@ -79,7 +81,8 @@ def run_one_class(
     Raises:
         ValueError: If the config describes no detector, a category is
             unknown, an image is learned from and tested on, or there are
-            too few good images for the wanted rate of false alarms.
+            too few good images for the wanted rate of false alarms, or a
+            hook of the config cannot act.
         ProvenanceError: If the folder holds results that do not say what
             they depend on.
     """
@@ -89,6 +92,7 @@ def run_one_class(
         cfg = copy.deepcopy(cfg)
         cfg.test_dataloader = cfg.test_evaluator = None
     check_config(cfg, test)
+    _test_hooks(cfg)  # to refuse some before work starts
     names = find_categories(cfg, categories)
     if test:
         for name in names:
@@ -273,12 +277,11 @@ def evaluate_category(
     test = _stage(cfg, folder / 'test')
     test.load_from, test.resume = None, False  # the detector has its own
     test.model = ConfigDict(detector_config(cfg, checkpoint))
-    test.test_cfg = ConfigDict() if has_test else None
-    test.fit_cfg = ConfigDict(
-        cfg.get('fit_cfg') or dict(type='mmcvgssl.FitLoop'),
-        state=str(folder / MODEL),
-    )
-    test.custom_hooks = [dict(type='mmcvgssl.AnomalyFitHook')]
+    test.test_cfg = cfg.get('test_cfg') or ConfigDict()
+    if not has_test:
+        test.test_cfg = None
+    test.fit_cfg = fit_config(cfg, _PLACED, state=str(folder / MODEL))
+    test.custom_hooks = _test_hooks(cfg)
     for part in ('train', 'val'):
         for key in ('dataloader', 'cfg', 'evaluator'):
             test.pop(f'{part}_{key}', None)
@@ -347,6 +350,11 @@ class ScoreCollector(BaseMetric):
         """Keep the results, in the data set's order."""
         self.collected = results
         return {'images': len(results)}
+
+
+def _test_hooks(cfg: Config) -> list[Any]:
+    own = [dict(type='mmcvgssl.AnomalyFitHook')]
+    return join_hooks(cfg, own, _PLACED, trained=bool(cfg.get('detector')))
 
 
 def _stage(cfg: Config, folder: Path) -> Config:

@@ -11,6 +11,7 @@ from mmengine.registry import DATASETS
 
 from mmcvgssl.apis.one_class_holdout import LIST
 from mmcvgssl.apis.one_class_table import read_result
+from mmcvgssl.engine.hook_stages import hooks_in_tests, named_options
 from mmcvgssl.processes import on_first_process
 from mmcvgssl.provenance import (
     PLACES,
@@ -91,6 +92,11 @@ def _of_result(
     keys = ['fit_dataloader', 'test_dataloader', 'test_evaluator']
     keys.append('model' if training is None else 'detector')
     parts = {key: cfg[key] for key in keys if cfg.get(key) is not None}
+    if cfg.get('test_cfg'):
+        parts['test_cfg'] = cfg.test_cfg
+    hooks = named_options(hooks_in_tests(cfg))
+    if hooks:
+        parts['custom_hooks'] = hooks
     ours = Provenance(of_config(parts, drop))
     ours |= of_versions(cfg.get('model'), also=('sklearn',))
     if training is not None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from mmengine.config import Config
 
+from mmcvgssl.engine.hook_stages import hooks_in_tests, named_options
 from mmcvgssl.models.anomaly import AnomalyModel, FittedStateError
 from mmcvgssl.models.anomaly.fitted_state import provenance_of
 from mmcvgssl.provenance import (
@@ -21,9 +22,14 @@ from mmcvgssl.provenance import (
 def of_model(model: AnomalyModel, cfg: Config) -> Provenance:
     """Return what a map generator's maps depend on, images aside."""
     data = cfg.model.get('data_preprocessor') or cfg.get('data_preprocessor')
-    return Provenance(
-        {'model': model.settings, 'data_preprocessor': of_config(data)}
-    ) | of_versions(cfg.model)
+    held = {'model': model.settings, 'data_preprocessor': of_config(data)}
+    # they may change anything
+    hooks = named_options(hooks_in_tests(cfg))
+    if hooks:
+        held['custom_hooks'] = of_config(hooks)
+    if cfg.get('test_cfg'):
+        held['test_cfg'] = of_config(cfg.test_cfg)
+    return Provenance(held) | of_versions(cfg.model)
 
 
 def of_transforms(loader: dict) -> list[Any]:

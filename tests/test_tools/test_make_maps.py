@@ -5,12 +5,14 @@ import json
 import os
 import sys
 import uuid
+from typing import ClassVar
 
 import cv2
 import numpy as np
 import pytest
 import torch
 from mmengine.dataset import pseudo_collate
+from mmengine.hooks import Hook
 from PIL import Image
 
 from mmcvgssl.apis import load_config
@@ -18,7 +20,7 @@ from mmcvgssl.apis.images import fitted_range
 from mmcvgssl.datasets.transforms import read_image
 from mmcvgssl.engine import map_writer_hook as module
 from mmcvgssl.provenance import RECORD, Provenance
-from mmcvgssl.registry import MODELS
+from mmcvgssl.registry import HOOKS, MODELS
 from tests.data import CONFIGS, ROOT, picture, write_broken, write_images
 from tests.test_tools.test_dist import free_port
 
@@ -135,6 +137,40 @@ def test_what_is_there_is_left_and_the_rest_is_made(config, make, tmp_path):
     assert not list(folder.glob('manifest.*.jsonl'))
     code, out, err = make(path, tmp_path / 'images')
     assert '5 maps were there, 0 written' in out
+
+
+@HOOKS.register_module()
+class CountImages(Hook):
+    seen: ClassVar[list[str]] = []
+
+    def after_test_iter(self, runner, batch_idx, data_batch, outputs):
+        self.seen += [sample.img_path for sample in outputs]
+
+
+def test_hooks_and_metrics_of_the_user_stay(config, make, tmp_path):
+    images = tmp_path / 'images'
+    write_images(images, 3)
+    CountImages.seen.clear()
+    dump = tmp_path / 'dump.pkl'
+    hooks = "custom_hooks = [*_base_.custom_hooks, dict(type='{}')]\n"
+    metrics = f"_delete_=True, type='DumpResults', out_file_path='{dump}'"
+    extra = f'test_evaluator = dict({metrics})'
+    path = config(extra=hooks.format('mmcvgssl.CountImages') + extra)
+    code, _, err = make(path, images)
+    assert code == 0, err
+    assert len(CountImages.seen) == len(lines(tmp_path / 'maps')) == 3
+    assert dump.is_file()
+    # it could have changed the maps, so without it they are others
+    record = Provenance.read(tmp_path / 'maps' / RECORD)
+    path = config(extra=extra)
+    code, out, err = make(path, images)
+    assert (code, out.count('3 written')) == (0, 1), err
+    other = Provenance.read(tmp_path / 'maps' / RECORD)
+    assert "'mmcvgssl.CountImages' there" in ''.join(other.differences(record))
+    path = config(extra=hooks.format('mmcvgssl.UnfreezeHook'))
+    code, _, err = make(path, images)
+    assert code == 1
+    assert 'custom_hooks.3, UnfreezeHook, acts in trainings' in err
 
 
 def test_an_interrupted_run_goes_on(config, make, tmp_path, monkeypatch):

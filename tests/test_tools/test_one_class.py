@@ -4,11 +4,13 @@ import csv
 import json
 import shutil
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
 import torch
-from mmengine.registry import DATASETS
+from mmengine.hooks import Hook
+from mmengine.registry import DATASETS, HOOKS
 from sklearn.metrics import roc_auc_score
 
 from mmcvgssl.apis import load_config
@@ -42,6 +44,14 @@ FILES = {
     *('config.py', 'histogram.png', 'model.safetensors', 'result.json'),
     *('roc.png', 'scores.csv', 'provenance.json', 'test', 'train', 'tsne.png'),
 }
+
+
+@HOOKS.register_module()
+class NoteResults(Hook):
+    noted: ClassVar[list[dict]] = []
+
+    def after_test_epoch(self, runner, metrics=None):
+        self.noted.append(metrics)
 
 
 def options_for(root) -> dict:
@@ -193,13 +203,21 @@ def test_the_detector_is_what_was_trained(done, options, tmp_path):
     trained = done / 'nut/train/epoch_2.pth'
     cfg = for_category(load_config(LITE, options), 'nut')
     cfg.load_from = str(done / 'bolt/train/epoch_2.pth')
+    # hooks of the user act in the test, too
+    NoteResults.noted.clear()
+    cfg.custom_hooks += [dict(type='EMAHook'), dict(type='NoteResults')]
     evaluate_category(cfg, tmp_path / 'new', 'nut', str(trained))
+    assert len(NoteResults.noted) == 1
     mine = weights(tmp_path / 'new/model.safetensors')
     theirs = weights(done / 'nut/model.safetensors')
     assert all(torch.equal(value, theirs[k]) for k, value in mine.items())
     cfg = load_config(RECIPES / 'untrained_resnet18_magnetic-tile.py')
     cfg.load_from = 'weights.pth'
     with pytest.raises(ValueError, match=r'model\.checkpoint'):
+        run_one_class(cfg, tmp_path / 'none')
+    cfg.load_from = None
+    cfg.custom_hooks = [dict(type='mmcvgssl.UnfreezeHook')]
+    with pytest.raises(ValueError, match='UnfreezeHook, acts in trainings'):
         run_one_class(cfg, tmp_path / 'none')
 
 
