@@ -108,7 +108,7 @@ def similar_file(root: str | Path, path: str) -> str | None:
             return None
         parts.append(same[0])
         place /= same[0]
-    return '/'.join(parts) if place.is_file() else None
+    return PurePosixPath(*parts).as_posix() if place.is_file() else None
 
 
 def _listed(folder: str | Path) -> tuple[list[os.DirEntry], list[str]]:

@@ -13,9 +13,13 @@ from mmcvgssl.datasets import contents as why
 from mmcvgssl.datasets.contents import Contents
 from mmcvgssl.datasets.files import files_below, folders_in
 from mmcvgssl.datasets.reading import SUFFIXES
-from mmcvgssl.utils import printable
+from mmcvgssl.utils import folded, printable
 
 EXTENSIONS = SUFFIXES
+# names of parts of a data set, in small letters
+PART_NAMES = (
+    *('train', 'training', 'test', 'testing', 'val', 'valid', 'validation'),
+)
 OUT_FOLDER = 'mmcvgssl'  # of the lists of tools/prepare_data.py
 # Of a folder, in error messages.
 LINES = 36
@@ -74,18 +78,54 @@ def first_folder(path: str) -> str:
     return path.partition('/')[0] if '/' in path else ''
 
 
-def class_folders(root: Path, ignore: Collection[str] = ()) -> list[str]:
+def class_folders(
+    root: Path,
+    ignore: Collection[str] = (),
+    classes: Collection[str] | None = None,
+) -> list[str]:
     """Name the folders in a folder that may each stand for a class.
 
     That of the lists of tools/prepare_data.py is none, where it holds no
     image.
+
+    Args:
+        root: The folder.
+        ignore: See :func:`images_below`.
+        classes: Names that were given; they may be of any kind.
+
+    Raises:
+        ValueError: If a name is that of a part of a data set, or names differ
+            by case, spaces or form of Unicode alone, and are not given.
     """
-    return [
+    names = [
         name
         for name in folders_in(root)
         if not is_ignored(Path(name), ignore)
         and (name != OUT_FOLDER or images_below(root / name))
     ]
+    if not classes:
+        _check_names(root, names)
+    return names
+
+
+def _check_names(root: Path, names: list[str]) -> None:
+    parts = [name for name in names if name.casefold() in PART_NAMES]
+    if parts:
+        raise ValueError(
+            f'{root}: {", ".join(parts)} is the name of a part of a data set, '
+            'not of a class; set data_prefix to the part to read, or name all '
+            'classes by metainfo=dict(classes=...); tools/prepare_data.py '
+            'folder takes parts that are named train and test'
+        )
+    held: dict[str, str] = {}
+    for name in names:
+        other = held.setdefault(folded(name).strip(), name)
+        if other != name:
+            raise ValueError(
+                f'{root}: the class folders {other!a} and {name!a} '
+                'differ by case, spaces or form of Unicode alone; merge them, '
+                'or name all classes by metainfo=dict(classes=...)'
+            )
 
 
 def is_odd(name: str) -> bool:

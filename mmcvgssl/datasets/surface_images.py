@@ -110,6 +110,11 @@ class SurfaceImages(CustomDataset):
             classes = [x.text.strip() for x in read_lines(classes, encoding)]
         if classes is not None:
             metainfo['classes'] = tuple(classes)
+            if len(set(classes)) < len(classes):
+                raise ValueError(
+                    'expected each class once, got classes='
+                    f'{", ".join(classes)}; leave the repeated one out'
+                )
         super().__init__(
             metainfo=metainfo,
             data_root=data_root,
@@ -210,6 +215,11 @@ class SurfaceImages(CustomDataset):
             counts = Counter(info['gt_label'] for info in data)
             for index, name in enumerate(self.CLASSES):
                 self.contents.kept[f'of {name}'] = counts[index]
+            empty = [n for i, n in enumerate(self.CLASSES) if not counts[i]]
+            if empty:
+                self.contents.warnings.append(
+                    f'classes without an image: {some(empty)}'
+                )
         return data
 
     def _load_annotated(self) -> list[dict]:
@@ -289,7 +299,7 @@ class SurfaceImages(CustomDataset):
         self.contents.leave_out(
             'in no class folder', *[path for name, path in found if not name]
         )
-        folders = class_folders(self._root, self.ignore)
+        folders = class_folders(self._root, self.ignore, self.CLASSES)
         classes = list(self.CLASSES or folders)
         self._check_classes(classes, folders, counts)
         if classes:
@@ -308,11 +318,7 @@ class SurfaceImages(CustomDataset):
                 'the folders out by ignore'
             )
         empty = [name for name in classes if not counts[name]]
-        if self.CLASSES:
-            self.contents.warnings += [
-                f'class {name} has no image' for name in empty
-            ]
-        elif empty and counts:
+        if empty and counts and not self.CLASSES:
             raise ValueError(
                 f'{self._root}: {some(empty, "class folder")} without an '
                 'image: indices of classes would depend on it; add images, '

@@ -17,6 +17,7 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, 'utf-16'),
     (codecs.BOM_UTF16_BE, 'utf-16'),
 )
+_MOST_CLASSES = 100_000
 _END = re.compile(r'\r\n|\n|\r')
 _NAME_IT = (
     'save it as UTF-8, or name its encoding, such as cp1252: `encoding` of '
@@ -153,11 +154,13 @@ def read_labelled(
     for line in read_lines(file, encoding):
         space = '\t' if '\t' in line.text else ' '
         path, _, index = line.text.rstrip().rpartition(space)
-        if not path.strip() or not index.isdecimal():
+        number = int(index) if index.isdecimal() else _MOST_CLASSES
+        if not path.strip() or number >= _MOST_CLASSES:
             raise ValueError(
-                f'{line.where}: expected "path class_index", got {line.text!r}'
+                f'{line.where}: expected "path class_index", with an index '
+                f'from 0 on, got {line.text!r}'
             )
-        found.append((listed_path(line, root, path), int(index)))
+        found.append((listed_path(line, root, path), number))
     return found
 
 

@@ -1,5 +1,6 @@
 """Class folders: what prepare_data.py folder takes, tells and refuses."""
 
+import shutil
 from collections import Counter
 
 import numpy as np
@@ -57,11 +58,63 @@ def test_what_is_no_class_is_told(tmp_path, more, note):
     assert again.splits == prepared.splits
 
 
-@pytest.mark.parametrize('names', [('train', 'val'), ('Training', 'b')])
-def test_parts_of_a_data_set_are_no_classes(tmp_path, names):
+# names of two class folders, and why they are refused
+ODD_CLASSES = [
+    (('train', 'val'), 'name of a part of a data set'),
+    (('Training', 'b'), 'name of a part of a data set'),
+    (('Dent', 'dent'), "'Dent' and 'dent' differ by case, spaces or form"),
+    (('a', 'a '), "'a' and 'a ' differ"),
+    (('\u00f6l', 'o\u0308l'), r"'o\\u0308l' and '\\xf6l' differ"),
+]
+
+
+@pytest.mark.parametrize(('names', 'message'), ODD_CLASSES)
+def test_names_that_are_no_classes_are_refused_unless_given(
+    tmp_path, names, message
+):
     write(tmp_path, [f'{name}/{i}.png' for name in names for i in range(2)])
-    with pytest.raises(ValueError, match='name of a part of a data set'):
+    options = dict(with_label=True, pipeline=[], serialize_data=False)
+    with pytest.raises(ValueError, match=message):
         prepare_folder(tmp_path)
+    with pytest.raises(ValueError, match=message):
+        SurfaceImages(str(tmp_path), **options)
+    given = SurfaceImages(str(tmp_path), classes=names, **options)
+    assert given.get_gt_labels().tolist().count(1) == 2
+
+
+def test_a_class_is_named_once(tmp_path):
+    write(tmp_path, TWO)
+    with pytest.raises(ValueError, match='expected each class once'):
+        SurfaceImages(str(tmp_path), with_label=True, classes=['a', 'b', 'a'])
+
+
+def test_classes_of_a_list_without_an_image_are_warned_of(tmp_path):
+    write(tmp_path, TWO)
+    (tmp_path / 'list.txt').write_text('a/1.png 1\nb/3.png 2\n')
+    found = SurfaceImages(
+        str(tmp_path), 'list.txt', with_label=True, pipeline=[]
+    )
+    assert found.contents.warnings == ['classes without an image: 1 (0)']
+
+
+# half of the copies are tested on, whatever the draw
+@pytest.mark.parametrize(
+    ('copies', 'note'),
+    [
+        (['b/9.png'], 'of another class have the very same content'),
+        (['a/6.png', 'a/7.png', 'a/8.png', 'a/9.png'], 'content of training'),
+        ([], None),
+    ],
+)
+def test_copies_of_images_are_told(tmp_path, copies, note):
+    write(tmp_path, TWO)
+    for name in copies:
+        shutil.copy(tmp_path / 'a/1.png', tmp_path / name)
+    for name in ('a/empty.png', 'b/empty.png'):  # are no copies
+        (tmp_path / name).touch()
+    notes = prepare_folder(tmp_path).notes
+    assert ['content' in text for text in notes] == [True] * (note is not None)
+    assert note is None or note in notes[0]
 
 
 def test_masks_among_images_without_labels_are_warned_of(tmp_path):

@@ -205,7 +205,10 @@ def test_a_file_of_class_names_is_a_list_too(root, tmp_path, place):
     assert found.CLASSES == ('gut', 'größer')
 
 
-@pytest.mark.parametrize('line', ['c.png', 'c.png x', '0', 'c.png -1'])
+@pytest.mark.parametrize(
+    'line',
+    ['c.png', 'c.png x', '0', 'c.png -1', 'c.png 1.0', 'c.png 99999999999999'],
+)
 def test_a_line_without_a_class_is_named(root, tmp_path, line):
     file = tmp_path / 'list.txt'
     file.write_text(f'c.png 0\n{line}\n')

@@ -82,6 +82,8 @@ def test_copies_under_other_names_are_warned_of(tmp_path, monkeypatch):
     logger = MMLogger.get_current_instance()
     monkeypatch.setattr(logger, 'warning', lines.append)
     check_sets(*(make(tmp_path, data_prefix=p) for p in ('train', 'test')))
-    (line,) = lines
-    assert '2 images (' in line
-    assert 'test/b/5.png = ' in line
+    other_class, copy = lines
+    assert 'test/b/5.png = ' in other_class
+    assert 'of another class have the very same content' in other_class
+    assert 'test/a/6.png = ' in copy
+    assert 'content of training images: figures are too high' in copy

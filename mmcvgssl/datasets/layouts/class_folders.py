@@ -7,8 +7,9 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from mmcvgssl.datasets.contents import Contents
+from mmcvgssl.datasets.image_folders import PART_NAMES
 from mmcvgssl.datasets.layouts.base import DEFECT, GOOD, Layout, Sample
-from mmcvgssl.datasets.layouts.good_names import MASKS, SPLITS, is_bad
+from mmcvgssl.datasets.layouts.good_names import MASKS, is_bad
 from mmcvgssl.datasets.layouts.mask_files import (
     find_masks,
     has_suffix,
@@ -179,7 +180,7 @@ class FolderLayout(Layout):
         """Refuse folders of classes beside what is none."""
         others = [name for name in folders if not self.is_good(name)]
         for names, what in (
-            (SPLITS, 'a part of a data set'),
+            (PART_NAMES, 'a part of a data set'),
             (MASKS, 'masks'),
         ):
             odd = [name for name in others if name.casefold() in names]

@@ -19,8 +19,7 @@ USUAL = (
 _BAD_WORDS = ('defect', 'anomal', 'fault', 'fail', 'reject', 'damag', 'scrap')
 _BAD = ('ng', 'nok', 'bad', 'broken', 'abnormal', 'nio', 'ko')
 _NOT = ('no', 'not', 'non', 'un', 'never')
-# names of parts of a data set, and of folders of masks
-SPLITS = ('train', 'training', 'test', 'testing', 'val', 'valid', 'validation')
+# names of folders of masks
 MASKS = (
     *('mask', 'masks', 'ground_truth', 'groundtruth', 'gt', 'labels'),
     *('annotations', 'segmentation', 'segmentations', 'label'),

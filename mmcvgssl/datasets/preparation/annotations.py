@@ -5,11 +5,12 @@ from __future__ import annotations
 from argparse import ArgumentParser
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
 from mmcvgssl.datasets.contents import Contents
+from mmcvgssl.datasets.copies import notes_on_copies
 from mmcvgssl.datasets.image_folders import OUT_FOLDER as OUT_FOLDER
 from mmcvgssl.provenance import make_room
 from mmcvgssl.utils import atomic_write
@@ -145,6 +146,8 @@ def write_annotations(
         for name, lines in files.items()
     }
     out = prepared.out
+    copies = notes_on_copies(prepared.data_root, prepared.splits)
+    prepared = replace(prepared, notes=[*prepared.notes, *copies])
     try:
         make_room(out, texts, f'lists of images in {out}', LISTS)
         for name, text in texts.items():

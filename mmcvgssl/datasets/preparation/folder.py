@@ -15,7 +15,6 @@ from mmcvgssl.datasets.image_folders import (
     images_below,
     layout_error,
 )
-from mmcvgssl.datasets.layouts.good_names import SPLITS as PART_NAMES
 from mmcvgssl.datasets.layouts.mask_files import warn_of_masks
 from mmcvgssl.datasets.preparation.annotations import (
     OUT_FOLDER,
@@ -65,15 +64,6 @@ def prepare_folder(
     contents = Contents(str(root))
     if not all((root / name).is_dir() for name in SPLITS):
         classes, items = _read(root, root, out, contents, ignore, 2)
-        parts = [c for c in classes if c.casefold() in PART_NAMES]
-        if parts:
-            raise layout_error(
-                root,
-                LAYOUTS,
-                f'{root}: {", ".join(parts)} is the name of a part of a data '
-                'set, not of a class; name the parts train and test, or '
-                'rename the class.',
-            )
         labels = dict(items)
         divided = draw_splits(labels, labels.values(), test_fraction, seed)
         notes = notes_of(contents)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from mmengine.logging import MMLogger
 
 from mmcvgssl.datasets import SurfaceImages
+from mmcvgssl.datasets.copies import notes_on_copies
 from mmcvgssl.evaluation.few_shot import features as data
-from mmcvgssl.provenance import FileTable
 from mmcvgssl.utils import printable, some
 
 
@@ -44,9 +44,15 @@ def check_sets(train: SurfaceImages, test: SurfaceImages) -> None:
             f'classes {unknown} of the test set have no training image: '
             'make both lists with the same class indices'
         )
-    paths = data.paths_of(train), data.paths_of(test)
-    _check_apart(*paths)
-    _warn_of_copies(*paths)
+    parts = {'train': train, 'test': test}
+    paths = {part: data.paths_of(own) for part, own in parts.items()}
+    _check_apart(paths['train'], paths['test'])
+    labelled = {
+        part: list(zip(paths[part], data.labels_of(own).tolist(), strict=True))
+        for part, own in parts.items()
+    }
+    for note in notes_on_copies('', labelled):
+        MMLogger.get_current_instance().warning(note)
 
 
 def _check_apart(train: Sequence[str], test: Sequence[str]) -> None:
@@ -58,22 +64,3 @@ def _check_apart(train: Sequence[str], test: Sequence[str]) -> None:
             'on are among the training images, too: make the lists anew with '
             'tools/prepare_data.py, or correct them'
         )
-
-
-def _warn_of_copies(train: Sequence[str], test: Sequence[str]) -> None:
-    seen: dict[str, str] = _by_content(train)
-    copies = [
-        f'{printable(path)} = {printable(seen[digest])}'
-        for digest, path in _by_content(test).items()
-        if digest in seen
-    ]
-    if copies:
-        MMLogger.get_current_instance().warning(
-            f'{some(copies, "image")} to test on have the very content of '
-            'training images: figures are too high; remove the copies'
-        )
-
-
-def _by_content(paths: Sequence[str]) -> dict[str, str]:
-    states: Mapping = FileTable.of('', paths)
-    return {state.digest: path for path, state in states.items()}

@@ -1,0 +1,64 @@
+"""Images of the same content under several names."""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from mmcvgssl.provenance import FileTable
+from mmcvgssl.utils import printable, some
+
+
+def notes_on_copies(
+    root: str | Path, splits: Mapping[str, Sequence[tuple[str, int]]]
+) -> list[str]:
+    """Say which images are there twice where they must not be.
+
+    Args:
+        root: Folder that the paths are relative to.
+        splits: Paths and class indices by name of the split; ``train`` and
+            ``test`` are compared.
+
+    Raises:
+        OSError: If one cannot be read.
+    """
+    places = {
+        path: (split, label)
+        for split in ('train', 'test')
+        for path, label in splits.get(split, ())
+    }
+    classes, parts = [], []
+    for paths in _same_content(root, list(places)):
+        for path in paths[1:]:
+            pair = f'{printable(path)} = {printable(paths[0])}'
+            if places[path][1] != places[paths[0]][1]:
+                classes.append(pair)
+            elif places[path][0] != places[paths[0]][0]:
+                parts.append(pair)
+    notes = []
+    if classes:
+        notes.append(
+            f'{some(classes, "image")} of another class have the very same '
+            'content: which class is right? Remove the others'
+        )
+    if parts:
+        notes.append(
+            f'{some(parts, "image")} to test on have the very content of '
+            'training images: figures are too high; remove the copies'
+        )
+    return notes
+
+
+def _same_content(root: str | Path, paths: Sequence[str]) -> list[list[str]]:
+    """Group files of the same content, in order; single ones are left out."""
+    sizes = defaultdict(list)
+    for path in paths:
+        sizes[os.stat(os.path.join(root, path)).st_size].append(path)
+    sizes.pop(0, None)  # no images
+    alike = [path for same in sizes.values() if len(same) > 1 for path in same]
+    contents = defaultdict(list)
+    for path, state in FileTable.of(root, alike).items():
+        contents[state.digest].append(path)
+    return [same for same in contents.values() if len(same) > 1]
