@@ -13,6 +13,7 @@ from mmengine.config import Config
 from mmengine.registry import DATASETS, DefaultScope
 
 from mmcvgssl.apis.classes import check_class_counts
+from mmcvgssl.apis.crowds import use_of_crowds
 from mmcvgssl.apis.load_steps import image_steps
 from mmcvgssl.datasets.coco_check import (
     AnnotationError,
@@ -90,7 +91,7 @@ def check_annotations(cfg: Config, parts: Sequence[str] = PARTS) -> Report:
             found = found.skipping(step.get('max_unreadable', 0))
             found.raise_problems()
             _check_thin(found, data_set)
-            held_by[key] = _compare(report, found, data_set, scope, part)
+            held_by[key] = _compare(report, found, data_set, cfg, part)
             own.append(held_by[key])
             names = {
                 os.path.realpath(images / image['file_name'])
@@ -259,10 +260,12 @@ def _compare(
     report: Report,
     found: CocoCheck,
     data_set: MutableMapping[str, Any],
-    scope: str,
+    cfg: Config,
     part: str,
 ) -> Contents:
-    seen = what_is_seen(found.held, data_set, scope)
+    scope = cfg.get('default_scope') or 'mmdet'
+    crowds = use_of_crowds(cfg.get('model'), data_set.get('pipeline'), scope)
+    seen = what_is_seen(found.held, data_set, scope, crowds)
     seen.warnings += found.note_lines()
     report.skipped += found.skipped
     level = logging.WARNING if seen.left_out else logging.INFO

@@ -12,14 +12,21 @@ from mmengine.logging import MMLogger
 from mmengine.registry import DATASETS, DefaultScope
 
 from mmcvgssl.datasets.contents import Contents
+from mmcvgssl.utils import printable, some
 
 IMAGES, GOOD, BOXES = 'images', 'without a box', 'boxes'
+# what becomes of crowds, in training and in a test
+BACKGROUND = 'learned as background'
+REGIONS = 'regions of which nothing is learned'
+DIFFERENT = 'learned as background, save by the Faster R-CNN recipes here'
+UNCOUNTED = 'regions in which detections are not counted'
 
 
 def what_is_seen(
     held: Mapping[str, Any],
     data_set: Mapping[str, Any],
     scope: str = 'mmdet',
+    crowds: str = DIFFERENT,
 ) -> Contents:
     """Build a data set and compare it with a sound COCO file.
 
@@ -31,6 +38,7 @@ def what_is_seen(
         held: Content of the file.
         data_set: Config of the data set that reads it.
         scope: Of its type.
+        crowds: What training makes of crowds.
 
     Raises:
         KeyError: If there is no such type.
@@ -39,9 +47,12 @@ def what_is_seen(
     boxes: dict[Any, list[Mapping[str, Any]]] = defaultdict(list)
     for entry in held['annotations']:
         boxes[entry['image_id']].append(entry)
-    filters = {} if data_set.get('test_mode') else data_set.get('filter_cfg')
+    testing = data_set.get('test_mode')
+    filters = {} if testing else data_set.get('filter_cfg')
+    crowds = UNCOUNTED if testing else crowds
     found = Contents(str(data_set['ann_file']))
-    good = counted = 0
+    good = counted = n_ignored = 0
+    taken_for_good: list[str] = []
     for image in held['images']:
         name, own = image['file_name'], boxes[image['id']]
         info = infos.get(image['id'])
@@ -51,13 +62,21 @@ def what_is_seen(
             continue
         used = sum(not box['ignore_flag'] for box in info['instances'])
         good, counted = good + (not used), counted + used
-        ignored = [box for box in own if _ignored(box)]
-        for box in ignored:
-            found.leave_out(_ignored(box), name)
+        # assigners know no regions where an image has no box
+        use = crowds if used or testing else BACKGROUND
+        reasons = [_ignored(box, use, testing) for box in own]
+        ignored = [reason for reason in reasons if reason]
+        for reason in ignored:
+            found.leave_out(reason, name)
+        n_ignored += len(ignored)
+        if ignored and not used and not testing:
+            taken_for_good.append(name)
         # what no rule here explains is said, too
         rest = len(own) - len(ignored) - used
         found.leave_out('boxes, for a reason of its own', *[name] * rest)
     found.kept = {IMAGES: len(infos), GOOD: good, BOXES: counted}
+    if n_ignored:
+        found.warnings.append(_advice(taken_for_good))
     return found
 
 
@@ -85,11 +104,23 @@ def build_infos(
     return built.data_list
 
 
-def _ignored(box: Mapping[str, Any]) -> str:
-    if box.get('ignore'):
-        return 'boxes with ignore=1'
-    # a detector here takes what lies in them for background
-    return 'crowds (boxes with iscrowd=1)' if box.get('iscrowd') else ''
+def _ignored(box: Mapping[str, Any], crowds: str, testing: Any) -> str:
+    """Return why a box is none to learn from, nothing if it is one."""
+    if box.get('ignore'):  # the hosts' data sets drop it
+        told = '' if testing else f', {BACKGROUND}'
+        return f'boxes with ignore=1{told}'
+    return f'crowds (iscrowd=1), {crowds}' if box.get('iscrowd') else ''
+
+
+def _advice(taken_for_good: Sequence[str]) -> str:
+    text = (
+        'where a crowd or a box with ignore=1 is one defect, '
+        'tools/prepare_data.py repair --fixes crowds keeps it as a box'
+    )
+    if taken_for_good:
+        names = some(map(printable, taken_for_good), 'image')
+        text += f'; without another box, and learned as good: {names}'
+    return text
 
 
 def _why_not(

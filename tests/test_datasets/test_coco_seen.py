@@ -1,16 +1,33 @@
 """What is said to be learned from is what the built data set hands out."""
 
+import inspect
 import json
 
+import mmyolo.models  # noqa: F401  (registers assigners)
 import pytest
+import torch
 from mmengine.config import Config
-from mmengine.registry import DATASETS, init_default_scope
+from mmengine.registry import (
+    DATASETS,
+    TASK_UTILS,
+    DefaultScope,
+    init_default_scope,
+)
+from mmengine.structures import InstanceData
 
+from mmcvgssl.apis import load_config
 from mmcvgssl.apis.annotations import check_annotations
+from mmcvgssl.apis.crowds import use_of_crowds
 from mmcvgssl.datasets.coco_check import AnnotationError
+from mmcvgssl.datasets.coco_seen import (
+    BACKGROUND,
+    DIFFERENT,
+    REGIONS,
+    UNCOUNTED,
+)
 from mmcvgssl.datasets.preparation import check_boxes
 from tests.boxes import write_boxes
-from tests.data import picture
+from tests.data import CONFIGS, picture
 
 SMALL = (
     'images with a side smaller than 32 pixels (filter_cfg.min_size=1 of the '
@@ -40,6 +57,14 @@ def crowds(held):
     held['annotations'][3].update(ignore=1)
 
 
+def crowd_and_box(held):
+    """A crowd beside a box, one alone, and a box to be ignored."""
+    boxes = held['annotations']
+    boxes.append({**boxes[1], 'id': 9, 'bbox': [80, 80, 40, 40]})
+    boxes[1]['iscrowd'] = boxes[2]['iscrowd'] = 1
+    boxes[3]['ignore'] = 1
+
+
 def subset(held):
     pass
 
@@ -56,7 +81,10 @@ TABLE = [
         {},
         HOST,
         (6, 2, 4),
-        {'crowds (boxes with iscrowd=1)': ['1'], 'boxes with ignore=1': ['3']},
+        {
+            'crowds (iscrowd=1), learned as background': ['1'],
+            'boxes with ignore=1, learned as background': ['3'],
+        },
     ),
     (
         subset,
@@ -177,6 +205,150 @@ def test_an_image_that_resizing_would_lose_is_refused(
             check_annotations(cfg)
     else:
         check_annotations(cfg)
+
+
+ASSIGNERS = {
+    'none': {},
+    'hungarian': dict(train_cfg=dict(assigner=dict(type='Hungarian'))),
+    'off': dict(
+        train_cfg=dict(
+            rpn=dict(assigner=dict(ignore_iof_thr=0.5)),
+            rcnn=dict(assigner=dict(ignore_iof_thr=-1)),
+        )
+    ),
+    'on': dict(
+        train_cfg=dict(
+            rpn=dict(assigner=dict(ignore_iof_thr=0.5)),
+            rcnn=dict(assigner=dict(ignore_iof_thr=0.5)),
+        )
+    ),
+    'cascade': dict(
+        train_cfg=dict(rcnn=[dict(assigner=dict(ignore_iof_thr=0.5))] * 3)
+    ),
+    'some of several': dict(
+        train_cfg=dict(
+            assigner=[dict(ignore_iof_thr=0.5), dict(type='ATSSAssigner')]
+        )
+    ),
+    'head': dict(bbox_head=dict(ignore_iof_thr=0.5)),
+}
+
+
+@pytest.mark.parametrize(
+    ('model', 'kind', 'loader', 'kept'),
+    [
+        ('none', 'mmdet.CocoDataset', 'LoadAnnotations', False),
+        ('hungarian', 'mmdet.CocoDataset', 'LoadAnnotations', False),
+        ('off', 'mmdet.CocoDataset', 'LoadAnnotations', False),
+        ('on', 'mmdet.CocoDataset', 'LoadAnnotations', True),
+        ('on', 'mmdet.CocoDataset', 'mmyolo.LoadAnnotations', False),
+        ('cascade', 'mmdet.CocoDataset', 'mmdet.LoadAnnotations', True),
+        ('some of several', 'mmdet.CocoDataset', 'LoadAnnotations', False),
+        ('head', 'YOLOv5CocoDataset', 'LoadAnnotations', False),
+        ('head', 'YOLOv5CocoDataset', 'mmdet.LoadAnnotations', True),
+    ],
+)
+def test_what_becomes_of_crowds_is_said(
+    good, tmp_path, model, kind, loader, kept
+):
+    change(good, crowd_and_box)
+    cfg = config(tmp_path, kind, HOST, pipeline=[dict(type=loader)])
+    cfg.model = ASSIGNERS[model]
+    told = '\n'.join(line for _, line in check_annotations(cfg).lines)
+    if kept:
+        assert f'crowds (iscrowd=1), {REGIONS}: 1 (1.png)' in told
+        assert f'crowds (iscrowd=1), {BACKGROUND}: 1 (2.png)' in told
+    else:
+        assert f'crowds (iscrowd=1), {BACKGROUND}: 2 (1.png, 2.png)' in told
+    assert f'ignore=1, {BACKGROUND}: 1 (3.png)' in told
+    assert 'repair --fixes crowds' in told
+    assert 'learned as good: 2 images (2.png, 3.png)' in told
+
+
+def recipes(pattern):
+    found = sorted((CONFIGS / 'detection').glob(pattern))
+    return [path for path in found if '_ag' not in path.stem]
+
+
+@pytest.mark.parametrize(
+    ('path', 'use'),
+    [
+        *((p, REGIONS) for p in recipes('faster_rcnn/*neu-det.py')),
+        *((p, BACKGROUND) for p in recipes('yolov8/*neu-det.py')),
+        *((p, BACKGROUND) for p in recipes('dino/*neu-det.py')),
+    ],
+    ids=lambda value: getattr(value, 'stem', ''),
+)
+def test_what_is_said_of_crowds_is_so(path, use, tmp_path, good):
+    """By the recipe's own loader and assigners."""
+    cfg = load_config(path)
+    pipeline, scope = cfg.train_dataloader.dataset.pipeline, cfg.default_scope
+    assert use_of_crowds(cfg.model, pipeline, scope) == use
+    change(good, crowd_and_box)
+    loader = next(s for s in pipeline if 'LoadAnnotations' in s.type)
+    with DefaultScope.overwrite_default_scope(scope):
+        data_set = DATASETS.build(
+            dict(
+                type='mmdet.CocoDataset',
+                ann_file=str(good),
+                data_prefix=dict(img=str(tmp_path)),
+                metainfo=dict(classes=('dent', 'chip')),
+                pipeline=[
+                    dict(type='mmcvgssl.LoadImage'),
+                    loader,
+                    dict(type='mmdet.PackDetInputs'),
+                ],
+            )
+        )
+        crowds = {
+            1: torch.tensor([[16.0, 20.0, 64.0, 60.0]]),
+            2: torch.tensor([[24.0, 20.0, 72.0, 60.0]]),
+        }
+        found = {
+            key: assigned(cfg.model, data_set[key]['data_samples'], box)
+            for key, box in crowds.items()
+        }
+    assert found == {1: -1 if use == REGIONS else 0, 2: 0}
+
+
+def assigned(model, sample, box) -> int:
+    """Return what all assigners take a box for; 0 is background."""
+    boxes = sample.gt_instances
+    if not len(boxes):
+        boxes.bboxes, boxes.labels = torch.zeros(0, 4), torch.zeros(0).long()
+    told = model.train_cfg
+    if 'rpn' not in told:  # those of other kinds are told of boxes alone
+        with TASK_UTILS.switch_scope_and_registry(None) as registry:
+            kind = registry.get(told.assigner.type)
+        assert 'ignore_iof_thr' not in inspect.signature(kind).parameters
+        return 0
+    found = {
+        int(
+            TASK_UTILS.build(told[part].assigner)
+            .assign(InstanceData(priors=box), boxes, sample.ignored_instances)
+            .gt_inds
+        )
+        for part in ('rpn', 'rcnn')
+    }
+    (inds,) = found
+    return inds
+
+
+def test_a_test_counts_nothing_in_crowds(good, tmp_path):
+    change(good, crowds)
+    cfg = config(tmp_path, 'mmdet.CocoDataset', None, test_mode=True)
+    cfg.test_dataloader = cfg.pop('train_dataloader')
+    told = '\n'.join(line for _, line in check_annotations(cfg).lines)
+    assert f'crowds (iscrowd=1), {UNCOUNTED}: 1 (1.png)' in told
+    assert 'boxes with ignore=1: 1 (3.png)' in told
+    assert 'learned' not in told
+
+
+def test_the_check_says_what_becomes_of_crowds(good):
+    change(good, crowd_and_box)
+    told = check_boxes(good).summary()
+    assert f'crowds (iscrowd=1), {DIFFERENT}: 1 (1.png)' in told
+    assert 'note: where a crowd or a box with ignore=1 is one defect' in told
 
 
 def test_the_check_says_what_is_learned_from(good):

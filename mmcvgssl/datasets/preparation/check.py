@@ -40,6 +40,7 @@ class Checked:
         if self.hosts.left_out != self.seen.left_out:
             told = self.hosts.left_out_text()
             lines.append(f"mmdet's own recipes: {told}")
+        lines += [f'note: {text}' for text in self.seen.warnings]
         return '\n'.join(lines)
 
 
