@@ -14,6 +14,7 @@ from mmengine.runner import LogProcessor, Runner
 from torch import nn
 from torch.utils.data import DataLoader
 
+from mmcvgssl.apis.options import waits_for_stage
 from mmcvgssl.evaluation.few_shot.learners import SCHEDULE
 
 _NEAR = 0.8  # likeness from which a new name is one that was mistyped
@@ -55,7 +56,8 @@ def check_option_names(
     """Refuse options with names that nothing in the config would read.
 
     New names are taken where a class takes them, or where nothing is known
-    of what may stand there and no known name is like them.
+    of what may stand there and no known name is like them. Those of a
+    pipeline's stages wait for the stage's config.
 
     Args:
         options: By dotted key.
@@ -65,6 +67,8 @@ def check_option_names(
         KeyError: Names the option, and names that are like it.
     """
     for key in options:
+        if waits_for_stage(key, config):
+            continue
         others = [k for k in options if k != key]
         if not any(key.startswith(f'{other}.') for other in others):
             _check_option(key, options, config)

@@ -99,8 +99,13 @@ def type_options(
     }
 
 
+def waits_for_stage(key: str, config: Mapping[str, Any]) -> bool:
+    """Tell whether an option is of the config of a pipeline's stage."""
+    return 'stages' in config and _STAGE.fullmatch(key) is not None
+
+
 def _typed(key: str, text: OptionText, config: Mapping[str, Any]) -> Any:
-    if 'stages' in config and _STAGE.fullmatch(key):
+    if waits_for_stage(key, config):
         return text
     held, name = _find(config, key.split('.')), key.rpartition('.')[2]
     if name in _FILLED and not text.strip():

@@ -155,3 +155,16 @@ def test_a_file_that_breaks_is_named(tmp_path, text, message):
 def test_an_empty_name_of_a_file_is_refused(word):
     with pytest.raises(ValueError, match='is empty: expected a file'):
         load(word)
+
+
+def test_options_of_stages_wait_for_the_config_of_the_stage(tmp_path):
+    file = tmp_path / 'pipeline.py'
+    file.write_text(
+        f'stages = dict(a=dict(tool="train", config={str(FOLDER)!r}, '
+        'options={"test_dataloader": None}))\n'
+    )
+    key = 'stages.a.options.train_dataloader.b'
+    cfg = load(f'{key}=3', path=file)
+    assert cfg.stages.a.options.train_dataloader.b == '3'
+    with pytest.raises(KeyError, match='nothing reads'):
+        load('stages.a.optoins.b=3', path=file)
