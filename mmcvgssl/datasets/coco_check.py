@@ -25,7 +25,7 @@ from mmcvgssl.datasets.coco_file import (
 )
 from mmcvgssl.datasets.coco_findings import CocoCheck
 from mmcvgssl.datasets.coco_images import look_at_images
-from mmcvgssl.utils import printable
+from mmcvgssl.utils import folded, printable
 
 __all__ = ['AnnotationError', 'CocoCheck', 'check_classes', 'check_coco']
 
@@ -158,7 +158,7 @@ class _Check:
                 )
                 continue
             text = {'images': 'file_name', 'categories': 'name'}.get(part)
-            if text and not (isinstance(entry[text], str) and entry[text]):
+            if text and not _is_word(entry[text]):
                 self._problem(
                     f'{text}s that are no text',
                     f'{where}: {shown(entry[text])}',
@@ -175,6 +175,15 @@ class _Check:
             self._problem(
                 'names of categories that stand twice', printable(name)
             )
+        alike: dict[str, str] = {}
+        for name in names:
+            other = alike.setdefault(folded(name).strip(), name)
+            if other != name:
+                self._note(
+                    'names of categories that differ by case, spaces or form '
+                    'of Unicode alone',
+                    f'{other!a} and {name!a}',
+                )
         told = ', '.join(map(repr, names))
         for name in classes:
             if name not in names:
@@ -218,6 +227,7 @@ class _Check:
 
     def _boxes(self) -> None:
         clean = []
+        seen: dict[tuple, Mapping[str, Any]] = {}
         for entry in self.entries['annotations']:
             where = f'annotation {entry["id"]}'
             found = list(
@@ -233,6 +243,9 @@ class _Check:
             if not found:
                 for kind, line in box_notes(entry, self.images):
                     self._note(kind, f'{where}: {line}')
+                first = seen.setdefault((key, box), entry)
+                if first is not entry:
+                    self._note(*_twice(first, entry))
         form = form_of(clean)
         if form is not None:
             certain, kind, line = form
@@ -292,6 +305,19 @@ class _Check:
                 'them, name the file as ann_file of test_dataloader '
                 '(prepare_data.py check --testing)',
             )
+
+
+def _twice(
+    first: Mapping[str, Any], other: Mapping[str, Any]
+) -> tuple[str, str]:
+    kind = 'boxes that stand twice'
+    if first['category_id'] != other['category_id']:
+        kind = 'boxes of two categories'
+    return kind, f'annotations {first["id"]} and {other["id"]}'
+
+
+def _is_word(value: object) -> bool:
+    return isinstance(value, str) and bool(value.strip())
 
 
 def _repeated(keys: Iterable[Any]) -> Iterator[Any]:

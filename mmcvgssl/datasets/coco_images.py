@@ -6,12 +6,14 @@ import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
+from urllib.parse import unquote
 
 from mmengine.logging import print_log
 
 from mmcvgssl.datasets.coco_boxes import image_size
+from mmcvgssl.datasets.files import ask_for_similar
 from mmcvgssl.datasets.reading import OpenedImage, UnreadableImageError
 from mmcvgssl.utils import printable
 
@@ -89,7 +91,11 @@ def _look_at(
     path = folder / name
     # unlike Path's it takes any text
     if not os.path.isfile(path):
-        hint = '; write / for \\' if '\\' in name else ''
+        plain = unquote(name)  # as tools that label in browsers write it
+        hint = ask_for_similar(folder, name, plain, PurePosixPath(plain).name)
+        if '\\' in name:
+            hint = 'write / for \\'
+        hint = f'; {hint}' if hint else ''
         return [Found('missing images', f'{printable(str(path))}{hint}')]
     if look == 'names':
         return []

@@ -30,7 +30,7 @@ def notes_on_copies(
         for path, label in splits.get(split, ())
     }
     classes, parts = [], []
-    for paths in _same_content(root, list(places)):
+    for paths in same_content(root, list(places)):
         for path in paths[1:]:
             pair = f'{printable(path)} = {printable(paths[0])}'
             if places[path][1] != places[paths[0]][1]:
@@ -51,7 +51,7 @@ def notes_on_copies(
     return notes
 
 
-def _same_content(root: str | Path, paths: Sequence[str]) -> list[list[str]]:
+def same_content(root: str | Path, paths: Sequence[str]) -> list[list[str]]:
     """Group files of the same content, in order; single ones are left out."""
     sizes = defaultdict(list)
     for path in paths:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
 from mmcvgssl.datasets import contents as why
-from mmcvgssl.utils import folded
+from mmcvgssl.utils import folded, printable
 
 # of NAS devices, archives and operating systems, in small letters
 SYSTEM_NAMES = frozenset(
@@ -93,22 +94,53 @@ def similar_file(root: str | Path, path: str) -> str | None:
 
     Args:
         root: Folder that the path is relative to.
-        path: With /, of no file.
+        path: With /.
 
     Returns:
         Its path, relative to the folder; None if there is none.
     """
     place, parts = Path(root), []
     for part in PurePosixPath(path).parts:
-        if not place.is_dir():
+        if not os.path.isdir(place):
             return None
-        names = [part] if (place / part).exists() else os.listdir(place)
-        same = [name for name in names if folded(name) == folded(part)]
-        if not same:
+        name: str | None = part
+        if not os.path.exists(place / part):
+            changed = os.stat(place).st_mtime_ns
+            name = _by_folded_name(str(place), changed).get(folded(part))
+        if name is None:
             return None
-        parts.append(same[0])
-        place /= same[0]
-    return PurePosixPath(*parts).as_posix() if place.is_file() else None
+        parts.append(name)
+        place /= name
+    found = PurePosixPath(*parts).as_posix()
+    return found if os.path.isfile(place) else None
+
+
+def ask_for_similar(root: str | Path, path: str, *others: str) -> str:
+    """Ask whether a file with nearly the name of a missing one is meant.
+
+    Args:
+        root: Folder that the paths are relative to.
+        path: Of the missing one.
+        *others: What it may be written as besides.
+
+    Returns:
+        ``is good/1.png meant?`` or the like; empty without such a file.
+    """
+    for told in (path, *others):
+        found = similar_file(root, told)
+        if found is not None:
+            form = ''
+            if found.casefold() == path.casefold():
+                form = ', in another case'
+            elif folded(found) == folded(path):
+                form = ', in another form of Unicode'
+            return f'is {printable(found)} meant{form}?'
+    return ''
+
+
+@lru_cache(maxsize=64)
+def _by_folded_name(folder: str, modified: int) -> dict[str, str]:
+    return {folded(name): name for name in os.listdir(folder)}
 
 
 def _listed(folder: str | Path) -> tuple[list[os.DirEntry], list[str]]:

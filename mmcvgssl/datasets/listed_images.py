@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from mmcvgssl.datasets.files import similar_file
+from mmcvgssl.datasets.files import ask_for_similar
 from mmcvgssl.utils import printable, some
 
 _TRIED = 5  # missing images, for which the folders are searched
@@ -59,10 +59,7 @@ def _plain(path: str) -> str:
 def _meant(root: str | Path, missing: Sequence[str]) -> str:
     """Name a file that may be meant by the first path that can be one."""
     for path in missing[:_TRIED]:
-        found = similar_file(root, path)
-        if found is not None:
-            shown = printable(found)
-            same = shown.casefold() != path.casefold()
-            form = ', in another form of Unicode' if same else ''
-            return f'; by {printable(path)}, is {shown} meant{form}?'
+        question = ask_for_similar(root, path)
+        if question:
+            return f'; by {printable(path)}, {question}'
     return ''

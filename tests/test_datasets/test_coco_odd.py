@@ -62,6 +62,16 @@ TABLE = [
     (of_one('images', file_name='a\nb.png'), 'missing images', 'a\\nb'),
     (of_one('images', file_name='..'), 'missing images', '..'),
     (
+        of_one('images', file_name='0.PNG'),
+        'missing images',
+        'is 0.png meant, in another case?',
+    ),
+    (
+        of_one('images', file_name='x/0%2Epng'),
+        'missing images',
+        'is 0.png meant?',
+    ),
+    (
         of_one('images', id='0'),
         'ids that are no whole numbers in images',
         "place 0 of images: '0'",
@@ -87,6 +97,7 @@ TABLE = [
         'None',
     ),
     (of_one('categories', name=1), 'names that are no text', '1'),
+    (of_one('categories', name='  '), 'names that are no text', "'  '"),
     (of_one('annotations', image_id='0'), 'boxes without an image', "'0'"),
     (of_one('annotations', image_id=None), 'boxes without an image', 'None'),
     (of_one('annotations', image_id={}), 'boxes without an image', '{}'),
@@ -228,12 +239,29 @@ def test_an_odd_value_is_a_finding(good, tmp_path, edit, kind, line):
             'boxes that are not around their outlines: 1 (annotation 0: ',
         ),
         (
+            lambda h: h['annotations'].append(
+                {**h['annotations'][0], 'id': 9}
+            ),
+            'boxes that stand twice: 1 (annotations 0 and 9)',
+        ),
+        (
+            lambda h: h['annotations'].append(
+                {**h['annotations'][0], 'id': 9, 'category_id': 2}
+            ),
+            'boxes of two categories: 1 (annotations 0 and 9)',
+        ),
+        (
+            lambda h: h['categories'][1].update(name='Dent '),
+            'names of categories that differ by case, spaces or form of '
+            "Unicode alone: 1 ('dent' and 'Dent ')",
+        ),
+        (
             lambda h: h['categories'].append({'id': 9, 'name': 'hole'}),
             'categories without a box: 1 (hole)',
         ),
         (
             lambda h: [
-                a.update(bbox=[20, 20, 30 + i // 9, 30])
+                a.update(bbox=[20, 20, 30 + i, 30])
                 for i, a in enumerate(
                     h['annotations'].extend(
                         [
@@ -255,6 +283,21 @@ def test_what_training_may_go_on_with_is_a_note(good, tmp_path, edit, note):
     (line,) = found.note_lines()
     assert line.startswith(note)
     assert f'note: {line}' in found.summary()
+
+
+def test_a_box_that_sticks_out_does_not_make_corners_of_all(good):
+    # as corners all lie within, but the areas are those of COCO's form
+    change(good, of_one('annotations', bbox=[70, 70, 80, 90], area=7200))
+    (kind,) = check_coco(good).problems
+    assert kind == 'boxes outside their image'
+
+
+def test_the_check_names_images_that_the_file_does_not(good, tmp_path):
+    picture(9, 128).save(tmp_path / 'new.png')
+    (tmp_path / '5.png').write_bytes((tmp_path / '0.png').read_bytes())
+    told = check_boxes(good).summary()
+    assert f'{tmp_path} that the file does not name: 1 (new.png)' in told
+    assert 'note: images of the same content: 1 (0.png = 5.png)' in told
 
 
 @pytest.mark.parametrize(

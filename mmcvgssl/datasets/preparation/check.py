@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from argparse import ArgumentParser
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +12,10 @@ from pathlib import Path
 from mmcvgssl.datasets.coco_check import CocoCheck, check_coco
 from mmcvgssl.datasets.coco_seen import what_is_seen
 from mmcvgssl.datasets.contents import Contents
+from mmcvgssl.datasets.copies import same_content
+from mmcvgssl.datasets.image_folders import images_below
 from mmcvgssl.datasets.preparation.annotations import Preparation
+from mmcvgssl.utils import printable, some
 
 # what the recipes of mmdet, and of mmyolo save for the first, leave out
 _HOSTS = dict(filter_empty_gt=True, min_size=32)
@@ -25,15 +29,17 @@ class Checked:
         held: By the file.
         seen: By the data set of this package's recipes; None without mmdet.
         hosts: By that of mmdet's own.
+        notes: On the images in the folder.
     """
 
     held: CocoCheck
     seen: Contents | None = None
     hosts: Contents | None = None
+    notes: Sequence[str] = ()
 
     def summary(self) -> str:
         """Say what the file holds and what is left out of it."""
-        lines = [self.held.summary()]
+        lines = [self.held.summary(), *(f'note: {n}' for n in self.notes)]
         if self.seen is None or self.hosts is None:
             return '\n'.join([*lines, 'not compared with detectors: no mmdet'])
         lines.append(f'learned from: {self.seen.summary()}')
@@ -65,8 +71,9 @@ def check_boxes(
     folder = Path(images) if images else Path(file).parent
     found = check_coco(file, folder, classes, 'pixels', testing)
     found.raise_problems(most=None)
+    notes = _folder_notes(folder, found)
     if find_spec('mmdet') is None:
-        return Checked(found)
+        return Checked(found, notes=notes)
     names = tuple(found.boxes) if classes is None else tuple(classes)
     data_set = {
         'type': 'mmdet.CocoDataset',
@@ -75,11 +82,31 @@ def check_boxes(
         'metainfo': {'classes': names},
         'test_mode': testing,
     }
-    sides = (
+    seen, hosts = (
         what_is_seen(found.held, {**data_set, 'filter_cfg': filters})
         for filters in (None, _HOSTS)
     )
-    return Checked(found, *sides)
+    return Checked(found, seen, hosts, notes)
+
+
+def _folder_notes(folder: Path, found: CocoCheck) -> list[str]:
+    """Say which images a sound file does not name, or names twice."""
+    named = [image['file_name'] for image in found.held['images']]
+    plain = {*map(os.path.normpath, named)}
+    others = [path for path in images_below(folder) if path not in plain]
+    copies = [
+        ' = '.join(map(printable, same))
+        for same in same_content(folder, named)
+    ]
+    notes = []
+    if others:
+        notes.append(
+            f'images in {folder} that the file does not name: '
+            f'{some(map(printable, others))}'
+        )
+    if copies:
+        notes.append(f'images of the same content: {some(copies)}')
+    return notes
 
 
 def add_arguments(parser: ArgumentParser) -> None:
