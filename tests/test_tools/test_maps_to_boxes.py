@@ -524,6 +524,36 @@ def test_previews_survive_long_names_and_cut_images(data, tool, tmp_path):
     assert all(len(file.split('/')[-1]) <= 255 for file in found)
 
 
+def test_previews_of_like_names_are_files_of_their_own(data, tool, tmp_path):
+    maps, images = data
+    names = [
+        'a/x.png',
+        'b/x.png',
+        'a/x.jpg',
+        'x.png',
+        'a/x.png.jpg',
+        'b/x.bmp',
+    ]
+    manifest = maps / 'manifest.jsonl'
+    lines = [json.loads(line) for line in manifest.read_text().splitlines()]
+    for line, path, size in zip(lines, names, SIZES, strict=True):
+        file = images / path
+        file.parent.mkdir(exist_ok=True)
+        # PNG whatever the suffix: shades tell the pictures apart
+        shade = np.full((*size, 3), 20 * len(path), np.uint8)
+        file.write_bytes(cv2.imencode('.png', shade)[1].tobytes())
+        (images / line['path']).unlink()
+        line.update(path=path, file=FileState.of(file).to_list())
+    manifest.write_text(''.join(f'{json.dumps(line)}\n' for line in lines))
+    shown = tmp_path / 'shown'
+    args = ['--out', tmp_path / 'b.json', '--preview', shown]
+    code, _, err = tool(TOOL, *data, *args)
+    assert code == 0, err
+    assert files_below(shown) == {f'{path}.jpg' for path in names}
+    for path, size in zip(names, SIZES, strict=True):
+        assert cv2.imread(str(shown / f'{path}.jpg')).shape[:2] == size
+
+
 def test_images_without_a_map_can_be_left_out(data, tool, tmp_path):
     picture(0).save(data[1] / 'new.png')
     args = ['--out', tmp_path / 'b.json']
