@@ -126,6 +126,18 @@ def test_opacity_is_dropped_and_said_once(tmp_path, warnings):
     assert 'a.png has an alpha channel, which is not read' in warnings[0]
 
 
+@pytest.mark.parametrize('size', [(1600, 1311), (1, 2_097_153), (263_000, 8)])
+def test_large_pictures_are_read_as_small_ones(tmp_path, size):
+    width, height = size
+    values = np.arange(width * height * 3, dtype=np.uint32) * 2_654_435_761
+    rgb = (values >> 24).astype(np.uint8).reshape(height, width, 3)
+    file = tmp_path / 'large.ppm'
+    Image.fromarray(rgb).save(file)
+    found = read_image(str(file))
+    np.testing.assert_array_equal(found, rgb[..., ::-1])
+    assert found.flags.writeable
+
+
 @pytest.mark.parametrize('value', [np.nan, np.inf])
 def test_values_that_are_no_numbers_are_refused(tmp_path, value):
     values = np.full((4, 5), 0.5, np.float32)

@@ -31,6 +31,7 @@ _ALPHA = ('LA', 'La', 'PA', 'RGBA', 'RGBa')
 _SUBFILE, _WIDTH, _HEIGHT, _BITS, _PHOTOMETRIC = 254, 256, 257, 258, 262
 _ORIENTATION, _FORMAT = 274, 339
 _KINDS = {1: 'u', 2: 'i', 3: 'f'}
+_LARGE, _STRIP = 1 << 21, 1 << 18  # pixels of a picture, and of its parts
 
 
 class PillowFile:
@@ -218,7 +219,18 @@ def _to_bgr(image: Image.Image) -> np.ndarray:
         return np.asarray(grey)
     _check_palette(image)
     rgb = image if image.mode == 'RGB' else image.convert('RGB')
-    return cv2.cvtColor(np.asarray(rgb), cv2.COLOR_RGB2BGR)
+    width, height = rgb.size
+    if width * height <= _LARGE:
+        return cv2.cvtColor(np.asarray(rgb), cv2.COLOR_RGB2BGR)
+    # copies of a large picture, which the system hands out page by page, take
+    # longer than to decode it
+    bgr = np.empty((height, width, 3), np.uint8)
+    rows = max(_STRIP // width, 1)
+    for top in range(0, height, rows):
+        part = bgr[top : top + rows]
+        strip = rgb.crop((0, top, width, top + len(part)))
+        cv2.cvtColor(np.asarray(strip), cv2.COLOR_RGB2BGR, dst=part)
+    return bgr
 
 
 def _check_palette(image: Image.Image) -> None:
