@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +20,8 @@ from mmcvgssl.datasets import TooManyUnreadableError
 from mmcvgssl.datasets.transforms import UnreadableImageError
 from mmcvgssl.engine import InvalidLossError
 
+# how PyTorch hands on what a worker of a loader has raised
+_CAUGHT = re.compile(r'Caught (\w+) in DataLoader worker process')
 _USER_ERRORS = (
     AssertionError,  # the hosts' for settings that they refuse
     ImportError,
@@ -50,11 +53,21 @@ def user_errors() -> Iterator[None]:
         traceback.print_exc()
         # an OSError's first argument is a number, a KeyError's text quoted
         plain = error.args and not isinstance(error, OSError)
-        text = str(error.args[0] if plain else error).strip()
+        text = _of_worker(str(error.args[0] if plain else error).strip())
         if not text or (isinstance(error, KeyError) and text.isidentifier()):
             text = f'{type(error).__name__} {text}: see the last lines above'
         print(f'\nERROR: {text}', file=sys.stderr)
         raise SystemExit(1) from None
+
+
+def _of_worker(text: str) -> str:
+    """Return the message of an error of a worker, without its traceback."""
+    caught = _CAUGHT.match(text)
+    if caught is None:
+        return text
+    raised = re.compile(rf'^(?:\w+\.)*{caught[1]}: ', re.MULTILINE)
+    ends = [found.end() for found in raised.finditer(text)]
+    return text[ends[-1] :] if ends else text
 
 
 def add_cfg_options(

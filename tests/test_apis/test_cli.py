@@ -2,6 +2,7 @@
 
 import cv2
 import pytest
+import torch
 
 from mmcvgssl.apis.cli import user_errors
 from mmcvgssl.datasets import TooManyUnreadableError
@@ -31,6 +32,37 @@ def test_the_message_comes_last_below_the_traceback(capsys, error):
     lines = capsys.readouterr().err.splitlines()
     assert lines[-1] == 'ERROR: what to do'
     assert lines[0].startswith('Traceback')
+
+
+class Odd(torch.utils.data.Dataset):
+    """Whose images raise what they hold."""
+
+    def __init__(self, *errors):
+        self.errors = errors
+
+    def __len__(self):
+        return len(self.errors)
+
+    def __getitem__(self, i):
+        try:
+            raise OSError('the first reason')
+        except OSError as error:
+            raise self.errors[i] from error
+
+
+@pytest.mark.parametrize(
+    'error',
+    [ValueError('what to do'), TooManyUnreadableError('what to do'), KeyError],
+)
+def test_an_error_of_a_worker_has_its_own_message(capsys, error):
+    loader = torch.utils.data.DataLoader(Odd(error), num_workers=1)
+    with pytest.raises(SystemExit), user_errors():
+        list(loader)
+    text = capsys.readouterr().err
+    assert 'Original Traceback' in text
+    told = text.rpartition('ERROR: ')[2]
+    expected = 'what to do\n' if error is not KeyError else 'Caught KeyError'
+    assert told.startswith(expected)
 
 
 @pytest.mark.parametrize('error', [KeyError('model'), AssertionError()])
