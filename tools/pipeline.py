@@ -11,6 +11,7 @@ from mmcvgssl.apis.cli import (
 )
 from mmcvgssl.apis.pipeline import Pipeline, StageError, read_inputs
 from mmcvgssl.datasets.text_lists import add_encoding
+from mmcvgssl.locks import FolderInUseError
 
 
 def parse_args() -> argparse.Namespace:
@@ -90,7 +91,7 @@ def main() -> None:
                 pipeline.choose(args.only, args.first)
                 return
             report = pipeline.run(args.only, args.first)
-        except StageError as error:
+        except (FolderInUseError, StageError) as error:
             raise SystemExit(f'ERROR: {error}') from None
         except KeyboardInterrupt:
             raise SystemExit('stopped; the same command goes on') from None

@@ -10,6 +10,8 @@ from mmcvgssl.apis import (
     use_amp,
 )
 from mmcvgssl.apis.cli import load_run_config, parse_run_args, user_errors
+from mmcvgssl.apis.train import start_processes
+from mmcvgssl.locks import locked
 from mmcvgssl.weights.checkpoints import checkpoints_in
 
 
@@ -69,10 +71,12 @@ def main() -> None:
                     'which --auto-scale-lr needs'
                 )
             cfg.auto_scale_lr.enable = True
-        runner = build_runner(cfg)
-        check_before_training(runner)
-        claim_work_dir(runner, load_from, args.resume)
-        runner.train()
+        start_processes(cfg)
+        with locked(cfg.work_dir):
+            runner = build_runner(cfg)
+            check_before_training(runner)
+            claim_work_dir(runner, load_from, args.resume)
+            runner.train()
 
 
 if __name__ == '__main__':

@@ -33,6 +33,7 @@ from mmcvgssl.evaluation.few_shot.learners import (
     linear_layer,
 )
 from mmcvgssl.evaluation.few_shot.sets import check_sets
+from mmcvgssl.locks import locked
 from mmcvgssl.models.layers import global_pool
 from mmcvgssl.models.teachers import FrozenTeacher
 from mmcvgssl.provenance import (
@@ -162,12 +163,22 @@ class FewShot:
             shots: Numbers of images a class.
             runs: Draws for each of them.
             out: Folder of ``few_shot.json``, ``few_shot.md`` and the plot.
+
+        Raises:
+            mmcvgssl.locks.FolderInUseError: If another run writes there.
         """
         if runs < 1:
             raise ValueError(f'runs is a number of draws from 1, got {runs}')
         names = self.train.CLASSES
         for k in shots:  # complain before work starts
             draw_shots(self.labels, k, self.seed, names)
+        with locked(out):
+            return self._run(shots, runs, out)
+
+    def _run(
+        self, shots: Sequence[int], runs: int, out: Path
+    ) -> FewShotResults:
+        names = self.train.CLASSES
         ours = self.provenance(Provenance.read(out / RECORD))
         settle(ours, out, ['few_shot.*'], f'the runs in {out}')
         results = FewShotResults(out / 'few_shot.json', self._settings())

@@ -28,6 +28,7 @@ from mmcvgssl.engine.map_writer_hook import (
     read_manifests,
     set_changed_aside,
 )
+from mmcvgssl.locks import locked
 from mmcvgssl.processes import on_first_process
 from mmcvgssl.provenance import EARLIER
 from mmcvgssl.registry import MODELS
@@ -217,7 +218,13 @@ def make_maps(
         process, and of images that could not be read.
     """
     start_processes(cfg)
-    out = Path(out)
+    with locked(out):
+        return _make_maps(cfg, images, Path(out), **options)
+
+
+def _make_maps(
+    cfg: Config, images: str | Path, out: Path, **options
+) -> dict[str, int]:
     try:
         cfg, home, paths = prepare_maps(cfg, images, out, **options)
         runner = build_runner(cfg, settled=True)

@@ -36,6 +36,7 @@ from mmcvgssl.apis.train import (
     start_processes,
 )
 from mmcvgssl.apis.users_parts import fit_config, join_hooks
+from mmcvgssl.locks import locked
 from mmcvgssl.models.anomaly.model_file import say_if_unreadable
 from mmcvgssl.models.anomaly.one_class_detector import OneClassDetector
 from mmcvgssl.processes import on_first_process
@@ -85,6 +86,7 @@ def run_one_class(
             hook of the config cannot act.
         ProvenanceError: If the folder holds results that do not say what
             they depend on.
+        FolderInUseError: If another run writes to a category's folder.
     """
     start_processes(cfg)
     init_default_scope(cfg.get('default_scope', 'mmpretrain'))
@@ -103,7 +105,8 @@ def run_one_class(
         folder = work_dir / (name or UNNAMED)
         own = for_category(cfg, name)
         settle_images(own)  # before it is compared with what is done
-        results[name or UNNAMED] = run_category(own, folder, name)
+        with locked(folder):
+            results[name or UNNAMED] = run_category(own, folder, name)
     if is_main_process():
         write_table(results, work_dir)
     return results

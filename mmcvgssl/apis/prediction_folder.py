@@ -21,6 +21,16 @@ from mmcvgssl.datasets import contents as why
 from mmcvgssl.datasets.contents import Contents
 from mmcvgssl.datasets.files import MARK
 from mmcvgssl.datasets.reading import UnreadableImageError, read_image
+from mmcvgssl.locks import locked
+from mmcvgssl.provenance import (
+    FileState,
+    FileTable,
+    Provenance,
+    digest_tensors,
+    of_config,
+    of_versions,
+    settle,
+)
 from mmcvgssl.utils import atomic_write, printable, with_suffix_added
 
 FIELDS = ('path', 'score', 'verdict', 'error')
@@ -42,7 +52,8 @@ def predict_to_folder(
     cannot be read, or whose overlay cannot be drawn or written, has its
     reason as ``error``. Results are appended to
     ``predictions.partial.jsonl`` as they come: that is what a run leaves
-    that does not come to its end.
+    that does not come to its end. Predictions of other images, or by another
+    model, are moved to the folder ``earlier``.
 
     Args:
         predictor: Model and transforms.
@@ -55,6 +66,9 @@ def predict_to_folder(
         UnreadableImageError: If no image can be read; the files are written
             before.
         ValueError: If the folder holds no image.
+        ProvenanceError: If the folder holds predictions that do not say what
+            they are of.
+        FolderInUseError: If another run writes there.
     """
     out = Path(out)
     told = contents if contents is not None else Contents(str(path))
@@ -63,20 +77,57 @@ def predict_to_folder(
     odd = told.left_out.pop(why.ODD_NAME, [])
     told.kept = {'images': len(images) + len(odd)}
     predictions = [_refuse_name(root / name) for name in odd]
-    partial = out / PARTIAL
-    atomic_write(out / OVERLAYS / MARK, b'')
-    with partial.open('w', encoding='utf-8') as lines:
-        for prediction in _predict(predictor, images, root, out):
-            predictions.append(prediction)
-            lines.write(f'{json.dumps(_row(prediction))}\n')
-            lines.flush()
-    _write(predictor, predictions, out, told)
-    partial.unlink()
+    with locked(out):
+        _make_room(predictor, root, images, out)
+        predictions += _predict_all(predictor, images, root, out)
+        _write(predictor, predictions, out, told)
+        (out / PARTIAL).unlink()
     if all(p.score is None for p in predictions):
         raise UnreadableImageError(
             f'none of {len(predictions)} images can be read; '
             f'{predictions[0].error}'
         )
+    return predictions
+
+
+def _make_room(
+    predictor: OneClassPredictor, root: Path, images: list[Path], out: Path
+) -> None:
+    """Move predictions of other images, or by another model, aside."""
+    model = predictor.model
+    names = []
+    for path in images:
+        try:
+            FileState.of(path)
+        except OSError:  # said when it is to be read
+            continue
+        names.append(path.relative_to(root).as_posix())
+    ours = Provenance(
+        {
+            'model': digest_tensors(model.state),
+            'backbone': digest_tensors(model.backbone.state_dict()),
+            'threshold': model.threshold,
+            'map_threshold': model.map_threshold,
+            'reading': of_config(predictor.reading),
+        },
+        {'images': FileTable.of(root, names)},
+    ) | of_versions(model.settings)
+    results = ['predictions.*']
+    if any(out.glob(results[0])):
+        results.append(OVERLAYS)
+    settle(ours, out, results, f'the predictions in {out}')
+
+
+def _predict_all(
+    predictor: OneClassPredictor, images: list[Path], root: Path, out: Path
+) -> list[Prediction]:
+    predictions = []
+    atomic_write(out / OVERLAYS / MARK, b'')
+    with (out / PARTIAL).open('w', encoding='utf-8') as lines:
+        for prediction in _predict(predictor, images, root, out):
+            predictions.append(prediction)
+            lines.write(f'{json.dumps(_row(prediction))}\n')
+            lines.flush()
     return predictions
 
 

@@ -259,3 +259,35 @@ def test_an_overlay_is_red_where_the_map_is_high():
     blue, _, red = drawn[-1, -1]
     assert blue > red
     assert (image == 100).all()
+
+
+def test_predictions_of_other_images_or_models_are_kept(
+    file, folder, tool, tmp_path
+):
+    out = tmp_path / 'out'
+
+    def predict(model):
+        code, _, err = tool('predict.py', model, folder, '--out', out)
+        assert code == 0, err
+        held = json.loads((out / 'predictions.json').read_text())
+        drawn = sorted((out / 'overlays').rglob('*.png'))
+        assert len(drawn) == len(held['images'])
+        return held, sorted((out / 'earlier').glob('*/predictions.json'))
+
+    first, kept = predict(file)
+    assert not kept
+    assert predict(file) == (first, [])  # the same once more
+    (folder / 'deep/3.png').unlink()
+    second, kept = predict(file)
+    assert len(second['images']) == 3
+    assert [json.loads(path.read_text()) for path in kept] == [first]
+    assert len([*(out / 'earlier').rglob('*.png')]) == 4
+    other = make({'pipeline': PIPELINE})
+    next(other.backbone.parameters()).data.add_(0.1)
+    other.save_fitted(tmp_path / 'other.safetensors')
+    _, kept = predict(tmp_path / 'other.safetensors')
+    assert len(kept) == 2
+    (out / 'provenance.json').unlink()
+    code, _, err = tool('predict.py', file, folder, '--out', out)
+    assert code == 1
+    assert 'what it depends on' in err.splitlines()[-1]

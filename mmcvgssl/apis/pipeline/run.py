@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import shlex
 import subprocess
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from mmengine.config import Config
@@ -27,12 +24,8 @@ from mmcvgssl.apis.pipeline.plan import (
 )
 from mmcvgssl.apis.pipeline.report import write_report
 from mmcvgssl.apis.pipeline.stage import read_stages
+from mmcvgssl.locks import locked
 from mmcvgssl.utils import atomic_write
-
-try:
-    import fcntl
-except ImportError:  # not on Windows
-    fcntl = None  # type: ignore[assignment]
 
 
 class StageError(RuntimeError):
@@ -140,7 +133,8 @@ class Pipeline:
         known = places(self.plan, self.inputs, self.work_dir)
         planned.folder.mkdir(parents=True, exist_ok=True)
         name = planned.stage.name
-        with _locked(planned.folder, name) as handles:
+        # of another name than the lock of the stage's own process
+        with locked(planned.folder, '.lock', True) as handles:
             planned.depends.write(planned.folder / DEPENDS)
             write_config(planned, self.plan, self.inputs, known)
             words = command(planned, known, self.processes)
@@ -159,28 +153,3 @@ class Pipeline:
             atomic_write(
                 planned.folder / DONE, json.dumps(note, indent=1).encode()
             )
-
-
-@contextmanager
-def _locked(folder: Path, name: str) -> Iterator[tuple[int, ...]]:
-    """Hold a folder until the stage's own process ends, too.
-
-    Raises:
-        StageError: If another process holds it.
-    """
-    if fcntl is None:
-        yield ()
-        return
-    handle = os.open(folder / '.lock', os.O_CREAT | os.O_RDWR)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        os.close(handle)
-        raise StageError(
-            f'stage {name} is being run by another process; wait for it, or '
-            'end it'
-        ) from error
-    try:
-        yield (handle,)
-    finally:
-        os.close(handle)
