@@ -84,7 +84,7 @@ class Contents:
     def left_out_text(self) -> str:
         """Say what was left out; the first names of each reason, too."""
         reasons = [
-            f'{reason}: {some(map(printable, names))}'
+            f'{reason}: {_counted(names)}'
             for reason, names in self.left_out.items()
         ]
         return f'left out: {"; ".join(reasons) or "nothing"}'
@@ -117,3 +117,11 @@ class Contents:
             if text not in _told:
                 _told.add(text)
                 logger.log(level, text)
+
+
+def _counted(names: list[str]) -> str:
+    """Count names; of boxes, which have that of their image, both."""
+    once = list(map(printable, dict.fromkeys(names)))
+    if len(once) == len(names):
+        return some(once)
+    return f'{len(names)} in {some(once, "image")}'

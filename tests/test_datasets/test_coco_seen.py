@@ -334,6 +334,21 @@ def assigned(model, sample, box) -> int:
     return inds
 
 
+def test_crowds_are_counted_and_their_images_as_well(good, tmp_path):
+    def many(held):
+        more = [
+            {**held['annotations'][i % 2], 'id': 10 + i, 'iscrowd': 1}
+            for i in range(5)
+        ]
+        held['annotations'] += more
+
+    change(good, many)
+    cfg = config(tmp_path, 'YOLOv5CocoDataset', HOST)
+    told = '\n'.join(line for _, line in check_annotations(cfg).lines)
+    images = '5 in 2 images (0.png, 1.png)'
+    assert f'crowds (iscrowd=1), {BACKGROUND}: {images}' in told
+
+
 def test_a_test_counts_nothing_in_crowds(good, tmp_path):
     change(good, crowds)
     cfg = config(tmp_path, 'mmdet.CocoDataset', None, test_mode=True)
