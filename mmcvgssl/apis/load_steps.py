@@ -1,4 +1,4 @@
-"""The steps of a config that read images or masks."""
+"""The steps and data sets of a config that read images or masks."""
 
 from __future__ import annotations
 
@@ -10,11 +10,15 @@ OPTIONS = {
     'LoadImage': ('depth_range', 'page', 'max_pixels'),
     'LoadMask': ('page', 'max_pixels'),
     'KeAD': ('depth_range',),
+    'SurfaceImages': ('max_unreadable',),
+    'OneClassDataset': ('max_unreadable',),
+    'AnomalyMapDataset': ('max_unreadable',),
+    'ImageList': ('max_unreadable',),
 }
 
 
 def load_steps(node: Any) -> Iterator[MutableMapping[str, Any]]:
-    """Find what reads images or masks, at any depth of a config."""
+    """Find what takes options at the top, at any depth of a config."""
     if isinstance(node, MutableMapping):
         if type_name(node) in OPTIONS:
             yield node

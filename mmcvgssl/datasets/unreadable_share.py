@@ -72,5 +72,6 @@ class UnreadableShare:
             raise TooManyUnreadableError(
                 f'{count} of {self.total} images cannot be read, more than '
                 f'the share of {self.most:g} allowed; repair or remove them, '
-                f'or raise max_unreadable of the data set; the last: {reason}'
+                'or raise max_unreadable (--cfg-options max_unreadable=0.3); '
+                f'the last: {reason}'
             )

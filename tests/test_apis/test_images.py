@@ -12,7 +12,7 @@ from PIL import Image
 
 from mmcvgssl.apis import images
 from mmcvgssl.apis.images import fitted_range, settle_images
-from mmcvgssl.apis.load_steps import load_steps
+from mmcvgssl.apis.load_steps import image_steps
 from mmcvgssl.datasets.reading.survey import survey_images
 
 GREY = np.tile(np.arange(40, dtype=np.float64) / 39, (30, 1))
@@ -56,7 +56,7 @@ def config(folder, fit=None, **top) -> Config:
 
 
 def ranges(cfg) -> list:
-    return [step.get('depth_range') for step in load_steps(cfg._cfg_dict)]
+    return [step.get('depth_range') for step in image_steps(cfg._cfg_dict)]
 
 
 @pytest.fixture
@@ -109,13 +109,16 @@ def test_images_of_8_bits_need_no_range(tmp_path, lines):
 
 def test_options_at_the_top_hold_for_all_steps(tmp_path, lines):
     folder = write(tmp_path / 'a')
-    cfg = config(folder, depth_range=[0, 8191], page=0, max_pixels=5000)
+    top = dict(page=0, max_pixels=5000, max_unreadable=0.5)
+    cfg = config(folder, depth_range=[0, 8191], **top)
     settle_images(cfg)
-    steps = list(load_steps(cfg._cfg_dict))
+    steps = list(image_steps(cfg._cfg_dict))
     assert len(steps) == 3
     for step in steps:
         assert tuple(step.depth_range) == (0, 8191)
         assert (step.page, step.max_pixels) == (0, 5000)
+        assert 'max_unreadable' not in step
+    assert cfg.train_dataloader.dataset.max_unreadable == 0.5
     assert any('(0, 8191), as told' in line for line in lines)
 
 
