@@ -6,10 +6,12 @@ import atexit
 import gc
 import importlib
 import os
+from datetime import timedelta
+from typing import Any
 
 import torch
 import torch.distributed
-from mmengine.config import Config
+from mmengine.config import Config, ConfigDict
 from mmengine.device import get_device
 from mmengine.dist import (
     all_gather_object,
@@ -70,14 +72,16 @@ def build_runner(
     Raises:
         FileNotFoundError: If a file of annotations is missing.
         AnnotationError: Names what is wrong with one, all at once.
-        ValueError: If classes of data sets and model do not agree.
+        ValueError: If classes of data sets and model do not agree, or a
+            setting is out of range.
         mmcvgssl.weights.WeightsError: If the checkpoint that is to be loaded
             or gone on from cannot be read.
     """
     if not torch.cuda.is_available():
         keep_freed_memory()
         if cfg.get('launcher', 'none') == 'pytorch':
-            cfg.env_cfg.dist_cfg = dict(backend='gloo')
+            env = cfg.setdefault('env_cfg', ConfigDict())
+            env.dist_cfg = {**(env.get('dist_cfg') or {}), 'backend': 'gloo'}
             cfg.setdefault(
                 'model_wrapper_cfg',
                 dict(
@@ -128,11 +132,30 @@ def start_processes(cfg: Config) -> None:
     importlib.import_module('torch.distributed.nn')
     if launcher == 'pytorch' and not torch.cuda.is_available():
         # mmengine's would look for a device
-        torch.distributed.init_process_group('gloo')
+        torch.distributed.init_process_group(**_gloo_options(cfg))
     else:
         init_dist(launcher, **cfg.env_cfg.get('dist_cfg', {}))
     # gloo's threads must end before the interpreter does: it aborts else
     atexit.register(_stop_processes)
+
+
+def _gloo_options(cfg: Config) -> dict[str, Any]:
+    """Return the config's options of a process group, for gloo.
+
+    Raises:
+        ValueError: If its timeout is none.
+    """
+    given = (cfg.get('env_cfg') or {}).get('dist_cfg') or {}
+    options = {**given, 'backend': 'gloo'}
+    seconds = options.pop('timeout', None)
+    if seconds is not None:
+        if not isinstance(seconds, (int, float)) or not seconds > 0:
+            raise ValueError(
+                f'env_cfg.dist_cfg.timeout={seconds!r}: expected seconds, as '
+                '1800'
+            )
+        options['timeout'] = timedelta(seconds=seconds)
+    return options
 
 
 def _stop_processes() -> None:

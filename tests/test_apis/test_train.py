@@ -1,13 +1,17 @@
 """Whole runs: what is saved, resumed, averaged and refused."""
 
+import atexit
 import signal
 import sys
+from datetime import timedelta
 
 import pytest
 import torch
+from mmengine.config import Config
 from mmengine.hooks import EMAHook
 
 from mmcvgssl.apis import build_runner, load_config, use_amp
+from mmcvgssl.apis.train import start_processes
 from mmcvgssl.engine import InvalidLossError
 from mmcvgssl.weights import read_checkpoint
 from tests.data import ROOT, write_broken, write_images
@@ -316,3 +320,31 @@ def test_the_seed_of_the_run_reaches_the_data_sets(tiny, tmp_path, wrapped):
         data_set = runner.build_dataloader(loader, seed=seed).dataset
         views.append(data_set[5]['inputs'][0])
     assert not torch.equal(*views)
+
+
+@pytest.mark.parametrize(
+    ('given', 'options'),
+    [
+        (None, {}),
+        ({'backend': 'nccl'}, {}),
+        ({'timeout': 60}, {'timeout': timedelta(seconds=60)}),
+        ({'backend': 'gloo', 'store': 's'}, {'store': 's'}),
+        ({'timeout': '60'}, None),
+        ({'timeout': 0}, None),
+    ],
+)
+def test_options_of_a_process_group_hold_on_cpus(given, options, monkeypatch):
+    if torch.cuda.is_available():
+        pytest.skip('for machines without a GPU')
+    asked = []
+    monkeypatch.setattr(
+        torch.distributed, 'init_process_group', lambda **kw: asked.append(kw)
+    )
+    monkeypatch.setattr(atexit, 'register', lambda call: None)
+    cfg = Config({'launcher': 'pytorch', 'env_cfg': {'dist_cfg': given}})
+    if options is None:
+        with pytest.raises(ValueError, match=r'timeout=.* expected seconds'):
+            start_processes(cfg)
+    else:
+        start_processes(cfg)
+        assert asked == [{'backend': 'gloo', **options}]

@@ -338,6 +338,18 @@ def test_stages_are_chosen(images, tiny, tmp_path):
         (dict(boxes=dict(tool='boxes')), 'tool is one of'),
         (dict(boxes=dict(maps='maps')), 'unexpected keyword'),
         (dict(test=dict(config='maps')), 'trains nothing'),
+        (
+            dict(test=dict(options={'test_evaluator.outfile_prefix': 'x'})),
+            r'stage test sets test_evaluator\.outfile_prefix',
+        ),
+        (
+            dict(
+                finetune=dict(
+                    options={'test_evaluator': {'outfile_prefix': 'x'}}
+                )
+            ),
+            r'stage finetune sets test_evaluator\.outfile_prefix',
+        ),
     ],
 )
 def test_a_malformed_pipeline_is_refused(tiny, change, message):

@@ -9,7 +9,12 @@ from mmengine.config import Config
 
 from mmcvgssl.apis.pipeline.inputs import Inputs
 from mmcvgssl.apis.pipeline.plan import Planned
-from mmcvgssl.apis.pipeline.stage import build_config, fill, shipped
+from mmcvgssl.apis.pipeline.stage import (
+    PREDICTIONS,
+    build_config,
+    fill,
+    shipped,
+)
 from mmcvgssl.utils import atomic_write
 
 CONFIG = 'config.py'
@@ -69,9 +74,7 @@ def write_config(
     if stage.tool == 'test':
         trained = plan[stage.config].stage
         options = {**trained.options, **options}
-        options['test_evaluator.outfile_prefix'] = str(
-            planned.folder / 'predictions'
-        )
+        options[PREDICTIONS] = str(planned.folder / 'predictions')
         stage = trained
     classes = inputs.classes if stage.num_classes else ()
     cfg: Config = build_config(stage.config, fill(options, places), classes)

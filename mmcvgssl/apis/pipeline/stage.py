@@ -20,6 +20,7 @@ TOOLS = ('make_maps', 'maps_to_boxes', 'train', 'test')
 INPUTS = {'images': IMAGES, 'labels_train': TRAIN, 'labels_test': TEST}
 _PLACE = re.compile(r'\{(\w+)\}')
 _SHIPPED = 'mmcvgssl::'
+PREDICTIONS = 'test_evaluator.outfile_prefix'
 
 
 @dataclass(frozen=True)
@@ -122,6 +123,12 @@ def read_stages(cfg: Config) -> dict[str, Stage]:
         if stage.tool == 'test' and stages[stage.config].tool != 'train':
             raise ValueError(
                 f'stage {name} tests {stage.config}, which trains nothing'
+            )
+        if PREDICTIONS in _dotted(stage.options):
+            raise ValueError(
+                f'stage {name} sets {PREDICTIONS}, which the pipeline sets '
+                'itself: leave it out, predictions go to the folder of the '
+                'stage that tests'
             )
         stages[name] = stage
         known.add(name)
