@@ -19,8 +19,10 @@ def _keep_load_image(module: ModuleType) -> None:
     given = inferencer._init_pipeline
 
     def init_pipeline(self: Any, cfg: Any) -> Any:
+        # some of its versions look at names without their scope, some with
         place = self._get_transform_idx(
-            cfg.test_dataloader.dataset.pipeline, ('LoadImage',)
+            cfg.test_dataloader.dataset.pipeline,
+            ('LoadImage', 'mmcvgssl.LoadImage'),
         )
         if place < 0:
             return given(self, cfg)

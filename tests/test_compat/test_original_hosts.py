@@ -51,6 +51,12 @@ with torch.no_grad():
         dict(inputs=list(image), data_samples=[sample] * 2))
 found = found[0].pred_instances
 assert found.bboxes.shape == (len(found.scores), 4)
+
+from mmdet.apis import DetInferencer
+cfg.test_dataloader.dataset.pipeline[0] = dict(type='mmcvgssl.LoadImage')
+bare = DetInferencer.__new__(DetInferencer)
+reader = bare._init_pipeline(cfg).transforms[0].from_ndarray
+assert type(reader).__name__ == 'LoadImage'
 print(mmengine.__version__, mmcv.__version__, mmdet.__version__,
       mmpretrain.__version__, mmyolo.__version__)
 """
