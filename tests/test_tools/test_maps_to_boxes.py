@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -10,7 +11,6 @@ import pytest
 from matplotlib.axes import Axes
 from mmdet.datasets import CocoDataset
 
-from mmcvgssl import utils
 from mmcvgssl.apis import box_report
 from mmcvgssl.apis.box_files import ImageBoxes
 from mmcvgssl.apis.box_preview import BOX_COLOUR, TRUTH_COLOUR
@@ -780,12 +780,17 @@ def test_boxes_of_other_options_are_kept(data, tmp_path):
 class FullDisk:
     """Opens files, the last of which takes half of what is written."""
 
-    def __init__(self, room: int) -> None:
+    def __init__(self, room: int, monkeypatch) -> None:
         self.room = room
-        self.open = os.fdopen
+        self.open = Path.open
+        monkeypatch.setattr(
+            Path, 'open', lambda *args, **kw: self(*args, **kw)
+        )
 
-    def __call__(self, handle, mode):
-        file = self.open(handle, mode)
+    def __call__(self, path, mode='r', *args, **kwargs):
+        file = self.open(path, mode, *args, **kwargs)
+        if mode != 'xb':  # not as files are written
+            return file
         self.room -= 1
         if self.room < 0:
             whole = file.write
@@ -801,7 +806,7 @@ class FullDisk:
 
 class _Writer:
     def __init__(self, file, write) -> None:
-        self.file, self.write = file, write
+        self.file, self.write, self.close = file, write, file.close
 
     def __enter__(self):
         return self
@@ -827,7 +832,7 @@ def test_a_full_disk_leaves_whole_files_and_names_them(
         val_fraction=0.5,
     )
     with monkeypatch.context() as full:
-        full.setattr(utils.os, 'fdopen', FullDisk(room))
+        FullDisk(room, full)
         with pytest.raises(OSError, match='No space left') as caught:
             job.run()
     assert caught.value.errno == errno.ENOSPC
@@ -852,7 +857,7 @@ def test_a_full_disk_leaves_whole_files_and_names_them(
 
 
 def test_a_full_disk_ends_in_one_clear_line(data, tool, tmp_path, monkeypatch):
-    monkeypatch.setattr(utils.os, 'fdopen', FullDisk(1))
+    FullDisk(1, monkeypatch)
     code, _, err = tool(TOOL, *data, '--out', tmp_path / 'b.json')
     assert code == 1
     last = err.strip().splitlines()[-1]
