@@ -238,3 +238,43 @@ def test_float_masks_and_pages(tmp_path):
     with pytest.raises(UnreadableImageError, match='2 pictures'):
         read_mask(str(path))
     assert (read_mask(str(path), 0.5, page=1) == OTHER // 255).all()
+
+
+@pytest.mark.parametrize(
+    ('values', 'threshold', 'share'),
+    [
+        ((1, 2), 0, None),  # numbered classes, of which 1 is what is good
+        ((128, 255), 0, None),
+        ((128, 255), 128, 1 / 6),
+        ((1, 2), 1, 1 / 6),
+        ((255, 255), 0, 1),  # a defect may be as large as its image
+        ((0, 255), 0, 1 / 6),
+    ],
+)
+@pytest.mark.parametrize('mode', ['L', 'RGB', 'I;16'])
+def test_a_background_above_the_threshold_is_no_defect(
+    tmp_path, values, threshold, share, mode
+):
+    held = np.full((2, 3), values[0], np.uint16 if 'I' in mode else np.uint8)
+    held[1, 1] = values[1]
+    file = save(tmp_path / 'a.png', held, 'RGB' if mode == 'RGB' else None)
+    if share is None:
+        message = f'a.png: its values from {values[0]} to {values[1]} are all'
+        with pytest.raises(ValueError, match=message):
+            read_mask(file, threshold)
+    else:
+        assert read_mask(file, threshold).mean() == pytest.approx(share)
+
+
+def test_a_defect_of_no_pixel_is_warned_of(tmp_path, monkeypatch):
+    said = []
+    monkeypatch.setattr(
+        'mmcvgssl.datasets.transforms.load_mask.say_once',
+        lambda kind, text: said.append(text),
+    )
+    file = save(tmp_path / 'a.png', np.zeros((2, 3), np.uint8))
+    for label in (0, 1):
+        LoadMask()(results(tmp_path, file, label))
+    (text,) = said
+    assert 'image.png is defective, but its mask' in text
+    assert 'a.png marks no pixel' in text

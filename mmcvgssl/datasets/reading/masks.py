@@ -52,7 +52,8 @@ def read_mask(
     Raises:
         UnreadableImageError: If the file cannot be decoded in full.
         ValueError: If colours and opacity mark other pixels and ``channel``
-            is ``'auto'``, or the file has no opacity and it is ``'alpha'``.
+            is ``'auto'``, or the file has no opacity and it is ``'alpha'``;
+            or if values differ, but all are above the threshold.
     """
     check_mask_options(threshold, channel)
     with OpenedImage(path, page, max_pixels) as image:
@@ -72,7 +73,16 @@ def read_mask(
             values = image.pixels()
             if image.samples.kind == 'f':
                 extremes(image.path, values)
-            mask = _brightest(values) > threshold
+            bright = _brightest(values)
+            mask = bright > threshold
+            exact = image.format != 'JPEG'
+            if exact and mask.all() and bright.min() < bright.max():
+                raise ValueError(
+                    f'{path}: its values from {bright.min()} to '
+                    f'{bright.max()} are all above threshold={threshold}, '
+                    'which would make its whole image a defect; set '
+                    'threshold of LoadMask to the value of what is good'
+                )
         if image.format == 'JPEG' and threshold == 0 and mask.any():
             say_once(
                 'jpeg mask',

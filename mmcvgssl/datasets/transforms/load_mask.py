@@ -7,6 +7,7 @@ from mmcv.transforms import BaseTransform
 
 from mmcvgssl.datasets.reading import read_mask
 from mmcvgssl.datasets.reading.masks import check_mask_options
+from mmcvgssl.datasets.reading.read import say_once
 from mmcvgssl.registry import TRANSFORMS
 
 
@@ -76,6 +77,11 @@ class LoadMask(BaseTransform):
                 f'{image} is good, but its mask {path} has {mask.sum()} '
                 f'pixels above {self.threshold}; correct either, or raise '
                 'threshold of LoadMask'
+            )
+        if not good and not mask.any():
+            say_once(
+                'empty mask',
+                f'{image} is defective, but its mask {path} marks no pixel',
             )
         results['gt_mask'] = mask
         return results
