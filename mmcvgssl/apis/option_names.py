@@ -180,7 +180,7 @@ def _kinds(kind: Any, scope: str) -> Iterator[Any]:
     for table in vars(registries).values():
         if not isinstance(table, Registry):
             continue
-        for name in (kind, f'{scope}.{kind}'):
+        for name in (kind, f'{scope}.{kind}') if scope else (kind,):
             try:
                 found = table.get(name)
             except (AttributeError, ImportError, KeyError):
