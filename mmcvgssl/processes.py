@@ -1,17 +1,22 @@
-"""What one process does for all."""
+"""What one process does for all, and what all do together."""
 
 from __future__ import annotations
 
 import datetime
 import pickle
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
+import torch
 from mmengine.dist import (
+    all_gather_object,
     broadcast_object_list,
+    gather_object,
+    get_rank,
     get_world_size,
     is_main_process,
 )
+from torch import Tensor
 from torch import distributed as dist
 
 T = TypeVar('T')
@@ -39,7 +44,7 @@ def on_first_process(work: Callable[[], T]) -> T:
             try:
                 box[0] = work()
             except Exception as error:
-                broadcast_object_list([None, _sent(error)], group=group)
+                broadcast_object_list([None, as_sent(error)], group=group)
                 raise
         broadcast_object_list(box, group=group)
     finally:
@@ -49,7 +54,72 @@ def on_first_process(work: Callable[[], T]) -> T:
     return box[0]
 
 
-def _sent(error: Exception) -> Exception:
+def tensors_of_first_process(
+    work: Callable[[], dict[str, Tensor]], device: torch.device
+) -> dict[str, Tensor]:
+    """Compute tensors in the first process, and give all of them to each.
+
+    Args:
+        work: Makes them; see :func:`on_first_process`.
+        device: Of this process, where they are put.
+    """
+
+    def send() -> dict[str, Tensor]:
+        made = work()
+        return made if get_world_size() == 1 else moved(made, 'cpu')
+
+    return moved(on_first_process(send), device)
+
+
+def moved(data: Any, device: torch.device | str) -> Any:
+    """Put all tensors in tuples, lists and dicts on a device."""
+    if isinstance(data, Tensor):
+        return data.to(device)
+    if isinstance(data, dict):
+        return {key: moved(value, device) for key, value in data.items()}
+    if isinstance(data, (list, tuple)):
+        return type(data)(moved(value, device) for value in data)
+    return data
+
+
+class Team:
+    """All processes, which exchange objects as long as it takes.
+
+    The group is made when it is first needed; :meth:`close` ends it.
+    """
+
+    def __init__(self) -> None:
+        self.rank, self.size = get_rank(), get_world_size()
+        self._group: Any = None
+
+    def exchange(self, item: T) -> list[T]:
+        """Give each process the objects of all, by rank."""
+        return (
+            [item] if self.size == 1 else all_gather_object(item, self.group)
+        )
+
+    def collect(self, item: T) -> list[T]:
+        """Give the first process the objects of all; the others get none."""
+        if self.size == 1:
+            return [item]
+        return gather_object(moved(item, 'cpu'), group=self.group) or []
+
+    @property
+    def group(self) -> Any:
+        """The group, without the timeout of the default one."""
+        if self._group is None:
+            # objects need not pass a device
+            self._group = dist.new_group(backend='gloo', timeout=PATIENCE)
+        return self._group
+
+    def close(self) -> None:
+        """End the group."""
+        if self._group is not None:
+            dist.destroy_process_group(self._group)
+            self._group = None
+
+
+def as_sent(error: Exception) -> Exception:
     """Return the error as the others can read it."""
     try:
         if type(pickle.loads(pickle.dumps(error))) is type(error):

@@ -2,19 +2,74 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import torch
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.registry import DATASETS
-from torch.utils.data import DataLoader, Dataset, Subset
+from torch.utils.data import DataLoader, Dataset, Sampler, Subset
 
 from mmcvgssl.models.anomaly import AnomalyModel
 
 
-def fit_loader(config: dict[str, Any], model: AnomalyModel) -> DataLoader:
-    """Make a loader over all fitting images, not over one process's share.
+class FitLoader(DataLoader):
+    """Images in their order, of which a process can read its share alone.
+
+    Args:
+        data_set: The images.
+        batch_size: Images of a batch.
+        num_workers: Processes that read.
+    """
+
+    def __init__(
+        self, data_set: Dataset, batch_size: int = 16, num_workers: int = 0
+    ) -> None:
+        super().__init__(
+            data_set,
+            batch_sampler=_Share(len(data_set), batch_size),  # type: ignore[arg-type]
+            num_workers=num_workers,
+            collate_fn=pseudo_collate,
+        )
+
+    def share(self, first: int, rank: int, step: int) -> Iterator[dict]:
+        """Read every ``step``-th batch, and no other.
+
+        Args:
+            first: Number of images that are passed over.
+            rank: Of the first batch after them.
+            step: From one batch to the next.
+        """
+        self.batch_sampler.choose(first, rank, step)  # type: ignore[union-attr]
+        try:
+            yield from self
+        finally:
+            self.batch_sampler.choose()  # type: ignore[union-attr]
+
+
+class _Share(Sampler):
+    """Batches of indices in their order, or every n-th of them."""
+
+    def __init__(self, count: int, size: int) -> None:
+        self.count, self.size = count, size
+        self.choose()
+
+    def choose(self, first: int = 0, rank: int = 0, step: int = 1) -> None:
+        self.starts = range(
+            first + rank * self.size, self.count, step * self.size
+        )
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    def __iter__(self) -> Iterator[list[int]]:
+        for start in self.starts:
+            yield list(range(start, min(start + self.size, self.count)))
+
+
+def fit_loader(config: dict[str, Any], model: AnomalyModel) -> FitLoader:
+    """Make a loader over all fitting images.
 
     A model that learns from a sample gets one, drawn by the loader's seed.
 
@@ -28,15 +83,14 @@ def fit_loader(config: dict[str, Any], model: AnomalyModel) -> DataLoader:
         random = torch.Generator().manual_seed(int(config.get('seed', 0)))
         drawn = torch.randperm(n, generator=random)[:wanted].sort().values
         data_set = Subset(data_set, drawn.tolist())
-    return DataLoader(
+    return FitLoader(
         data_set,
         batch_size=config.get('batch_size', 16),
         num_workers=config.get('num_workers', 0),
-        collate_fn=pseudo_collate,
     )
 
 
-def holdout_loader(cfg: Config, model: AnomalyModel) -> DataLoader | None:
+def holdout_loader(cfg: Config, model: AnomalyModel) -> FitLoader | None:
     """Make a loader over the images held out, if the config names some."""
     config = cfg.get('holdout_dataloader')
     return None if config is None else fit_loader(config.to_dict(), model)

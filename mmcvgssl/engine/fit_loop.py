@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from mmengine.dist import is_main_process
 from mmengine.runner import BaseLoop, Runner
 from torch.utils.data import DataLoader
-from tqdm import tqdm
 
 from mmcvgssl.engine.fit_loader import fit_loader, holdout_loader
 from mmcvgssl.engine.fit_provenance import (
@@ -19,6 +17,8 @@ from mmcvgssl.engine.fit_provenance import (
 )
 from mmcvgssl.models.anomaly import AnomalyModel, FittedStateError
 from mmcvgssl.models.anomaly.fitted_state import read_provenance
+from mmcvgssl.models.anomaly.partial_fit import PartialFit
+from mmcvgssl.models.anomaly.passes import Passes
 from mmcvgssl.processes import on_first_process
 from mmcvgssl.provenance import Provenance, of_dataset, settle
 from mmcvgssl.registry import LOOPS
@@ -33,7 +33,12 @@ class FitLoop(BaseLoop):
 
     What was learned is kept in a file, which a later run of the same
     settings, images, weights and transforms reads; a state of others is
-    moved to the folder ``earlier``.
+    moved to the folder ``earlier``. A fit that is interrupted goes on, in a
+    later run, after the last batches that were put aside: see
+    :class:`~mmcvgssl.models.anomaly.partial_fit.PartialFit`.
+
+    Every process reads and computes its share of the batches; what is
+    learned is what one process would learn.
 
     Args:
         runner: Its model is a map generator.
@@ -41,6 +46,8 @@ class FitLoop(BaseLoop):
             directory.
         must_exist: Never fit: read ``state``, and refuse one of other
             settings, weights or transforms.
+        save_every: Seconds after which what was gathered is put aside, as it
+            is at Ctrl-C, SIGTERM and errors; 0: never.
 
     Attributes:
         provenance: What the fitted state depends on; None before
@@ -49,6 +56,7 @@ class FitLoop(BaseLoop):
 
     Raises:
         TypeError: If the model is no map generator.
+        ValueError: If ``save_every`` is negative.
     """
 
     def __init__(
@@ -56,7 +64,13 @@ class FitLoop(BaseLoop):
         runner: Runner,
         state: str | None = None,
         must_exist: bool = False,
+        save_every: float = 30.0,
     ) -> None:
+        if save_every < 0:
+            raise ValueError(
+                'fit_cfg.save_every is a number of seconds, 0 for never, got '
+                f'{save_every}'
+            )
         # the loader is made when it is known that something is to be fitted
         super().__init__(runner, None)
         model = getattr(runner.model, 'module', runner.model)
@@ -67,7 +81,7 @@ class FitLoop(BaseLoop):
             )
         self.model = model
         self.path = Path(state or Path(runner.work_dir, 'fitted.safetensors'))
-        self.must_exist = must_exist
+        self.must_exist, self.save_every = must_exist, save_every
         self.provenance: Provenance | None = None
         self.held_out: DataLoader | None = None
 
@@ -129,34 +143,33 @@ class FitLoop(BaseLoop):
             read_provenance,
         )
 
-        def fit() -> bytes:
-            if kept:
-                self.model.load_fitted(self.path)
-            else:
-                self._fit()
-            return self.model.fitted_bytes()
-
-        state = on_first_process(fit)
-        if not is_main_process():
-            self.model.load_fitted_bytes(state)
+        partial = PartialFit(self.path, self.provenance, self.save_every)
+        if kept:
+            self._read()
+            on_first_process(partial.remove_own)
+        else:
+            partial.settle()
+            passes = Passes(partial, bar=True)
+            self.model.fit(self.dataloader, self.held_out, passes)
+            self.model.provenance = self.provenance
+            on_first_process(lambda: self._write(partial))
         return self.model
 
-    def _fit(self) -> None:
-        held_out = None if self.held_out is None else Progress(self.held_out)
-        self.model.fit(Progress(self.dataloader), held_out)
-        self.model.provenance = self.provenance
+    def _read(self) -> None:
+        """Read the state in one process, and give it to the others."""
+
+        def read() -> bytes:
+            self.model.load_fitted(self.path)
+            return self.model.fitted_bytes()
+
+        state = on_first_process(read)
+        if not is_main_process():
+            self.model.load_fitted_bytes(state)
+
+    def _write(self, partial: PartialFit) -> None:
         self.model.save_fitted(self.path)
         self.runner.logger.info(f'fitted state written to {self.path}')
-
-
-class Progress:
-    """A loader with a bar, for each time it is run through."""
-
-    def __init__(self, loader: DataLoader) -> None:
-        self.loader = loader
-
-    def __iter__(self) -> Iterator[dict]:
-        yield from tqdm(self.loader, desc='fitting', unit='batch')
+        partial.remove()
 
 
 def fit_loop(runner: Runner) -> FitLoop:

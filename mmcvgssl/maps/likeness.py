@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -26,6 +27,19 @@ class Likeness:
             apart = float(np.abs(anomaly_map - self._first).max())
             self._apart = max(self._apart, apart)
         self._size = max(self._size, float(np.abs(anomaly_map).max()))
+
+    def state_dict(self) -> dict[str, np.ndarray]:
+        """Return all that is known."""
+        known = [self.count, self._apart, self._size]
+        state = {'known': np.array(known, np.float64)}
+        return (
+            state if self._first is None else {**state, 'first': self._first}
+        )
+
+    def load_state_dict(self, state: Mapping[str, np.ndarray]) -> None:
+        """Take what :meth:`state_dict` gave."""
+        count, self._apart, self._size = state['known'].tolist()
+        self.count, self._first = round(count), state.get('first')
 
     def alike(self, rounding: float = 0.0, step: float = 1e-5) -> bool:
         """Whether several images have given one map.

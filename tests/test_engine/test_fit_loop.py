@@ -8,6 +8,7 @@ from mmengine.config import Config, ConfigDict
 from mmengine.registry import init_default_scope
 from torch import nn
 
+from mmcvgssl.datasets import ImageList
 from mmcvgssl.engine import FitLoop, fit
 from mmcvgssl.engine.fit_loop import fit_loop
 from mmcvgssl.models.anomaly import FittedStateError, GaussianPatch
@@ -93,3 +94,63 @@ def test_options_of_the_loop_are_those_of_fit_cfg(tmp_path):
 def test_what_cannot_be_fitted_is_said(tmp_path, model, error, word):
     with pytest.raises(error, match=word):
         fit(runner(tmp_path, model))
+
+
+def test_an_interrupted_fit_goes_on_with_its_own_images_alone(
+    tmp_path, monkeypatch
+):
+    for name, names in (('one', 'abcdefghij'), ('two', 'klmnopqr')):
+        write_images(tmp_path / name, names)
+    data = {
+        name: dict(fit_dataloader=loader(tmp_path / name))
+        for name in ('one', 'two')
+    }
+    get, reads = ImageList.__getitem__, []
+
+    def read(images: ImageList, i: int) -> dict:
+        if reads[-1] == stop:
+            raise OSError('gone')
+        reads[-1] += 1
+        return get(images, i)
+
+    def started(name: str, at: int = 99):
+        nonlocal stop
+        stop = at
+        reads.append(0)
+        return fit(runner(tmp_path, **data[name]))
+
+    stop = 0
+    monkeypatch.setattr(ImageList, '__getitem__', read)
+    partial = tmp_path / 'work/fitted.partial.0.safetensors'
+    whole = {name: started(name).fingerprint() for name in data}
+    for file in (tmp_path / 'work').rglob('*.safetensors'):
+        file.unlink()
+    with pytest.raises(OSError, match='gone'):
+        started('one', 12)  # the first batch is read for a guess of the mean
+    assert partial.is_file()
+    # other images: that of the first is kept, and not taken up
+    assert started('two').fingerprint() == whole['two']
+    assert reads[-1] == 4 + 8
+    assert not partial.is_file()
+    assert len(list(tmp_path.glob(f'work/earlier/*/{partial.name}'))) == 1
+    said: list[str] = []
+    monkeypatch.setattr(
+        'mmcvgssl.models.anomaly.passes.print_log',
+        lambda text, **kwargs: said.append(text),
+    )
+    assert started('one').fingerprint() == whole['one']
+    assert said == [
+        'fitting GaussianPatch: goes on after 8 images of an earlier run'
+    ]
+    assert reads[-1] == 2
+    assert not list(tmp_path.glob('work/*.partial.*'))
+    # a run may end after its fit, before it has removed the files
+    partial.write_bytes((tmp_path / 'work/fitted.safetensors').read_bytes())
+    assert started('one').fingerprint() == whole['one']
+    assert reads[-1] == 0
+    assert not partial.is_file()
+
+
+def test_files_are_put_aside_after_a_number_of_seconds(tmp_path):
+    with pytest.raises(ValueError, match=r'save_every .* got -1'):
+        fit(runner(tmp_path, fit_cfg=dict(save_every=-1)))

@@ -13,7 +13,11 @@ from torch import nn
 
 from mmcvgssl.evaluation.operating_point import operating_point
 from mmcvgssl.models.anomaly import FittedStateError, GaussianPatch
-from mmcvgssl.models.anomaly.density import Gaussian, make_density
+from mmcvgssl.models.anomaly.density import (
+    Gaussian,
+    make_density,
+    score_rows,
+)
 from mmcvgssl.models.anomaly.model_file import say_if_unreadable
 from mmcvgssl.models.anomaly.one_class_detector import OneClassDetector
 from mmcvgssl.models.anomaly.patch_grid import PatchGrid
@@ -238,7 +242,7 @@ def test_each_place_may_have_its_gaussian():
     data = model.data_preprocessor({'inputs': images})['inputs']
     known = model.embed(data)
     asked = model.embed(torch.rand(1, 3, SIDE, SIDE))
-    got = model._score_patches(asked, model.state)
+    got = score_rows(model.density, asked, model.state, places=True)
     for place in range(4):
         state = model.density.fit(known[:, place])
         expected = model.density.score(asked[:, place], state)

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
+from mmengine.dist import get_world_size, is_main_process
 from mmengine.logging import print_log
 from mmengine.model import BaseModel
 from mmpretrain.structures import DataSample
 from torch import Tensor, nn
 
-from mmcvgssl.models.anomaly.calibration import Calibration
+from mmcvgssl.models.anomaly.calibration import Calibration, RawValues
+from mmcvgssl.models.anomaly.fit_pass import Chooser, EveryImage, FitPass
 from mmcvgssl.models.anomaly.fitted_state import FittedStateError
-from mmcvgssl.models.anomaly.fitting import FittingImages
+from mmcvgssl.models.anomaly.fitting import FittingImages, paths_of
+from mmcvgssl.models.anomaly.gathered import Columns, Resumable
+from mmcvgssl.models.anomaly.passes import Passes
 from mmcvgssl.models.anomaly.storable import Storable
 from mmcvgssl.models.anomaly.threshold_choice import HELD_OUT
+from mmcvgssl.processes import on_first_process, tensors_of_first_process
 from mmcvgssl.provenance import Provenance, digest_tensors
 
 UNIT_RANGE = dict(
@@ -184,8 +190,12 @@ class AnomalyModel(Storable, BaseModel):
         self,
         batches: Iterable[dict],
         held_out: Iterable[dict] | None = None,
+        passes: Passes | None = None,
     ) -> None:
-        """Learn from images in one pass, and measure on those held out.
+        """Learn from images, and measure on those held out.
+
+        Where there are several processes, each calls it, computes its share,
+        and has learned what one process would have.
 
         Args:
             batches: What a data loader gives: ``inputs`` and
@@ -193,18 +203,23 @@ class AnomalyModel(Storable, BaseModel):
             held_out: The same of good images that nothing has learned from,
                 neither here nor in a training, for calibration and
                 threshold; by default a part of ``batches`` is kept for them.
+            passes: Shows what is done, and puts it aside; by default neither.
 
         Raises:
             ValueError: If there are no images, or too few to hold some out.
         """
         self.eval()
-        images = FittingImages(batches, self.data_preprocessor)
+        passes = passes or Passes()
+        images = FittingImages(batches, self.data_preprocessor, passes=passes)
         apart = None
         if held_out is not None:
-            apart = FittingImages(
-                held_out, self.data_preprocessor, purpose='measure on'
-            )
-        self.learn(images, apart)
+            apart = replace(images, batches=held_out, purpose='measure on')
+        with passes:
+            self.learn(images, apart)
+        if get_world_size() > 1:
+            learned = on_first_process(self.fitted_bytes)
+            if not is_main_process():
+                self.load_fitted_bytes(learned)
 
     def learn(
         self, images: FittingImages, held_out: FittingImages | None = None
@@ -251,18 +266,63 @@ class AnomalyModel(Storable, BaseModel):
             apart: Whether they were given apart from those fitted to.
         """
         if self.calibration is not None:
-            made = (self._predict(x, samples) for x, samples in images)
-            self.remark(self.calibration.fit(made, self.rounding()))
+            self._calibrate(self.calibration, images)
         if self.false_alarm_rate is not None:
             self._choose_threshold(images)
 
     def _choose_threshold(self, images: FittingImages) -> None:
         """Choose it on good images that fitting has not seen."""
-        scores, paths = [], []
-        for inputs, samples in images:
-            scores.append(self.predict(inputs, samples)[1])
-            paths += [str(s.get('img_path', '')) for s in samples]
-        self.set_threshold(torch.cat(scores), HELD_OUT, paths)
+        good = Columns()
+
+        def compute(inputs: Tensor, samples: list, note: Any) -> tuple:
+            return self.predict(inputs, samples)[1], paths_of(samples)
+
+        def choose() -> dict[str, Tensor]:
+            self.set_threshold(good['scores'], HELD_OUT, good.texts)
+            return self.state
+
+        self._pass(
+            images,
+            'choosing the threshold of',
+            compute,
+            lambda made: good.add(made[1], scores=made[0]),
+            {'good': good},
+        )
+        self.state = tensors_of_first_process(choose, self.device)
+
+    def _calibrate(
+        self, calibration: Calibration, images: FittingImages
+    ) -> None:
+        values = RawValues()
+
+        def settle() -> dict[str, Tensor]:
+            self.remark(calibration.set_from(values, self.rounding()))
+            return calibration.state_dict()
+
+        self._pass(
+            images,
+            'calibrating',
+            lambda inputs, samples, _: self._predict(inputs, samples),
+            lambda made: values.add(*made),
+            {'values': values},
+        )
+        calibration.load_state_dict(
+            tensors_of_first_process(settle, self.device)
+        )
+
+    def _pass(
+        self,
+        images: FittingImages,
+        verb: str,
+        compute: Callable[[Tensor, list, Any], Any],
+        take: Callable[[Any], None],
+        parts: Mapping[str, Resumable],
+        chooser: Chooser | None = None,
+    ) -> None:
+        """Go through images once; see :class:`FitPass`."""
+        title = f'{verb} {type(self).__name__}'
+        chooser = chooser or EveryImage()
+        images.run(FitPass(title, compute, take, parts, chooser))
 
     def _fit(self, images: FittingImages) -> None:
         """Fill ``state`` from pairs of images and data samples."""

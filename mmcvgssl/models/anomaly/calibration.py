@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmcvgssl.maps import Likeness
+from mmcvgssl.models.anomaly.fitted_state import part_of
 
 _SAMPLES = 1 << 20
 # float32 tells values apart that differ by more, of their size
@@ -38,6 +39,26 @@ class RawValues:
             self._step *= 2
         for one in maps.numpy():
             self.likeness.add(one)
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Return all that was gathered."""
+        known = self.likeness.state_dict()
+        state = {
+            f'likeness.{k}': torch.from_numpy(v) for k, v in known.items()
+        }
+        state['step'] = torch.tensor(self._step)
+        if self._scores:
+            state |= {'patches': self.patches(), 'scores': self.scores()}
+        return state
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        """Take what :meth:`state_dict` gave."""
+        held = {key: value.cpu() for key, value in state.items()}
+        self._step = int(held['step'])
+        self._patches = [held['patches']] if 'patches' in held else []
+        self._scores = [held['scores']] if 'scores' in held else []
+        known = part_of(held, 'likeness')
+        self.likeness.load_state_dict({k: v.numpy() for k, v in known.items()})
 
     def patches(self) -> Tensor:
         """Return values of maps, [n]."""

@@ -61,6 +61,15 @@ class Categories:
         default = self.default or ''
         return [s.get('category') or default for s in data_samples]
 
+    def complete(self, names: Sequence[str]) -> list[str]:
+        """Give images that name no category, by '', the default.
+
+        Raises:
+            ValueError: If nothing is known of one.
+        """
+        default = self.default or ''
+        return self.of_images([n or default for n in names], len(names))
+
     def of_images(
         self, names: str | Sequence[str] | None, count: int
     ) -> list[str]:

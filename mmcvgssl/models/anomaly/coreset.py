@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor
 
@@ -37,6 +39,25 @@ class PatchPool:
         self._keys.append(keys[chosen])
         if sum(len(k) for k in self._keys) > 1.25 * self.size:
             self._reduce()
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Return the sample so far, and how it goes on."""
+        state = {
+            'seen': torch.tensor(self.seen),
+            'random': self._random.get_state(),
+            'least': torch.tensor(self._least, dtype=torch.float64),
+        }
+        if self._keys:
+            state['keys'] = torch.cat(self._keys)
+            state['rows'] = torch.cat(self._rows)
+        return state
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        """Take what :meth:`state_dict` gave."""
+        self.seen, self._least = int(state['seen']), float(state['least'])
+        self._random.set_state(state['random'].cpu())
+        self._keys = [state['keys'].cpu()] if 'keys' in state else []
+        self._rows = [state['rows']] if 'rows' in state else []
 
     def patches(self) -> Tensor:
         """Return the sample, [min(size, seen), D]."""

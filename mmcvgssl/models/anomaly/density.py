@@ -7,6 +7,7 @@ file can hold; scores are differentiable.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import torch
 from sklearn.covariance import ledoit_wolf
@@ -84,6 +85,37 @@ class KernelDensity:
             scale * math.sqrt(2 * math.pi)
         )
         return norm - torch.cat(parts)
+
+
+def score_rows(
+    density: Gaussian | KernelDensity,
+    rows: Tensor,
+    state: Mapping[str, Tensor],
+    places: bool,
+) -> Tensor:
+    """Score rows [N, P, C], to [N, P].
+
+    Args:
+        density: What was fitted.
+        rows: Of N images, P each.
+        state: Of the density.
+        places: Whether it holds a Gaussian for each place: ``mean`` [P, C]
+            and ``whiten`` [P, C, C].
+
+    Raises:
+        ValueError: If there are Gaussians of another number of places.
+    """
+    if not places:
+        flat = density.score(rows.flatten(0, 1), dict(state))
+        return flat.view(rows.shape[:2])
+    if len(state['mean']) != rows.shape[1]:
+        raise ValueError(
+            f'images give {rows.shape[1]} patches, but the Gaussians are '
+            f'those of {len(state["mean"])} places; use images of the size '
+            'that was fitted to'
+        )
+    centred = (rows - state['mean']).transpose(0, 1)
+    return torch.bmm(centred, state['whiten']).norm(dim=2).T
 
 
 def make_density(

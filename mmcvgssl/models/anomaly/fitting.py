@@ -3,11 +3,30 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from typing import Any, NamedTuple
 
+import torch
 from mmpretrain.structures import DataSample
 from torch import Tensor, nn
+
+from mmcvgssl.models.anomaly.fit_pass import FitPass
+from mmcvgssl.models.anomaly.passes import Passes
+
+
+class Facts(NamedTuple):
+    """What all processes know of a batch that one of them has read.
+
+    Args:
+        size: Number of its images.
+        readable: For each image that could be read: its place, its category
+            and whether it is left out by its path.
+    """
+
+    size: int
+    readable: list[tuple[int, str, bool]]
 
 
 @dataclass(frozen=True)
@@ -16,11 +35,15 @@ class FittingImages:
 
     Args:
         batches: ``inputs`` and ``data_samples``, as a data loader gives.
+            With a method ``share(first, rank, step)``, as
+            :class:`~mmcvgssl.engine.fit_loader.FitLoader` has, no process
+            reads the batches of others.
         preprocessor: Makes RGB images in [0, 1] of them.
         divisions: One after the other: the number of which each image is held
             out, and whether to give those held out or the others.
         purpose: For the message if there is no image.
         without: Absolute paths of images that are left out.
+        passes: Counts the passes over the images of one fit.
 
     Raises:
         ValueError: If it gives no image, when iterated.
@@ -31,31 +54,103 @@ class FittingImages:
     divisions: tuple[tuple[int, bool], ...] = ()
     purpose: str = 'fit to'
     without: frozenset[str] = frozenset()
+    passes: Passes = field(default_factory=Passes, repr=False)
 
     def __iter__(self) -> Iterator[tuple[Tensor, list]]:
+        """Give all images in this process, wherever else it is done, too."""
         seen = used = 0
         counts = [0] * len(self.divisions)
-        for batch in self.batches:
-            data = self.preprocessor(batch, False)
-            inputs, samples = data['inputs'], data.get('data_samples')
-            samples = samples or [DataSample() for _ in range(len(inputs))]
-            keep = [
-                i
-                for i, sample in enumerate(samples)
-                if not sample.get('unreadable')
-                and self._keeps_next(counts)
-                and os.path.realpath(sample.get('img_path', ''))
-                not in self.without
-            ]
-            seen += len(samples)
+        for inputs, samples in self.read():
+            facts = self.facts(samples)
+            keep = [i for i, _ in self.kept(facts, counts)]
+            seen += facts.size
             used += len(keep)
             if keep:
                 yield inputs[keep], [samples[i] for i in keep]
+        self.require(used, seen)
+
+    def run(self, work: FitPass) -> None:
+        """Go through the images once, all processes together.
+
+        Every process has to call it, and the result is that of one process:
+        batches, their order and what is drawn are the same.
+        """
+        self.passes.run(self, work)
+
+    def read(
+        self, first: int = 0, rank: int = 0, step: int = 1
+    ) -> Generator[tuple[Tensor, list], None, None]:
+        """Read every ``step``-th batch from the ``rank``-th on.
+
+        Args:
+            first: Number of images that are passed over before.
+            rank: Of the first batch after them.
+            step: From one batch to the next.
+        """
+        share = getattr(self.batches, 'share', None)
+        if share is not None:
+            batches = share(first, rank, step)
+        else:
+            batches = islice(self._after(first), rank, None, step)
+        for batch in batches:
+            data = self.preprocessor(batch, False)
+            inputs, samples = data['inputs'], data.get('data_samples')
+            yield inputs, samples or [DataSample() for _ in range(len(inputs))]
+
+    def _after(self, first: int) -> Iterator[dict]:
+        for batch in self.batches:
+            if first <= 0:
+                yield batch
+            first -= len(batch['inputs'])
+
+    @property
+    def total(self) -> int | None:
+        """Number of images, if the loader tells."""
+        data_set: Any = getattr(self.batches, 'dataset', None)
+        return None if data_set is None else len(data_set)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the images are."""
+        return getattr(self.preprocessor, 'device', torch.device('cpu'))
+
+    def facts(self, samples: Sequence) -> Facts:
+        """Return what other processes are to know of a batch."""
+        readable = [
+            (
+                i,
+                sample.get('category') or '',
+                self._leaves_out(sample.get('img_path', '')),
+            )
+            for i, sample in enumerate(samples)
+            if not sample.get('unreadable')
+        ]
+        return Facts(len(samples), readable)
+
+    def kept(self, facts: Facts, counts: list[int]) -> list[tuple[int, str]]:
+        """Return places and categories of the images that are taken.
+
+        Args:
+            facts: Of a batch.
+            counts: Images seen by each division before it; is brought up to
+                date.
+        """
+        return [
+            (i, category)
+            for i, category, left_out in facts.readable
+            if self._keeps_next(counts) and not left_out
+        ]
+
+    def require(self, used: int, seen: int) -> None:
+        """Refuse a pass that has found no image."""
         if not used:
             raise ValueError(
                 f'expected images to {self.purpose}, found none among {seen}; '
                 'give more images'
             )
+
+    def _leaves_out(self, path: str) -> bool:
+        return bool(self.without) and os.path.realpath(path) in self.without
 
     def _keeps_next(self, counts: list[int]) -> bool:
         for i, (every, held_out) in enumerate(self.divisions):
@@ -71,3 +166,8 @@ class FittingImages:
             divisions=(*self.divisions, (every, held_out)),
             purpose='measure on' if held_out else 'fit to',
         )
+
+
+def paths_of(samples: Sequence) -> list[str]:
+    """Return the paths of images; '' where they come from no file."""
+    return [str(sample.get('img_path', '')) for sample in samples]

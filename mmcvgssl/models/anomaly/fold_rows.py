@@ -1,11 +1,15 @@
-"""Embeddings of a part of the fitting images."""
+"""Embeddings of the fitting images, in folds."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
 
 from mmcvgssl.models.anomaly.coreset import PatchPool
+from mmcvgssl.models.anomaly.density import Gaussian, KernelDensity
+from mmcvgssl.models.anomaly.fitted_state import part_of
 
 
 class FoldRows:
@@ -34,3 +38,94 @@ class FoldRows:
         if self._pool is None:
             return torch.stack(self._all)
         return self._pool.patches()[:, None]
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Return all that was taken."""
+        state = {'count': torch.tensor(self.count)}
+        if self._pool is not None:
+            return {**state, **self._pool.state_dict()}
+        return {**state, 'rows': self.rows()} if self._all else state
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        """Take what :meth:`state_dict` gave."""
+        self.count = int(state['count'])
+        if self._pool is not None:
+            self._pool.load_state_dict(state)
+        else:
+            self._all = list(state['rows']) if 'rows' in state else []
+
+
+class Folds:
+    """Embeddings of all images, dealt to folds one by one.
+
+    Args:
+        count: Number of folds.
+        pool: See :class:`FoldRows`.
+
+    Attributes:
+        folds: The folds.
+        images: Number of images.
+        total: Sum of the pooled features that were given, [C].
+    """
+
+    def __init__(self, count: int, pool: int | None = None) -> None:
+        self.folds = [FoldRows(pool, seed) for seed in range(count)]
+        self.images = 0
+        self.total = torch.zeros(1)
+
+    def add(self, rows: Tensor, pooled: Tensor | None = None) -> None:
+        """Take embeddings [N, P, C] and the sum of pooled features [C]."""
+        if pooled is not None:
+            self.total = self.total.to(pooled) + pooled
+        for row in rows:
+            self.folds[self.images % len(self.folds)].add(row)
+            self.images += 1
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Return all that was taken."""
+        state = {'images': torch.tensor(self.images), 'total': self.total}
+        for i, fold in enumerate(self.folds):
+            state |= {f'{i}.{k}': v for k, v in fold.state_dict().items()}
+        return state
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        """Take what :meth:`state_dict` gave."""
+        self.images, self.total = int(state['images']), state['total']
+        for i, fold in enumerate(self.folds):
+            fold.load_state_dict(part_of(state, str(i)))
+
+
+def fit_density(
+    density: Gaussian | KernelDensity, folds: Sequence[FoldRows], places: bool
+) -> dict[str, Tensor]:
+    """Fit a density to all rows of some folds.
+
+    Args:
+        density: What is fitted.
+        folds: Those without an image are left out.
+        places: Fit one for each place.
+    """
+    rows = torch.cat([fold.rows() for fold in folds if fold.count])
+    if not places:
+        return density.fit(rows.flatten(0, 1))
+    fits = [density.fit(place) for place in rows.unbind(1)]
+    return {key: torch.stack([f[key] for f in fits]) for key in fits[0]}
+
+
+def fit_without_each(
+    density: Gaussian | KernelDensity, folds: Sequence[FoldRows], places: bool
+) -> dict[str, Tensor]:
+    """Fit, for each fold, a density to the others; see :func:`split`."""
+    count = min(len(folds), sum(fold.count for fold in folds))
+    made = {}
+    for k in range(count):
+        others = [*folds[:k], *folds[k + 1 :]]
+        for name, value in fit_density(density, others, places).items():
+            made[f'{k}.{name}'] = value
+    return made
+
+
+def split(made: Mapping[str, Tensor]) -> list[dict[str, Tensor]]:
+    """Return the densities of :func:`fit_without_each` one by one."""
+    count = len({name.partition('.')[0] for name in made})
+    return [part_of(made, str(k)) for k in range(count)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import torch
 from sklearn.covariance import ledoit_wolf
@@ -10,14 +11,19 @@ from torch import Tensor
 
 from mmcvgssl.models.anomaly.base import AnomalyModel
 from mmcvgssl.models.anomaly.coreset import PatchPool
+from mmcvgssl.models.anomaly.fit_pass import EveryImage
 from mmcvgssl.models.anomaly.fitting import FittingImages
+from mmcvgssl.models.anomaly.gathered import Columns, Resumable
+from mmcvgssl.models.anomaly.moments import Moments
 from mmcvgssl.models.anomaly.patch_features import PatchFeatures, as_rows
 from mmcvgssl.models.anomaly.patch_memory import describe
 from mmcvgssl.models.anomaly.state_forms import Form, Forms
 from mmcvgssl.models.teachers import FrozenTeacher
+from mmcvgssl.processes import tensors_of_first_process
 from mmcvgssl.registry import MODELS
 
 SCORES = ('max', 'pooled', 'sum')
+_TYPICAL = 32  # batches that the terms of a sum are scaled by
 
 
 @MODELS.register_module()
@@ -140,29 +146,70 @@ class GaussianPatch(AnomalyModel):
         return total
 
     def _fit(self, images: FittingImages) -> None:
-        moments: _Moments | None = None
-        pooled: list[PatchPool] = []
-        sample: list[Tensor] = []
-        for inputs, _ in images:
+        moments = Moments(self._origin(images))
+        pooled = [
+            PatchPool(self.pooled_images, self.seed)
+            for _ in range(0 if self.image_score == 'max' else self._pools)
+        ]
+
+        def compute(inputs: Tensor, *_: Any) -> tuple:
             levels = self.features.teacher.local_features(inputs)
-            maps = self._join(levels)
-            if self.shared:
-                rows = as_rows(maps)[None]
-            else:
-                rows = maps.flatten(2).permute(2, 0, 1)
-            moments = moments or _Moments(rows)
-            moments.add(rows)
-            if self.image_score != 'max':
-                pools = _pool(levels)
-                pooled = pooled or [
-                    PatchPool(self.pooled_images, self.seed) for _ in pools
-                ]
-                for pool, values in zip(pooled, pools, strict=True):
-                    pool.add(values)
-            if self.image_score == 'sum' and len(sample) < 32:
-                sample.append(inputs)
-        if moments is None:  # _images() raises first
-            return
+            rows = self._place_rows(levels)
+            # of one Gaussian the sums are smaller than the rows, of those of
+            # all places the rows are
+            made = moments.sums(rows) if self.shared else rows
+            return made, _pool(levels) if pooled else []
+
+        def take(made: tuple) -> None:
+            sums, pools = made
+            moments.add(*(sums if self.shared else moments.sums(sums)))
+            for pool, values in zip(pooled, pools, strict=True):
+                pool.add(values)
+
+        parts: dict[str, Resumable] = {'moments': moments}
+        parts |= {f'pool.{i}': pool for i, pool in enumerate(pooled)}
+        self._pass(images, 'fitting', compute, take, parts)
+        self.state = tensors_of_first_process(
+            lambda: self._state(moments, pooled), self.device
+        )
+        if self.image_score == 'sum':
+            self._measure_typical(images)
+
+    def _origin(self, images: FittingImages) -> Tensor:
+        """Guess the mean [p, 1, D] from the first batch."""
+        guess = Columns()
+
+        def compute(inputs: Tensor, *_: Any) -> Tensor:
+            levels = self.features.teacher.local_features(inputs)
+            return self._place_rows(levels).double().mean(1, keepdim=True)
+
+        self._pass(
+            images,
+            'centring',
+            compute,
+            lambda origin: guess.add(origin=origin),
+            {'guess': guess},
+            EveryImage(batches=1),
+        )
+        return tensors_of_first_process(
+            lambda: {'origin': guess['origin']}, self.device
+        )['origin']
+
+    def _place_rows(self, levels: Sequence[Tensor]) -> Tensor:
+        """Lay out features as [p, n, D]: p is 1, or all places."""
+        maps = self._join(levels)
+        if self.shared:
+            return as_rows(maps)[None]
+        return maps.flatten(2).permute(2, 0, 1)
+
+    @property
+    def _pools(self) -> int:
+        return 2 * len(self.features.widths)
+
+    def _state(
+        self, moments: Moments, pooled: Sequence[PatchPool]
+    ) -> dict[str, Tensor]:
+        """Return the Gaussians of places and of pooled levels."""
         mean, covariance = moments.result()
         noise = _noise(mean, covariance)
         whiten = _whiten(covariance, self.ridge, noise)
@@ -191,27 +238,36 @@ class GaussianPatch(AnomalyModel):
             device = mean.device
             state[f'pooled_mean.{i}'] = centre.float().to(device)
             state[f'pooled_whiten.{i}'] = whiten[0].to(device)
-        state['rounding'] = state['rounding'].to(mean.device)
-        self.state = state
-        if sample:
-            self._measure_typical(sample)
+        return state
 
-    def _measure_typical(self, sample: list[Tensor]) -> None:
-        peaks, pooled = [], []
-        for images in sample:
-            levels = self.features.teacher.local_features(images)
+    def _measure_typical(self, images: FittingImages) -> None:
+        """Measure the median distances of the first batches."""
+        found = Columns()
+
+        def compute(inputs: Tensor, *_: Any) -> tuple[Tensor, Tensor]:
+            levels = self.features.teacher.local_features(inputs)
             maps = self._distances(self._join(levels))
-            peaks.append(maps.flatten(1).amax(1))
-            pooled.append(self._pooled_distance(levels))
-        self.state['typical'] = torch.stack(
-            [
-                # equal images are no distance apart, but for rounding
-                torch.cat(values).median().clamp(min=least)
-                for values, least in zip(
-                    (peaks, pooled), self._roundings(), strict=True
+            return maps.flatten(1).amax(1), self._pooled_distance(levels)
+
+        def settle() -> dict[str, Tensor]:
+            # equal images are no distance apart, but for rounding
+            medians = [
+                found[name].median().clamp(min=least)
+                for name, least in zip(
+                    ('peaks', 'pooled'), self._roundings(), strict=True
                 )
             ]
+            return {**self.state, 'typical': torch.stack(medians)}
+
+        self._pass(
+            images,
+            'measuring',
+            compute,
+            lambda made: found.add(peaks=made[0], pooled=made[1]),
+            {'found': found},
+            EveryImage(batches=_TYPICAL),
         )
+        self.state = tensors_of_first_process(settle, self.device)
 
     def state_forms(self, names: Iterable[str]) -> Forms:
         """Return the forms of Gaussians of places and of pooled levels."""
@@ -244,29 +300,6 @@ class GaussianPatch(AnomalyModel):
     def _roundings(self) -> tuple[float, float]:
         steps = self.state['rounding']
         return float(steps[0]), float(steps[1:].sum())
-
-
-class _Moments:
-    """Running mean and covariance of rows [p, n, D], in float64."""
-
-    def __init__(self, rows: Tensor) -> None:
-        # about a first guess of the mean little is lost to cancellation
-        self.origin = rows.double().mean(1, keepdim=True)
-        p, _, width = rows.shape
-        self.count = 0
-        self.total = rows.new_zeros(p, 1, width, dtype=torch.float64)
-        self.outer = rows.new_zeros(p, width, width, dtype=torch.float64)
-
-    def add(self, rows: Tensor) -> None:
-        centred = rows.double() - self.origin
-        self.count += rows.shape[1]
-        self.total += centred.sum(1, keepdim=True)
-        self.outer += centred.transpose(1, 2) @ centred
-
-    def result(self) -> tuple[Tensor, Tensor]:
-        shift = self.total / self.count
-        covariance = self.outer / self.count - shift.transpose(1, 2) @ shift
-        return (self.origin + shift).squeeze(1), covariance
 
 
 def _noise(mean: Tensor, covariance: Tensor) -> Tensor:

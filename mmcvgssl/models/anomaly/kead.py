@@ -22,11 +22,13 @@ from mmcvgssl.models.anomaly.categories import Categories
 from mmcvgssl.models.anomaly.fitted_state import FittedStateError
 from mmcvgssl.models.anomaly.fitting import FittingImages
 from mmcvgssl.models.anomaly.neighbours import nearest_cosine
+from mmcvgssl.models.anomaly.normal_images import FirstOfEach, NormalImages
 from mmcvgssl.models.anomaly.state_forms import Form, Forms
 from mmcvgssl.models.anomaly.text_cache import TextCache, model_digest
 from mmcvgssl.models.anomaly.vv_attention import VVAttention, at_least_float
 from mmcvgssl.models.layers import resize_images
 from mmcvgssl.models.teachers.open_clip_teacher import create_clip
+from mmcvgssl.processes import on_first_process, tensors_of_first_process
 from mmcvgssl.provenance import of_file
 from mmcvgssl.registry import MODELS
 
@@ -322,20 +324,34 @@ class KeAD(AnomalyModel):
 
     def _fit(self, images: FittingImages) -> None:
         """Keep the patches of k normal images of each category."""
-        kept: dict[str, list[Tensor]] = {}
-        for name, paths in self.categories.normal_images(self.k).items():
-            kept[name] = [self._memorise(self._read(path)) for path in paths]
-        missing = set(self.knowledge) - set(kept)
-        for inputs, samples in images if missing else ():
-            names = self.categories.of_images(
-                self.categories.of_samples(samples), len(inputs)
+        named = self.categories.normal_images(self.k)
+        missing = set(self.knowledge) - set(named)
+        known, found = NormalImages(), NormalImages()
+
+        def read() -> None:
+            for name, paths in named.items():
+                made = [self._memorise(self._read(path)) for path in paths]
+                known.add([name] * len(paths), made)
+
+        on_first_process(read)
+        if missing:
+            self._pass(
+                images,
+                'fitting',
+                lambda inputs, _, names: (
+                    names,
+                    [self._memorise(image[None]) for image in inputs],
+                ),
+                lambda made: found.add(*made),
+                {'images': found},
+                FirstOfEach(self.k, missing, self.categories.complete),
             )
-            for image, name in zip(inputs, names, strict=True):
-                held = kept.setdefault(name, [])
-                if len(held) < self.k and name in missing:
-                    held.append(self._memorise(image[None]))
-            if all(len(kept.get(n, ())) == self.k for n in missing):
-                break
+        self.state = tensors_of_first_process(
+            lambda: self._memories({**known.kept, **found.kept}), self.device
+        )
+
+    def _memories(self, kept: dict[str, list[Tensor]]) -> dict[str, Tensor]:
+        state = {}
         for name, held in kept.items():
             if len(held) < self.k:
                 raise ValueError(
@@ -343,7 +359,8 @@ class KeAD(AnomalyModel):
                     f'{name!r}, got {len(held)}; give more, or lower k'
                 )
             for level, rows in enumerate(torch.cat(held, dim=1)):
-                self.state[f'{name}/{level}'] = rows.clone()
+                state[f'{name}/{level}'] = rows.clone()
+        return state
 
     def _measure(self, images: FittingImages, apart: bool) -> None:
         """Leave out the images that the knowledge file lists as normal."""

@@ -15,6 +15,7 @@ from mmcvgssl.models.anomaly.calibration import Calibration, RawValues
 from mmcvgssl.models.anomaly.fitted_state import part_of
 from mmcvgssl.models.anomaly.fitting import FittingImages
 from mmcvgssl.models.anomaly.state_forms import Form, Forms, below
+from mmcvgssl.processes import tensors_of_first_process
 from mmcvgssl.registry import MODELS
 
 
@@ -192,17 +193,32 @@ class MapEnsemble(AnomalyModel):
 
     def _measure_scales(self, images: FittingImages) -> None:
         values = [RawValues() for _ in self._members]
-        for inputs, samples in images:
-            made = self._members_predict(inputs, samples)
+
+        def take(made: list[tuple[Tensor, Tensor]]) -> None:
             for part, (maps, scores) in zip(values, made, strict=True):
                 part.add(maps, scores)
+
+        self._pass(
+            images,
+            'scaling the members of',
+            lambda inputs, samples, _: self._members_predict(inputs, samples),
+            take,
+            {f'values.{i}': part for i, part in enumerate(values)},
+        )
+        self.state = tensors_of_first_process(
+            lambda: self._scales(values), self.device
+        )
+
+    def _scales(self, values: Sequence[RawValues]) -> dict[str, Tensor]:
+        """Return centre and slope of each member's maps and scores."""
+        scales = {}
         for i, part in enumerate(values):
             curve = Calibration(self.quantile)
             self.remark(curve.set_from(part, self._members[i].rounding()))
             # Calibration centres on the quantile; here the median is zero
             median = curve.centre - 1 / curve.slope
-            scale = torch.stack([median, curve.slope])
-            self.state[f'scale.{i}'] = scale.to(self.device)
+            scales[f'scale.{i}'] = torch.stack([median, curve.slope])
+        return scales
 
     def _tensors(self) -> dict[str, Tensor]:
         """What the members and their sum have learned, by name."""

@@ -13,8 +13,10 @@ from mmcvgssl.models.anomaly.fitting import FittingImages
 from mmcvgssl.models.anomaly.neighbours import distance_rounding
 from mmcvgssl.models.anomaly.patch_features import PatchFeatures, as_rows
 from mmcvgssl.models.anomaly.patch_memory import describe, highest
+from mmcvgssl.models.anomaly.references import Draw, References
 from mmcvgssl.models.anomaly.state_forms import Form, Forms
 from mmcvgssl.models.teachers import FrozenTeacher
+from mmcvgssl.processes import tensors_of_first_process
 from mmcvgssl.registry import MODELS
 
 
@@ -151,34 +153,33 @@ class MutualScoring(AnomalyModel):
         return table.topk(count, dim=0, largest=False).values.mean(0)
 
     def _fit(self, images: FittingImages) -> None:
-        random = torch.Generator().manual_seed(self.seed)
-        kept: list[tuple[float, int, list[Tensor]]] = []
-        for inputs, samples in images:
-            keys = torch.rand(
-                len(inputs), generator=random, dtype=torch.float64
-            ).tolist()
-            bar = kept[-1][0] if len(kept) == self.references else -1.0
-            chosen = [i for i, key in enumerate(keys) if key > bar]
-            if not chosen:
-                continue
-            levels = self.teacher.local_features(inputs[chosen])
-            scales = [s.join(levels).half() for s in self.scales]
-            names = identities([samples[i] for i in chosen]).tolist()
-            for j, i in enumerate(chosen):
-                # a copy: a view would keep the whole batch
-                rows = [as_rows(m[j : j + 1]).clone() for m in scales]
-                kept.append((keys[i], names[j], rows))
-            kept.sort(key=lambda item: -item[0])
-            del kept[self.references :]
-        if len(kept) < 2:
-            raise ValueError(
-                'MutualScoring compares an image with others: expected a '
-                f'collection of at least 2 images, got {len(kept)}'
-            )
-        self.state = {'names': torch.tensor([name for _, name, _ in kept])}
-        for i in range(len(self.scales)):
-            patches = torch.stack([rows[i] for _, _, rows in kept])
-            self.state[f'patches.{i}'] = patches
+        kept = References(self.references)
+        self._pass(
+            images,
+            'fitting',
+            self._describe,
+            lambda made: kept.add(*made),
+            {'references': kept},
+            Draw(self.references, self.seed),
+        )
+
+        def settle() -> dict[str, Tensor]:
+            if len(kept) < 2:
+                raise ValueError(
+                    'MutualScoring compares an image with others: expected a '
+                    f'collection of at least 2 images, got {len(kept)}'
+                )
+            return kept.tensors()
+
+        self.state = tensors_of_first_process(settle, self.device)
+
+    def _describe(
+        self, images: Tensor, samples: Sequence, keys: list[float]
+    ) -> tuple[list[float], list[int], list[Tensor]]:
+        """Return keys, names and maps [N, D, h, w] a scale."""
+        levels = self.teacher.local_features(images)
+        scales = [scale.join(levels).half() for scale in self.scales]
+        return keys, identities(samples).tolist(), scales
 
 
 def identities(data_samples: Sequence) -> Tensor:

@@ -15,14 +15,25 @@ from torch import Tensor, nn
 from mmcvgssl.maps import good_map_threshold
 from mmcvgssl.models.anomaly.base import AnomalyModel
 from mmcvgssl.models.anomaly.contribution_map import contribution_map
-from mmcvgssl.models.anomaly.density import Gaussian, make_density
+from mmcvgssl.models.anomaly.density import (
+    Gaussian,
+    make_density,
+    score_rows,
+)
 from mmcvgssl.models.anomaly.fitted_state import (
     as_settings,
     part_of,
     read_tensors,
 )
-from mmcvgssl.models.anomaly.fitting import FittingImages
-from mmcvgssl.models.anomaly.fold_rows import FoldRows
+from mmcvgssl.models.anomaly.fitting import FittingImages, paths_of
+from mmcvgssl.models.anomaly.fold_rows import (
+    FoldRows,
+    Folds,
+    fit_density,
+    fit_without_each,
+    split,
+)
+from mmcvgssl.models.anomaly.gathered import Columns
 from mmcvgssl.models.anomaly.model_file import (
     NOTES,
     build_of,
@@ -37,6 +48,7 @@ from mmcvgssl.models.anomaly.threshold_choice import (
     cross_fit_note,
 )
 from mmcvgssl.models.layers import global_pool
+from mmcvgssl.processes import tensors_of_first_process
 from mmcvgssl.provenance import digest_tensors
 from mmcvgssl.registry import MODELS
 from mmcvgssl.weights import EXACT, load
@@ -267,27 +279,17 @@ class OneClassDetector(AnomalyModel):
             return maps, scores, rows[:, None]
         rows = self.embed(images)
         places = self.grid.cut(images[:1]).shape[1:3]
+        scores = score_rows(self.density, rows, state, self._places)
         maps = self.grid.smooth(
-            self._score_patches(rows, state).unflatten(1, places),
+            scores.unflatten(1, places),
             *images.shape[-2:],
         )
         return maps, maps.flatten(1).amax(1), rows
 
-    def _score_patches(
-        self, rows: Tensor, state: Mapping[str, Tensor]
-    ) -> Tensor:
-        """Return scores [N, P] of patches [N, P, C]."""
-        if self.shared:
-            flat = self.density.score(rows.flatten(0, 1), dict(state))
-            return flat.view(rows.shape[:2])
-        if len(state['mean']) != rows.shape[1]:
-            raise ValueError(
-                f'images give {rows.shape[1]} patches, but the Gaussians are '
-                f'those of {len(state["mean"])} places; use images of the '
-                'size that was fitted to'
-            )
-        centred = (rows - state['mean']).transpose(0, 1)
-        return torch.bmm(centred, state['whiten']).norm(dim=2).T
+    @property
+    def _places(self) -> bool:
+        """Whether each place has a density of its own."""
+        return self.grid is not None and not self.shared
 
     def _holds_out(self) -> bool:
         """Fit to all: folds measure where no images are held out."""
@@ -297,59 +299,68 @@ class OneClassDetector(AnomalyModel):
         pool = None
         if self.grid is not None and self.shared:
             pool = max(self.pool // self.folds, 1)
-        self._held = [FoldRows(pool, seed) for seed in range(self.folds)]
-        total, count = torch.zeros(1, device=self.device), 0
-        for inputs, _ in images:
-            _, pooled = (
-                self._features(inputs) if self.grid is None else (None, None)
-            )
-            if pooled is None:
-                rows = self.embed(inputs)
-            else:
-                total = total + pooled.sum(0)
-                rows = F.normalize(pooled)[:, None]
-            for row in rows:
-                self._held[count % self.folds].add(row)
-                count += 1
-        self.state = self._fit_density(self._held)
-        if self.grid is None:
-            self.state['centre'] = total / count
+        held = Folds(self.folds, pool)
 
-    def _fit_density(self, held: Sequence[FoldRows]) -> dict[str, Tensor]:
-        rows = torch.cat([part.rows() for part in held if part.count])
-        if self.grid is None or self.shared:
-            state = self.density.fit(rows.flatten(0, 1))
-        else:
-            fits = [self.density.fit(place) for place in rows.unbind(1)]
-            state = {k: torch.stack([f[k] for f in fits]) for k in fits[0]}
-        return {key: value.to(self.device) for key, value in state.items()}
+        def compute(inputs: Tensor, *_: Any) -> tuple[Tensor, Tensor | None]:
+            if self.grid is not None:
+                return self.embed(inputs), None
+            pooled = self._features(inputs)[1]
+            return F.normalize(pooled)[:, None], pooled.sum(0)
+
+        def settle() -> dict[str, Tensor]:
+            state = fit_density(self.density, held.folds, self._places)
+            if self.grid is None:
+                state['centre'] = held.total / held.images
+            return state
+
+        self._pass(
+            images,
+            'fitting',
+            compute,
+            lambda made: held.add(*made),
+            {'folds': held},
+        )
+        self.state = tensors_of_first_process(settle, self.device)
+        self._held = held.folds
 
     def _measure(self, images: FittingImages, apart: bool) -> None:
         """Score each image by what has not learned from it."""
         held, self._held = self._held, []
         states = [self.state]
         if self.false_alarm_rate is not None and not apart:
-            states = [
-                {**self.state, **self._fit_density(held[:k] + held[k + 1 :])}
-                for k in range(min(self.folds, sum(f.count for f in held)))
-            ]
-        scores, highs, paths, first = [], [], [], 0
-        for inputs, samples in images:
+            made = tensors_of_first_process(
+                lambda: fit_without_each(self.density, held, self._places),
+                self.device,
+            )
+            states = [{**self.state, **state} for state in split(made)]
+        good = Columns()
+
+        def compute(inputs: Tensor, samples: list, first: int) -> tuple:
             fold = torch.arange(first, first + len(inputs)) % len(states)
-            first += len(inputs)
-            paths += [str(s.get('img_path', '')) for s in samples]
+            made = Columns()
             for k in fold.unique().tolist():
                 chosen = (fold == k).to(inputs.device)
-                maps, score, _ = self._score(inputs[chosen], states[k])
-                scores.append(score)
-                highs.append(maps.flatten(1).amax(1))
-        self.state['map_threshold'] = good_map_threshold(torch.cat(highs))
-        if self.false_alarm_rate is not None:
-            method = HELD_OUT if apart else CROSS_FIT
-            if self.knows_fit_images and not apart:
-                method = IN_SAMPLE
-            note = '' if apart else cross_fit_note(self._weights)
-            self.set_threshold(torch.cat(scores), method, paths, note)
+                maps, scores, _ = self._score(inputs[chosen], states[k])
+                made.add(scores=scores, highs=maps.flatten(1).amax(1))
+            return made['scores'], made['highs'], paths_of(samples)
+
+        def settle() -> dict[str, Tensor]:
+            self.state['map_threshold'] = good_map_threshold(good['highs'])
+            if self.false_alarm_rate is not None:
+                known = IN_SAMPLE if self.knows_fit_images else CROSS_FIT
+                method = HELD_OUT if apart else known
+                note = '' if apart else cross_fit_note(self._weights)
+                self.set_threshold(good['scores'], method, good.texts, note)
+            return self.state
+
+        self._pass(
+            images,
+            'measuring',
+            compute,
+            lambda made: good.add(made[2], scores=made[0], highs=made[1]),
+            {'good': good},
+        )
+        self.state = tensors_of_first_process(settle, self.device)
 
     def state_forms(self, names: Iterable[str]) -> Forms:
         """Return the forms of the density and of what scoring needs."""

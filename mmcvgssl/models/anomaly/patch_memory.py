@@ -19,6 +19,7 @@ from mmcvgssl.models.anomaly.neighbours import (
 from mmcvgssl.models.anomaly.patch_features import PatchFeatures, as_rows
 from mmcvgssl.models.anomaly.state_forms import Form, Forms
 from mmcvgssl.models.teachers import FrozenTeacher
+from mmcvgssl.processes import tensors_of_first_process
 from mmcvgssl.provenance import of_config
 from mmcvgssl.registry import MODELS
 
@@ -150,13 +151,23 @@ class PatchMemory(AnomalyModel):
 
     def _fit(self, images: FittingImages) -> None:
         pool = PatchPool(self.pool_size, self.seed)
-        for inputs, _ in images:
-            pool.add(self._rows(self.features(inputs)))
-        patches = pool.patches()
-        chosen = greedy_coreset(patches, self.coreset_size, self.seed)
-        self.state = {'memory': patches[chosen]}
-        if self.local_scale:
-            self.state['scale'] = self._local_scales()
+        self._pass(
+            images,
+            'fitting',
+            lambda inputs, *_: self._rows(self.features(inputs)),
+            pool.add,
+            {'pool': pool},
+        )
+
+        def choose() -> dict[str, Tensor]:
+            patches = pool.patches()
+            chosen = greedy_coreset(patches, self.coreset_size, self.seed)
+            self.state = {'memory': patches[chosen]}
+            if self.local_scale:
+                self.state['scale'] = self._local_scales()
+            return self.state
+
+        self.state = tensors_of_first_process(choose, self.device)
 
     def state_forms(self, names: Iterable[str]) -> Forms:
         """Return the forms of memory [n, D] and its scales [n]."""

@@ -1,0 +1,92 @@
+"""One pass over the images of a fit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from mmcvgssl.models.anomaly.gathered import Resumable
+
+
+class Chooser(Resumable, Protocol):
+    """Chooses images without looking at them, alike in every process."""
+
+    @property
+    def full(self) -> bool:
+        """Whether no image is needed any more."""
+
+    @property
+    def stops(self) -> bool:
+        """Whether it may be full before all images were seen."""
+
+    def choose(self, categories: Sequence[str]) -> tuple[list[int], Any]:
+        """Look at the next batch.
+
+        Args:
+            categories: Of its images; '' where they have none.
+
+        Returns:
+            Places of the images that are needed, and what ``compute`` is to
+            know of them.
+        """
+
+
+class EveryImage:
+    """Takes every image, and tells the number of those before the batch.
+
+    Args:
+        batches: Number of batches to take; 0: all.
+    """
+
+    def __init__(self, batches: int = 0) -> None:
+        self._limit, self._batches, self._images = batches, 0, 0
+
+    @property
+    def stops(self) -> bool:
+        """Whether it may be full before all images were seen."""
+        return self._limit > 0
+
+    @property
+    def full(self) -> bool:
+        """Whether no image is needed any more."""
+        return self.stops and self._batches >= self._limit
+
+    def choose(self, categories: Sequence[str]) -> tuple[list[int], int]:
+        """Take all images of the next batch."""
+        before = self._images
+        self._batches += 1
+        self._images += len(categories)
+        return list(range(len(categories))), before
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Return how far it is."""
+        return {'seen': torch.tensor([self._batches, self._images])}
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        """Take what :meth:`state_dict` gave."""
+        self._batches, self._images = state['seen'].tolist()
+
+
+@dataclass(frozen=True)
+class FitPass:
+    """What is done with each batch of a pass.
+
+    Args:
+        title: What is done, for the bar; names the pass in files.
+        compute: Makes something of images [N, 3, H, W], their data samples
+            and what the chooser says of them, in the process that has read
+            them: tensors, texts and numbers, in tuples and lists.
+        take: Takes it, in the order of the images, in the first process.
+        parts: All that ``take`` changes, by names.
+        chooser: Of the images.
+    """
+
+    title: str
+    compute: Callable[[Tensor, list, Any], Any]
+    take: Callable[[Any], None]
+    parts: Mapping[str, Resumable]
+    chooser: Chooser = field(default_factory=EveryImage)

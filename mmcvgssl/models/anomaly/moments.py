@@ -1,0 +1,55 @@
+"""Running mean and covariance."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+
+class Moments:
+    """Running mean and covariance of rows [p, n, D], in float64.
+
+    Args:
+        origin: A first guess of the mean, float64 [p, 1, D]: about it little
+            is lost to cancellation.
+    """
+
+    def __init__(self, origin: Tensor) -> None:
+        self.origin = origin
+        p, _, width = origin.shape
+        self.count = 0
+        self.total = torch.zeros_like(origin)
+        self.outer = origin.new_zeros(p, width, width)
+
+    def sums(self, rows: Tensor) -> tuple[int, Tensor, Tensor]:
+        """Return number, sum and sum of products of centred rows."""
+        centred = rows.double() - self.origin
+        return (
+            rows.shape[1],
+            centred.sum(1, keepdim=True),
+            centred.transpose(1, 2) @ centred,
+        )
+
+    def add(self, count: int, total: Tensor, outer: Tensor) -> None:
+        """Take what :meth:`sums` gives."""
+        self.count += count
+        self.total += total
+        self.outer += outer
+
+    def result(self) -> tuple[Tensor, Tensor]:
+        """Return the mean [p, D] and the covariance [p, D, D]."""
+        shift = self.total / self.count
+        covariance = self.outer / self.count - shift.transpose(1, 2) @ shift
+        return (self.origin + shift).squeeze(1), covariance
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Return the sums so far."""
+        count = torch.tensor(self.count)
+        return {'count': count, 'total': self.total, 'outer': self.outer}
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        """Take what :meth:`state_dict` gave."""
+        self.count = int(state['count'])
+        self.total, self.outer = state['total'], state['outer']

@@ -1,0 +1,120 @@
+"""Images drawn from a collection, and their patches."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from mmcvgssl.models.anomaly.patch_features import as_rows
+
+
+class Draw:
+    """Chooses images at random, a fixed number of all that come.
+
+    Every image gets a random key; those with the largest keys stay. Keys do
+    not depend on the images, so every process knows which are needed.
+
+    Args:
+        size: Images kept at most.
+        seed: Of the keys.
+    """
+
+    full = stops = False
+
+    def __init__(self, size: int, seed: int = 0) -> None:
+        self._size = size
+        self._random = torch.Generator().manual_seed(seed)
+        self._largest: list[float] = []
+
+    def choose(
+        self, categories: Sequence[str]
+    ) -> tuple[list[int], list[float]]:
+        """Draw keys for the next images; return those kept, and their keys."""
+        keys = torch.rand(
+            len(categories), generator=self._random, dtype=torch.float64
+        ).tolist()
+        largest = self._largest
+        bar = largest[-1] if len(largest) == self._size else -1.0
+        chosen = [i for i, key in enumerate(keys) if key > bar]
+        kept = [keys[i] for i in chosen]
+        self._largest = sorted([*largest, *kept], reverse=True)[: self._size]
+        return chosen, kept
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Return the keys so far, and how they go on."""
+        return {
+            'largest': torch.tensor(self._largest, dtype=torch.float64),
+            'random': self._random.get_state(),
+        }
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        """Take what :meth:`state_dict` gave."""
+        self._largest = state['largest'].tolist()
+        self._random.set_state(state['random'].cpu())
+
+
+class References:
+    """Patches of the images with the largest keys, in half precision.
+
+    With 100 images of 56 x 56 patches of width 256 at three scales these are
+    480 MB. A file of them is as large, and the time between two files grows
+    with the time that one takes.
+
+    Args:
+        size: Images kept at most.
+    """
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._kept: list[tuple[float, int, list[Tensor]]] = []
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def add(
+        self,
+        keys: Sequence[float],
+        names: Sequence[int],
+        scales: Sequence[Tensor],
+    ) -> None:
+        """Take images by key and name, with maps [N, D, h, w] a scale."""
+        for i, (key, name) in enumerate(zip(keys, names, strict=True)):
+            # a copy: a view would keep the whole batch
+            rows = [as_rows(maps[i : i + 1]).clone() for maps in scales]
+            self._kept.append((key, name, rows))
+        self._kept.sort(key=lambda item: -item[0])
+        del self._kept[self._size :]
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Return names [R] and, a scale, patches [R, L, D]."""
+        kept = self._kept
+        made = {'names': torch.tensor([name for _, name, _ in kept])}
+        for i in range(len(kept[0][2]) if kept else 0):
+            made[f'patches.{i}'] = torch.stack(
+                [rows[i] for _, _, rows in kept]
+            )
+        return made
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Return all that is kept."""
+        keys = [key for key, _, _ in self._kept]
+        return {
+            'keys': torch.tensor(keys, dtype=torch.float64),
+            **self.tensors(),
+        }
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        """Take what :meth:`state_dict` gave."""
+        scales = [state[f'patches.{i}'] for i in range(len(state) - 2)]
+        self._kept = [
+            (key, name, [rows[i].clone() for rows in scales])
+            for i, (key, name) in enumerate(
+                zip(
+                    state['keys'].tolist(),
+                    state['names'].tolist(),
+                    strict=True,
+                )
+            )
+        ]

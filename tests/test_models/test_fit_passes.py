@@ -1,0 +1,372 @@
+"""A fit is the same in several processes, and after any interruption."""
+
+import os
+import signal
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from mmpretrain.structures import DataSample
+from safetensors.torch import load
+from torch import distributed as dist
+from torch import multiprocessing
+from torch.utils.data import Dataset
+
+from mmcvgssl.engine.fit_loader import FitLoader
+from mmcvgssl.models.anomaly import (
+    AnomalyModel,
+    FittedStateError,
+    GaussianPatch,
+    MapEnsemble,
+    MutualScoring,
+    OneClassDetector,
+    PatchMemory,
+)
+from mmcvgssl.models.anomaly.coreset import PatchPool
+from mmcvgssl.models.anomaly.fitted_state import read_notes
+from mmcvgssl.models.anomaly.partial_fit import PartialFit
+from mmcvgssl.models.anomaly.passes import Passes
+from mmcvgssl.provenance import Provenance
+from tests.clips import KNOWLEDGE, make_clip, make_kead
+from tests.test_models.test_anomaly import SIDE, LocalTeacher
+
+COUNT, SIZE = 26, 4
+UNREADABLE = (2, 3, 9)
+MEASURED = {'calibration': {'holdout': 0.4}, 'false_alarm_rate': 0.3}
+
+
+class Unplugged(OSError):
+    """What reading an image may raise at any time."""
+
+
+class Images(Dataset):
+    """Grey noise, some of it unreadable.
+
+    Args:
+        act: Is told of each image before it is read.
+        count: Of the images.
+    """
+
+    def __init__(
+        self, act: Callable[[int], None] | None = None, count: int = COUNT
+    ) -> None:
+        self.act, self.count = act, count
+        self.read: list[int] = []
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, i: int) -> dict:
+        if self.act is not None:
+            self.act(i)
+        self.read.append(i)
+        random = np.random.RandomState(i)
+        image = random.uniform(90, 110, (3, SIDE, SIDE)).astype(np.uint8)
+        facts = {'img_path': f'{i}.png', 'category': ('strip', 'tile')[i % 2]}
+        if i in UNREADABLE:
+            facts['unreadable'] = True
+        sample = DataSample(metainfo=facts)
+        return {'inputs': torch.from_numpy(image), 'data_samples': sample}
+
+
+def loader(images: Images, **kwargs) -> FitLoader:
+    return FitLoader(images, SIZE, **kwargs)
+
+
+def one_class(**kwargs) -> OneClassDetector:
+    torch.manual_seed(0)
+    net = {'type': 'mmpretrain.ResNet', 'depth': 18}
+    net.update(base_channels=4, stem_channels=4)
+    return OneClassDetector(net, false_alarm_rate=0.3, **kwargs)
+
+
+MODELS: dict[str, Callable[[], AnomalyModel]] = {
+    # a pool that overflows
+    'memory': lambda: PatchMemory(
+        LocalTeacher(), 30, pool_size=150, local_scale=2, **MEASURED
+    ),
+    'gaussian': lambda: GaussianPatch(
+        LocalTeacher(), image_score='sum', pooled_images=6
+    ),
+    'positions': lambda: GaussianPatch(
+        LocalTeacher(), shared=False, channels=4, **MEASURED
+    ),
+    'mutual': lambda: MutualScoring(
+        LocalTeacher(),
+        references=5,
+        neighbourhoods=(1, 3),
+        calibration={'floor': 0.3},
+    ),
+    'ensemble': lambda: MapEnsemble(
+        [
+            PatchMemory(LocalTeacher(), 20, calibration={}),
+            GaussianPatch(LocalTeacher(levels=(1,)), image_score='pooled'),
+        ],
+        **MEASURED,
+    ),
+    'kead': lambda: make_kead(
+        make_clip(4), knowledge=KNOWLEDGE, k=4, calibration={}
+    ),
+    'one-class': one_class,
+    'patches': lambda: one_class(
+        patch={'size': 8, 'stride': 8, 'pool': 100}, folds=3
+    ),
+    'places': lambda: one_class(
+        patch={'size': 8, 'stride': 8, 'shared': False}
+    ),
+}
+every_model = pytest.mark.parametrize('name', MODELS)
+
+
+def passes(path: Path, seconds: float = 30.0, **facts) -> Passes:
+    facts = Provenance({'images': 'these', **facts})
+    return Passes(PartialFit(path / 'fitted.safetensors', facts, seconds))
+
+
+def fit(name: str, images: Images, *args, **kwargs) -> AnomalyModel:
+    model = MODELS[name]()
+    model.fit(loader(images, **kwargs), None, *args)
+    return model
+
+
+def content(data: bytes) -> tuple[dict, dict]:
+    """Texts and tensors of a file, whose order in it is left to chance."""
+    tensors = {
+        key: (value.dtype, value.shape, value.numpy().tobytes())
+        for key, value in load(data).items()
+    }
+    return read_notes(data), tensors
+
+
+def learned(*args, **kwargs) -> tuple[dict, dict]:
+    return content(fit(*args, **kwargs).fitted_bytes())
+
+
+# several processes
+
+
+def process(rank: int, port: int, out: str) -> None:
+    os.environ.update(MASTER_ADDR='127.0.0.1', MASTER_PORT=str(port))
+    os.environ.update(RANK=str(rank), WORLD_SIZE='2', LOCAL_RANK=str(rank))
+    torch.set_num_threads(1)
+    dist.init_process_group('gloo')
+    found = {}
+    for name in MODELS:
+        images = Images()
+        model = fit(name, images)
+        found[name] = (model.fitted_bytes(), images.read)
+        try:
+            fit(name, failing(rank, 12), passes(Path(out, name)))
+        except (Unplugged, RuntimeError) as error:
+            found[f'{name} failed'] = type(error).__name__
+    torch.save(found, f'{out}/{rank}.pt')
+    dist.destroy_process_group()
+
+
+def failing(rank: int, at: int) -> Images:
+    """Images of which one cannot be read the second time, by one process."""
+
+    def act(i: int) -> None:
+        if rank == 1 and i >= at:
+            raise Unplugged(f'no image {i}')
+
+    return Images(act)
+
+
+@pytest.fixture(scope='module')
+def halves(tmp_path_factory) -> tuple[Path, list[dict]]:
+    """What two processes learn, each from its share."""
+    out = tmp_path_factory.mktemp('halves')
+    with socket.socket() as sock:
+        sock.bind(('127.0.0.1', 0))
+        port = sock.getsockname()[1]
+    multiprocessing.spawn(process, (port, str(out)), nprocs=2)
+    return out, [torch.load(out / f'{rank}.pt') for rank in (0, 1)]
+
+
+@every_model
+def test_two_processes_learn_what_one_does(halves, name):
+    images = Images()
+    alone = learned(name, images)
+    (one, read), (two, other) = (half[name] for half in halves[1])
+    assert content(one) == content(two) == alone
+    # each reads its batches alone; of a pass that needs one batch the second
+    # process has read one, too
+    assert {i // SIZE % 2 for i in read} == {0}
+    assert {i // SIZE % 2 for i in other} == {1}
+    assert len(read) + len(other) <= len(images.read) + 2 * SIZE
+
+
+@every_model
+def test_what_one_process_cannot_read_stops_all(halves, name):
+    out, found = halves
+    assert [half[f'{name} failed'] for half in found] == ['Unplugged'] * 2
+    # one process goes on where two have stopped, after one round of two
+    images = Images()
+    whole = Images()
+    assert learned(name, images, passes(out / name)) == learned(name, whole)
+    assert len(images.read) < len(whole.read)
+
+
+# interruptions
+
+
+class Short:
+    """Lets few images be read, and then stops at the start of a batch.
+
+    Args:
+        count: Of the images.
+        stop: What is done then.
+    """
+
+    def __init__(self, count: int, stop: Callable[[], None]) -> None:
+        self.left, self.stop = count, stop
+
+    def __call__(self, i: int) -> None:
+        if self.left <= 0 and i % SIZE == 0:
+            self.stop()
+        self.left -= 1
+
+
+def unplug() -> None:
+    raise Unplugged('the disk is gone')
+
+
+@every_model
+@pytest.mark.parametrize('batches', [1, 3])
+def test_a_fit_goes_on_wherever_it_ends(tmp_path, name, batches):
+    whole = Images()
+    wanted = learned(name, whole)
+    read, got = [], None
+    for _ in range(200):
+        images = Images(Short(batches * SIZE, unplug))
+        try:
+            got = learned(name, images, passes(tmp_path))
+        except Unplugged:
+            read += images.read
+            continue
+        read += images.read
+        break
+    assert got == wanted
+    # what was taken is not read again
+    assert sorted(read) == sorted(whole.read)
+
+
+@pytest.mark.parametrize(
+    ('number', 'error'),
+    [(signal.SIGTERM, SystemExit), (signal.SIGINT, KeyboardInterrupt)],
+)
+def test_a_signal_ends_a_fit_that_goes_on(tmp_path, number, error):
+    before = signal.getsignal(number)
+    first = Images(Short(8, lambda: os.kill(os.getpid(), number)))
+    with pytest.raises(error) as raised:
+        fit('memory', first, passes(tmp_path))
+    assert getattr(raised.value, 'code', 143) == 143
+    assert signal.getsignal(number) == before
+    second, whole = Images(), Images()
+    assert learned('memory', second, passes(tmp_path)) == learned(
+        'memory', whole
+    )
+    assert second.read == whole.read[8:]
+
+
+def test_a_signal_waits_until_a_batch_is_taken(tmp_path, monkeypatch):
+    add, calls = PatchPool.add, []
+
+    def interrupted(pool: PatchPool, rows: torch.Tensor) -> None:
+        calls.append(len(rows))
+        if len(calls) == 2:
+            os.kill(os.getpid(), signal.SIGTERM)
+            os.kill(os.getpid(), signal.SIGTERM)  # of one who cannot wait
+        add(pool, rows)
+
+    wanted = learned('memory', Images())
+    with monkeypatch.context() as patch:
+        patch.setattr(PatchPool, 'add', interrupted)
+        with pytest.raises(SystemExit):
+            fit('memory', Images(), passes(tmp_path))
+    again = Images()
+    assert learned('memory', again, passes(tmp_path)) == wanted
+    assert again.read[0] == 2 * SIZE
+
+
+def test_what_was_taken_in_part_is_not_put_aside(tmp_path, monkeypatch):
+    add, calls = PatchPool.add, []
+
+    def broken(pool: PatchPool, rows: torch.Tensor) -> None:
+        calls.append(len(rows))
+        add(pool, rows)
+        if len(calls) == 3:
+            raise MemoryError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(PatchPool, 'add', broken)
+        with pytest.raises(MemoryError):
+            fit('memory', Images(), passes(tmp_path))
+    assert not [*tmp_path.iterdir()]
+
+
+@pytest.mark.parametrize(('seconds', 'files'), [(0, 0), (1e-9, 1), (1000, 1)])
+def test_files_are_written_as_often_as_wanted(tmp_path, seconds, files):
+    with pytest.raises(Unplugged):
+        fit('memory', Images(Short(9, unplug)), passes(tmp_path, seconds))
+    names = [path.name for path in tmp_path.iterdir()]
+    assert names == ['fitted.partial.0.safetensors'] * files
+
+
+def test_files_of_another_fit_are_not_taken_up(tmp_path):
+    with pytest.raises(Unplugged):
+        fit('memory', Images(Short(9, unplug)), passes(tmp_path))
+    for name, facts, word in (
+        ('memory', {'images': 'others'}, 'remove .*partial'),
+        ('mutual', {}, "'fitting MutualScoring', got"),
+    ):
+        with pytest.raises(FittedStateError, match=word):
+            fit(name, Images(), passes(tmp_path, **facts))
+    file = tmp_path / 'fitted.partial.0.safetensors'
+    file.write_bytes(file.read_bytes()[:-9])
+    with pytest.raises(FittedStateError, match='cut off'):
+        fit('memory', Images(), passes(tmp_path))
+
+
+def test_a_full_disk_does_not_end_the_fit(tmp_path, monkeypatch):
+    def full(*args) -> None:
+        raise OSError(28, 'No space left on device')
+
+    monkeypatch.setattr(
+        'mmcvgssl.models.anomaly.partial_fit.atomic_write', full
+    )
+    said: list[str] = []
+    monkeypatch.setattr(
+        'mmcvgssl.models.anomaly.partial_fit.print_log',
+        lambda text, **kwargs: said.append(text),
+    )
+    found = learned('memory', Images(), passes(tmp_path, 1e-9))
+    assert found == learned('memory', Images())
+    assert 'No space left' in said[0]
+
+
+def test_workers_read_the_share_of_a_process():
+    images = loader(Images(), num_workers=2)
+    names = [
+        [sample.img_path for sample in batch['data_samples']]
+        for batch in images.share(6, 1, 2)
+    ]
+    assert names == [
+        [f'{i}.png' for i in range(start, min(start + SIZE, COUNT))]
+        for start in (10, 18)
+    ]
+    assert len([*images]) == 7
+
+
+def test_a_bar_says_what_is_done(tmp_path, capsys):
+    partial = PartialFit(tmp_path / 'x.safetensors', Provenance({}), 30)
+    fit('memory', Images(), Passes(partial, bar=True))
+    said = capsys.readouterr().err
+    for verb in ('fitting', 'calibrating', 'choosing the threshold of'):
+        assert f'{verb} PatchMemory: 100%' in said
+    assert '26/26' in said
+    assert 'image/s' in said
