@@ -15,6 +15,7 @@ from mmcvgssl.engine.fit_provenance import (
     of_transforms,
     read_foreign,
 )
+from mmcvgssl.locks import locked
 from mmcvgssl.models.anomaly import AnomalyModel, FittedStateError
 from mmcvgssl.models.anomaly.fitted_state import read_provenance
 from mmcvgssl.models.anomaly.partial_fit import PartialFit
@@ -130,6 +131,7 @@ class FitLoop(BaseLoop):
 
         Raises:
             ProvenanceError: If the file does not say what it depends on.
+        FolderInUseError: If another run fits to this file.
         """
         self.prepare()
         if self.model.fitted or self.provenance is None:
@@ -148,12 +150,17 @@ class FitLoop(BaseLoop):
             self._read()
             on_first_process(partial.remove_own)
         else:
-            partial.settle()
-            passes = Passes(partial, bar=True)
-            self.model.fit(self.dataloader, self.held_out, passes)
-            self.model.provenance = self.provenance
-            on_first_process(lambda: self._write(partial))
+            # its own lock: the folder may be held by what the fit is part of
+            with locked(self.path.parent, f'.{self.path.name}.in_use'):
+                self._fit(partial)
         return self.model
+
+    def _fit(self, partial: PartialFit) -> None:
+        partial.settle()
+        passes = Passes(partial, bar=True)
+        self.model.fit(self.dataloader, self.held_out, passes)
+        self.model.provenance = self.provenance
+        on_first_process(lambda: self._write(partial))
 
     def _read(self) -> None:
         """Read the state in one process, and give it to the others."""
