@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import json
 import os
 import uuid
 from collections.abc import Sequence
@@ -13,6 +12,7 @@ from typing import Any
 from mmengine.config import Config, ConfigDict
 from mmengine.dist import barrier, is_main_process
 from mmengine.evaluator import BaseMetric
+from mmengine.logging import MMLogger
 from mmengine.registry import DATASETS, init_default_scope
 
 from mmcvgssl.apis.images import settle_images
@@ -20,6 +20,7 @@ from mmcvgssl.apis.one_class_holdout import hold_out, write_held_out
 from mmcvgssl.apis.one_class_images import check_test_images
 from mmcvgssl.apis.one_class_plots import write_plots
 from mmcvgssl.apis.one_class_provenance import (
+    MODEL,
     RESULT,
     is_done,
     training_provenance,
@@ -37,16 +38,17 @@ from mmcvgssl.apis.train import (
 )
 from mmcvgssl.apis.users_parts import fit_config, join_hooks
 from mmcvgssl.locks import locked
-from mmcvgssl.models.anomaly.model_file import say_if_unreadable
+from mmcvgssl.model_file import prediction_steps, save_anomaly_model
 from mmcvgssl.models.anomaly.one_class_detector import OneClassDetector
 from mmcvgssl.processes import on_first_process
 from mmcvgssl.provenance import settle
+from mmcvgssl.weights import WeightsError
 from mmcvgssl.weights.checkpoints import (
     checkpoints_in,
     newest_whole_checkpoint,
 )
 
-MODEL = 'model.safetensors'
+FITTED = 'fitted.safetensors'
 TRAIN = 'train'  # folder of logs and checkpoints
 UNNAMED = 'all'  # folder of what has no category
 _KIND = 'mmcvgssl.OneClassDetector'
@@ -283,7 +285,7 @@ def evaluate_category(
     test.test_cfg = cfg.get('test_cfg') or ConfigDict()
     if not has_test:
         test.test_cfg = None
-    test.fit_cfg = fit_config(cfg, _PLACED, state=str(folder / MODEL))
+    test.fit_cfg = fit_config(cfg, _PLACED, state=str(folder / FITTED))
     test.custom_hooks = _test_hooks(cfg)
     for part in ('train', 'val'):
         for key in ('dataloader', 'cfg', 'evaluator'):
@@ -293,11 +295,6 @@ def evaluate_category(
     test.auto_scale_lr = None
     runner = build_runner(test, settled=True)
     model = getattr(runner.model, 'module', runner.model)
-    model.extra = {
-        'category': name,
-        'pipeline': json.loads(json.dumps(pipeline)),
-    }
-    say_if_unreadable(model.settings['backbone'], model.extra['pipeline'])
     trained = bool(cfg.get('detector'))
     model.knows_fit_images = trained and not cfg.get('holdout_dataloader')
     write_held_out(cfg, folder)
@@ -309,6 +306,7 @@ def evaluate_category(
         runner.call_hook('before_test')
 
     def write() -> dict[str, Any]:
+        write_model(model, test.model, pipeline, folder / MODEL, name)
         result = {
             'category': name,
             'metrics': {k: float(v) for k, v in metrics.items()},
@@ -320,6 +318,24 @@ def evaluate_category(
         return result
 
     return on_first_process(write)
+
+
+def write_model(
+    model: OneClassDetector,
+    config: ConfigDict,
+    pipeline: Sequence[dict[str, Any]],
+    path: Path,
+    category: str = '',
+) -> None:
+    """Write the model file, or warn that this model cannot have one."""
+    try:
+        save_anomaly_model(
+            path, model, config, prediction_steps(pipeline), category
+        )
+    except WeightsError as error:
+        MMLogger.get_current_instance().warning(
+            f'there is no model file for tools/predict.py: {error}'
+        )
 
 
 class ScoreCollector(BaseMetric):

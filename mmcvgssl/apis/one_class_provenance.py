@@ -33,8 +33,9 @@ _IMAGES = {
     'holdout': 'held_out_images',
     'test': 'test_images',
 }
-# of a category's folder, what a test writes; fitting sees to the model
-_WRITTEN = (RESULT, 'scores.csv', '*.png', 'test', 'config.py', LIST)
+MODEL = 'model.safetensors'
+# of a category's folder, what is written; fitting sees to the fitted state
+_WRITTEN = (RESULT, MODEL, 'scores.csv', '*.png', 'test', 'config.py', LIST)
 
 
 def training_provenance(cfg: Config, folder: Path) -> Provenance | None:

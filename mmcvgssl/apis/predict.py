@@ -21,9 +21,8 @@ from mmcvgssl.datasets.reading import UnreadableImageError
 from mmcvgssl.datasets.transforms.load_image import reading_options
 from mmcvgssl.evaluation.operating_point import calls_defective
 from mmcvgssl.maps import lay_map
-from mmcvgssl.models.anomaly.one_class_detector import OneClassDetector
-from mmcvgssl.weights.safe_build import build_transforms
-from mmcvgssl.weights.safe_config import check_transforms
+from mmcvgssl.model_file import load_model, prediction_steps
+from mmcvgssl.models.anomaly import AnomalyModel
 
 GOOD, DEFECTIVE = 'good', 'defective'
 
@@ -48,49 +47,38 @@ class Prediction:
 
 
 class OneClassPredictor:
-    """A fitted detector with the transforms that it was tested with.
+    """A fitted anomaly model with the transforms that it was tested with.
 
     Args:
-        model: The file that tools/one_class.py writes, or a fitted detector.
+        model: A model file, as tools/fit.py and tools/one_class.py write it.
         config: A config whose ``test_dataloader`` says how images are read,
-            if the model does not.
+            in place of the file.
         device: By default the GPU, if there is one.
         batch_size: Images that pass at once.
 
     Raises:
         FileNotFoundError: If a file is missing.
-        FittedStateError: If the model file is something else, or cut off.
-        mmcvgssl.weights.WeightsError: If it names what no file may name.
-        ValueError: If nothing says how images are read, or the batch size is
-            below 1.
+        mmcvgssl.weights.WeightsError: If the model file is something else,
+            cut off, or names what no file may name.
+        ValueError: If the batch size is below 1.
     """
 
     def __init__(
         self,
-        model: str | Path | OneClassDetector,
+        model: str | Path,
         config: Config | None = None,
         device: str | None = None,
         batch_size: int = 32,
     ) -> None:
         init_default_scope('mmpretrain')
-        if not isinstance(model, OneClassDetector):
-            model = OneClassDetector.from_file(model)
+        loaded = load_model(model)
+        self.content = loaded.content
         device = device or ('cuda' if torch.cuda.is_available() else 'cpu')
-        self.model = model.to(device).eval()
-        steps = model.extra.get('pipeline')
+        self.model: AnomalyModel = loaded.model.to(device)  # type: ignore
+        self.transform = Compose(loaded.transforms)
         if config is not None:
             steps = config.test_dataloader.dataset.pipeline
-        if not steps:
-            raise ValueError(
-                'the model file does not say how images are read and '
-                'resized: pass the config (--config)'
-            )
-        if config is None:  # the file's own word
-            steps = check_transforms(steps, 'the model file')
-            made = build_transforms(_unlabelled(steps), 'the model file')
-            self.transform = Compose(made)
-        else:
-            self.transform = Compose(_unlabelled(steps))
+            self.transform = Compose(prediction_steps(steps))
         # overlays show what the model sees
         self.reading = reading_options(self.transform.transforms)
         if batch_size < 1:
@@ -112,7 +100,9 @@ class OneClassPredictor:
 
     def _load(self, path: str) -> dict | UnreadableImageError:
         try:
-            return self.transform({'img_path': path})
+            return self.transform(
+                {'img_path': path, 'category': self.content.category}
+            )
         except UnreadableImageError as error:
             return error
 
@@ -177,14 +167,3 @@ def overlay(
         BGR uint8 [H, W, 3].
     """
     return lay_map(image, anomaly_map, map_threshold, 2 * map_threshold)
-
-
-def _unlabelled(steps: Sequence[dict]) -> list[dict]:
-    """Read and resize as for the test, without masks and labels."""
-    kept = [
-        dict(step)
-        for step in steps
-        if not step['type'].endswith(('LoadMask', 'PackInputs'))
-    ]
-    keys = ('img_path', 'ori_shape')
-    return [*kept, dict(type='mmpretrain.PackInputs', meta_keys=keys)]

@@ -26,7 +26,6 @@ from mmcvgssl.provenance import (
     FileState,
     FileTable,
     Provenance,
-    digest_tensors,
     of_config,
     of_versions,
     settle,
@@ -104,8 +103,7 @@ def _make_room(
         names.append(path.relative_to(root).as_posix())
     ours = Provenance(
         {
-            'model': digest_tensors(model.state),
-            'backbone': digest_tensors(model.backbone.state_dict()),
+            'model': model.fingerprint(),
             'threshold': model.threshold,
             'map_threshold': model.map_threshold,
             'reading': of_config(predictor.reading),
@@ -134,7 +132,7 @@ def _predict_all(
 def _predict(
     predictor: OneClassPredictor, images: list[Path], root: Path, out: Path
 ) -> Iterator[Prediction]:
-    map_threshold = predictor.model.map_threshold
+    map_threshold = predictor.model.map_threshold or 0.0
     for prediction in predictor(images):
         if prediction.anomaly_map is not None:
             inner = Path(prediction.path).relative_to(root)
@@ -175,7 +173,7 @@ def _write(
     writer.writerows(rows)
     atomic_write(out / 'predictions.csv', text.getvalue().encode())
     held = {
-        'category': predictor.model.extra.get('category', ''),
+        'category': predictor.content.category,
         'threshold': predictor.model.threshold,
         'chosen': predictor.model.chosen,
         'map_threshold': predictor.model.map_threshold,

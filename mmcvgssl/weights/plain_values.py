@@ -45,7 +45,11 @@ def refuse(source: str, place: str, expected: str, got: Any) -> NoReturn:
 
 
 def check_plain(
-    value: Any, source: str, place: str, texts: bool = True
+    value: Any,
+    source: str,
+    place: str,
+    texts: bool = True,
+    largest: int = MOST,
 ) -> None:
     """Check that a value is made of bounded numbers, texts, lists and dicts.
 
@@ -54,6 +58,7 @@ def check_plain(
         source: The file, for messages.
         place: What the value is called there.
         texts: Whether any text will do, or plain words alone.
+        largest: Integer.
 
     Raises:
         UnsafeConfigError: Names the place.
@@ -70,7 +75,7 @@ def check_plain(
         elif isinstance(item, str):
             _check_text(item, key, source, where, texts)
         elif isinstance(item, (int, float)) and not isinstance(item, bool):
-            most = MOST_SIDE if key in SIZES else MOST
+            most = MOST_SIDE if key in SIZES else largest
             if isinstance(item, int) and abs(item) > most:
                 refuse(source, where, f'a number up to {most}', item)
             if not math.isfinite(item):

@@ -26,6 +26,8 @@ from mmcvgssl.weights.safe_config import (
 # that is let go, counters, and operations that fill a weight.
 SLACK, SLACK_STEPS = 1 << 24, 4_000
 TIMES, STEPS = 8, 400
+# What one image makes that passes a network while it is built.
+PASS = 1 << 28
 
 # Arguments by which operations say how much they make.
 _AMOUNTS = ('size', 'sizes', 'repeats', 'end', 'steps', 'n', 'num_classes')
@@ -35,11 +37,13 @@ _lock = threading.RLock()
 class _Bounded(TorchDispatchMode):
     """Stop before tensors become more or larger than a file's own."""
 
-    def __init__(self, tensors: Mapping[str, Tensor], source: str) -> None:
+    def __init__(
+        self, tensors: Mapping[str, Tensor], source: str, passes: int = 0
+    ) -> None:
         super().__init__()
         sizes = [value.numel() for value in tensors.values()]
         self.largest = TIMES * max(sizes, default=0) + SLACK
-        self.total = TIMES * sum(sizes) + 4 * SLACK
+        self.total = TIMES * sum(sizes) + 4 * SLACK + passes * PASS
         self.steps = STEPS * len(sizes) + SLACK_STEPS
         self.source = source
 
@@ -85,11 +89,31 @@ def _size(func: Any, args: tuple, kwargs: dict[str, Any]) -> int:
     if func.is_view:
         return 0
     shapes = [v.shape for v in tree_leaves(args) if isinstance(v, Tensor)]
+    if 'weight' in names and 'padding' in names:
+        return max(made, _convolved(named))
     try:
         made = max(made, math.prod(torch.broadcast_shapes(*shapes)))
     except RuntimeError:  # not elementwise
         made = max([made, *(math.prod(shape) for shape in shapes)])
     return made if shapes or made else 0
+
+
+def _convolved(named: Mapping[str, Any]) -> int:
+    """Return a bound of what a convolution makes."""
+    source, weight = named['input'], named['weight']
+    sides = source.shape[2:]
+    pads, steps = named.get('padding') or [0], named.get('stride') or [1]
+    pads = weight.shape[2:] if isinstance(pads, str) else pads
+    padding, stride = (
+        [*part] * (len(sides) // len(part)) for part in (pads, steps)
+    )
+    grown = [side + 2 * pad for side, pad in zip(sides, padding, strict=True)]
+    channels = weight.shape[0]
+    if named.get('transposed'):
+        pairs = zip(grown, stride, strict=True)
+        grown = [side * step for side, step in pairs]
+        channels = weight.shape[1] * named.get('groups', 1)
+    return source.shape[0] * channels * math.prod(grown)
 
 
 @contextmanager
@@ -115,7 +139,10 @@ def no_imports(source: str) -> Iterator[None]:
 
 
 def build_within(
-    make: Callable[[], nn.Module], tensors: Mapping[str, Tensor], source: str
+    make: Callable[[], nn.Module],
+    tensors: Mapping[str, Tensor],
+    source: str,
+    passes: int = 0,
 ) -> nn.Module:
     """Build what a file describes, not larger than the file's own tensors.
 
@@ -123,13 +150,14 @@ def build_within(
         make: Builds it.
         tensors: Of the file.
         source: The file, for messages.
+        passes: How many images pass a network meanwhile.
 
     Raises:
         UnsafeConfigError: If it cannot be built, or not within these bounds.
     """
 
     def bounded() -> nn.Module:
-        with _Bounded(tensors, source):
+        with _Bounded(tensors, source, passes):
             return make()
 
     return _built(bounded, source)

@@ -14,7 +14,8 @@ from mmcvgssl.apis.predict import OneClassPredictor
 from mmcvgssl.apis.prediction_folder import predict_to_folder
 from mmcvgssl.datasets.coco_check import check_coco
 from mmcvgssl.datasets.reading import read_image
-from mmcvgssl.models.anomaly.one_class_detector import OneClassDetector
+from mmcvgssl.model_file import prediction_steps, save_anomaly_model
+from mmcvgssl.registry import MODELS
 from tests.data import CONFIGS
 from tests.image_files import HEIGHT, KINDS, WIDTH
 
@@ -82,21 +83,25 @@ def test_the_check_of_boxes_reads_every_kind(files, tmp_path, look):
 def test_predictions_and_overlays_of_every_kind(files, tmp_path, own_scope):
     torch.manual_seed(0)
     tiny = dict(depth=18, base_channels=4, stem_channels=4)
-    model = OneClassDetector(
-        dict(type='mmpretrain.ResNet', **tiny), false_alarm_rate=None
+    config = dict(
+        type='mmcvgssl.OneClassDetector',
+        backbone=dict(type='mmpretrain.ResNet', **tiny),
+        false_alarm_rate=None,
     )
+    model = MODELS.build(config)
     random = torch.Generator().manual_seed(0)
     shapes = [(3, 32, 32)] * 12
     model.fit(
         [{'inputs': [torch.rand(s, generator=random) * 255 for s in shapes]}]
     )
-    load = {'type': 'mmcvgssl.LoadImage', 'depth_range': [0, 65535]}
-    model.extra['pipeline'] = [
-        load,
+    steps = [
+        {'type': 'mmcvgssl.LoadImage', 'depth_range': [0, 65535]},
         {'type': 'mmcvgssl.SquareResize', 'input_size': 32},
         {'type': 'mmpretrain.PackInputs'},
     ]
-    predictor = OneClassPredictor(model, device='cpu')
+    model_file = tmp_path / 'model.safetensors'
+    save_anomaly_model(model_file, model, config, prediction_steps(steps))
+    predictor = OneClassPredictor(model_file, device='cpu')
     assert predictor.reading['depth_range'] == (0, 65535)
     found = predict_to_folder(predictor, files[0].parent, tmp_path)
     assert len(found) == len(files)

@@ -12,19 +12,17 @@ from sklearn.neighbors import KernelDensity as SklearnKernelDensity
 from torch import nn
 
 from mmcvgssl.evaluation.operating_point import operating_point
-from mmcvgssl.models.anomaly import FittedStateError, GaussianPatch
+from mmcvgssl.models.anomaly import FittedStateError
 from mmcvgssl.models.anomaly.density import (
     Gaussian,
     make_density,
     score_rows,
 )
-from mmcvgssl.models.anomaly.model_file import say_if_unreadable
 from mmcvgssl.models.anomaly.one_class_detector import OneClassDetector
 from mmcvgssl.models.anomaly.patch_grid import PatchGrid
 from mmcvgssl.models.backbones import TimmBackbone
 from mmcvgssl.models.teachers import TimmTeacher
 from mmcvgssl.weights import KeyMismatchError, WeightsError
-from tests.data import FakeTeacher
 
 RESNET = {
     'type': 'mmpretrain.ResNet',
@@ -265,33 +263,6 @@ def test_even_scores_stay_even_up_to_the_border():
 # files
 
 
-@pytest.mark.parametrize(
-    'options',
-    [
-        {},
-        {'density': 'kde', 'mean': [1, 2, 3]},
-        {'patch': {'size': 32, 'stride': 16}},
-        {'backbone': {'type': 'mmcvgssl.WithSSPCAB', 'backbone': RESNET}},
-    ],
-)
-def test_one_file_holds_it_all(tmp_path, options):
-    if 'backbone' in options:
-        options['backbone'] |= {'layers': 'layer4.1.conv2'}
-    model = fitted(**options)
-    model.extra = {'category': 'bolt'}
-    path = tmp_path / 'model.safetensors'
-    model.save_fitted(path)
-    torch.manual_seed(9)
-    again = OneClassDetector.from_file(path)
-    image = torch.rand(2, 3, SIDE, SIDE)
-    for a, b in zip(model(image), again(image), strict=True):
-        assert torch.allclose(a, b, rtol=1e-4)
-    assert again.extra == {'category': 'bolt'}
-    assert again.operating_point == model.operating_point
-    assert again.fingerprint() == model.fingerprint()
-    assert not any(p.requires_grad for p in again.backbone.parameters())
-
-
 def test_a_state_of_other_weights_or_settings_is_refused(tmp_path):
     path = tmp_path / 'model.safetensors'
     model = fitted()
@@ -318,34 +289,12 @@ def test_a_checkpoint_gives_the_backbone(tmp_path):
         make(backbone={**RESNET, 'base_channels': 8}, checkpoint=str(path))
 
 
-@pytest.mark.parametrize('kind', ['text', 'short', 'header', 'other', 'none'])
-def test_what_is_no_model_file_is_named(tmp_path, kind):
-    path = tmp_path / 'model.safetensors'
-    raises, message = FittedStateError, 'is no model file|is not what'
-    if kind == 'text':
-        path.write_text('this is no model')
-    elif kind == 'other':
-        teacher = FakeTeacher(levels=(0,))
-        model = GaussianPatch(teacher=teacher)
-        model.fit(batches(4))
-        model.save_fitted(path)
-        message = 'holds what a GaussianPatch has learned'
-    elif kind == 'none':
-        raises, message = FileNotFoundError, 'no model file'
-    else:
-        fitted().save_fitted(path)
-        data = path.read_bytes()
-        path.write_bytes(data[: 40 if kind == 'header' else len(data) // 2])
-    with pytest.raises(raises, match=message):
-        OneClassDetector.from_file(path)
-
-
-def test_a_file_is_plain_tensors_and_text(tmp_path):
-    path = tmp_path / 'model.safetensors'
+def test_a_state_is_plain_tensors_and_text(tmp_path):
+    path = tmp_path / 'fitted.safetensors'
     model = fitted()
     model.save_fitted(path)
     held = load_file(path)
-    assert {key.split('.')[0] for key in held} == {'state', 'backbone'}
+    assert {key.split('.')[0] for key in held} == {'state'}
     assert json.loads(json.dumps(model.settings)) == model.settings
 
 
@@ -383,17 +332,3 @@ def test_timm_backbone_is_the_teacher(tmp_path):
     wrong = TimmBackbone('test_resnet', str(tmp_path / 'w.pth'))
     with pytest.raises(WeightsError, match='does not hold weights of timm'):
         wrong.init_weights()
-
-
-def test_a_file_that_cannot_be_read_by_itself_is_said(monkeypatch):
-    said = []
-    monkeypatch.setattr(
-        'mmcvgssl.models.anomaly.model_file.print_log',
-        lambda text, **_: said.append(text),
-    )
-    steps = [{'type': 'mmcvgssl.LoadImage'}]
-    say_if_unreadable(RESNET, steps)
-    assert said == []
-    say_if_unreadable('Mean', [*steps, {'type': 'mine.Denoise'}])
-    assert 'load_fitted()' in said[0]
-    assert 'mine.Denoise' in said[1]

@@ -9,7 +9,7 @@ import sys
 import pytest
 import torch
 
-from mmcvgssl.models.anomaly.one_class_detector import OneClassDetector
+from mmcvgssl.model_file import load_model
 from tests.data import CONFIGS, ROOT
 from tests.one_class_data import RECIPES, tiny_options, write_magnetic_tile
 
@@ -208,7 +208,7 @@ def test_two_processes_train_a_detector_that_is_frozen_at_first(
     assert_no_thread_of_gloo(tmp_path)
     result = json.loads((tmp_path / 'work/all/result.json').read_text())
     assert result['images'] == 6
-    model = OneClassDetector.from_file(tmp_path / 'work/all/model.safetensors')
+    model = load_model(tmp_path / 'work/all/model.safetensors').model
     trained = torch.load(
         tmp_path / 'work/all/train/epoch_2.pth', weights_only=False
     )['state_dict']

@@ -27,7 +27,7 @@ from mmcvgssl.apis.one_class_table import rates, read_result, table
 from mmcvgssl.apis.predict import OneClassPredictor
 from mmcvgssl.datasets import OneClassDataset
 from mmcvgssl.evaluation.operating_point import OperatingPoint
-from mmcvgssl.models.anomaly.one_class_detector import OneClassDetector
+from mmcvgssl.model_file import load_model
 from mmcvgssl.models.anomaly.threshold_choice import digest_paths
 from tests.one_class_data import (
     LITE,
@@ -42,6 +42,7 @@ from tests.one_class_data import (
 
 FILES = {
     *('config.py', 'histogram.png', 'model.safetensors', 'result.json'),
+    'fitted.safetensors',
     *('roc.png', 'scores.csv', 'provenance.json', 'test', 'train', 'tsne.png'),
 }
 
@@ -88,7 +89,7 @@ def done(first, tmp_path):
 
 
 def weights(folder) -> dict[str, torch.Tensor]:
-    return OneClassDetector.from_file(folder).backbone.state_dict()
+    return load_model(folder).model.backbone.state_dict()
 
 
 def test_each_category_is_trained_fitted_and_evaluated(first):
@@ -108,7 +109,7 @@ def test_each_category_is_trained_fitted_and_evaluated(first):
         area = roc_auc_score(labels, scores)
         assert held['metrics']['image_auroc'] == pytest.approx(area)
         assert 0 <= held['metrics']['pixel_aupro'] <= 1
-        model = OneClassDetector.from_file(folder / 'model.safetensors')
+        model = load_model(folder / 'model.safetensors').model
         assert held['threshold']['threshold'] == model.threshold
         assert held['threshold']['n'] == 10
         above = scores > model.threshold
@@ -262,7 +263,7 @@ def test_bad_input_is_named(options, tool, tmp_path):
     (root / 'bolt/train/good').mkdir()
     code, _, err = tool(*base, *arguments({**options, 'data_root': root}))
     assert code == 1
-    assert 'no images' in err.rpartition('ERROR')[2]
+    assert 'no good images' in err.rpartition('ERROR')[2]
     other = RECIPES.parent / 'gaussian_patch/gaussian-patch_lite0_mvtec.py'
     code, _, err = tool('one_class.py', other, '--work-dir', tmp_path / 'x')
     assert code == 1
@@ -423,7 +424,7 @@ def test_the_threshold_is_chosen_on_images_nothing_has_learned_from(
     results = run_one_class(cfg, tmp_path, ['bolt'])
     for name, result in results.items():
         folder = tmp_path / name
-        model = OneClassDetector.from_file(folder / 'model.safetensors')
+        model = load_model(folder / 'model.safetensors').model
         chosen = json.loads((folder / 'result.json').read_text())['threshold'][
             'chosen'
         ]
@@ -453,7 +454,10 @@ def test_the_threshold_is_chosen_on_images_nothing_has_learned_from(
             assert len(learned) == 7
             assert not learned & set(paths)
         # the scores of those very images
-        scores = [p.score for p in OneClassPredictor(model)(paths)]
+        scores = [
+            p.score
+            for p in OneClassPredictor(folder / 'model.safetensors')(paths)
+        ]
         assert model.threshold in [pytest.approx(s, rel=1e-3) for s in scores]
 
 

@@ -5,15 +5,18 @@ import json
 import sys
 import threading
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from mmengine.registry import init_default_scope
 from safetensors.torch import save
 
 from mmcvgssl.apis.checkpoint_config import backbone_config
-from mmcvgssl.apis.predict import OneClassPredictor
-from mmcvgssl.models.anomaly.one_class_detector import OneClassDetector
+from mmcvgssl.model_file import load_model
+from mmcvgssl.model_file.anomaly import to_file
+from mmcvgssl.models.anomaly.fitted_state import read_notes, read_tensors
 from mmcvgssl.registry import MODELS
 from mmcvgssl.weights.safe_build import build_within
 from mmcvgssl.weights.targets import build_target
@@ -25,21 +28,25 @@ BACKBONE = {
     'norm_cfg': {'type': 'BN', 'requires_grad': True},
     'init_cfg': [{'type': 'Kaiming', 'layer': ['Conv2d']}],
 }
-SETTINGS = {
-    **{'model': 'OneClassDetector', 'backbone': BACKBONE},
+MODEL = {
+    **{'type': 'mmcvgssl.OneClassDetector', 'backbone': BACKBONE},
     **{'mean': [1.0, 2.0, 3.0], 'std': [1.0, 1.0, 1.0]},
-    **{'density': 'gaussian', 'bandwidth': 1.0, 'patch': None},
-    **{'false_alarm_rate': None, 'folds': 5, 'calibration': None},
-    'weights': 'abc',
+    **{'false_alarm_rate': None, 'folds': 5},
 }
-EXTRA = {
-    'category': 'bolt',
-    'pipeline': [
-        {'type': 'mmcvgssl.LoadImage', 'input_size': 32},
-        {'type': 'mmcvgssl.SquareResize', 'input_size': 32},
-        {'type': 'mmpretrain.PackInputs', 'meta_keys': ['img_path']},
-    ],
+TEACHER = {
+    **{'type': 'mmcvgssl.HostTeacher', 'backbone': BACKBONE},
+    **{'input_size': 32, 'levels': [0]},
 }
+MEMBER = {
+    **{'type': 'mmcvgssl.PatchMemory', 'teacher': TEACHER},
+    **{'coreset_size': 8, 'top': 0.1},
+}
+ENSEMBLE = {'type': 'mmcvgssl.MapEnsemble', 'members': [MEMBER, MEMBER]}
+STEPS = [
+    {'type': 'mmcvgssl.LoadImage', 'input_size': 32},
+    {'type': 'mmcvgssl.SquareResize', 'input_size': 32},
+    {'type': 'mmpretrain.PackInputs', 'meta_keys': ['img_path']},
+]
 EXAMPLES = 250  # of each kind
 # What may not happen while a foreign file is read.
 EVENTS = (
@@ -148,27 +155,45 @@ def watch():
 
 @pytest.fixture(scope='module')
 def tensors():
-    """Make what a whole model file holds, after a load that imports all."""
-    net = MODELS.build(copy.deepcopy(BACKBONE))
-    held = {f'backbone.{k}': v for k, v in net.state_dict().items()}
-    held |= {
-        'state.mean': torch.zeros(4),
-        'state.whiten': torch.eye(4),
-        'state.centre': torch.zeros(4),
-        'state.map_threshold': torch.ones(()),
-    }
+    """Make the weights of the backbone, after what imports all."""
     for host in ('mmdet', 'mmyolo'):
         pytest.importorskip(f'{host}.models')
-    return held
+    net = MODELS.build(copy.deepcopy(BACKBONE))
+    return {f'backbone.{k}': v for k, v in net.state_dict().items()}
+
+
+@pytest.fixture(scope='module')
+def notes_of(tensors):
+    """Return what sound files say, by model, and their tensors."""
+    images = torch.from_numpy(
+        np.random.default_rng(0).integers(0, 255, (9, 3, 32, 32), np.uint8)
+    )
+    init_default_scope('mmpretrain')
+    made = []
+    for config in (MODEL, ENSEMBLE):
+        config = copy.deepcopy(config)
+        built = copy.deepcopy(config)
+        for member in built.get('members', ()):
+            member['teacher']['allow_random'] = True
+        model = MODELS.build(built)
+        model.fit([{'inputs': list(images)}])
+        content = to_file(model, config, STEPS, 'bolt')
+        data = content.to_bytes()
+        made.append((read_notes(data), read_tensors(data)))
+    return made
 
 
 def read(path) -> str:
     """Load a file as `tools/predict.py` does; return what was said."""
     try:
-        OneClassPredictor(OneClassDetector.from_file(path), device='cpu')
+        load_model(path)
     except ValueError as error:
         return str(error)
     return ''
+
+
+def texts(notes) -> dict[str, str]:
+    return {key: json.dumps(value) for key, value in notes.items()}
 
 
 def check(watch, said: str) -> None:
@@ -186,27 +211,28 @@ FUZZ = settings(
 )
 
 
-def test_a_sound_file_is_read(tensors, tmp_path):
-    notes = {'settings': json.dumps(SETTINGS), 'extra': json.dumps(EXTRA)}
+def test_sound_files_are_read(notes_of, tmp_path):
     path = tmp_path / 'ours.safetensors'
-    path.write_bytes(save(tensors, notes))
-    assert read(path) == ''
+    for notes, held in notes_of:
+        path.write_bytes(save(held, texts(notes)))
+        assert read(path) == ''
 
 
-def test_no_model_file_runs_code(watch, tensors, tmp_path):
+@pytest.mark.parametrize('which', [0, 1])
+def test_no_model_file_runs_code(watch, notes_of, tmp_path, which):
     path = tmp_path / 'theirs.safetensors'
+    notes, held = notes_of[which]
 
     @FUZZ
     @given(st.data())
     def fuzz(data):
-        part = data.draw(st.sampled_from(['settings', 'extra', 'bytes']))
-        held, extra = SETTINGS, EXTRA
-        if part == 'settings':
-            held = data.draw(changed(SETTINGS))
-        if part == 'extra':
-            extra = data.draw(changed(EXTRA))
-        notes = {'settings': json.dumps(held), 'extra': json.dumps(extra)}
-        file = save(tensors, notes)
+        part = data.draw(st.sampled_from([*sorted(notes), 'model', 'bytes']))
+        said = dict(notes)
+        if part != 'bytes':
+            # whatever it is, as a list: its own value may be plain
+            said[part] = data.draw(changed([notes[part]]))[0:1]
+            said[part] = said[part][0] if said[part] else None
+        file = save(held, texts(said))
         if part == 'bytes':
             spot = data.draw(st.integers(0, min(len(file) - 1, 3000)))
             new = data.draw(st.binary(max_size=8))

@@ -131,6 +131,14 @@ class AnomalyModel(Storable, BaseModel):
             ready = ready and 'operating_point' in self.state
         return ready and (self.calibration is None or self.calibration.ready)
 
+    @property
+    def map_threshold(self) -> float | None:
+        """What maps of good images hardly exceed, in units of the map."""
+        known = self.state.get('map_threshold')
+        if known is not None:
+            return float(known)
+        return None if self.calibration is None else 0.5
+
     def forward(
         self,
         inputs: Tensor,
@@ -235,6 +243,8 @@ class AnomalyModel(Storable, BaseModel):
         if self.needs_fit:
             self._fit(fitting)
         self._measure(measuring, held_out is not None)
+        # as it comes from a file, so that rounding is the same, too
+        self.state = {k: v.contiguous() for k, v in self.state.items()}
 
     def rounding(self) -> tuple[float, float]:
         """Return by how much raw maps and scores differ by rounding alone."""

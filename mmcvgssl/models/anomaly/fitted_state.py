@@ -112,7 +112,7 @@ def read_provenance(path: Path) -> Provenance | None:
     return provenance_of(notes, str(path))
 
 
-def provenance_of(notes: dict[str, Any], where: str) -> Provenance:
+def provenance_of(notes: Mapping[str, Any], where: str) -> Provenance:
     """Return what the texts beside a fitted state say it depends on.
 
     Raises:

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 from sklearn.covariance import ledoit_wolf
-from torch import Tensor
+from torch import Tensor, nn
 
 from mmcvgssl.models.anomaly.base import AnomalyModel
 from mmcvgssl.models.anomaly.coreset import PatchPool
@@ -103,6 +103,10 @@ class GaussianPatch(AnomalyModel):
         self.shared, self.channels, self.ridge = shared, channels, ridge
         self.image_score, self.pooled_images = image_score, pooled_images
         self.seed = seed
+
+    def frozen(self) -> dict[str, nn.Module]:
+        """Return the teacher."""
+        return {'teacher': self.features.teacher}
 
     def predict_maps(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Return distances [N, h, w] and image scores [N]."""

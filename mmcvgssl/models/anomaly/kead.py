@@ -14,7 +14,7 @@ from typing import Any
 import open_clip
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from mmcvgssl.datasets.transforms import LoadImage
 from mmcvgssl.models.anomaly.base import AnomalyModel
@@ -23,8 +23,13 @@ from mmcvgssl.models.anomaly.fitted_state import FittedStateError
 from mmcvgssl.models.anomaly.fitting import FittingImages
 from mmcvgssl.models.anomaly.neighbours import nearest_cosine
 from mmcvgssl.models.anomaly.normal_images import FirstOfEach, NormalImages
-from mmcvgssl.models.anomaly.state_forms import Form, Forms
-from mmcvgssl.models.anomaly.text_cache import TextCache, model_digest
+from mmcvgssl.models.anomaly.prompts import as_content
+from mmcvgssl.models.anomaly.state_forms import Form, Forms, check_state
+from mmcvgssl.models.anomaly.text_cache import (
+    FixedTexts,
+    TextCache,
+    model_digest,
+)
 from mmcvgssl.models.anomaly.vv_attention import VVAttention, at_least_float
 from mmcvgssl.models.layers import resize_images
 from mmcvgssl.models.teachers.open_clip_teacher import create_clip
@@ -171,7 +176,9 @@ class KeAD(AnomalyModel):
         self.needs_fit = k > 0
         self.autocast = _AUTOCAST[autocast]
         self.path = path
-        self.texts = TextCache(clip, tokenizer, digest, cache_dir)
+        self.texts: TextCache | FixedTexts = TextCache(
+            clip, tokenizer, digest, cache_dir
+        )
         self.register_buffer('mean', torch.tensor(mean).view(-1, 1, 1))
         self.register_buffer('std', torch.tensor(std).view(-1, 1, 1))
         self.training = False
@@ -184,6 +191,50 @@ class KeAD(AnomalyModel):
     @category.setter
     def category(self, name: str | None) -> None:
         self.categories.default = name
+
+    def frozen(self) -> dict[str, nn.Module]:
+        """Return the image tower; words are kept as their features."""
+        return {'': self.clip.visual}
+
+    def fixed_tensors(self) -> dict[str, Tensor]:
+        """Return text features [3, D] by category, and how images are."""
+        texts = {
+            f'text.{name}': torch.stack(self.text_features(name))
+            for name in self.knowledge
+        }
+        return {**texts, 'mean': self.mean.clone(), 'std': self.std.clone()}
+
+    def take_fixed_tensors(
+        self, tensors: Mapping[str, Tensor], where: str
+    ) -> None:
+        """Take what :meth:`fixed_tensors` gave, and let the text tower go."""
+        width = self.path.visual.output_dim
+        forms = {f'text.{name}': Form((3, width)) for name in self.knowledge}
+        image = {'mean': Form((3, 1, 1)), 'std': Form((3, 1, 1))}
+        check_state(tensors, {**forms, **image}, where)
+        self.texts = FixedTexts(
+            {
+                prompts: tensors[f'text.{name}'].clone()
+                for name, prompts in self.prompts.items()
+            }
+        )
+        self.mean.copy_(tensors['mean'])
+        self.std.copy_(tensors['std'])
+        self.clip = ImageSide(self.clip.visual)
+
+    @classmethod
+    def portable(cls, config: dict[str, Any]) -> dict[str, Any]:
+        """Return a config with what is known, in place of its file's name."""
+        own = ('cache_dir', 'allow_random', 'depth_range')
+        kept = {k: v for k, v in config.items() if k not in own}
+        return {**kept, 'knowledge': as_content(config['knowledge'])}
+
+    @classmethod
+    def for_file(cls, config: dict[str, Any]) -> dict[str, Any]:
+        """Return the config of a model that gets its weights from a file."""
+        if not isinstance(config['knowledge'], Mapping):
+            raise TypeError('expected what is known, not the name of a file')
+        return {**config, 'allow_random': True}
 
     def train(self, mode: bool = True) -> KeAD:
         """Stay in eval mode."""
@@ -380,3 +431,15 @@ class KeAD(AnomalyModel):
         bgr = torch.from_numpy(self.load({'img_path': path})['img'])
         rgb = bgr.flip(-1).permute(2, 0, 1)[None]
         return rgb.to(self.device).float() / 255
+
+
+class ImageSide(nn.Module):
+    """A CLIP without its text tower.
+
+    Args:
+        visual: The image tower.
+    """
+
+    def __init__(self, visual: nn.Module) -> None:
+        super().__init__()
+        self.visual = visual

@@ -106,6 +106,40 @@ class MapEnsemble(AnomalyModel):
             if isinstance(member, Mapping)
         )
 
+    def frozen(self) -> dict[str, nn.Module]:
+        """Return those of the members."""
+        return {
+            f'members.{i}.{place}'.rstrip('.'): module
+            for i, member in enumerate(self._members)
+            for place, module in member.frozen().items()
+        }
+
+    def fixed_tensors(self) -> dict[str, Tensor]:
+        """Return those of the members."""
+        return {
+            f'members.{i}.{key}': value
+            for i, member in enumerate(self._members)
+            for key, value in member.fixed_tensors().items()
+        }
+
+    def take_fixed_tensors(
+        self, tensors: Mapping[str, Tensor], where: str
+    ) -> None:
+        """Take what :meth:`fixed_tensors` gave."""
+        for i, member in enumerate(self._members):
+            part = part_of(tensors, f'members.{i}')
+            member.take_fixed_tensors(part, where)
+
+    @classmethod
+    def portable(cls, config: dict[str, Any]) -> dict[str, Any]:
+        """Return a config with the content of what members name by path."""
+        return {**config, 'members': _each(config, 'portable')}
+
+    @classmethod
+    def for_file(cls, config: dict[str, Any]) -> dict[str, Any]:
+        """Return the config of members that get weights from a file."""
+        return {**config, 'members': _each(config, 'for_file')}
+
     @property
     def fitted(self) -> bool:
         """Whether maps can be made."""
@@ -235,6 +269,14 @@ class MapEnsemble(AnomalyModel):
         super()._take(tensors, where)
         for i, member in enumerate(self._members):
             member._take(part_of(tensors, f'members.{i}'), where)
+
+
+def _each(config: Mapping[str, Any], change: str) -> list[dict[str, Any]]:
+    """Change each member's config by a class method of its type."""
+    return [
+        getattr(MODELS.get(member['type']), change)(member)
+        for member in config['members']
+    ]
 
 
 def _build(member: AnomalyModel | dict) -> AnomalyModel:

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from mmcvgssl.models.anomaly.base import AnomalyModel
 from mmcvgssl.models.anomaly.fitting import FittingImages
@@ -94,6 +94,10 @@ class MutualScoring(AnomalyModel):
         self.references, self.share = references, share
         self.fit_sample = references
         self.top, self.seed = top, seed
+
+    def frozen(self) -> dict[str, nn.Module]:
+        """Return the teacher."""
+        return {'teacher': self.teacher}
 
     def predict_maps(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Score images that are not among the references."""

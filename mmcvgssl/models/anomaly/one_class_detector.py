@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import torch
 import torch.nn.functional as F
-from safetensors.torch import save as to_safetensors
 from torch import Tensor, nn
 
 from mmcvgssl.maps import good_map_threshold
@@ -20,11 +17,7 @@ from mmcvgssl.models.anomaly.density import (
     make_density,
     score_rows,
 )
-from mmcvgssl.models.anomaly.fitted_state import (
-    as_settings,
-    part_of,
-    read_tensors,
-)
+from mmcvgssl.models.anomaly.fitted_state import as_settings
 from mmcvgssl.models.anomaly.fitting import FittingImages, paths_of
 from mmcvgssl.models.anomaly.fold_rows import (
     FoldRows,
@@ -34,13 +27,8 @@ from mmcvgssl.models.anomaly.fold_rows import (
     split,
 )
 from mmcvgssl.models.anomaly.gathered import Columns
-from mmcvgssl.models.anomaly.model_file import (
-    NOTES,
-    build_of,
-    read_model_file,
-)
 from mmcvgssl.models.anomaly.patch_grid import PatchGrid
-from mmcvgssl.models.anomaly.state_forms import UNKNOWN, Form, Forms
+from mmcvgssl.models.anomaly.state_forms import Form, Forms
 from mmcvgssl.models.anomaly.threshold_choice import (
     CROSS_FIT,
     HELD_OUT,
@@ -51,9 +39,8 @@ from mmcvgssl.models.layers import global_pool
 from mmcvgssl.processes import tensors_of_first_process
 from mmcvgssl.provenance import digest_tensors
 from mmcvgssl.registry import MODELS
-from mmcvgssl.weights import EXACT, load
+from mmcvgssl.weights import load
 from mmcvgssl.weights.pretrained import pretrained_must_fit
-from mmcvgssl.weights.safe_build import build_backbone
 
 _CHUNK = 512  # patches that pass the backbone at once
 
@@ -170,8 +157,6 @@ class OneClassDetector(AnomalyModel):
         self._weights = checkpoint or ''
         # whether the backbone is known to be trained on the fitting images
         self.knows_fit_images = False
-        # what a model file tells beside the settings, as JSON can hold it
-        self.extra: dict[str, Any] = {}
         for name, value in (('mean', mean), ('std', std)):
             if len(value) != 3 or (name == 'std' and not min(value) > 0):
                 raise ValueError(
@@ -193,11 +178,6 @@ class OneClassDetector(AnomalyModel):
     mean: Tensor
     std: Tensor
 
-    @property
-    def map_threshold(self) -> float:
-        """What maps of good images hardly exceed, in units of the map."""
-        return float(self.state['map_threshold'])
-
     def init_weights(self) -> None:
         """Keep the weights: the constructor has loaded them."""
 
@@ -205,27 +185,15 @@ class OneClassDetector(AnomalyModel):
         """Stay in eval mode."""
         return super().train(False)
 
-    @classmethod
-    def from_file(cls, path: str | Path) -> OneClassDetector:
-        """Read a whole detector that :meth:`save_fitted` wrote.
+    def frozen(self) -> dict[str, nn.Module]:
+        """Return the backbone."""
+        return {'backbone': self.backbone}
 
-        Raises:
-            FileNotFoundError: If the file is missing.
-            FittedStateError: If it is something else or cut off.
-            mmcvgssl.weights.WeightsError: If its config names what no file
-                may name, or does not belong to its weights.
-        """
-        source = str(path)
-        data, settings, extra, weights = read_model_file(Path(path), cls)
-        options = {k: v for k, v in settings.items() if k not in NOTES}
-        options['backbone'] = build_backbone(
-            settings['backbone'], weights, source
-        )
-        model = build_of(lambda: cls(**options, init_backbone=False), source)
-        model.settings = settings
-        model.load_fitted_bytes(data, source)
-        model.extra = extra
-        return model
+    @classmethod
+    def for_file(cls, config: dict[str, Any]) -> dict[str, Any]:
+        """Return the config of a detector that gets weights from a file."""
+        named = 'weights' in config['backbone']  # an installed package
+        return {**config, 'init_backbone': named}
 
     @torch.no_grad()
     def embed(self, images: Tensor) -> Tensor:
@@ -374,27 +342,3 @@ class OneClassDetector(AnomalyModel):
         if self.grid is None:
             forms['centre'] = Form(('C',))
         return {**forms, 'map_threshold': Form(())}
-
-    def _forms(self, names: Iterable[str]) -> Forms:
-        """Return the forms of all in a file; the backbone knows its own."""
-        return {**super()._forms(names), 'backbone.*': UNKNOWN}
-
-    def fitted_bytes(self) -> bytes:
-        """Return weights, density, threshold, settings and ``extra``."""
-        parts = {f'state.{k}': v for k, v in self.state.items()}
-        for key, value in self.backbone.state_dict().items():
-            parts[f'backbone.{key}'] = value
-        return to_safetensors(
-            {k: v.detach().cpu().contiguous() for k, v in parts.items()},
-            {**self._notes(), 'extra': json.dumps(self.extra)},
-        )
-
-    def load_fitted_bytes(self, data: bytes, where: str = 'the state') -> None:
-        """Take what :meth:`fitted_bytes` gave.
-
-        Raises:
-            FittedStateError: If it was fitted with other settings.
-        """
-        super().load_fitted_bytes(data, where)
-        weights = part_of(read_tensors(data), 'backbone')
-        load(self.backbone, weights, EXACT, where, log=False)

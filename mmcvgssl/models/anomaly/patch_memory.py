@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from mmcvgssl.models.anomaly.base import AnomalyModel
 from mmcvgssl.models.anomaly.coreset import PatchPool, greedy_coreset
@@ -120,6 +120,10 @@ class PatchMemory(AnomalyModel):
         self.metric, self.seed = metric, seed
         self.neighbours, self.reweight = neighbours, reweight
         self.local_scale, self.top = local_scale, top
+
+    def frozen(self) -> dict[str, nn.Module]:
+        """Return the teacher."""
+        return {'teacher': self.features.teacher}
 
     def predict_maps(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Return distances [N, h, w] and their (re-weighted) maxima [N]."""

@@ -149,6 +149,22 @@ def load_knowledge(
     return _parse(content, str(path), path.parent)
 
 
+def as_content(source: str | Path | Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is known as plain content, without paths of images.
+
+    Args:
+        source: See :func:`load_knowledge`.
+    """
+    return {
+        category: {
+            key: list(value) if isinstance(value, tuple) else value
+            for key, value in vars(known).items()
+            if key != 'normal_images'
+        }
+        for category, known in load_knowledge(source).items()
+    }
+
+
 def _parse(content: Any, where: str, folder: Path) -> dict[str, Knowledge]:
     if not isinstance(content, Mapping) or not content:
         raise KnowledgeError(f'{where}: {_FORMAT}')

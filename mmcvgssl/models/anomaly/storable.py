@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from safetensors.torch import save as to_safetensors
-from torch import Tensor
+from torch import Tensor, nn
 
 from mmcvgssl.models.anomaly.calibration import Calibration
 from mmcvgssl.models.anomaly.fitted_state import (
@@ -121,12 +121,74 @@ class Storable(Thresholded):
             where,
             error=FittedStateError,
         )
+        self.take_learned(notes, tensors, where)
+
+    def take_learned(
+        self,
+        notes: Mapping[str, Any],
+        tensors: Mapping[str, Tensor],
+        where: str = 'the state',
+    ) -> None:
+        """Take what :meth:`fit` has learned elsewhere, all of it or nothing.
+
+        Args:
+            notes: ``chosen``, ``remarks`` and, if known, ``provenance``.
+            tensors: What :meth:`learned_tensors` gave.
+            where: The file, for messages.
+
+        Raises:
+            FittedStateError: If tensors are missing, left over or of another
+                form.
+        """
         check_state(tensors, self._forms(tensors), where)
         chosen = told('chosen', dict, notes, where)
         remarks = told('remarks', list, notes, where)
         known = provenance_of(notes, where) if 'provenance' in notes else None
         self._take(tensors, where)
         self.chosen, self.remarks, self.provenance = chosen, remarks, known
+
+    def learned_tensors(self) -> dict[str, Tensor]:
+        """Return what fitting has learned, by name.
+
+        Raises:
+            FittedStateError: If the model is not fitted.
+        """
+        self._require_fitted()
+        return self._tensors()
+
+    def frozen(self) -> dict[str, nn.Module]:
+        """Return networks that are used as they came, by place.
+
+        Places are dotted names in the model's config; '' is the whole.
+        """
+        return {}
+
+    def fixed_tensors(self) -> dict[str, Tensor]:
+        """Return what follows from frozen networks that are not needed."""
+        return {}
+
+    def take_fixed_tensors(
+        self, tensors: Mapping[str, Tensor], where: str
+    ) -> None:
+        """Take what :meth:`fixed_tensors` gave.
+
+        Raises:
+            FittedStateError: If it is something else.
+        """
+        check_state(tensors, {}, where)
+
+    @classmethod
+    def portable(cls, config: dict[str, Any]) -> dict[str, Any]:
+        """Return a config with the content of what it names by path."""
+        return config
+
+    @classmethod
+    def for_file(cls, config: dict[str, Any]) -> dict[str, Any]:
+        """Return the config of a model that gets its weights from a file."""
+        teacher = config.get('teacher')
+        if teacher is None or 'weights' in teacher:
+            return config
+        return {**config, 'teacher': {**teacher, 'allow_random': True}}
 
     def state_forms(self, names: Iterable[str]) -> Forms | None:
         """Return the forms of what :meth:`_fit` and measuring keep.

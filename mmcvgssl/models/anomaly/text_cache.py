@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -117,6 +117,21 @@ class TextCache:
                 mean = torch.cat(embedded).mean(0)
                 means.append(F.normalize(mean, dim=0))
         return torch.stack(means).cpu()
+
+
+class FixedTexts:
+    """Text features that are known already.
+
+    Args:
+        features: Prompts to features [3, D], as :class:`TextCache` gives.
+    """
+
+    def __init__(self, features: Mapping[Prompts, Tensor]) -> None:
+        self._features = dict(features)
+
+    def __call__(self, prompts: Prompts) -> Tensor:
+        """Return features [3, D] of unit length, on the CPU."""
+        return self._features[prompts]
 
 
 def model_digest(model: nn.Module) -> str:

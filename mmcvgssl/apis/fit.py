@@ -1,0 +1,212 @@
+"""Fitting an anomaly model, and writing it to a model file."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config, ConfigDict
+from mmengine.logging import MMLogger
+from mmengine.registry import DATASETS, init_default_scope
+
+from mmcvgssl.apis.images import settle_images
+from mmcvgssl.apis.one_class import (
+    UNNAMED,
+    find_categories,
+    run_one_class,
+)
+from mmcvgssl.apis.one_class_provenance import MODEL
+from mmcvgssl.apis.train import build_runner, start_processes
+from mmcvgssl.apis.users_parts import fit_config
+from mmcvgssl.engine.fit_loop import fit
+from mmcvgssl.evaluation.operating_point import check_count
+from mmcvgssl.model_file import (
+    ModelFile,
+    check_name,
+    prediction_steps,
+    save_anomaly_model,
+)
+from mmcvgssl.models.anomaly import AnomalyModel
+from mmcvgssl.processes import on_first_process
+from mmcvgssl.registry import MODELS
+
+RATE = 0.05
+FITTED = 'fitted.safetensors'
+
+
+def fit_model(
+    cfg: Config,
+    out: str | Path,
+    images: str | Path | None = None,
+    false_alarm_rate: float | str | None = None,
+    whole: bool = False,
+    licences: Sequence[str] = (),
+) -> ModelFile:
+    """Fit the anomaly model of a config and write one model file.
+
+    What a config trains (CutPaste) is trained first. The fitted state, and a
+    training's checkpoints, are kept in ``cfg.work_dir``, so that the same
+    call goes on, or is done at once.
+
+    Args:
+        cfg: One of configs/anomaly, with ``work_dir``.
+        out: The model file; an earlier one of other images, settings or
+            weights is moved to the folder ``earlier`` beside it.
+        images: Folder or list of the images to fit to, in place of the
+            config's: good ones, unless the model learns from a collection.
+        false_alarm_rate: Wanted share of good images above the threshold;
+            ``'none'``: no threshold; None: what the config says, or 0.05
+            where it says nothing, the model learns from good images, and
+            they are enough.
+        whole: Store the weights of installed packages in the file, too.
+        licences: Further terms, one text each.
+
+    Returns:
+        What was written.
+
+    Raises:
+        FileNotFoundError: If images are missing.
+        ValueError: If the config describes no anomaly model, ``out`` does
+            not end in ``.safetensors``, or there are too few images for the
+            rate that is asked for.
+
+    Example:
+        .. code-block:: python
+
+            cfg = load_config('configs/anomaly/patch_memory/…_folder.py')
+            cfg.work_dir = 'work_dirs/bolts'
+            fit_model(cfg, 'bolts.safetensors', images='bolts/good')
+    """
+    check_name(out)
+    start_processes(cfg)
+    init_default_scope(cfg.get('default_scope', 'mmpretrain'))
+    cfg = copy.deepcopy(cfg)
+    if images is not None:
+        _read_images(cfg, Path(images))
+    rate = None if false_alarm_rate == 'none' else false_alarm_rate
+    asked = false_alarm_rate is not None
+    if cfg.get('detector'):
+        return _train_and_fit(cfg, Path(out), rate, asked, whole, licences)
+    _check(cfg)
+    settle_images(cfg)
+    _choose_rate(cfg, rate, asked)
+    cfg.fit_cfg = fit_config(
+        cfg, 'use --work-dir', state=str(Path(cfg.work_dir) / FITTED)
+    )
+    for part in ('train', 'val', 'test'):
+        for key in ('dataloader', 'cfg', 'evaluator'):
+            cfg.pop(f'{part}_{key}', None)
+    steps = prediction_steps(cfg.fit_dataloader.dataset.pipeline)
+    runner = build_runner(cfg, testing=True, settled=True)
+    model = fit(runner)
+    category = str(cfg.fit_dataloader.dataset.get('category') or '')
+    return on_first_process(
+        lambda: save_anomaly_model(
+            out, model, cfg.model, steps, category, whole, licences
+        )
+    )
+
+
+def _check(cfg: Config) -> None:
+    """Find out whether a config describes what can be fitted.
+
+    Raises:
+        ValueError: If it does not.
+    """
+    kind = MODELS.get(str((cfg.get('model') or {}).get('type')))
+    if not (isinstance(kind, type) and issubclass(kind, AnomalyModel)):
+        raise ValueError(
+            f'{cfg.filename} describes no anomaly model: expected one of '
+            'configs/anomaly'
+        )
+    if cfg.get('fit_dataloader') is None:
+        raise ValueError(
+            f'{cfg.filename} has no `fit_dataloader`, which says how images '
+            'are read: inherit one of configs/_base_/datasets'
+        )
+
+
+def _read_images(cfg: Config, images: Path) -> None:
+    """Have a config fit to, and train on, other images, all of them good."""
+    if not images.exists():
+        raise FileNotFoundError(
+            f'expected a folder of images or a list of them, found no {images}'
+        )
+    whole = images.is_dir()
+    own = dict(
+        type='mmcvgssl.OneClassDataset',
+        data_root=str(images if whole else images.parent),
+        split_dir='',
+        ann_file='' if whole else images.name,
+        leave_out='',
+        split='train',
+        layout='folder',
+        good_names=['*'],
+        category='',
+    )
+    for part in ('train', 'fit'):
+        loader = cfg.get(f'{part}_dataloader')
+        if loader is not None:
+            loader.dataset = ConfigDict({**loader.dataset, **own})
+
+
+def _choose_rate(cfg: Config, rate: Any, asked: bool) -> None:
+    """Set the wanted rate of false alarms; say it where nobody asked."""
+    kind: Any = MODELS.get(cfg.model['type'])
+    if asked:
+        cfg.model.false_alarm_rate = rate
+    elif kind.learns_from_collection(cfg.model):
+        if cfg.model.get('calibration') is None:
+            cfg.model.calibration = ConfigDict()  # maps and scores in [0, 1]
+    elif 'false_alarm_rate' not in cfg.model and _learns(kind, cfg):
+        holdout = (cfg.model.get('calibration') or {}).get('holdout', 0.2)
+        count = _count(cfg)
+        try:
+            check_count(count // max(round(1 / holdout), 2), RATE)
+        except ValueError as error:
+            MMLogger.get_current_instance().warning(
+                f'there is no threshold, as of {count} good images '
+                f'{holdout:.0%} are held out for it: {error}; or set '
+                '--false-alarm-rate'
+            )
+            return
+        cfg.model.false_alarm_rate = RATE
+
+
+def _learns(kind: Any, cfg: Config) -> bool:
+    return bool(kind.needs_fit or cfg.model.get('k'))
+
+
+def _count(cfg: Config) -> int:
+    options = cfg.fit_dataloader.dataset.to_dict()
+    return len(DATASETS.build({**options, 'pipeline': []}))
+
+
+def _train_and_fit(
+    cfg: Config,
+    out: Path,
+    rate: Any,
+    asked: bool,
+    whole: bool,
+    licences: Sequence[str],
+) -> ModelFile:
+    """Train, hold images out and fit, as tools/one_class.py does."""
+    if asked:
+        cfg.detector.false_alarm_rate = rate
+    names = find_categories(cfg, [str(cfg.get('category') or '')])
+    if len(names) != 1:
+        raise ValueError(
+            f'a model is of one category, and there are {", ".join(names)}: '
+            'name one by --cfg-options category=NAME, or use '
+            'tools/one_class.py for all'
+        )
+    run_one_class(cfg, cfg.work_dir, names, test=False)
+    made = Path(cfg.work_dir) / (names[0] or UNNAMED) / MODEL
+    content = ModelFile.read(made)
+    if whole and not all(part.stored for part in content.weights):
+        raise ValueError('--whole is for models that nothing has trained')
+    content.licences += licences
+    on_first_process(lambda: content.write(out))
+    return content

@@ -1,0 +1,28 @@
+"""One file for each model that predicts: its format, writing and reading.
+
+Stands on ``models``, ``weights`` and ``datasets``. What a file says is
+checked before anything is built, and no file decides which code runs.
+"""
+
+from mmcvgssl.model_file.content import (
+    ModelFile,
+    ModelFileError,
+    WeightsOf,
+    check_name,
+    is_model_file,
+)
+from mmcvgssl.model_file.load import LoadedModel, load_model
+from mmcvgssl.model_file.save import save_anomaly_model
+from mmcvgssl.model_file.steps import prediction_steps
+
+__all__ = [
+    'LoadedModel',
+    'ModelFile',
+    'ModelFileError',
+    'WeightsOf',
+    'check_name',
+    'is_model_file',
+    'load_model',
+    'prediction_steps',
+    'save_anomaly_model',
+]

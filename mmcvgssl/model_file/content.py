@@ -1,0 +1,280 @@
+"""The model file: one format for all that predicts.
+
+A safetensors file. Its metadata is JSON, one text for each field of
+:class:`ModelFile` besides the tensors; ``docs/model_file.md`` describes it.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load as from_safetensors
+from safetensors.torch import save as to_safetensors
+from torch import Tensor
+
+from mmcvgssl.models.anomaly.fitted_state import read_notes
+from mmcvgssl.provenance import make_room
+from mmcvgssl.utils import atomic_write, printable
+from mmcvgssl.version import __version__
+from mmcvgssl.weights import check_values
+from mmcvgssl.weights.errors import WeightsError
+
+FORMAT, VERSION = 'mmcvgssl-model', 1
+KINDS = ('anomaly', 'classifier', 'detector')
+SUFFIX = '.safetensors'
+
+
+class ModelFileError(WeightsError):
+    """A file that is no model file, or one that this version cannot use."""
+
+
+@dataclass(frozen=True)
+class WeightsOf:
+    """Where the weights of frozen networks come from.
+
+    Args:
+        parts: Dotted places in the model's config that have these weights.
+        digest: Of the tensors, see :func:`digest_tensors`.
+        source: ``'package:NAME'`` of an installed Python package, or what
+            they were read from, for people.
+        stored: Whether the file itself has them.
+    """
+
+    parts: list[str]
+    digest: str
+    source: str
+    stored: bool
+
+
+@dataclass
+class ModelFile:
+    """What a model file says.
+
+    Args:
+        kind: ``'anomaly'``, ``'classifier'`` or ``'detector'``.
+        model: Config of the model, by registered names.
+        images: ``pipeline``, the transforms from a path to the input.
+        tensors: By name; weights as ``weights.N.KEY``, where N counts in
+            ``weights``.
+        weights: Of the parts that were not learned here.
+        category: What the images are of, if that is known.
+        classes: Names, by index.
+        settings: What the fitted state belongs to (anomaly).
+        chosen: How the threshold was chosen (anomaly).
+        remarks: What is wrong with the images that were learned from.
+        provenance: What the model was made of, by name.
+        licences: Whose terms hold, one text each.
+        made_with: Version of this package.
+    """
+
+    kind: str
+    model: dict[str, Any]
+    images: dict[str, Any]
+    tensors: dict[str, Tensor] = field(repr=False)
+    weights: list[WeightsOf] = field(default_factory=list)
+    category: str = ''
+    classes: list[str] = field(default_factory=list)
+    settings: dict[str, Any] = field(default_factory=dict)
+    chosen: dict[str, Any] = field(default_factory=dict)
+    remarks: list[str] = field(default_factory=list)
+    provenance: dict[str, Any] | None = None
+    licences: list[str] = field(default_factory=list)
+    made_with: str = __version__
+
+    def to_bytes(self) -> bytes:
+        """Return the file's bytes: equal contents, equal bytes."""
+        notes = {'format': FORMAT, 'version': VERSION, **asdict_bare(self)}
+        texts = {k: json.dumps(v, sort_keys=True) for k, v in notes.items()}
+        tensors = {
+            k: v.detach().cpu().contiguous() for k, v in self.tensors.items()
+        }
+        return _ordered(to_safetensors(tensors, texts))
+
+    def write(self, path: str | Path) -> None:
+        """Write the file, whole or not at all.
+
+        Another file that has the name already goes to ``earlier``.
+
+        Raises:
+            OSError: If it cannot be written.
+            ValueError: If the name does not end in ``.safetensors``.
+        """
+        check_name(path)
+        path, data = Path(path), self.to_bytes()
+        make_room(path.parent, {path.name: data}, f'the model in {path}')
+        atomic_write(path, data)
+
+    @classmethod
+    def read(cls, path: str | Path) -> ModelFile:
+        """Read a file; nothing in it is built or run.
+
+        Raises:
+            FileNotFoundError: If the file is missing.
+            ModelFileError: If it is something else, cut off, damaged, or of
+                another version of the format.
+            mmcvgssl.weights.WeightsError: If it has NaN or infinity.
+        """
+        path = Path(path)
+        shown = printable(str(path))
+        if not path.is_file():
+            raise FileNotFoundError(f'no model file {shown}')
+        return cls.from_bytes(path.read_bytes(), shown)
+
+    @classmethod
+    def from_bytes(cls, data: bytes, source: str) -> ModelFile:
+        """Read what :meth:`to_bytes` gave; see :meth:`read`.
+
+        Args:
+            data: The bytes.
+            source: The file, for messages.
+        """
+        notes = _notes(data, source)
+        kinds = {
+            **dict.fromkeys(('model', 'images', 'settings', 'chosen'), dict),
+            **dict.fromkeys(
+                ('weights', 'classes', 'remarks', 'licences'), list
+            ),
+            **dict.fromkeys(('kind', 'category', 'made_with'), str),
+            'provenance': (dict, type(None)),
+        }
+        for key, kind in kinds.items():
+            if not isinstance(notes.get(key), kind):  # type: ignore[arg-type]
+                raise ModelFileError(
+                    f'{source}: `{key}` is missing or damaged '
+                    f'({notes.get(key)!r:.60}); fit or export the model anew'
+                )
+        for key in ('classes', 'remarks', 'licences'):
+            if not all(isinstance(text, str) for text in notes[key]):
+                raise ModelFileError(
+                    f'{source}: expected texts in `{key}`; fit or export the '
+                    'model anew'
+                )
+        if notes['kind'] not in KINDS:
+            raise ModelFileError(
+                f'{source}: expected a model of kind {", ".join(KINDS)}, got '
+                f'{notes["kind"]!r:.60}'
+            )
+        try:
+            tensors = from_safetensors(data)
+            weights = [_weights_of(item) for item in notes['weights']]
+        except (SafetensorError, TypeError, ValueError) as error:
+            raise ModelFileError(
+                f'{source} is cut off or damaged ({error!r:.200}); copy it '
+                'again, or fit the model anew'
+            ) from error
+        check_values(tensors, source)
+        fields: dict[str, Any] = {
+            key: notes.get(key) for key in kinds if key != 'weights'
+        }
+        return cls(tensors=tensors, weights=weights, **fields)
+
+    def describe(self) -> str:
+        """Return what people want to know of the file, in lines."""
+        kind = str(self.model.get('type', '')).rpartition('.')[2]
+        lines = [f'{self.kind} model {kind}, by mmcvgssl {self.made_with}']
+        if self.category:
+            lines.append(f'category {self.category}')
+        if self.classes:
+            lines.append(
+                f'{len(self.classes)} classes: ' + ', '.join(self.classes)
+            )
+        point = self.tensors.get('state.operating_point')
+        if point is not None and point.numel():
+            rate = self.chosen.get('expected_false_alarm_rate')
+            expected = 'unknown' if rate is None else f'{100 * rate:.1f} %'
+            lines.append(
+                f'threshold {float(point[0]):.6g}, '
+                f'{self.chosen.get("method", "given")} on '
+                f'{self.chosen.get("good_images", "?")} good images, false '
+                f'alarms to expect: {expected}'
+            )
+        for part in self.weights:
+            where = 'in this file' if part.stored else 'needed beside it'
+            lines.append(f'weights of {part.source}: {where}')
+        lines += [f'licence: {text}' for text in self.licences]
+        lines += [f'note: {text}' for text in self.remarks]
+        return '\n'.join(lines)
+
+
+def asdict_bare(content: ModelFile) -> dict[str, Any]:
+    """Return all but the tensors, as JSON can hold it."""
+    fields = {
+        key: value
+        for key, value in vars(content).items()
+        if key not in ('tensors', 'weights')
+    }
+    return {**fields, 'weights': [asdict(part) for part in content.weights]}
+
+
+def check_name(path: str | Path) -> None:
+    """Refuse a name that other tools would not take for a model file.
+
+    Raises:
+        ValueError: If it does not end in ``.safetensors``.
+    """
+    if Path(path).suffix != SUFFIX:
+        raise ValueError(
+            f'expected a file name that ends in {SUFFIX}, got {path}'
+        )
+
+
+def is_model_file(path: str | Path) -> bool:
+    """Tell a model file's name from that of a config."""
+    return Path(path).suffix == SUFFIX
+
+
+def _ordered(data: bytes) -> bytes:
+    """Order a file's header, which safetensors leaves to chance."""
+    end = 8 + int.from_bytes(data[:8], 'little')
+    header = json.loads(data[8:end])
+    text = json.dumps(header, sort_keys=True, ensure_ascii=False).encode()
+    text += b' ' * (-len(text) % 8)  # tensors begin at a multiple of 8
+    return len(text).to_bytes(8, 'little') + text + data[end:]
+
+
+def _notes(data: bytes, source: str) -> dict[str, Any]:
+    """Return the metadata; it must be of this format and version."""
+    try:
+        notes = read_notes(data)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ModelFileError(
+            f'{source} is no model file, or is cut off ({error!r:.200}); '
+            'expected what tools/fit.py or tools/one_class.py writes'
+        ) from error
+    if notes.get('format') != FORMAT:
+        learned = notes.get('settings')
+        what = 'a file of other tensors'
+        if isinstance(learned, dict) and 'model' in learned:
+            what = (
+                f'what a {learned["model"]!s:.40} has learned, without the '
+                'model'
+            )
+        raise ModelFileError(
+            f'{source} is {what}, no model file; pass what tools/fit.py or '
+            'tools/one_class.py writes'
+        )
+    if notes.get('version') != VERSION:
+        raise ModelFileError(
+            f'{source} is of version {notes.get("version")!r:.20} of the '
+            f'format, and mmcvgssl {__version__} reads version {VERSION}; '
+            'install the version that wrote it '
+            f'({notes.get("made_with")!r:.40}), or fit the model anew'
+        )
+    return notes
+
+
+def _weights_of(item: Any) -> WeightsOf:
+    part = WeightsOf(**item)
+    if not (
+        isinstance(part.parts, list)
+        and all(isinstance(p, str) for p in part.parts)
+        and isinstance(part.digest, str)
+        and isinstance(part.source, str)
+        and isinstance(part.stored, bool)
+    ):
+        raise TypeError(f'weights of {item!r:.80}')
+    return part

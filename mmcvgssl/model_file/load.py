@@ -1,0 +1,59 @@
+"""Reading model files: the model, and how images become its input."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from mmcvgssl.model_file import anomaly
+from mmcvgssl.model_file.content import ModelFile
+from mmcvgssl.utils import printable
+from mmcvgssl.weights.safe_build import build_transforms
+from mmcvgssl.weights.safe_config import check_transforms
+
+# what builds the model of a file, by its kind
+_BUILDERS: Mapping[str, Callable[[ModelFile, str], Any]] = {
+    anomaly.KIND: anomaly.from_file,
+}
+
+
+@dataclass
+class LoadedModel:
+    """A model of a file.
+
+    Args:
+        model: Ready to predict, on the CPU.
+        transforms: Built; from ``img_path`` (and ``category``) to the input.
+        content: What the file says.
+    """
+
+    model: nn.Module
+    transforms: list[Any]
+    content: ModelFile
+
+
+def load_model(path: str | Path) -> LoadedModel:
+    """Read a model file; all of it is checked before anything is built.
+
+    Args:
+        path: What tools/fit.py or tools/one_class.py wrote.
+
+    Raises:
+        FileNotFoundError: If the file is missing.
+        ModelFileError: If it is something else, cut off, of another version,
+            or needs other weights than are there.
+        FittedStateError: If its parts do not belong together.
+        mmcvgssl.weights.WeightsError: If it names what no file may name, or
+            holds NaN.
+        ModuleNotFoundError: If a package that it needs is not installed.
+    """
+    content = ModelFile.read(path)
+    source = printable(str(path))
+    steps = check_transforms(content.images.get('pipeline'), source)
+    transforms = build_transforms(steps, source)
+    model = _BUILDERS[content.kind](content, source)
+    return LoadedModel(model.eval(), transforms, content)

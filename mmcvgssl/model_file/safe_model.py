@@ -1,0 +1,167 @@
+"""Which models a file may describe, checked before anything is built."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+import open_clip
+
+from mmcvgssl.models import anomaly, teachers
+from mmcvgssl.weights.packages import PACKAGES
+from mmcvgssl.weights.plain_values import check_depth, check_plain, refuse
+from mmcvgssl.weights.safe_config import ORIGINS, check_backbone
+
+_MODELS: dict[str, type] = {
+    f'mmcvgssl.{kind.__name__}': kind
+    for kind in (
+        anomaly.GaussianPatch,
+        anomaly.KeAD,
+        anomaly.MapEnsemble,
+        anomaly.MutualScoring,
+        anomaly.OneClassDetector,
+        anomaly.PatchMemory,
+    )
+}
+_TEACHERS: dict[str, type] = {
+    f'mmcvgssl.{kind.__name__}': kind
+    for kind in (
+        teachers.HostTeacher,
+        teachers.OpenCLIPTeacher,
+        teachers.TimmTeacher,
+    )
+}
+# of constructors, what no file chooses: modules, folders, and weights
+_FORBIDDEN = {
+    *('allow_random', 'cache_dir', 'clip', 'init_backbone', 'init_cfg'),
+    *('tokenizer', 'tower'),
+}
+# seeds and sizes of samples; what is built is bounded by the file's tensors
+_LARGEST = 1 << 32
+_PREPROCESSOR = ('type', 'mean', 'std', 'bgr_to_rgb', 'rgb_to_bgr')
+
+
+def check_model(
+    config: Any, source: str, place: str = 'model'
+) -> dict[str, Any]:
+    """Check a file's config of an anomaly model, at every depth.
+
+    Args:
+        config: The config.
+        source: The file, for messages.
+        place: What the config is called there.
+
+    Returns:
+        The config, without what says where weights come from, unless that is
+        an installed package.
+
+    Raises:
+        UnsafeConfigError: Names what is not allowed and where it stands.
+        ModuleNotFoundError: If the package of a type is not installed.
+    """
+    check_depth(config, source, place)
+    kind = _kind(config, _MODELS, source, place)
+    checked: dict[str, Any] = {'type': config['type']}
+    for key, value in _options(config, kind, source, place).items():
+        where = f'{place}.{key}'
+        if key == 'members':
+            if not isinstance(value, list):
+                refuse(source, where, 'a list of models', value)
+            value = [
+                check_model(member, source, f'{where}[{i}]')
+                for i, member in enumerate(value)
+            ]
+        elif key == 'teacher':
+            value = _check_teacher(value, source, where)
+        elif key == 'backbone':
+            value = _check_backbone(value, source, where)
+        elif key == 'data_preprocessor':
+            value = _check_preprocessor(value, source, where)
+        elif key == 'model_name':
+            _check_clip(value, source, where)
+        elif key == 'knowledge':  # texts, which are checked when they are read
+            if not isinstance(value, Mapping):
+                refuse(source, where, 'what is known of each category', value)
+        else:
+            check_plain({key: value}, source, place, largest=_LARGEST)
+        checked[key] = value
+    return checked
+
+
+def _kind(
+    config: Any, known: Mapping[str, type], source: str, place: str
+) -> type:
+    name = config.get('type') if isinstance(config, Mapping) else config
+    if not isinstance(name, str) or name not in known:
+        refuse(source, f'{place}.type', f'one of {", ".join(known)}', name)
+    return known[name]
+
+
+def _options(
+    config: Mapping[str, Any], kind: type, source: str, place: str
+) -> dict[str, Any]:
+    """Return the options of a constructor, without origins of weights."""
+    known = {*inspect.signature(kind).parameters} - _FORBIDDEN - {'kwargs'}
+    if kind in _MODELS.values():
+        known |= {*inspect.signature(anomaly.AnomalyModel).parameters}
+        known -= {'settings', *_FORBIDDEN}
+    kept = {}
+    for key, value in config.items():
+        if key == 'type':
+            continue
+        if key not in known:
+            refuse(source, place, f'options of {kind.__name__}', key)
+        if key in ORIGINS and not _is_package(value):
+            continue
+        kept[key] = value
+    return kept
+
+
+def _check_teacher(config: Any, source: str, place: str) -> dict[str, Any]:
+    kind = _kind(config, _TEACHERS, source, place)
+    checked: dict[str, Any] = {'type': config['type']}
+    for key, value in _options(config, kind, source, place).items():
+        where = f'{place}.{key}'
+        if key == 'backbone':
+            value = check_backbone(value, source, where)
+        elif key == 'model_name' and kind is teachers.OpenCLIPTeacher:
+            _check_clip(value, source, where)
+        else:
+            check_plain({key: value}, source, place, texts=key == 'weights')
+        checked[key] = value
+    return checked
+
+
+def _check_backbone(config: Any, source: str, place: str) -> dict[str, Any]:
+    checked = check_backbone(config, source, place)
+    if _is_package(config.get('weights')):
+        checked['weights'] = config['weights']
+    return checked
+
+
+def _check_preprocessor(
+    config: Any, source: str, place: str
+) -> dict[str, Any]:
+    expected = 'mmengine.ImgDataPreprocessor with mean and std'
+    if (
+        not isinstance(config, Mapping)
+        or config.get('type') != 'mmengine.ImgDataPreprocessor'
+        or not {*config} <= {*_PREPROCESSOR}
+    ):
+        refuse(source, place, expected, config)
+    check_plain(config, source, place)
+    return dict(config)
+
+
+def _check_clip(name: Any, source: str, place: str) -> None:
+    known = open_clip.list_models()
+    if not isinstance(name, str) or name not in known:
+        refuse(source, place, 'an architecture of open_clip', name)
+
+
+def _is_package(value: Any) -> bool:
+    return isinstance(value, str) and (
+        value.removeprefix('package:') in PACKAGES
+        and value.startswith('package:')
+    )

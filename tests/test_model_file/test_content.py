@@ -1,0 +1,124 @@
+"""What a model file says, and what is refused."""
+
+import json
+
+import pytest
+import torch
+from safetensors.torch import load_file, save
+
+from mmcvgssl.model_file import (
+    ModelFile,
+    ModelFileError,
+    WeightsOf,
+    is_model_file,
+    load_model,
+)
+from mmcvgssl.models.anomaly.fitted_state import read_notes
+
+NOTES = dict(model={'type': 'mmcvgssl.PatchMemory'}, images={'pipeline': []})
+
+
+def content(**options) -> ModelFile:
+    return ModelFile(
+        kind='anomaly',
+        tensors={'state.b': torch.ones(2), 'state.a': torch.zeros(3)},
+        weights=[WeightsOf(['teacher'], 'abc', 'package:x', False)],
+        **{**NOTES, **options},
+    )
+
+
+def test_equal_contents_are_equal_bytes(tmp_path):
+    written = content(category='bolt', remarks=['alike'], chosen={'n': 3})
+    path = tmp_path / 'model.safetensors'
+    written.write(path)
+    assert all(
+        content(category='bolt', remarks=['alike'], chosen={'n': 3}).to_bytes()
+        == path.read_bytes()
+        for _ in range(5)
+    )
+    again = ModelFile.read(path)
+    assert again.weights == written.weights
+    assert again.category == 'bolt'
+    assert again.remarks == ['alike']
+    assert load_file(path)['state.a'].tolist() == [0, 0, 0]
+    assert is_model_file(path)
+    assert not is_model_file('configs/a.py')
+
+
+def test_another_file_of_the_name_is_moved_not_lost(tmp_path):
+    path = tmp_path / 'model.safetensors'
+    content().write(path)
+    first = path.read_bytes()
+    content().write(path)
+    assert [p.name for p in tmp_path.iterdir()] == [path.name]
+    content(category='nut').write(path)
+    (kept,) = (tmp_path / 'earlier').glob('*/model.safetensors')
+    assert kept.read_bytes() == first
+    with pytest.raises(ValueError, match=r'ends in \.safetensors'):
+        content().write(tmp_path / 'model.pt')
+
+
+def changed(data: bytes, **notes) -> bytes:
+    """Write other notes into a file; None leaves one out."""
+    own = {**read_notes(data), **notes}
+    texts = {k: json.dumps(v) for k, v in own.items() if v is not None}
+    return save({'state.a': torch.zeros(3)}, texts)
+
+
+@pytest.mark.parametrize(
+    ('change', 'words'),
+    [
+        (lambda data: b'no model', 'is no model file, or is cut off'),
+        (lambda data: data[:40], 'is no model file, or is cut off'),
+        (lambda data: data[:-4], 'cut off or damaged'),
+        (lambda data: save({'x': torch.ones(1)}), 'is no model file'),
+        (
+            lambda data: save(
+                {'x': torch.ones(1)}, {'settings': '{"model": "KeAD"}'}
+            ),
+            'what a KeAD has learned, without the model',
+        ),
+        (lambda data: changed(data, format='other'), 'no model file'),
+        (lambda data: changed(data, version=2), 'version 2 of the format'),
+        (lambda data: changed(data, version=None), 'reads version 1'),
+        (lambda data: changed(data, kind='poem'), "got 'poem'"),
+        (lambda data: changed(data, kind=None), '`kind` is missing'),
+        (lambda data: changed(data, model=[]), '`model` is missing or dam'),
+        (lambda data: changed(data, classes=[1]), 'texts in `classes`'),
+        (lambda data: changed(data, weights=[{}]), 'damaged'),
+        (lambda data: changed(data, weights=[3]), 'damaged'),
+        (lambda data: changed(data, images={}), 'pipeline'),
+        (lambda data: changed(data), 'expected weights of'),
+    ],
+)
+def test_what_is_no_model_file_is_refused(tmp_path, change, words):
+    path = tmp_path / 'model.safetensors'
+    path.write_bytes(change(content().to_bytes()))
+    with pytest.raises(ValueError, match=words) as caught:
+        load_model(path)
+    assert 'model.safetensors' in str(caught.value)
+    assert isinstance(caught.value, ModelFileError) or 'pipeline' in words
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r'no model file .*x\.safe'):
+        load_model(tmp_path / 'x.safetensors')
+
+
+def test_a_file_is_described():
+    made = content(category='bolt', licences=['photos: ours'])
+    made.tensors['state.operating_point'] = torch.tensor([0.5, 0.05, 0, 0])
+    made.chosen = dict(
+        method='held-out', good_images=64, expected_false_alarm_rate=0.046
+    )
+    text = made.describe()
+    for words in (
+        'anomaly model PatchMemory',
+        'category bolt',
+        'threshold 0.5',
+        'held-out on 64 good images',
+        '4.6 %',
+        'package:x: needed beside it',
+        'licence: photos: ours',
+    ):
+        assert words in text
