@@ -26,13 +26,14 @@ from mmcvgssl.engine.map_writer_hook import (
     join_manifests,
     map_name,
     read_manifests,
+    relative_path,
     set_changed_aside,
 )
 from mmcvgssl.locks import locked
 from mmcvgssl.processes import on_first_process
 from mmcvgssl.provenance import EARLIER
 from mmcvgssl.registry import MODELS
-from mmcvgssl.utils import atomic_write, some
+from mmcvgssl.utils import atomic_write, printable, some
 
 TODO, FIT = 'todo', 'fit'
 _META_KEYS = ('sample_idx', 'img_path', 'ori_shape', 'category')
@@ -42,6 +43,7 @@ def list_images(
     images: str | Path,
     root: str | Path | None = None,
     encoding: str = '',
+    inside: bool = True,
 ) -> tuple[Path, list[str]]:
     """Find the images of a folder, or those that a file lists.
 
@@ -52,13 +54,16 @@ def list_images(
             list's.
         encoding: Of the list, by default UTF-8, or what a byte order mark
             says.
+        inside: Whether listed paths must stay in the folder, as those of
+            images that results are named after.
 
     Returns:
         The folder and sorted relative paths, each once.
 
     Raises:
         FileNotFoundError: If there is neither.
-        ValueError: If there is no image, or two would share a map.
+        ValueError: If there is no image, two would share a map, or one lies
+            out of the folder.
     """
     images = Path(images)
     if images.is_dir():
@@ -69,7 +74,17 @@ def list_images(
         contents.log()
     elif images.is_file():
         home = Path(root) if root else images.parent
-        paths = sorted(set(read_paths(images, home, encoding)))
+        listed = read_paths(images, home, encoding)
+        plain = {p: relative_path(str(home / p), str(home)) for p in listed}
+        paths = sorted({*plain.values()})
+        out = [path for path in listed if plain[path].startswith('../')]
+        if out and inside:
+            raise ValueError(
+                f'{images}: {some(map(printable, out), "path")} out of '
+                f'{home}, so that their maps would lie outside of the folder '
+                'of maps; set --root to a folder above all images, and list '
+                'them relative to it'
+            )
     else:
         raise FileNotFoundError(
             f'expected a folder of images or a list of them, found no {images}'
@@ -163,7 +178,7 @@ def prepare_maps(
     cfg.test_cfg = cfg.get('test_cfg') or ConfigDict()
     cfg.test_evaluator = metrics_without_labels(cfg)
     if fit is not None:
-        fit_home, fit_paths = list_images(fit, encoding=encoding)
+        fit_home, fit_paths = list_images(fit, encoding=encoding, inside=False)
         cfg.fit_dataloader = ConfigDict(
             {**loader, 'dataset': data_set(fit_home, fit_paths, FIT)}
         )

@@ -312,8 +312,8 @@ def test_a_list_chooses_among_the_maps(folder, tmp_path):
     [
         ('a.png 0\n', FileNotFoundError, r'1 path \(a\.png 0\)'),
         ('gone.png\n', FileNotFoundError, r'gone\.png'),
-        ('/a.png\n', ValueError, 'inside the folder'),
-        ('../images/a.png\n', ValueError, 'inside the folder'),
+        ('/a.png\n', ValueError, r'1 path \(/a\.png\) out of'),
+        ('../other/a.png\n', ValueError, 'out of'),
         ('a.png\nextra.png\n', MapError, r'1 image \(extra\.png\)'),
         ('', ValueError, 'no images'),
         ('extra.png\n', MapError, '--allow-missing'),

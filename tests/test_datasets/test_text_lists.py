@@ -215,3 +215,26 @@ def test_a_line_without_a_class_is_named(root, tmp_path, line):
     with pytest.raises(ValueError, match=r'path class_index') as caught:
         labelled(root, file, '')
     assert f'{file}:2' in str(caught.value)
+
+
+# lines of a list in data/, and the images below data/ or what the error says
+PLACES = [
+    ('a/1.png\n./a/1.png\nb/../a//1.png\n', ['a/1.png']),
+    ('../data/a/1.png\n', ['a/1.png']),
+    ('{root}/data/a/1.png\n', ['a/1.png']),
+    ('a/1.png\n../1.png\n', r'1 path \(\.\./1\.png\) out of .*set --root'),
+    ('/elsewhere/1.png\n', r'1 path \(.*/elsewhere/1\.png\) out of'),
+]
+
+
+@pytest.mark.parametrize(('text', 'expected'), PLACES)
+def test_images_of_maps_lie_below_their_folder(tmp_path, text, expected):
+    file = tmp_path / 'data' / 'list.txt'
+    file.parent.mkdir()
+    file.write_text(text.format(root=tmp_path))
+    if isinstance(expected, list):
+        assert list_images(file) == (tmp_path / 'data', expected)
+        return
+    with pytest.raises(ValueError, match=expected):
+        list_images(file)
+    assert list_images(file, inside=False)[1]  # to fit to, as they lie
