@@ -51,8 +51,9 @@ def user_errors() -> Iterator[None]:
         import traceback
 
         traceback.print_exc()
-        # an OSError's first argument is a number, a KeyError's text quoted
-        plain = error.args and not isinstance(error, OSError)
+        # a KeyError's text is quoted, and the first argument of others is
+        # a number or a codec
+        plain = error.args and not isinstance(error, (OSError, UnicodeError))
         text = _of_worker(str(error.args[0] if plain else error).strip())
         if not text or (isinstance(error, KeyError) and text.isidentifier()):
             text = f'{type(error).__name__} {text}: see the last lines above'

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import yaml
 from mmengine.config import Config
 
 from mmcvgssl.apis.config_reach import check_reach
@@ -64,6 +65,8 @@ def load_config(
     if not path.is_file():
         raise FileNotFoundError(f'no config file {path}')
     _require_hosts(path)
+    if path.suffix in ('.yaml', '.yml'):
+        _check_yaml(path)
     try:
         cfg = Config.fromfile(path)
     except FileNotFoundError as error:
@@ -143,6 +146,26 @@ def _drop_own_scope(node: Any) -> None:
     elif isinstance(node, (list, tuple)):
         for item in node:
             _drop_own_scope(item)
+
+
+def _check_yaml(path: Path) -> None:
+    """Refuse YAML that names Python's own objects: mmengine makes them.
+
+    Raises:
+        ValueError: If it, or a base of it, does, or is no YAML.
+    """
+    try:
+        held = yaml.safe_load(path.read_bytes())
+    except (yaml.YAMLError, RecursionError) as error:
+        text = ' '.join(str(error).split())
+        raise ValueError(
+            f'{path}: expected plain values in YAML, got {text}'
+        ) from error
+    bases = held.get('_base_') if isinstance(held, dict) else None
+    for base in [bases] if isinstance(bases, str) else bases or ():
+        file = path.parent / str(base)
+        if file.suffix in ('.yaml', '.yml') and file.is_file():
+            _check_yaml(file)
 
 
 def _require_hosts(path: Path) -> None:

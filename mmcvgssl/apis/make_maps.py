@@ -62,8 +62,8 @@ def list_images(
 
     Raises:
         FileNotFoundError: If there is neither.
-        ValueError: If there is no image, two would share a map, or one lies
-            out of the folder.
+        ValueError: If there is no image, two would share a map, one lies out
+            of the folder, or it is an image itself.
     """
     images = Path(images)
     if images.is_dir():
@@ -72,6 +72,11 @@ def list_images(
         contents.kept = {'images': len(paths)}
         warn_of_masks(home, paths, contents)
         contents.log()
+    elif images.suffix.lower() in EXTENSIONS:
+        raise ValueError(
+            f'{images} is an image: expected a folder of images, or a text '
+            'file that lists them'
+        )
     elif images.is_file():
         home = Path(root) if root else images.parent
         listed = read_paths(images, home, encoding)

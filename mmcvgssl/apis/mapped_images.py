@@ -177,7 +177,10 @@ def find_broken(
         MapError: If a map is not that of its image, or more are broken, and
             the first map cannot be used.
         UnreadableImageError: If more are broken, and the first image is.
+        ValueError: If the share is none.
     """
+    if not 0 <= most <= 1:
+        raise ValueError(f'max_unreadable is a share in [0, 1], got {most}')
     changed = MapError(f'it has changed since its map was made; {MAKE}')
     broken: dict[str, Exception] = dict.fromkeys(images.changed, changed)
     for path in tqdm(images.paths, desc='check', leave=False):

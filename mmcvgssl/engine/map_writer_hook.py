@@ -265,11 +265,11 @@ def map_name(path: str) -> str:
 def read_manifests(out: Path) -> dict[str, dict]:
     """Read what all manifests of a folder name, by image path.
 
-    A last line that was cut off is left out.
+    Lines that are cut off or damaged are left out.
     """
     lines: dict[str, dict] = {}
     for file in sorted(out.glob('manifest*.jsonl'), key=lambda p: len(p.name)):
-        for text in file.read_text('utf-8').split('\n'):
+        for text in file.read_bytes().split(b'\n'):
             try:
                 line = json.loads(text)
                 lines[line['path']] = line

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from pickle import UnpicklingError
@@ -15,6 +16,8 @@ from mmcvgssl.compat.safe_load import UNSAFE_ENV, may_run_code
 from mmcvgssl.weights.errors import WeightsError
 
 SUFFIXES = ('.pth', '.pt', '.safetensors')
+# What a pickle asks for besides data, in torch's words.
+_GLOBAL = re.compile(r'GLOBAL (\S+)')
 # Other names that files of torch go by.
 _TORCH = (*SUFFIXES[:2], '.bin', '.ckpt', '.tar')
 # Under what weights stand in a checkpoint, and what wrappers put before them.
@@ -61,6 +64,9 @@ def read_checkpoint(
         _check_sizes(held, path.stat().st_size)
     except Exception as error:
         text = ' '.join(str(error).split()) or type(error).__name__
+        code = isinstance(error, UnpicklingError) and _GLOBAL.search(text)
+        if code:  # torch says much else before it
+            text = f'it asks for {code[1]}, which is code'
         raise WeightsError(
             f'{of}Expected weights and plain data, but {path} cannot be read '
             f'as such: {text[:160]}. Download it again, or save it anew as a '
@@ -76,7 +82,7 @@ def read_checkpoint(
 
 def _trust(error: Exception) -> str:
     """Say how to read a file that holds more than plain data, if it does."""
-    if not (isinstance(error, UnpicklingError) and 'GLOBAL' in str(error)):
+    if not (isinstance(error, UnpicklingError) and _GLOBAL.search(str(error))):
         return ''
     return f' Only if you trust whoever made it: {UNSAFE_ENV}=1 reads it.'
 

@@ -65,6 +65,13 @@ def test_an_error_of_a_worker_has_its_own_message(capsys, error):
     assert told.startswith(expected)
 
 
+def test_text_in_another_encoding_is_said(capsys):
+    with pytest.raises(SystemExit), user_errors():
+        b'\xff'.decode()
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert "can't decode byte 0xff" in last
+
+
 @pytest.mark.parametrize('error', [KeyError('model'), AssertionError()])
 def test_an_error_that_says_nothing_is_named(capsys, error):
     with pytest.raises(SystemExit), user_errors():

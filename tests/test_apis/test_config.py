@@ -150,3 +150,18 @@ def test_mixed_precision_suits_the_device(monkeypatch, cuda, before, after):
 
 def test_runs_go_to_a_folder_named_after_the_config():
     assert default_work_dir('configs/a/b_c.py') == 'work_dirs/b_c'
+
+
+@pytest.mark.parametrize('place', ['here', 'base'])
+def test_a_config_in_yaml_runs_no_code(tmp_path, place):
+    mark, file = tmp_path / 'called', tmp_path / 'own.yaml'
+    code = f"a: !!python/object/apply:os.mkdir ['{mark}']\n"
+    file.write_text(code)
+    if place == 'base':
+        (tmp_path / 'base.yml').write_text(code)
+        file.write_text('_base_: base.yml\nb: 1\n')
+    with pytest.raises(ValueError, match='expected plain values in YAML'):
+        load_config(file)
+    assert not mark.exists()
+    file.write_text('a: {b: 1}\n')
+    assert load_config(file).a.b == 1

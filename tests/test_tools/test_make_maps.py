@@ -371,3 +371,36 @@ def test_a_fitted_state_keeps_the_range_of_deep_images(config, make, tmp_path):
             np.load(tmp_path / f'{out}/{i}.npy') for out in ('one', 'two')
         )
         assert np.array_equal(one, two)
+
+
+@pytest.mark.parametrize(
+    ('damage', 'there'),
+    [
+        (lambda data: b'', 0),
+        (lambda data: data[:-40], 3),
+        (lambda data: b'\x00\xff\xfe damaged\n' + data, 4),
+        (lambda data: data.replace(b'{', b'[', 1), 3),
+    ],
+)
+def test_what_a_damaged_manifest_does_not_name_is_made_anew(
+    config, make, tmp_path, damage, there
+):
+    path, images = config(), tmp_path / 'images'
+    write_images(images, 4)
+    assert make(path, images)[0] == 0
+    file = tmp_path / 'maps/manifest.jsonl'
+    whole = lines(tmp_path / 'maps')
+    file.write_bytes(damage(file.read_bytes()))
+    code, text, err = make(path, images)
+    assert code == 0, err
+    assert f'{there} maps were there, {4 - there} written' in text
+    assert [line['path'] for line in lines(tmp_path / 'maps')] == [
+        line['path'] for line in whole
+    ]
+
+
+def test_an_image_is_no_list_of_images(config, make, tmp_path):
+    image = write_images(tmp_path / 'images', 1)[0]
+    code, _, err = make(config(), image)
+    assert code == 1
+    assert 'is an image: expected a folder' in err.splitlines()[-1]

@@ -590,6 +590,8 @@ def test_a_changed_image_costs_itself_alone(data, tmp_path, mistake, lost):
     file = tmp_path / 'b.json'
     with pytest.raises(MapError, match=r'1 of 6 .* share of 0\.1 .*01\.jpg'):
         MapsToBoxes(maps, images, file)
+    with pytest.raises(ValueError, match=r'share in \[0, 1\], got 3'):
+        MapsToBoxes(maps, images, file, max_unreadable=3)
     cut_map_of(2, data[0])  # a broken map counts with it
     with pytest.raises(MapError, match=r'2 of 6 .* share of 0\.2'):
         MapsToBoxes(maps, images, file, max_unreadable=0.2)
