@@ -27,7 +27,11 @@ def may_not(event, args):
 sys.addaudithook(may_not)
 """
 IMPORTS = """
+import random
+before = random.getstate()
 import mmcvgssl
+import mmcvgssl.apis
+print('drawn at import:', random.getstate() != before)
 import mmdet.engine, mmpretrain.apis, mmengine.runner.checkpoint
 from mmcvgssl import env
 print(env.report())
@@ -56,6 +60,7 @@ def test_the_hosts_are_imported(run_python, tmp_path, monkeypatch, home):
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     assert 'teachers on disk' in lines
+    assert 'drawn at import: False' in lines
     cache = '/nonexistent/.cache' if home else '/.cache'
     assert lines[-2:] == [cache, 'compiled 42']
     assert [path.name for path in tmp_path.iterdir()] == ['twice.py']

@@ -243,7 +243,7 @@ def test_what_only_trust_can_read_says_so(tmp_path, monkeypatch):
     torch.save({'a': torch.ones(1), 'args': slice(Net)}, file)
     monkeypatch.delenv('MMCVGSSL_UNSAFE_LOAD', raising=False)
     with pytest.raises(
-        WeightsError, match='slice, which is code.*LOAD=1 reads it'
+        WeightsError, match=r'slice, which is code.*LOAD=1 reads it'
     ):
         read_checkpoint(file)
     monkeypatch.setenv('MMCVGSSL_UNSAFE_LOAD', '1')
