@@ -6,7 +6,7 @@ import mmcvgssl  # noqa: F401  (makes the hosts importable)
 from mmcvgssl.apis import make_maps
 from mmcvgssl.apis.cli import (
     check_folder,
-    load_run_config,
+    load_run,
     parse_run_args,
     user_errors,
 )
@@ -16,7 +16,11 @@ from mmcvgssl.datasets.text_lists import add_encoding
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('config', help='config file of configs/anomaly')
+    parser.add_argument(
+        'config',
+        help='config file of configs/anomaly, or a model file, as '
+        'tools/fit.py writes it',
+    )
     parser.add_argument(
         '--images',
         required=True,
@@ -53,11 +57,12 @@ def main() -> None:
     """Make the maps that are not there yet."""
     args = parse_args()
     with user_errors():
-        cfg = load_run_config(args)
+        cfg, loaded = load_run(args)
         counts = make_maps(
             cfg,
             args.images,
             check_folder(args.out, '--out'),
+            None if loaded is None else loaded.model,
             root=args.root,
             fit=args.fit,
             fitted=args.fitted,

@@ -14,11 +14,13 @@ import cv2
 from mmengine.config import Config
 
 from mmcvgssl.apis.config import load_config
+from mmcvgssl.apis.model_file_runs import config_of, open_model
 from mmcvgssl.apis.options import OptionAction
 from mmcvgssl.apis.train import default_work_dir
 from mmcvgssl.datasets import TooManyUnreadableError
 from mmcvgssl.datasets.transforms import UnreadableImageError
 from mmcvgssl.engine import InvalidLossError
+from mmcvgssl.model_file import LoadedModel, is_model_file
 
 # how PyTorch hands on what a worker of a loader has raised
 _CAUGHT = re.compile(r'Caught (\w+) in DataLoader worker process')
@@ -102,9 +104,27 @@ def parse_run_args(parser: argparse.ArgumentParser) -> argparse.Namespace:
     return args
 
 
+def load_run(
+    args: argparse.Namespace,
+) -> tuple[Config, LoadedModel | None]:
+    """Load what is asked for, a config or a model file.
+
+    Returns:
+        The config, with where and how it runs, and the model of the file.
+    """
+    if not is_model_file(args.config):
+        return load_run_config(args), None
+    loaded = open_model(args.config)
+    cfg = config_of(loaded, args.cfg_options)
+    return _placed(args, cfg), loaded
+
+
 def load_run_config(args: argparse.Namespace) -> Config:
     """Load the config that is asked for, with where and how it runs."""
-    cfg = load_config(args.config, args.cfg_options)
+    return _placed(args, load_config(args.config, args.cfg_options))
+
+
+def _placed(args: argparse.Namespace, cfg: Config) -> Config:
     if args.launcher != 'none' or 'launcher' not in (args.cfg_options or {}):
         cfg.launcher = args.launcher
     cfg.work_dir = choose_work_dir(args, cfg)

@@ -28,7 +28,7 @@ from mmcvgssl.model_file import (
     prediction_steps,
     save_anomaly_model,
 )
-from mmcvgssl.models.anomaly import AnomalyModel
+from mmcvgssl.models.anomaly import AnomalyModel, OneClassDetector
 from mmcvgssl.processes import on_first_process
 from mmcvgssl.registry import MODELS
 
@@ -153,35 +153,51 @@ def _read_images(cfg: Config, images: Path) -> None:
 
 
 def _choose_rate(cfg: Config, rate: Any, asked: bool) -> None:
-    """Set the wanted rate of false alarms; say it where nobody asked."""
+    """Set the wanted rate of false alarms; say it where nobody asked.
+
+    Raises:
+        ValueError: If there are too few images for a rate that is asked for.
+    """
     kind: Any = MODELS.get(cfg.model['type'])
-    if asked:
-        cfg.model.false_alarm_rate = rate
-    elif kind.learns_from_collection(cfg.model):
+    if kind.learns_from_collection(cfg.model):
+        if asked:
+            cfg.model.false_alarm_rate = rate
         if cfg.model.get('calibration') is None:
             cfg.model.calibration = ConfigDict()  # maps and scores in [0, 1]
-    elif 'false_alarm_rate' not in cfg.model and _learns(kind, cfg):
-        holdout = (cfg.model.get('calibration') or {}).get('holdout', 0.2)
-        count = _count(cfg)
+        return
+    default = not asked and 'false_alarm_rate' not in cfg.model
+    if default and not _learns(kind, cfg):
+        return
+    if default:
+        rate = RATE
+    elif not asked:
+        rate = cfg.model.get('false_alarm_rate')
+    if rate is not None:
+        count = _count_held_out(kind, cfg)
         try:
-            check_count(count // max(round(1 / holdout), 2), RATE)
+            check_count(count, rate)
         except ValueError as error:
+            if not default:
+                raise
             MMLogger.get_current_instance().warning(
-                f'there is no threshold, as of {count} good images '
-                f'{holdout:.0%} are held out for it: {error}; or set '
-                '--false-alarm-rate'
+                f'there is no threshold: {error}; or set --false-alarm-rate'
             )
             return
-        cfg.model.false_alarm_rate = RATE
+    cfg.model.false_alarm_rate = rate
+
+
+def _count_held_out(kind: type, cfg: Config) -> int:
+    """Count the images that a threshold will be chosen on."""
+    options = cfg.fit_dataloader.dataset.to_dict()
+    count = len(DATASETS.build({**options, 'pipeline': []}))
+    if issubclass(kind, OneClassDetector) or not _learns(kind, cfg):
+        return count
+    share = (cfg.model.get('calibration') or {}).get('holdout', 0.2)
+    return count // max(round(1 / share), 2)
 
 
 def _learns(kind: Any, cfg: Config) -> bool:
     return bool(kind.needs_fit or cfg.model.get('k'))
-
-
-def _count(cfg: Config) -> int:
-    options = cfg.fit_dataloader.dataset.to_dict()
-    return len(DATASETS.build({**options, 'pipeline': []}))
 
 
 def _train_and_fit(

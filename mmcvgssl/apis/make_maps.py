@@ -30,13 +30,14 @@ from mmcvgssl.engine.map_writer_hook import (
     set_changed_aside,
 )
 from mmcvgssl.locks import locked
+from mmcvgssl.model_file import prediction_steps
+from mmcvgssl.models.anomaly import AnomalyModel
 from mmcvgssl.processes import on_first_process
 from mmcvgssl.provenance import EARLIER
 from mmcvgssl.registry import MODELS
 from mmcvgssl.utils import atomic_write, printable, some
 
 TODO, FIT = 'todo', 'fit'
-_META_KEYS = ('sample_idx', 'img_path', 'ori_shape', 'category')
 
 
 def list_images(
@@ -121,6 +122,7 @@ def prepare_maps(
     dtype: str = 'float16',
     max_unreadable: float | None = None,
     encoding: str = '',
+    ready: bool = False,
 ) -> tuple[Config, Path, list[str]]:
     """Turn a config's test loop into one that writes maps.
 
@@ -138,6 +140,7 @@ def prepare_maps(
         max_unreadable: Largest share of unreadable images, by default that
             of the config's data set, or 0.1.
         encoding: Of lists, see :func:`list_images`.
+        ready: Whether the model is fitted, as that of a model file is.
 
     Returns:
         The config, whose lists of images are to be written to the folder,
@@ -149,6 +152,11 @@ def prepare_maps(
             a hook that cannot act in it.
     """
     out = Path(out)
+    if ready and (fit is not None or fitted is not None):
+        raise ValueError(
+            '--fit and --fitted are for configs: the model of a file is '
+            'fitted; fit another by tools/fit.py'
+        )
     cfg = copy.copy(cfg)  # it may serve another folder
     home, paths = on_first_process(lambda: list_images(images, root, encoding))
     source = cfg.get('test_dataloader') or cfg.get('fit_dataloader')
@@ -157,7 +165,7 @@ def prepare_maps(
             f'{cfg.filename} describes no map generator: expected `model` and '
             '`test_dataloader`, as in configs/anomaly'
         )
-    pipeline = _pipeline(source.dataset.pipeline)
+    pipeline = prediction_steps(source.dataset.pipeline)
     if max_unreadable is None:
         max_unreadable = source.dataset.get('max_unreadable', 0.1)
 
@@ -187,20 +195,21 @@ def prepare_maps(
         cfg.fit_dataloader = ConfigDict(
             {**loader, 'dataset': data_set(fit_home, fit_paths, FIT)}
         )
-    elif _fits_on_collection(cfg):
+    elif not ready and _fits_on_collection(cfg):
         cfg.fit_dataloader = ConfigDict(
             {**loader, 'dataset': data_set(home, paths, FIT)}
         )
     state = Path(fitted) if fitted else out / 'fitted.safetensors'
     if fitted and not state.is_file():
         raise FileNotFoundError(f'no fitted state {state}')
-    fits = not fitted and cfg.get('fit_dataloader') and _needs_fit(cfg)
+    there = fitted or ready
+    fits = not there and cfg.get('fit_dataloader') and _needs_fit(cfg)
     settle_images(
         cfg,
         testing=True,
         paths=None if fits else [str(home / path) for path in paths],
         learned=fitted_range(state) if fitted else None,
-        measure=not fitted,
+        measure=not there,
     )
     options = 'use --out, --fitted and --dtype instead'
     cfg.fit_cfg = fit_config(
@@ -229,9 +238,20 @@ def prepare_maps(
 
 
 def make_maps(
-    cfg: Config, images: str | Path, out: str | Path, **options
+    cfg: Config,
+    images: str | Path,
+    out: str | Path,
+    model: AnomalyModel | None = None,
+    **options,
 ) -> dict[str, int]:
     """Write the maps that are not there yet; see :func:`prepare_maps`.
+
+    Args:
+        cfg: Of a map generator.
+        images: See :func:`prepare_maps`.
+        out: See :func:`prepare_maps`.
+        model: A fitted one, in place of that of the config.
+        **options: Of :func:`prepare_maps`.
 
     Returns:
         Number of images, of maps that were there, that were written by this
@@ -239,15 +259,21 @@ def make_maps(
     """
     start_processes(cfg)
     with locked(out):
-        return _make_maps(cfg, images, Path(out), **options)
+        return _make_maps(cfg, images, Path(out), model, **options)
 
 
 def _make_maps(
-    cfg: Config, images: str | Path, out: Path, **options
+    cfg: Config,
+    images: str | Path,
+    out: Path,
+    model: AnomalyModel | None,
+    **options,
 ) -> dict[str, int]:
     try:
-        cfg, home, paths = prepare_maps(cfg, images, out, **options)
-        runner = build_runner(cfg, settled=True)
+        cfg, home, paths = prepare_maps(
+            cfg, images, out, ready=model is not None, **options
+        )
+        runner = build_runner(cfg, settled=True, model=model)
         # before it is asked which maps are there, as those may be of another
         # generator
         for hook in runner.hooks:
@@ -315,14 +341,6 @@ def _missing(out: Path, home: Path, paths: Sequence[str]) -> list[str]:
         if (out / line['map']).is_file()
     }
     return [path for path in paths if path not in done]
-
-
-def _pipeline(steps: Sequence[dict]) -> list[dict]:
-    """Read and resize as for the test, without masks and labels."""
-    kept = [dict(s) for s in steps if not s['type'].endswith('LoadMask')]
-    if kept and kept[-1]['type'].endswith('PackInputs'):
-        kept[-1] = dict(type='mmpretrain.PackInputs', meta_keys=_META_KEYS)
-    return kept
 
 
 def _needs_fit(cfg: Config) -> bool:

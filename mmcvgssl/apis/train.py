@@ -19,6 +19,7 @@ from mmengine.dist import (
     init_dist,
 )
 from mmengine.runner import Runner
+from torch import nn
 
 from mmcvgssl.apis.annotations import (
     PARTS,
@@ -41,7 +42,12 @@ from mmcvgssl.randomness import isolated
 
 
 class _Runner(Runner):
-    """Takes models with torch's SyncBatchNorm on CPUs."""
+    """Takes models with torch's SyncBatchNorm on CPUs, and ready ones."""
+
+    ready: nn.Module | None = None
+
+    def build_model(self, model):
+        return super().build_model(self.ready or model)
 
     def wrap_model(self, model_wrapper_cfg, model):
         # DDP refuses it there; alone, the host makes it a plain batch norm
@@ -50,8 +56,18 @@ class _Runner(Runner):
         return super().wrap_model(model_wrapper_cfg, model)
 
 
+def _runner_class(model: nn.Module | None) -> type[_Runner]:
+    class ReadyRunner(_Runner):
+        ready = model
+
+    return ReadyRunner
+
+
 def build_runner(
-    cfg: Config, testing: bool = False, settled: bool = False
+    cfg: Config,
+    testing: bool = False,
+    settled: bool = False,
+    model: nn.Module | None = None,
 ) -> Runner:
     """Make a Runner that works on machines without a GPU, too.
 
@@ -68,6 +84,7 @@ def build_runner(
         testing: Whether it is for a test alone, so that nothing else of the
             config need be there.
         settled: Whether :func:`settle_images` has been called.
+        model: A ready model, as a model file gives, in place of the config's.
 
     Raises:
         FileNotFoundError: If a file of annotations is missing.
@@ -103,7 +120,7 @@ def build_runner(
     notes = check_load_from(cfg)
     seed_views(cfg)
     sync_bn = cfg.pop('sync_bn', None)
-    runner = _Runner.from_cfg(cfg)
+    runner = _runner_class(model).from_cfg(cfg)
     if sync_bn and get_world_size() > 1:
         synchronize_batch_norm(runner.model)
     if sync_bn:

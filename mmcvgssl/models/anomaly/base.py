@@ -14,6 +14,7 @@ from mmengine.model import BaseModel
 from mmpretrain.structures import DataSample
 from torch import Tensor, nn
 
+from mmcvgssl.maps import good_map_threshold
 from mmcvgssl.models.anomaly.calibration import Calibration, RawValues
 from mmcvgssl.models.anomaly.fit_pass import Chooser, EveryImage, FitPass
 from mmcvgssl.models.anomaly.fitted_state import FittedStateError
@@ -285,17 +286,20 @@ class AnomalyModel(Storable, BaseModel):
         good = Columns()
 
         def compute(inputs: Tensor, samples: list, note: Any) -> tuple:
-            return self.predict(inputs, samples)[1], paths_of(samples)
+            maps, scores = self.predict(inputs, samples)
+            return scores, paths_of(samples), maps.flatten(1).amax(1)
 
         def choose() -> dict[str, Tensor]:
             self.set_threshold(good['scores'], HELD_OUT, good.texts)
+            highest = good_map_threshold(good['maxima'])
+            self.state['map_threshold'] = highest.to(self.device)
             return self.state
 
         self._pass(
             images,
             'choosing the threshold of',
             compute,
-            lambda made: good.add(made[1], scores=made[0]),
+            lambda made: good.add(made[1], scores=made[0], maxima=made[2]),
             {'good': good},
         )
         self.state = tensors_of_first_process(choose, self.device)

@@ -207,7 +207,7 @@ class Storable(Thresholded):
         own = self.state_forms(part_of(dict.fromkeys(names), 'state'))
         own = {'*': UNKNOWN} if own is None else own
         if self.false_alarm_rate is not None:
-            own['operating_point'] = POINT
+            own |= {'operating_point': POINT, 'map_threshold': Form(())}
         forms = below('state', own)
         if self.calibration is not None:
             held = self.calibration.state_dict()

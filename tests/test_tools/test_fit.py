@@ -1,0 +1,147 @@
+"""Fit, test, predict and maps: one model file through all of them."""
+
+import json
+
+import numpy as np
+import pytest
+
+from mmcvgssl.apis import MapFolder
+from mmcvgssl.model_file import ModelFile
+from tests.data import CONFIGS
+from tests.one_class_data import tiny_options, write_folder, write_mvtec
+
+ANOMALY = CONFIGS / 'anomaly'
+MEMORY = ANOMALY / 'patch_memory/patch-memory_lite0_folder.py'
+SMALL = ['input_size=32', 'fit_dataloader.num_workers=0']
+TEACHER = 'model.teacher.input_size=32'
+RECIPES = {
+    'patch_memory/patch-memory_lite0_folder.py': [TEACHER],
+    'gaussian_patch/gaussian-patch_lite0_folder.py': [TEACHER],
+    'mutual_scoring/mutual-scoring_lite0_folder.py': [
+        TEACHER,
+        'model.references=4',
+    ],
+    'cutpaste/untrained_lite0_folder.py': [],
+}
+
+
+def words(options: dict) -> list[str]:
+    return [f'{key}={value}' for key, value in options.items()]
+
+
+@pytest.mark.parametrize('recipe', RECIPES)
+def test_one_file_serves_fit_test_predict_and_maps(recipe, tool, tmp_path):
+    root = write_folder(tmp_path / 'data')
+    file, out = tmp_path / 'model.safetensors', tmp_path / 'out'
+    fit = [
+        *('fit.py', ANOMALY / recipe, '--images', root / 'good'),
+        *('--out', file, '--work-dir', tmp_path / 'work'),
+        *('--false-alarm-rate', '0.4' if 'mutual' not in recipe else 'none'),
+        *('--cfg-options', *SMALL, *RECIPES[recipe]),
+    ]
+    code, text, err = tool(*fit)
+    assert code == 0, err
+    assert 'anomaly model' in text
+    written = file.read_bytes()
+    code, _, err = tool(*fit)
+    assert code == 0, err
+    assert 'kept: the state fitted' in err + _
+    assert file.read_bytes() == written
+
+    code, _, err = tool(
+        *('test.py', file, '--images', root, '--out', tmp_path / 'm.json'),
+        *('--work-dir', tmp_path / 'test'),
+        *('--cfg-options', 'test_dataloader.num_workers=0'),
+    )
+    assert code == 0, err
+    metrics = json.loads((tmp_path / 'm.json').read_text())
+
+    code, _, err = tool('predict.py', file, root, '--out', out)
+    assert code == 0, err
+    held = json.loads((out / 'predictions.json').read_text())
+    scores = {row['path']: row['score'] for row in held['images']}
+    good = [s for path, s in scores.items() if '/good/' in path]
+    bad = [s for path, s in scores.items() if '/dent/' in path]
+    assert len(good) == 13
+    assert len(bad) == 3
+    # the same scores in both: the area is that of these
+    pairs = np.subtract.outer(bad, good)
+    area = (pairs > 0).mean() + (pairs == 0).mean() / 2
+    assert metrics['image_auroc'] == pytest.approx(area)
+    if held['threshold'] is not None:
+        above = np.array(good) > held['threshold']
+        assert metrics['false_alarms'] == pytest.approx(above.mean())
+
+    code, _, err = tool(
+        *('make_maps.py', file, '--images', root / 'dent'),
+        *('--out', tmp_path / 'maps', '--work-dir', tmp_path / 'log'),
+        *('--cfg-options', 'test_dataloader.num_workers=0'),
+    )
+    assert code == 0, err
+    maps = MapFolder(tmp_path / 'maps')
+    for entry in maps:
+        score = scores[str(root / 'dent' / entry.path)]
+        assert entry.score == pytest.approx(score, rel=1e-4)
+
+
+def test_what_is_trained_is_trained_first(tool, tmp_path):
+    root = write_mvtec(tmp_path / 'data')
+    options = {
+        **tiny_options(root),
+        **{'category': 'bolt', 'detector.false_alarm_rate': 0.25},
+        'detector.holdout': 0.3,
+    }
+    recipe = ANOMALY / 'cutpaste/cutpaste-3way_resnet18_lite_mvtec.py'
+    fit = [
+        *('fit.py', recipe, '--out', tmp_path / 'bolt.safetensors'),
+        *('--work-dir', tmp_path / 'work', '--licence', 'photos: ours'),
+        *('--cfg-options', *words(options)),
+    ]
+    code, text, err = tool(*fit)
+    assert code == 0, err
+    content = ModelFile.read(tmp_path / 'bolt.safetensors')
+    assert content.category == 'bolt'
+    assert content.chosen['method'] == 'held-out'
+    assert [part.stored for part in content.weights] == [True]
+    assert 'licence: photos: ours' in text
+    code, _, err = tool(*(w for w in fit if w != 'category=bolt'))
+    assert code == 1
+    assert 'name one by --cfg-options category=NAME' in err
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        (['--out', 'm.pt'], 'ends in .safetensors'),
+        (['--images', 'nowhere'], 'found no'),
+        (['--false-alarm-rate', '0.01'], 'needs at least 99 good images'),
+        (['--cfg-options', 'model.coreset=3'], 'coreset'),
+    ],
+)
+def test_bad_input_is_named_and_nothing_written(
+    tool, tmp_path, monkeypatch, arguments, message
+):
+    monkeypatch.chdir(tmp_path)
+    write_folder(tmp_path / 'data')
+    base = ['--images', 'data/good', '--out', 'm.safetensors']
+    small = ['--work-dir', 'w', '--cfg-options', *SMALL, TEACHER]
+    if arguments[0] == '--cfg-options':
+        small += arguments[1:]
+        arguments = []
+    code, _, err = tool('fit.py', MEMORY, *base, *arguments, *small)
+    assert code != 0
+    assert message in err
+    assert not [*tmp_path.glob('m.*')]
+
+
+def test_few_images_give_no_threshold_and_say_so(tool, tmp_path):
+    root = write_folder(tmp_path / 'data')
+    code, text, err = tool(
+        *('fit.py', MEMORY, '--images', root / 'good'),
+        *('--out', tmp_path / 'm.safetensors', '--work-dir', tmp_path / 'w'),
+        *('--cfg-options', *SMALL, TEACHER),
+    )
+    assert code == 0, err
+    assert 'there is no threshold' in err + text
+    content = ModelFile.read(tmp_path / 'm.safetensors')
+    assert 'state.operating_point' not in content.tensors
