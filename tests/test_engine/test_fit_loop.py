@@ -11,6 +11,7 @@ from torch import nn
 from mmcvgssl.datasets import ImageList
 from mmcvgssl.engine import FitLoop, fit
 from mmcvgssl.engine.fit_loop import fit_loop
+from mmcvgssl.locks import FolderInUseError, locked
 from mmcvgssl.models.anomaly import FittedStateError, GaussianPatch
 from tests.data import picture
 from tests.test_models.test_anomaly import SIDE, LocalTeacher
@@ -154,3 +155,17 @@ def test_an_interrupted_fit_goes_on_with_its_own_images_alone(
 def test_files_are_put_aside_after_a_number_of_seconds(tmp_path):
     with pytest.raises(ValueError, match=r'save_every .* got -1'):
         fit(runner(tmp_path, fit_cfg=dict(save_every=-1)))
+
+
+def test_two_runs_do_not_fit_to_one_file(tmp_path):
+    write_images(tmp_path / 'images', 'abcd')
+    data = dict(fit_dataloader=loader(tmp_path / 'images'))
+    work = tmp_path / 'work'
+    with (
+        locked(work, '.fitted.safetensors.in_use'),
+        pytest.raises(FolderInUseError, match='another run'),
+    ):
+        fit(runner(tmp_path, **data))
+    # other files of the folder may be another run's
+    with locked(work):
+        assert fit(runner(tmp_path, **data)).fitted

@@ -1,9 +1,11 @@
 """A fit is the same in several processes, and after any interruption."""
 
 import os
+import shutil
 import signal
 import socket
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +31,7 @@ from mmcvgssl.models.anomaly.coreset import PatchPool
 from mmcvgssl.models.anomaly.fitted_state import read_notes
 from mmcvgssl.models.anomaly.partial_fit import PartialFit
 from mmcvgssl.models.anomaly.passes import Passes
+from mmcvgssl.processes import on_first_process
 from mmcvgssl.provenance import Provenance
 from tests.clips import KNOWLEDGE, make_clip, make_kead
 from tests.test_models.test_anomaly import SIDE, LocalTeacher
@@ -162,6 +165,11 @@ def process(rank: int, port: int, out: str) -> None:
             fit(name, failing(rank, 12), passes(Path(out, name)))
         except (Unplugged, RuntimeError) as error:
             found[f'{name} failed'] = type(error).__name__
+        copy = Path(out, f'{name} again')
+        on_first_process(partial(shutil.copytree, Path(out, name), copy))
+        images = Images()
+        model = fit(name, images, passes(copy))
+        found[f'{name} again'] = (model.fitted_bytes(), images.read)
     torch.save(found, f'{out}/{rank}.pt')
     dist.destroy_process_group()
 
@@ -204,10 +212,12 @@ def test_two_processes_learn_what_one_does(halves, name):
 def test_what_one_process_cannot_read_stops_all(halves, name):
     out, found = halves
     assert [half[f'{name} failed'] for half in found] == ['Unplugged'] * 2
-    # one process goes on where two have stopped, after one round of two
-    images = Images()
-    whole = Images()
-    assert learned(name, images, passes(out / name)) == learned(name, whole)
+    # where two have stopped, after one round, two go on, and so does one
+    images, whole = Images(), Images()
+    (one, read), (two, other) = (half[f'{name} again'] for half in found)
+    assert content(one) == content(two) == learned(name, whole)
+    assert (read[0], other[0]) == (2 * SIZE, 3 * SIZE)
+    assert learned(name, images, passes(out / name)) == content(one)
     assert len(images.read) < len(whole.read)
 
 
@@ -363,8 +373,8 @@ def test_workers_read_the_share_of_a_process():
 
 
 def test_a_bar_says_what_is_done(tmp_path, capsys):
-    partial = PartialFit(tmp_path / 'x.safetensors', Provenance({}), 30)
-    fit('memory', Images(), Passes(partial, bar=True))
+    begun = PartialFit(tmp_path / 'x.safetensors', Provenance({}), 30)
+    fit('memory', Images(), Passes(begun, bar=True))
     said = capsys.readouterr().err
     for verb in ('fitting', 'calibrating', 'choosing the threshold of'):
         assert f'{verb} PatchMemory: 100%' in said

@@ -13,3 +13,4 @@ model = dict(
     num_classes=3,
 )
 detector = dict(type='mmcvgssl.OneClassDetector', false_alarm_rate=0.05)
+fit_cfg = dict(type='mmcvgssl.FitLoop')

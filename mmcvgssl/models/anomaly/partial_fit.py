@@ -75,14 +75,14 @@ class PartialFit:
 
     def write(
         self, number: int, title: str, tensors: Mapping[str, Tensor]
-    ) -> None:
-        """Write what a pass has gathered.
+    ) -> bool:
+        """Write what a pass has gathered; return whether it is written.
 
         A file that cannot be written does not end the fit: it is warned of.
         """
         if not self.save_every:
-            return
-        start = time.monotonic()
+            return False
+        start, written = time.monotonic(), True
         plain = {k: v.detach().cpu().contiguous() for k, v in tensors.items()}
         notes = {
             'pass': json.dumps(title),
@@ -91,6 +91,7 @@ class PartialFit:
         try:
             atomic_write(self.file(number), to_safetensors(plain, notes))
         except OSError as error:
+            written = False
             print_log(
                 f'the fit goes on, but could not be put aside ({error}): if '
                 'it is interrupted now, it starts from an earlier image',
@@ -100,6 +101,7 @@ class PartialFit:
         took = time.monotonic() - start
         wait = max(self.save_every, took / _SHARE)
         self._next = time.monotonic() + wait
+        return written
 
     def read(self, number: int, title: str) -> dict[str, Tensor] | None:
         """Return what a pass has gathered before; None if there is nothing.

@@ -134,6 +134,7 @@ class _Running:
             # another signal must not end what the first one has begun
             with interrupts.deferred():
                 self._save()
+                self._say_where()
             raise
         with interrupts.deferred():
             self._save(done=self.used > 0)
@@ -227,8 +228,19 @@ class _Running:
         tensors = {**self.mark, 'at.done': torch.tensor(done)}
         for name, part in self.work.parts.items():
             tensors |= _under(name, part.state_dict())
-        self.partial.write(self.number, self.work.title, tensors)
-        self.changed = False
+        written = self.partial.write(self.number, self.work.title, tensors)
+        self.changed = not written
+
+    def _say_where(self) -> None:
+        """Tell, in the first process, what a next run goes on from."""
+        partial, seen = self.partial, int(self.mark['at.counts'][0])
+        if self.shows and partial is not None and seen and not self.changed:
+            print_log(
+                f'{self.work.title}: stopped after {seen} images, which are '
+                f'put aside in {partial.file(self.number)}; the same command '
+                'goes on from there',
+                logger='current',
+            )
 
 
 def _under(name: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
