@@ -2,6 +2,7 @@
 
 import json
 import re
+import uuid
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ import torch
 from mmengine.optim import build_optim_wrapper
 from mmengine.runner import Runner
 
-from mmcvgssl.apis import load_config
+from mmcvgssl.apis import build_runner, load_config
 from mmcvgssl.engine.views_val_loop import ViewsValLoop
 from mmcvgssl.evaluation.contrastive_accuracy import ContrastiveAccuracy
 from mmcvgssl.registry import DATASETS, METRICS, MODELS
@@ -280,8 +281,10 @@ def test_a_run_logs_the_accuracy_and_its_weights_are_evaluated(
         assert held['classes'] == [str(i) for i in range(len(CLASSES))]
 
 
-def test_a_model_without_a_neck_is_refused(recipe, fit, tmp_path):
-    options = {'model.neck': None, 'train_cfg.max_epochs': 0}
-    runner = fit(recipe, tmp_path, options)
+def test_a_model_without_a_neck_is_refused(recipe, tmp_path):
+    cfg = load_config(recipe, {'model.neck': None})
+    cfg.work_dir, cfg.launcher = str(tmp_path), 'none'
+    cfg.experiment_name = uuid.uuid4().hex
+    runner = build_runner(cfg)
     with pytest.raises(TypeError, match='SimCLR has none; leave val_data'):
         runner.val()
