@@ -15,6 +15,8 @@ from mmcvgssl.apis import build_runner, check_before_training, load_config
 from tests.data import picture
 
 SIDE = 128
+# pixels a side that images of tests are resized to
+SIZE = 128
 # the smallest that have the blocks of the real one
 NARROW_SWIN = {
     'embed_dims': 16,
@@ -80,6 +82,51 @@ def small_loaders(cfg: Config, batch: int = 2) -> None:
         if loader:
             loader.update(batch_size=batch, num_workers=0)
             loader.update(persistent_workers=False, pin_memory=False)
+
+
+def narrow(cfg: Config) -> None:
+    """Keep the architecture and make it small."""
+    model = cfg.model
+    if 'Swin' in model.backbone.type:
+        model.backbone.arch = NARROW_SWIN
+        widths = [16, 32, 64, 128]
+    elif model.backbone.get('depth') == 50:
+        model.backbone.update(stem_channels=8, base_channels=8)
+        widths = [32, 64, 128, 256]
+    else:
+        widths = []
+    if model.type == 'FasterRCNN':
+        model.roi_head.bbox_head.fc_out_channels = 32
+        model.train_cfg.rpn_proposal.max_per_img = 50
+        model.train_cfg.rcnn.sampler.num = 16
+    if widths:
+        widths = widths[-len(model.neck.in_channels) :]
+        model.neck.in_channels = widths
+        if model.type == 'YOLODetector':
+            model.neck.out_channels = widths
+            model.bbox_head.head_module.in_channels = widths
+    if model.type == 'DINO':
+        model.encoder.num_layers = model.decoder.num_layers = 1
+        model.num_queries = 20
+        model.encoder.layer_cfg.ffn_cfg.feedforward_channels = 64
+        model.decoder.layer_cfg.ffn_cfg.feedforward_channels = 64
+
+
+def shrink(cfg: Config) -> None:
+    """Make detector, batches and pictures small."""
+    narrow(cfg)
+    small_loaders(cfg)
+    for part in ('train', 'val', 'test'):
+        loader = cfg.get(f'{part}_dataloader')
+        for step in loader.dataset.pipeline if loader else ():
+            for key in ('img_scale', 'scale'):
+                if key in step:
+                    step[key] = (SIZE, SIZE)
+            if 'border' in step:
+                step.border = (-SIZE // 2, -SIZE // 2)
+            if step.type == 'RandomChoice':
+                step.update(type='Resize', scale=(SIZE, SIZE), keep_ratio=True)
+                del step['transforms']
 
 
 def make_runner(path: Path, work_dir: Path, options: dict) -> Runner:

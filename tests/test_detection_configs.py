@@ -24,9 +24,9 @@ from mmcvgssl.datasets.coco_check import AnnotationError
 from mmcvgssl.datasets.transforms import LoadImage
 from mmcvgssl.registry import MODELS
 from tests.boxes import (
-    NARROW_SWIN,
+    SIZE,
     make_runner,
-    small_loaders,
+    shrink,
     write_boxes,
     write_surfaces,
 )
@@ -61,10 +61,6 @@ CHAINS = {
     'yolov8_n': ('csp-n', '1xb16-10e', 'yolov8', '1xb16-300e'),
     'faster-rcnn_r18': ('resnet18', '1xb8-10e', 'faster_rcnn', '1xb8-100e'),
 }
-
-
-# pixels a side that images are resized to
-SIZE = 128
 
 
 def said_by(path):
@@ -232,51 +228,6 @@ def test_another_data_set_takes_eight_lines(tmp_path):
         held = cfg[f'{part}_dataloader'].dataset
         assert held.data_root == 'data/glass'
         assert tuple(held.metainfo.classes) == ('chip', 'bubble')
-
-
-def narrow(cfg: Config) -> None:
-    """Keep the architecture and make it small."""
-    model = cfg.model
-    if 'Swin' in model.backbone.type:
-        model.backbone.arch = NARROW_SWIN
-        widths = [16, 32, 64, 128]
-    elif model.backbone.get('depth') == 50:
-        model.backbone.update(stem_channels=8, base_channels=8)
-        widths = [32, 64, 128, 256]
-    else:
-        widths = []
-    if model.type == 'FasterRCNN':
-        model.roi_head.bbox_head.fc_out_channels = 32
-        model.train_cfg.rpn_proposal.max_per_img = 50
-        model.train_cfg.rcnn.sampler.num = 16
-    if widths:
-        widths = widths[-len(model.neck.in_channels) :]
-        model.neck.in_channels = widths
-        if model.type == 'YOLODetector':
-            model.neck.out_channels = widths
-            model.bbox_head.head_module.in_channels = widths
-    if model.type == 'DINO':
-        model.encoder.num_layers = model.decoder.num_layers = 1
-        model.num_queries = 20
-        model.encoder.layer_cfg.ffn_cfg.feedforward_channels = 64
-        model.decoder.layer_cfg.ffn_cfg.feedforward_channels = 64
-
-
-def shrink(cfg: Config) -> None:
-    """Make detector, batches and pictures small."""
-    narrow(cfg)
-    small_loaders(cfg)
-    for part in ('train', 'val', 'test'):
-        loader = cfg.get(f'{part}_dataloader')
-        for step in loader.dataset.pipeline if loader else ():
-            for key in ('img_scale', 'scale'):
-                if key in step:
-                    step[key] = (SIZE, SIZE)
-            if 'border' in step:
-                step.border = (-SIZE // 2, -SIZE // 2)
-            if step.type == 'RandomChoice':
-                step.update(type='Resize', scale=(SIZE, SIZE), keep_ratio=True)
-                del step['transforms']
 
 
 def one_step(cfg: Config, surfaces):

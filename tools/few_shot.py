@@ -12,6 +12,7 @@ from mmcvgssl.apis.cli import (
     user_errors,
 )
 from mmcvgssl.apis.few_shot import MODES, FewShot
+from mmcvgssl.apis.few_shot_model import images_to_learn_from, save_classifier
 from mmcvgssl.engine import keep_freed_memory
 
 
@@ -34,6 +35,21 @@ def parse_args() -> argparse.Namespace:
         action='store_true',
         help='also give the best epoch on the test set, labelled as such',
     )
+    parser.add_argument(
+        '--save',
+        metavar='FILE.safetensors',
+        help='also write a classifier for tools/predict.py, learned from all '
+        'labelled training images, not from the few of a draw; its accuracy '
+        'on the test images is printed',
+    )
+    parser.add_argument(
+        '--save-draw',
+        type=int,
+        nargs=2,
+        metavar=('SHOTS', 'RUN'),
+        help='let --save learn from the images of one draw instead: run RUN, '
+        'counted from 0, of SHOTS images a class, as few_shot.json lists them',
+    )
     parser.add_argument('--workers', type=int, default=0)
     parser.add_argument(
         '--work-dir',
@@ -49,6 +65,8 @@ def main() -> None:
     args = parse_args()
     keep_freed_memory()
     with user_errors():
+        if args.save_draw and not args.save:
+            raise ValueError('--save-draw says what --save learns from')
         cfg = load_config(args.config, args.cfg_options)
         named = args.work_dir
         if named is None:
@@ -67,9 +85,16 @@ def main() -> None:
             report_best=args.report_best,
             workers=args.workers,
         )
+        draw = tuple(args.save_draw) if args.save_draw else None
+        if args.save:  # complain before work starts
+            images_to_learn_from(protocol, args.save, draw)
         results = protocol.run(args.shots, args.runs, out)
-    print(results.table())
-    print(f'{out / "few_shot.json"}, few_shot.md and few_shot.png written')
+        print(results.table())
+        print(f'{out / "few_shot.json"}, few_shot.md and few_shot.png written')
+        if args.save:
+            content = save_classifier(protocol, args.save, draw)
+            print(content.describe())
+            print(f'{args.save} written')
 
 
 if __name__ == '__main__':

@@ -12,7 +12,6 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.registry import DATASETS, DefaultScope
 
-from mmcvgssl.apis.classes import check_class_counts
 from mmcvgssl.apis.crowds import use_of_crowds
 from mmcvgssl.apis.load_steps import image_steps
 from mmcvgssl.datasets.coco_check import (
@@ -23,6 +22,7 @@ from mmcvgssl.datasets.coco_check import (
 )
 from mmcvgssl.datasets.coco_seen import BOXES, GOOD, what_is_seen
 from mmcvgssl.datasets.contents import Contents
+from mmcvgssl.models.class_counts import check_class_counts
 from mmcvgssl.utils import printable, some
 
 PARTS = ('train', 'val', 'test')

@@ -34,6 +34,50 @@ def backbone_config(
         ValueError: If no backbone is described, or the checkpoint's config
             names what no file may name.
     """
+    top, source = training_config(
+        checkpoint, config, name, ('model', 'default_scope')
+    )
+    model = top.get('model')
+    given = model.get('backbone') if isinstance(model, dict) else None
+    if not isinstance(given, dict):
+        raise ValueError(
+            'Expected model=dict(backbone=dict(type=...)) in '
+            f'{source}, got none. {FIX}'
+        )
+    backbone = dict(given)
+    scope = backbone.pop('_scope_', None) or top.get('default_scope')
+    if config is None and '_scope_' in given:
+        check_scope(scope, source, 'model.backbone')
+    if scope not in HOSTS:
+        scope = 'mmpretrain'
+    backbone['type'] = scoped_type(backbone, scope)
+    if config is None:
+        return check_backbone(backbone, source, 'model.backbone')
+    return backbone
+
+
+def training_config(
+    checkpoint: Mapping[str, Any],
+    config: str | Path | None,
+    name: str,
+    keys: tuple[str, ...],
+) -> tuple[dict[str, Any], str]:
+    """Return what is known of the config that a checkpoint was trained by.
+
+    Args:
+        checkpoint: Whose ``meta`` may hold the config as text. The text is
+            read as data; no code of it is run.
+        config: A config file, which takes precedence.
+        name: What the checkpoint is called in messages.
+        keys: Settings at the top that are wanted.
+
+    Returns:
+        The settings, and what they are called in messages.
+
+    Raises:
+        FileNotFoundError: If the config file is missing.
+        ValueError: If there is no config, or it cannot be read.
+    """
     if config is not None:
         if not Path(config).is_file():
             raise FileNotFoundError(
@@ -45,39 +89,21 @@ def backbone_config(
             raise ValueError(
                 f'{config} cannot be read as a config: {error}'
             ) from error
-        source = str(config)
-    else:
-        meta = checkpoint.get('meta')
-        text = meta.get('cfg') if isinstance(meta, dict) else None
-        if not isinstance(text, str):
-            raise ValueError(
-                "Expected a checkpoint whose meta['cfg'] says what was "
-                f'trained, got one without. {FIX}'
-            )
-        if len(text) > MOST:
-            raise ValueError(
-                f"Expected up to {MOST} characters in {name}'s "
-                f"meta['cfg'], got {len(text)}. {FIX}"
-            )
-        source = f"{name}'s meta['cfg']"
-        top = literal_config(text, ('model', 'default_scope'), source)
-    model = top.get('model')
-    backbone = model.get('backbone') if isinstance(model, dict) else None
-    if not isinstance(backbone, dict):
+        return top, str(config)
+    meta = checkpoint.get('meta')
+    text = meta.get('cfg') if isinstance(meta, dict) else None
+    if not isinstance(text, str):
         raise ValueError(
-            'Expected model=dict(backbone=dict(type=...)) in '
-            f'{source}, got none. {FIX}'
+            "Expected a checkpoint whose meta['cfg'] says what was "
+            f'trained, got one without. {FIX}'
         )
-    backbone = dict(backbone)
-    scope = backbone.pop('_scope_', None) or top.get('default_scope')
-    if config is None and '_scope_' in model['backbone']:
-        check_scope(scope, source, 'model.backbone')
-    if scope not in HOSTS:
-        scope = 'mmpretrain'
-    backbone['type'] = scoped_type(backbone, scope)
-    if config is None:
-        return check_backbone(backbone, source, 'model.backbone')
-    return backbone
+    if len(text) > MOST:
+        raise ValueError(
+            f"Expected up to {MOST} characters in {name}'s "
+            f"meta['cfg'], got {len(text)}. {FIX}"
+        )
+    source = f"{name}'s meta['cfg']"
+    return literal_config(text, keys, source), source
 
 
 def literal_config(

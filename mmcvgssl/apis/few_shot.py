@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 from mmengine.config import Config
-from torch import Tensor, nn
+from torch import nn
 from tqdm import tqdm
 
 from mmcvgssl.apis.images import (
@@ -34,7 +34,7 @@ from mmcvgssl.evaluation.few_shot.learners import (
 )
 from mmcvgssl.evaluation.few_shot.sets import check_sets
 from mmcvgssl.locks import locked
-from mmcvgssl.models.layers import global_pool
+from mmcvgssl.models.classifiers import Embedder
 from mmcvgssl.models.teachers import FrozenTeacher
 from mmcvgssl.provenance import (
     RECORD,
@@ -51,24 +51,6 @@ from mmcvgssl.weights import load
 from mmcvgssl.weights.pretrained import pretrained_must_fit
 
 MODES = ('finetune', 'linear', 'probe')
-
-
-class Embedder(nn.Module):
-    """A backbone that takes RGB images in [0, 1] and gives pooled features."""
-
-    mean: Tensor
-    std: Tensor
-
-    def __init__(self, backbone: nn.Module, preprocessor: dict) -> None:
-        super().__init__()
-        self.backbone = backbone
-        for name in ('mean', 'std'):
-            value = torch.tensor(preprocessor[name]).view(-1, 1, 1) / 255
-            self.register_buffer(name, value)
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Map [N, 3, H, W] to [N, D]."""
-        return global_pool(self.backbone((images - self.mean) / self.std))
 
 
 class FewShot:
@@ -134,6 +116,7 @@ class FewShot:
         if isinstance(self.encoder, FrozenTeacher):
             self.size = (side, side) if size else self.encoder.input_size
             resize = self.encoder.interpolation
+        self.interpolation = resize
         settle_images(
             cfg,
             testing=True,
@@ -206,7 +189,7 @@ class FewShot:
         labels = self.labels[drawn]
         if self.mode == 'finetune':
             return self._finetune(drawn, labels, seed)
-        train, test = self._extract()
+        train, test = self.extract()
         if self.mode == 'probe':
             return [probe(train[drawn], labels, test, self.test_labels)]
         layer = linear_layer(train.shape[1], self._n_classes(), seed)
@@ -254,7 +237,8 @@ class FewShot:
             every_epoch=self.report_best,
         )
 
-    def _extract(self) -> tuple[np.ndarray, np.ndarray]:
+    def extract(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return features [n, D] of the training and the test images."""
         if self._features is None:
             self.encoder.eval()
             train, test = (
@@ -290,7 +274,8 @@ class FewShot:
             backbone.init_weights()
         if self.checkpoint != 'none':
             load(backbone, self.checkpoint)
-        return Embedder(backbone, self.cfg.data_preprocessor)
+        preprocessor = self.cfg.data_preprocessor
+        return Embedder(backbone, preprocessor['mean'], preprocessor['std'])
 
     def provenance(self, known: Provenance | None = None) -> Provenance:
         """Return what the runs depend on.

@@ -26,13 +26,13 @@ from mmcvgssl.apis.annotations import (
     check_annotations,
     count_false_alarms,
 )
-from mmcvgssl.apis.classes import check_heads
 from mmcvgssl.apis.images import settle_images
 from mmcvgssl.apis.loaders import settle_workers
 from mmcvgssl.apis.resume import check_load_from, guard_weights
 from mmcvgssl.apis.run_seed import seed_views, tell_views
 from mmcvgssl.apis.run_values import check_run_values
 from mmcvgssl.engine import SkippedImagesHook, keep_freed_memory
+from mmcvgssl.models.class_counts import check_heads
 from mmcvgssl.models.layers import (
     replace_sync_batch_norm,
     synchronize_batch_norm,

@@ -192,6 +192,17 @@ class ModelFile:
                 f'{self.chosen.get("good_images", "?")} good images, false '
                 f'alarms to expect: {expected}'
             )
+        if 'test_accuracy' in self.chosen:
+            lines.append(
+                f'learned from {self.chosen.get("images", "?")} images; '
+                f'accuracy on {self.chosen.get("test_images", "?")} test '
+                f'images: {self.chosen["test_accuracy"]:.1f} %'
+            )
+        if 'score_threshold' in self.settings:
+            lines.append(
+                f'boxes of a score of {self.settings["score_threshold"]} or '
+                'more are shown'
+            )
         for part in self.weights:
             where = 'in this file' if part.stored else 'needed beside it'
             lines.append(f'weights of {part.source}: {where}')

@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import nn
 
-from mmcvgssl.model_file import anomaly
+from mmcvgssl.model_file import anomaly, classifier, detector
 from mmcvgssl.model_file.content import ModelFile
 from mmcvgssl.utils import printable
 from mmcvgssl.weights.safe_build import build_transforms
@@ -18,6 +18,8 @@ from mmcvgssl.weights.safe_config import check_transforms
 # what builds the model of a file, by its kind
 _BUILDERS: Mapping[str, Callable[[ModelFile, str], Any]] = {
     anomaly.KIND: anomaly.from_file,
+    classifier.KIND: classifier.from_file,
+    detector.KIND: detector.from_file,
 }
 
 

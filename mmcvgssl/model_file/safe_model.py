@@ -9,6 +9,7 @@ from typing import Any
 import open_clip
 
 from mmcvgssl.models import anomaly, teachers
+from mmcvgssl.models.classifiers import ProbeClassifier
 from mmcvgssl.weights.packages import PACKAGES
 from mmcvgssl.weights.plain_values import check_depth, check_plain, refuse
 from mmcvgssl.weights.safe_config import ORIGINS, check_backbone
@@ -32,6 +33,7 @@ _TEACHERS: dict[str, type] = {
         teachers.TimmTeacher,
     )
 }
+_CLASSIFIERS = {'mmcvgssl.ProbeClassifier': ProbeClassifier}
 # of constructors, what no file chooses: modules, folders, and weights
 _FORBIDDEN = {
     *('allow_random', 'cache_dir', 'clip', 'init_backbone', 'init_cfg'),
@@ -86,6 +88,26 @@ def check_model(
         else:
             check_plain({key: value}, source, place, largest=_LARGEST)
         checked[key] = value
+    return checked
+
+
+def check_classifier(config: Any, source: str) -> dict[str, Any]:
+    """Check a file's config of a classifier; see :func:`check_model`."""
+    place = 'model'
+    check_depth(config, source, place)
+    kind = _kind(config, _CLASSIFIERS, source, place)
+    checked: dict[str, Any] = {'type': config['type']}
+    for key, value in _options(config, kind, source, place).items():
+        where = f'{place}.{key}'
+        if key == 'teacher':
+            value = _check_teacher(value, source, where)
+        elif key == 'backbone':
+            value = _check_backbone(value, source, where)
+        else:
+            check_plain({key: value}, source, place)
+        checked[key] = value
+    if 'num_classes' not in checked or 'in_channels' not in checked:
+        refuse(source, place, 'num_classes and in_channels', [*checked])
     return checked
 
 

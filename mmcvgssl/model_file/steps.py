@@ -6,6 +6,9 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from mmcvgssl.model_file import frozen
+from mmcvgssl.weights.safe_config import SCOPES, held_by
+
 META_KEYS = ('sample_idx', 'img_path', 'ori_shape', 'category')
 
 
@@ -36,3 +39,51 @@ def prediction_steps(
     ]
     packed = dict(type='mmpretrain.PackInputs', meta_keys=list(META_KEYS))
     return [*kept, packed]
+
+
+def detection_steps(
+    steps: Sequence[Mapping[str, Any]], scope: str = 'mmdet'
+) -> list[dict[str, Any]]:
+    """Read, resize and pack as for a test of a detector, without true boxes.
+
+    Args:
+        steps: Configs of the transforms of a test.
+        scope: Of names that name none.
+
+    Returns:
+        Plain configs, types with their scopes.
+
+    Example:
+        >>> steps = [
+        ...     dict(type='mmcvgssl.LoadImage'),
+        ...     dict(type='Resize', scale=(64, 64), keep_ratio=True),
+        ...     dict(type='LoadAnnotations', with_bbox=True),
+        ...     dict(type='PackDetInputs', meta_keys=('img_id', 'instances')),
+        ... ]
+        >>> [step['type'] for step in detection_steps(steps)]
+        ['mmcvgssl.LoadImage', 'mmdet.Resize', 'mmdet.PackDetInputs']
+    """
+    kept = []
+    for step in steps:
+        made = frozen.plain_config(step)
+        kind = made.get('type') if isinstance(made, dict) else None
+        if not isinstance(kind, str):
+            kept.append(made)  # who checks them says what is wrong
+            continue
+        own = made.pop('_scope_', None)
+        if kind.endswith('LoadAnnotations'):
+            continue
+        if '.' not in kind:
+            made['type'] = _with_scope(kind, own or scope)
+        keys = made.get('meta_keys')
+        if isinstance(keys, list):
+            made['meta_keys'] = [key for key in keys if key != 'instances']
+        kept.append(made)
+    return kept
+
+
+def _with_scope(name: str, scope: str) -> str:
+    """Return a transform's name with the scope that registers it."""
+    if scope not in SCOPES or held_by(scope, 'TRANSFORMS', name) is None:
+        return f'mmengine.{name}'
+    return f'{scope}.{name}'

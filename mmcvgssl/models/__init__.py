@@ -3,6 +3,7 @@
 from mmcvgssl.models import (
     anomaly,
     backbones,
+    classifiers,
     heads,
     layers,
     losses,
@@ -19,6 +20,7 @@ from mmcvgssl.models.anomaly import (
 )
 from mmcvgssl.models.backbone_init import PretrainedBackbone
 from mmcvgssl.models.backbones import TimmBackbone
+from mmcvgssl.models.classifiers import ProbeClassifier
 from mmcvgssl.models.data_preprocessor import InPlaceSelfSupDataPreprocessor
 from mmcvgssl.models.heads import (
     AnomalyDistillHead,
@@ -55,10 +57,12 @@ __all__ = [
     'OpenCLIPTeacher',
     'PatchMemory',
     'PretrainedBackbone',
+    'ProbeClassifier',
     'TimmBackbone',
     'TimmTeacher',
     'anomaly',
     'backbones',
+    'classifiers',
     'heads',
     'insert_sspcab',
     'layers',

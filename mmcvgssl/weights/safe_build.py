@@ -16,7 +16,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from mmcvgssl.registry import MODELS, TRANSFORMS
-from mmcvgssl.weights.plain_values import FIX, UnsafeConfigError
+from mmcvgssl.weights.plain_values import FIX, UnsafeConfigError, refuse
 from mmcvgssl.weights.safe_config import (
     check_backbone,
     check_transforms,
@@ -172,16 +172,31 @@ def build_transforms(steps: Any, source: str) -> list[Any]:
     checked = check_transforms(steps, source)
 
     def make() -> list[Any]:
-        made = [TRANSFORMS.build(step) for step in checked]
+        made = [TRANSFORMS.build(_with_tuples(step)) for step in checked]
         trial = np.zeros((64, 64, 3), np.uint8)
         results = {'img_path': '', 'img': trial, 'ori_shape': (64, 64)}
         results['img_shape'] = (64, 64)
         for step in made:
             if not type(step).__name__.startswith('Load'):
                 results = step(results)
+        loads = bool(made) and type(made[0]).__name__.startswith('Load')
+        if not loads or 'inputs' not in results:
+            expected = 'steps that load an image first, and pack it last'
+            refuse(source, 'pipeline', expected, [s['type'] for s in checked])
         return made
 
     return _built(make, source)
+
+
+def _with_tuples(value: Any) -> Any:
+    """Return sizes and colours as tuples, as transforms take them."""
+    if isinstance(value, Mapping):
+        return {key: _with_tuples(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        made = [_with_tuples(item) for item in value]
+        numbers = all(isinstance(item, (int, float)) for item in made)
+        return tuple(made) if numbers else made
+    return value
 
 
 def _built(make: Callable[[], Any], source: str) -> Any:

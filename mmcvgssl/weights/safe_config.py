@@ -43,6 +43,8 @@ MORE_BACKBONES = frozenset(
 TRANSFORMS = (
     *('LoadImage', 'LoadImageFromFile', 'LoadMask', 'Resize', 'ResizeEdge'),
     *('SquareResize', 'CenterCrop', 'Pad', 'PackInputs', 'FastPackInputs'),
+    *('FixScaleResize', 'FixShapeResize', 'YOLOv5KeepRatioResize'),
+    *('LetterResize', 'PackDetInputs'),
 )
 # Where weights come from: a file holds its own, so these are not looked at.
 ORIGINS = {
@@ -75,7 +77,7 @@ def check_backbone(
     if not isinstance(cfg, Mapping):
         refuse(source, place, 'a config with a type', cfg)
     check_depth(cfg, source, place)
-    bare = _without_origins(cfg, source, place)
+    bare = without_origins(cfg, source, place)
     check_plain(bare, source, place, texts=False)
     scope = _scope(bare, 'mmpretrain', source, place)
     _check_types(bare, source, place, scope, top=True)
@@ -109,7 +111,7 @@ def check_transforms(steps: Any, source: str) -> list[dict[str, Any]]:
             nested = re.fullmatch(r'pipeline\[\d+\]', where) is None
             if kind is None and nested:
                 continue
-            _look_up(
+            look_up(
                 kind,
                 'TRANSFORMS',
                 lambda held: held.__name__ in TRANSFORMS,
@@ -131,8 +133,12 @@ def check_transforms(steps: Any, source: str) -> list[dict[str, Any]]:
     return [dict(step) for step in steps]
 
 
-def _without_origins(value: Any, source: str, place: str) -> Any:
-    """Leave out where weights come from; it must be sound all the same."""
+def without_origins(value: Any, source: str, place: str) -> Any:
+    """Leave out where weights come from; it must be sound all the same.
+
+    Raises:
+        UnsafeConfigError: If it is not.
+    """
     if isinstance(value, Mapping):
         kept = {}
         for key, item in value.items():
@@ -140,11 +146,11 @@ def _without_origins(value: Any, source: str, place: str) -> Any:
             if key in ORIGINS:
                 _check_initial(item, source, where)
             else:
-                kept[key] = _without_origins(item, source, where)
+                kept[key] = without_origins(item, source, where)
         return kept
     if isinstance(value, (list, tuple)):
         made = [
-            _without_origins(item, source, f'{place}[{i}]')
+            without_origins(item, source, f'{place}[{i}]')
             for i, item in enumerate(value)
         ]
         return type(value)(made)
@@ -154,10 +160,10 @@ def _without_origins(value: Any, source: str, place: str) -> Any:
 def _check_initial(value: Any, source: str, place: str) -> None:
     for where, _, item, _ in walk(value, place):
         if isinstance(item, Mapping) and 'type' in item:
-            _look_up(
+            look_up(
                 item['type'],
                 'WEIGHT_INITIALIZERS',
-                lambda c: _is_of(c, INITIALIZERS),
+                lambda c: is_of(c, INITIALIZERS),
                 'mmengine',
                 source,
                 f'{where}.type',
@@ -175,7 +181,7 @@ def _check_types(
     if isinstance(value, Mapping):
         scope = _scope(value, scope, source, place)
         if top or 'type' in value:
-            found = _look_up(
+            found = look_up(
                 value.get('type'),
                 'MODELS',
                 _is_backbone if top else _is_layer,
@@ -186,7 +192,7 @@ def _check_types(
             )
             scope = found if top else scope
         if 'norm_layer' in value:  # a name that is looked up as types are
-            _look_up(
+            look_up(
                 value['norm_layer'],
                 'MODELS',
                 _is_layer,
@@ -204,7 +210,7 @@ def _check_types(
             _check_types(item, source, f'{place}[{i}]', scope)
 
 
-def _look_up(
+def look_up(
     name: Any,
     registry: str,
     allowed: Callable[[Any], bool],
@@ -228,10 +234,10 @@ def _look_up(
     scopes = [scope] if dot else list(dict.fromkeys([scope, *SCOPES[:2]]))
     found = [
         held
-        for held in (_held(s, registry, rest) for s in scopes)
+        for held in (held_by(s, registry, rest) for s in scopes)
         if held is not None
     ]
-    root = _held('mmengine', registry, rest)
+    root = held_by('mmengine', registry, rest)
     if not found and root is not None:
         found = [root]
     if not found or not all(allowed(held) for held in found):
@@ -239,7 +245,36 @@ def _look_up(
     return scope
 
 
-def _held(scope: str, registry: str, name: str) -> Any:
+def find_registered(name: Any, registry: str, scope: str) -> Any:
+    """Return what a name stands for in a scope, as mmengine looks it up.
+
+    Args:
+        name: Plain, or with its scope before a dot.
+        registry: Its name in the hosts, such as ``'MODELS'``.
+        scope: Of a plain name.
+
+    Returns:
+        None if it is not registered, or is no name.
+
+    Raises:
+        ModuleNotFoundError: If the scope's package is not installed.
+    """
+    if not isinstance(name, str):
+        return None
+    first, dot, rest = name.rpartition('.')
+    scope = first if dot else scope
+    if scope not in SCOPES or not matches(_NAME, rest):
+        return None
+    found = held_by(scope, registry, rest)
+    return held_by('mmengine', registry, rest) if found is None else found
+
+
+def held_by(scope: str, registry: str, name: str) -> Any:
+    """Return what a scope's registry has by a name, or None.
+
+    Raises:
+        ModuleNotFoundError: If the scope's package is not installed.
+    """
     if scope == 'mmyolo':
         require('mmyolo')
     module = importlib.import_module(f'{scope}.registry')
@@ -250,7 +285,8 @@ def _held(scope: str, registry: str, name: str) -> Any:
     return table.module_dict.get(name)
 
 
-def _is_of(held: Any, packages: Sequence[str]) -> bool:
+def is_of(held: Any, packages: Sequence[str]) -> bool:
+    """Whether something is defined in one of some packages."""
     module = getattr(held, '__module__', '')
     return any(module == p or module.startswith(f'{p}.') for p in packages)
 
@@ -258,8 +294,8 @@ def _is_of(held: Any, packages: Sequence[str]) -> bool:
 def _is_backbone(held: Any) -> bool:
     scope = getattr(held, '__module__', '').partition('.')[0]
     name = f'{scope}.{getattr(held, "__name__", "")}'
-    return _is_of(held, BACKBONES) or name in MORE_BACKBONES
+    return is_of(held, BACKBONES) or name in MORE_BACKBONES
 
 
 def _is_layer(held: Any) -> bool:
-    return _is_of(held, LAYERS)
+    return is_of(held, LAYERS)

@@ -9,8 +9,8 @@ from mmengine.config import Config
 from torch import nn
 
 from mmcvgssl.apis.annotations import check_annotations, count_false_alarms
-from mmcvgssl.apis.classes import check_heads, class_counts
 from mmcvgssl.datasets.coco_check import AnnotationError
+from mmcvgssl.models.class_counts import check_heads, class_counts
 from tests.boxes import write_boxes
 from tests.data import picture
 

@@ -15,7 +15,10 @@ from mmcvgssl.model_file import (
 )
 from mmcvgssl.models.anomaly.fitted_state import read_notes
 
-NOTES = dict(model={'type': 'mmcvgssl.PatchMemory'}, images={'pipeline': []})
+STEPS = [{'type': 'mmcvgssl.LoadImage'}, {'type': 'mmpretrain.PackInputs'}]
+NOTES = dict(
+    model={'type': 'mmcvgssl.PatchMemory'}, images={'pipeline': STEPS}
+)
 
 
 def content(**options) -> ModelFile:

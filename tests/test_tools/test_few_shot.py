@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from mmcvgssl.apis import load_config
+from mmcvgssl.model_file import load_model
 from mmcvgssl.models.teachers import TimmTeacher
 from mmcvgssl.registry import MODELS
 from tests.data import CLASSES
@@ -128,3 +129,27 @@ def test_results_go_beside_the_runs_of_the_config(
         *(f'few_shot.{suffix}' for suffix in ('json', 'md', 'png')),
         'provenance.json',
     }
+
+
+def test_a_classifier_is_saved(tiny_classes, student, tool, tmp_path):
+    out, file = tmp_path / 'out', tmp_path / 'model.safetensors'
+    args = [tiny_classes, '--checkpoint', student, '--work-dir', out]
+    args += ['--shots', 2, '--runs', 1, '--save', file]
+    code, text, err = tool('few_shot.py', *args)
+    assert code == 0, err
+    assert 'classifier model ProbeClassifier' in text
+    assert f'classes: {", ".join(CLASSES)}' in text
+    assert load_model(file).content.chosen['images'] == 18
+
+    code, _, err = tool('few_shot.py', *args, '--save-draw', 2, 0)
+    assert code == 0, err
+    assert load_model(file).content.chosen['images'] == 6
+    # the earlier one is not lost
+    assert list((tmp_path / 'earlier').glob('*/model.safetensors'))
+
+    code, _, err = tool('few_shot.py', *args, '--save-draw', 9, 0)
+    assert code == 1
+    assert '9 images of each class were asked for' in err
+    code, _, err = tool('few_shot.py', *args[:-2], '--save-draw', 2, 0)
+    assert code == 1
+    assert '--save' in err

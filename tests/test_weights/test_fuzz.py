@@ -103,19 +103,19 @@ def places(value, here=()):
 
 
 @st.composite
-def changed(draw, value):
+def changed(draw, value, names=NAMES, values=VALUES):
     """Change a value at one to three places."""
     value = copy.deepcopy(value)
     for _ in range(draw(st.integers(1, 3))):
         node = value
         for key in draw(st.sampled_from(list(places(value)))):
             node = node[key]
-        new = copy.deepcopy(draw(VALUES))
+        new = copy.deepcopy(draw(values))
         own = [*node] if isinstance(node, dict) else [*range(len(node))]
         if own and draw(st.booleans()):
             node[draw(st.sampled_from(own))] = new
         elif isinstance(node, dict):
-            node[draw(NAMES)] = new
+            node[draw(names)] = new
         else:
             node.append(new)
     return value

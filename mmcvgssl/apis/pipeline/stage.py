@@ -12,9 +12,9 @@ from mmengine.config import Config
 
 import mmcvgssl
 from mmcvgssl.apis.annotations import coco_sets
-from mmcvgssl.apis.classes import class_counts
 from mmcvgssl.apis.config import load_config
 from mmcvgssl.apis.pipeline.inputs import IMAGES, TEST, TRAIN
+from mmcvgssl.models.class_counts import class_counts
 
 TOOLS = ('make_maps', 'maps_to_boxes', 'train', 'test')
 INPUTS = {'images': IMAGES, 'labels_train': TRAIN, 'labels_test': TEST}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
@@ -33,17 +34,32 @@ def build_labelled(
         {
             **cfg,
             'test_mode': True,
-            'pipeline': [
-                dict(type='mmcvgssl.LoadImage', **(reading or {})),
-                dict(
-                    type='Resize',
-                    scale=tuple(size[::-1]),
-                    interpolation=interpolation,
-                ),
-                dict(type='mmpretrain.PackInputs', meta_keys=('img_path',)),
-            ],
+            'pipeline': input_steps(size, interpolation, reading),
         }
     )
+
+
+def input_steps(
+    size: tuple[int, int],
+    interpolation: str = 'bilinear',
+    reading: dict | None = None,
+) -> list[dict[str, Any]]:
+    """Return transforms from a path to an image of one size.
+
+    Args:
+        size: Height and width in pixels; the aspect ratio is not kept.
+        interpolation: Of the resize.
+        reading: Options of ``LoadImage``.
+    """
+    return [
+        dict(type='mmcvgssl.LoadImage', **(reading or {})),
+        dict(
+            type='mmengine.Resize',
+            scale=tuple(size[::-1]),
+            interpolation=interpolation,
+        ),
+        dict(type='mmpretrain.PackInputs', meta_keys=('img_path',)),
+    ]
 
 
 def labels_of(data_set: SurfaceImages) -> np.ndarray:

@@ -16,6 +16,8 @@ SCHEDULE = dict(
     lr=0.003, momentum=0.9, weight_decay=1e-4, epochs=100, batch_size=256
 )
 
+INVERSE_PENALTY = 100  # C of scikit-learn
+
 
 def check_schedule(own: Mapping[str, Any]) -> dict[str, Any]:
     """Return the schedule with settings of one's own.
@@ -50,9 +52,20 @@ def probe(
         train: [n, D] features of the drawn images.
         test: [N, D] features of the test images.
     """
-    model = LogisticRegression(C=100, max_iter=2000)
-    model.fit(_normalise(train), train_labels)
-    hits = model.predict(_normalise(test)) == test_labels
+    return accuracy(fit_probe(train, train_labels), test, test_labels)
+
+
+def fit_probe(features: np.ndarray, labels: np.ndarray) -> LogisticRegression:
+    """Fit a logistic regression on features [n, D], L2-normalised here."""
+    model = LogisticRegression(C=INVERSE_PENALTY, max_iter=2000)
+    return model.fit(_normalise(features), labels)
+
+
+def accuracy(
+    model: LogisticRegression, features: np.ndarray, labels: np.ndarray
+) -> float:
+    """Return the accuracy on features [n, D] in percent."""
+    hits = model.predict(_normalise(features)) == labels
     return float(100 * hits.mean())
 
 

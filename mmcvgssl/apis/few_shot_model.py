@@ -1,0 +1,153 @@
+"""The classifier of a few-shot evaluation, as a file that predicts."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mmcvgssl.apis.few_shot import FewShot
+from mmcvgssl.apis.images import reading_of
+from mmcvgssl.evaluation.few_shot import draw_seed, draw_shots
+from mmcvgssl.evaluation.few_shot import features as data
+from mmcvgssl.evaluation.few_shot.learners import (
+    INVERSE_PENALTY,
+    accuracy,
+    fit_probe,
+)
+from mmcvgssl.model_file import ModelFile, check_name, prediction_steps
+from mmcvgssl.model_file import classifier as kind
+from mmcvgssl.models.classifiers import Embedder, ProbeClassifier
+from mmcvgssl.weights.safe_config import ORIGINS
+
+Draw = tuple[int, int]
+
+
+def images_to_learn_from(
+    protocol: FewShot, path: str | Path, draw: Draw | None = None
+) -> np.ndarray:
+    """Choose training images, and check that a classifier can be saved.
+
+    Args:
+        protocol: Of mode ``'probe'``.
+        path: File that will be written.
+        draw: Images a class, and number of the draw from 0; None: all
+            labelled training images.
+
+    Returns:
+        Their indices [n].
+
+    Raises:
+        ValueError: If the mode is another, the file's name ends otherwise,
+            the draw is impossible, or a class has no image.
+    """
+    check_name(path)
+    if protocol.mode != 'probe':
+        raise ValueError(
+            f'only the classifier of --mode probe can be saved, got mode '
+            f'{protocol.mode!r}'
+        )
+    names, held = protocol.train.CLASSES, {*protocol.labels.tolist()}
+    without = [name for i, name in enumerate(names) if i not in held]
+    if without:
+        raise ValueError(
+            f'no training image is of class {", ".join(without)}: leave it '
+            'out of the classes of the data set, or add images'
+        )
+    if draw is None:
+        return np.arange(len(protocol.labels))
+    shots, run = draw
+    if run < 0:
+        raise ValueError(f'draws are counted from 0, got {run}')
+    seed = draw_seed(protocol.seed, run)
+    return draw_shots(protocol.labels, shots, seed, names)
+
+
+def save_classifier(
+    protocol: FewShot, path: str | Path, draw: Draw | None = None
+) -> ModelFile:
+    """Learn a classifier and write it to a model file.
+
+    Args:
+        protocol: Of mode ``'probe'``.
+        path: File to write; ends in ``.safetensors``.
+        draw: As of :func:`images_to_learn_from`.
+
+    Returns:
+        What was written.
+
+    Raises:
+        ValueError: As of :func:`images_to_learn_from`.
+        mmcvgssl.weights.WeightsError: If the config of the network names
+            what no file may name.
+    """
+    rows = images_to_learn_from(protocol, path, draw)
+    train, test = protocol.extract()
+    learned = fit_probe(train[rows], protocol.labels[rows])
+    names = list(protocol.train.CLASSES)
+    config = {
+        'type': 'mmcvgssl.ProbeClassifier',
+        'num_classes': len(names),
+        'in_channels': train.shape[1],
+    }
+    encoder: Any = protocol.encoder
+    if isinstance(encoder, Embedder):
+        model = ProbeClassifier(
+            len(names),
+            train.shape[1],
+            backbone=encoder.backbone,
+            init_backbone=False,
+        )
+        config |= _student(protocol)
+    else:
+        model = ProbeClassifier(len(names), train.shape[1], teacher=encoder)
+        teacher = protocol.cfg.model.teachers[0].to_dict()
+        # for tests of mechanics; the file has the weights
+        teacher.pop('allow_random', None)
+        config['teacher'] = teacher
+    model.set_head(learned.coef_, learned.intercept_)
+    steps = data.input_steps(
+        protocol.size, protocol.interpolation, reading_of(protocol.cfg)
+    )
+    chosen = {
+        'method': 'logistic regression on L2-normalised features',
+        'C': INVERSE_PENALTY,
+        'images': len(rows),
+        'draw': None
+        if draw is None
+        else {'shots': draw[0], 'run': draw[1], 'seed': protocol.seed},
+        'test_images': len(test),
+        'test_accuracy': accuracy(learned, test, protocol.test_labels),
+    }
+    known = protocol.provenance().without('test_images')
+    content = kind.to_file(
+        model,
+        config,
+        prediction_steps(steps),
+        names,
+        chosen,
+        json.loads(known.to_json()),
+    )
+    content.write(path)
+    return content
+
+
+def _student(protocol: FewShot) -> dict[str, Any]:
+    """Return the options of a backbone that was built of a config."""
+    cfg = protocol.cfg
+    backbone = cfg.model.backbone.to_dict()
+    scope = cfg.get('default_scope', 'mmpretrain')
+    given = {'_scope_': scope, **backbone}
+    found = {
+        'backbone': given,
+        'mean': list(cfg.data_preprocessor['mean']),
+        'std': list(cfg.data_preprocessor['std']),
+    }
+    if protocol.checkpoint != 'none':
+        # weights are the checkpoint's
+        own = {k: v for k, v in given.items() if k not in ORIGINS}
+        found['backbone'] = own
+        found['checkpoint'] = Path(protocol.checkpoint).name
+    return found

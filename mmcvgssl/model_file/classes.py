@@ -1,0 +1,34 @@
+"""Names of classes in a model file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from mmcvgssl.model_file.content import ModelFileError
+
+
+def check_names(classes: Sequence[str], count: Any, source: str) -> None:
+    """Check that each class of a model has a name of its own.
+
+    Args:
+        classes: Names, by index.
+        count: Number of classes of the model.
+        source: The file, for messages.
+
+    Raises:
+        ModelFileError: If not.
+    """
+    if len(classes) != count:
+        raise ModelFileError(
+            f'{source}: expected a name for each of {count!r:.20} classes, '
+            f'got {len(classes)}; write the file anew'
+        )
+    empty = not all(name.strip() and name.isprintable() for name in classes)
+    if empty or len({*classes}) != len(classes):
+        raise ModelFileError(
+            f'{source}: expected names of classes that differ, in letters '
+            f'that can be printed, got {list(classes)!a:.200}; correct '
+            'metainfo=dict(classes=...) of the data set, and write the file '
+            'anew'
+        )

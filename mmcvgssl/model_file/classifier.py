@@ -1,0 +1,100 @@
+"""Classifiers on frozen features to and from a model file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mmcvgssl.model_file import frozen
+from mmcvgssl.model_file.classes import check_names
+from mmcvgssl.model_file.content import ModelFile
+from mmcvgssl.model_file.safe_model import check_classifier
+from mmcvgssl.models.anomaly.fitted_state import part_of
+from mmcvgssl.models.classifiers import ProbeClassifier
+from mmcvgssl.registry import MODELS
+from mmcvgssl.weights import EXACT, load
+from mmcvgssl.weights.safe_build import build_within
+from mmcvgssl.weights.safe_config import check_transforms
+
+KIND = 'classifier'
+_HEAD = 'head'
+
+
+def to_file(
+    model: ProbeClassifier,
+    config: Mapping[str, Any],
+    steps: Sequence[Mapping[str, Any]],
+    classes: Sequence[str],
+    chosen: Mapping[str, Any] | None = None,
+    provenance: dict[str, Any] | None = None,
+    whole: bool = False,
+    licences: Sequence[str] = (),
+) -> ModelFile:
+    """Describe a classifier, so that a file alone gives the same results.
+
+    Args:
+        model: The classifier.
+        config: What it was built of.
+        steps: Transforms from a path to the model's input, settled.
+        classes: Names, by index.
+        chosen: How the classifier was learned, for people.
+        provenance: What it was made of, by name.
+        whole: Store the weights of installed packages, too.
+        licences: Further terms, one text each.
+
+    Raises:
+        ModelFileError: If the model was made around a module, or the names
+            are not those of its classes.
+        mmcvgssl.weights.WeightsError: If the config names what no file may.
+    """
+    source = 'a model file of ProbeClassifier'
+    plain = frozen.plain_config(config)
+    checked = check_classifier(plain, source)
+    check_transforms(list(steps), source)
+    check_names(classes, model.head.out_features, source)
+    weights, tensors, terms = frozen.describe(model.frozen(), plain, whole)
+    for key, value in model.head.state_dict().items():
+        tensors[f'{_HEAD}.{key}'] = value
+    return ModelFile(
+        kind=KIND,
+        model=checked,
+        images={'pipeline': [dict(step) for step in steps]},
+        tensors=tensors,
+        weights=weights,
+        classes=list(classes),
+        chosen=dict(chosen or {}),
+        provenance=provenance,
+        licences=[*licences, *terms],
+    )
+
+
+def from_file(content: ModelFile, source: str) -> ProbeClassifier:
+    """Build the classifier that a file describes.
+
+    Args:
+        content: Of kind ``'classifier'``.
+        source: The file, for messages.
+
+    Raises:
+        ModelFileError: If parts of the file do not belong together, or
+            weights that are needed beside it are others.
+        mmcvgssl.weights.WeightsError: If it names what no file may name.
+        ModuleNotFoundError: If a package that it needs is not installed.
+    """
+    config = check_classifier(content.model, source)
+    places = [key for key in ('backbone', 'teacher') if key in config]
+    frozen.check_places(places, content.weights, source)
+    frozen.check_tensors(content, source, _HEAD)
+    check_names(content.classes, config.get('num_classes'), source)
+    bare = frozen.without_packages(config, content.weights)
+    model: Any = build_within(
+        lambda: MODELS.build(ProbeClassifier.for_file(bare)),
+        frozen.measured_by(content, bare),
+        source,
+        passes=places.count('teacher'),
+    )
+    frozen.take_weights(model.frozen(), content, source)
+    held = part_of(content.tensors, _HEAD)
+    load(model.head, held, EXACT, source, log=False)
+    model.dataset_meta = {'classes': tuple(content.classes)}
+    return model

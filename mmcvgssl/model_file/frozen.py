@@ -1,0 +1,240 @@
+"""Weights of networks that a model uses as they came, in a model file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from torch import Tensor, nn
+
+from mmcvgssl.model_file.content import ModelFile, ModelFileError, WeightsOf
+from mmcvgssl.models.anomaly.fitted_state import part_of
+from mmcvgssl.provenance import digest_tensors
+from mmcvgssl.registry import SCOPE
+from mmcvgssl.weights import EXACT, load
+from mmcvgssl.weights.packages import PACKAGES, licence_of, package_state
+from mmcvgssl.weights.safe_config import held_by
+
+PACKAGE = 'package:'
+WEIGHTS = 'weights'
+
+
+def describe(
+    parts: Mapping[str, nn.Module],
+    config: Mapping[str, Any],
+    whole: bool = False,
+) -> tuple[list[WeightsOf], dict[str, Tensor], list[str]]:
+    """Describe frozen networks, those of equal weights once.
+
+    Args:
+        parts: By their dotted place in the config; '' is the whole.
+        config: Plain; says where weights come from.
+        whole: Store the weights of installed packages, too.
+
+    Returns:
+        Where they come from, the tensors that a file has to hold, and whose
+        terms hold.
+    """
+    weights: list[WeightsOf] = []
+    tensors: dict[str, Tensor] = {}
+    terms = []
+    for digest, (places, module) in _by_digest(parts).items():
+        name, is_package = _source(config, places[0])
+        stored = whole or not is_package
+        if stored:
+            at = f'{WEIGHTS}.{len(weights)}'
+            for key, value in _apart(module.state_dict()).items():
+                tensors[f'{at}.{key}'] = value
+        weights.append(WeightsOf(places, digest, name, stored))
+        terms.append(f'weights of {name}: {_licence(name, is_package)}')
+    return weights, tensors, terms
+
+
+def plain_config(value: Any) -> Any:
+    """Return a config as JSON can hold it, classes by registered names.
+
+    Raises:
+        ModelFileError: If it holds a module.
+    """
+    if isinstance(value, nn.Module):
+        raise ModelFileError(
+            f'the model was made around a {type(value).__name__}, which a '
+            'file cannot describe: build it of a config'
+        )
+    if isinstance(value, type):
+        return f'{value.__module__.partition(".")[0]}.{value.__name__}'
+    if isinstance(value, Mapping):
+        made = {str(k): plain_config(v) for k, v in value.items()}
+        kind = made.get('type')
+        if isinstance(kind, str) and '.' not in kind:
+            # looked up without what imports a module of the name
+            own = held_by(SCOPE, 'MODELS', kind)
+            if own is not None:
+                made['type'] = f'{SCOPE}.{own.__name__}'
+        return made
+    if isinstance(value, (list, tuple)):
+        return [plain_config(item) for item in value]
+    return json.loads(json.dumps(value, default=str))
+
+
+def _apart(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Give each tensor a memory of its own, as safetensors asks."""
+    seen: set[int] = set()
+    made = {}
+    for key, value in state.items():
+        start = value.untyped_storage().data_ptr()
+        made[key] = value.clone() if start in seen else value
+        seen.add(start)
+    return made
+
+
+def _by_digest(
+    parts: Mapping[str, nn.Module],
+) -> dict[str, tuple[list[str], nn.Module]]:
+    found: dict[str, tuple[list[str], nn.Module]] = {}
+    for place, module in parts.items():
+        digest = digest_tensors(module.state_dict())
+        found.setdefault(digest, ([], module))[0].append(place)
+    return found
+
+
+def _at(config: Mapping[str, Any], place: str) -> dict[str, Any]:
+    """Return a part of a config by its dotted place."""
+    node: Any = config
+    for name in place.split('.') if place else ():
+        node = node[int(name)] if isinstance(node, list) else node[name]
+    return node
+
+
+def _source(config: Mapping[str, Any], place: str) -> tuple[str, bool]:
+    """Say where a part's weights come from, and whether from a package."""
+    outer, _, last = place.rpartition('.')
+    node = _at(config, place)
+    above = _at(config, outer) if last == 'backbone' else {}
+    given = [above.get('checkpoint')]
+    given += [node.get(key) for key in ('checkpoint', 'weights', 'pretrained')]
+    name = str(next((text for text in given if text), 'the model itself'))
+    return name, name.startswith(PACKAGE)
+
+
+def _licence(name: str, is_package: bool) -> str:
+    if is_package:
+        return licence_of(name.removeprefix(PACKAGE))
+    return 'not known, ask who made them'
+
+
+def _packages(config: Any) -> Iterable[str]:
+    """Find the packages whose weights a config asks for."""
+    if isinstance(config, Mapping):
+        name = config.get('weights')
+        if isinstance(name, str) and name.startswith(PACKAGE):
+            yield name.removeprefix(PACKAGE)
+        for value in config.values():
+            yield from _packages(value)
+    elif isinstance(config, list):
+        for item in config:
+            yield from _packages(item)
+
+
+def without_packages(
+    config: dict[str, Any], weights: Sequence[WeightsOf]
+) -> dict[str, Any]:
+    """Return a config that asks no package for what the file has."""
+    bare = json.loads(json.dumps(config))
+    for part in weights:
+        for place in part.parts if part.stored else ():
+            _at(bare, place).pop('weights', None)
+    return bare
+
+
+def check_places(
+    expected: Sequence[str], weights: Sequence[WeightsOf], source: str
+) -> None:
+    """Check that a file tells of the weights of all parts, and no others.
+
+    Args:
+        expected: Places in the config.
+        weights: Of the file.
+        source: The file, for messages.
+
+    Raises:
+        ModelFileError: If it does not.
+    """
+    named = sorted(place for part in weights for place in part.parts)
+    if named != sorted(expected):
+        raise ModelFileError(
+            f'{source}: expected weights of {", ".join(sorted(expected))}, '
+            f'got those of {", ".join(named)[:200]!a}; copy the file again, '
+            'or fit the model anew'
+        )
+
+
+def check_tensors(content: ModelFile, source: str, *others: str) -> None:
+    """Check that a file has tensors of its weights, and of some other parts.
+
+    Args:
+        content: Of the file.
+        source: The file, for messages.
+        *others: Names of the other parts.
+
+    Raises:
+        ModelFileError: If it has more.
+    """
+    known = [
+        f'{WEIGHTS}.{i}'
+        for i, part in enumerate(content.weights)
+        if part.stored
+    ]
+    starts = tuple(f'{name}.' for name in (*known, *others))
+    left = [key for key in content.tensors if not key.startswith(starts)]
+    if left:
+        raise ModelFileError(
+            f'{source}: expected tensors of {", ".join((*known, *others))} '
+            f'alone, got {", ".join(left)[:200]!a}, too; write the file anew'
+        )
+
+
+def measured_by(
+    content: ModelFile, config: Mapping[str, Any]
+) -> dict[str, Tensor]:
+    """Return tensors that bound what building may make, once a part."""
+    bounds = dict(content.tensors)
+    for i, part in enumerate(content.weights):
+        state = part_of(content.tensors, f'{WEIGHTS}.{i}')
+        for place in part.parts:
+            bounds |= {f'{place} {key}': v for key, v in state.items()}
+    for i, name in enumerate(_packages(config)):
+        state = package_state(name)
+        bounds |= {f'{i} {name} {key}': v for key, v in state.items()}
+    return bounds
+
+
+def take_weights(
+    parts: Mapping[str, nn.Module], content: ModelFile, source: str
+) -> None:
+    """Load what a file stores, and check what comes from elsewhere.
+
+    Args:
+        parts: Networks by place.
+        content: Of the file.
+        source: The file, for messages.
+
+    Raises:
+        ModelFileError: If weights are others than the file was made with.
+        mmcvgssl.weights.KeyMismatchError: If they do not fit.
+    """
+    for i, part in enumerate(content.weights):
+        for place in part.parts:
+            if part.stored:
+                state = part_of(content.tensors, f'{WEIGHTS}.{i}')
+                load(parts[place], state, EXACT, source, log=False)
+            if digest_tensors(parts[place].state_dict()) != part.digest:
+                raise ModelFileError(
+                    f'{source} was made with other weights of {part.source}: '
+                    'install the version of the package that it was made '
+                    f'with ({", ".join(PACKAGES)}), or fit the model anew'
+                    if not part.stored
+                    else f'{source}: weights of {part.source} are damaged; '
+                    'copy the file again, or fit the model anew'
+                )
