@@ -36,6 +36,10 @@ class UnreadableShare:
     def __contains__(self, index: int) -> bool:
         return bool(self._marks.values[index])
 
+    def indices(self) -> list[int]:
+        """Return the images that are skipped, but for those left out."""
+        return self._marks.values.nonzero().flatten().tolist()
+
     @property
     def count(self) -> int:
         """How many images are skipped or left out."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import torch
@@ -11,6 +11,7 @@ from mmengine.dataset import pseudo_collate
 from mmengine.registry import DATASETS
 from torch.utils.data import DataLoader, Dataset, Sampler, Subset
 
+from mmcvgssl.datasets import SurfaceImages, inner_sets
 from mmcvgssl.models.anomaly import AnomalyModel
 
 
@@ -46,6 +47,33 @@ class FitLoader(DataLoader):
             yield from self
         finally:
             self.batch_sampler.choose()  # type: ignore[union-attr]
+
+    def unreadable(self) -> list[tuple[int, int]]:
+        """Return the images that this process has found unreadable.
+
+        Returns:
+            The number of the data set, where there are several, and the
+            image's in it.
+        """
+        return [
+            (number, index)
+            for number, data_set in enumerate(inner_sets(self.dataset))
+            if isinstance(data_set, SurfaceImages)
+            for index in data_set.unreadable.indices()
+        ]
+
+    def mark_unreadable(self, found: Iterable[tuple[int, int]]) -> None:
+        """Skip images that others have found unreadable, and say so.
+
+        Raises:
+            TooManyUnreadableError: If too many are skipped by all together.
+        """
+        inner = inner_sets(self.dataset)
+        for number, index in found:
+            path = inner[number].get_data_info(index)['img_path']
+            inner[number].unreadable.mark(
+                index, f'{path}, as another process or run has found'
+            )
 
 
 class _Share(Sampler):

@@ -9,6 +9,7 @@ from mmengine.registry import init_default_scope
 from torch import nn
 
 from mmcvgssl.datasets import ImageList
+from mmcvgssl.datasets.reading import TooManyUnreadableError
 from mmcvgssl.engine import FitLoop, fit
 from mmcvgssl.engine.fit_loop import fit_loop
 from mmcvgssl.locks import FolderInUseError, locked
@@ -169,3 +170,31 @@ def test_two_runs_do_not_fit_to_one_file(tmp_path):
     # other files of the folder may be another run's
     with locked(work):
         assert fit(runner(tmp_path, **data)).fitted
+
+
+@pytest.mark.parametrize('most', [0.1, 0.3])
+def test_unreadable_images_count_in_a_fit_that_goes_on(
+    tmp_path, monkeypatch, most
+):
+    images = tmp_path / 'images'
+    write_images(images, 'abcdefghijklmnopqrst')
+    for name in 'bct':
+        (images / f'{name}.png').write_bytes(b'broken')
+    data = dict(fit_dataloader=loader(images))
+    data['fit_dataloader']['dataset']['max_unreadable'] = most
+    get, bad = ImageList.__getitem__, [12]
+
+    def read(images: ImageList, i: int) -> dict:
+        if i in bad:
+            raise OSError('gone')
+        return get(images, i)
+
+    monkeypatch.setattr(ImageList, '__getitem__', read)
+    with pytest.raises(OSError, match='gone'):
+        fit(runner(tmp_path, **data))
+    bad.clear()
+    if most > 0.15:
+        assert fit(runner(tmp_path, **data)).fitted
+    else:
+        with pytest.raises(TooManyUnreadableError, match='3 of 20'):
+            fit(runner(tmp_path, **data))

@@ -17,6 +17,8 @@ from torch import distributed as dist
 from torch import multiprocessing
 from torch.utils.data import Dataset
 
+from mmcvgssl.datasets import ImageList
+from mmcvgssl.datasets.reading import TooManyUnreadableError
 from mmcvgssl.engine.fit_loader import FitLoader
 from mmcvgssl.models.anomaly import (
     AnomalyModel,
@@ -34,10 +36,16 @@ from mmcvgssl.models.anomaly.passes import Passes
 from mmcvgssl.processes import on_first_process
 from mmcvgssl.provenance import Provenance
 from tests.clips import KNOWLEDGE, make_clip, make_kead
+from tests.data import picture
 from tests.test_models.test_anomaly import SIDE, LocalTeacher
 
 COUNT, SIZE = 26, 4
 UNREADABLE = (2, 3, 9)
+READ = [
+    dict(type='mmcvgssl.LoadImage'),
+    dict(type='mmcvgssl.SquareResize', input_size=SIDE),
+    dict(type='mmpretrain.PackInputs'),
+]
 MEASURED = {'calibration': {'holdout': 0.4}, 'false_alarm_rate': 0.3}
 
 
@@ -75,7 +83,7 @@ class Images(Dataset):
         return {'inputs': torch.from_numpy(image), 'data_samples': sample}
 
 
-def loader(images: Images, **kwargs) -> FitLoader:
+def loader(images: Dataset, **kwargs) -> FitLoader:
     return FitLoader(images, SIZE, **kwargs)
 
 
@@ -170,6 +178,11 @@ def process(rank: int, port: int, out: str) -> None:
         images = Images()
         model = fit(name, images, passes(copy))
         found[f'{name} again'] = (model.fitted_bytes(), images.read)
+    images = ImageList(out, pipeline=READ, max_unreadable=0.1)
+    try:
+        MODELS['memory']().fit(loader(images))
+    except TooManyUnreadableError as error:
+        found['unreadable'] = str(error)
     torch.save(found, f'{out}/{rank}.pt')
     dist.destroy_process_group()
 
@@ -188,6 +201,10 @@ def failing(rank: int, at: int) -> Images:
 def halves(tmp_path_factory) -> tuple[Path, list[dict]]:
     """What two processes learn, each from its share."""
     out = tmp_path_factory.mktemp('halves')
+    for i in range(20):
+        picture(i, SIDE).save(out / f'{i:02}.png')
+        if i in (1, 9, 5):  # two of the first process, one of the second
+            (out / f'{i:02}.png').write_bytes(b'broken')
     with socket.socket() as sock:
         sock.bind(('127.0.0.1', 0))
         port = sock.getsockname()[1]
@@ -219,6 +236,11 @@ def test_what_one_process_cannot_read_stops_all(halves, name):
     assert (read[0], other[0]) == (2 * SIZE, 3 * SIZE)
     assert learned(name, images, passes(out / name)) == content(one)
     assert len(images.read) < len(whole.read)
+
+
+def test_unreadable_images_of_all_processes_count(halves):
+    for half in halves[1]:
+        assert '3 of 20 images cannot be read' in half['unreadable']
 
 
 # interruptions

@@ -35,8 +35,7 @@ class FittingImages:
 
     Args:
         batches: ``inputs`` and ``data_samples``, as a data loader gives.
-            With a method ``share(first, rank, step)``, as
-            :class:`~mmcvgssl.engine.fit_loader.FitLoader` has, no process
+            Of a :class:`~mmcvgssl.engine.fit_loader.FitLoader` no process
             reads the batches of others.
         preprocessor: Makes RGB images in [0, 1] of them.
         divisions: One after the other: the number of which each image is held
@@ -113,6 +112,20 @@ class FittingImages:
     def device(self) -> torch.device:
         """Where the images are."""
         return getattr(self.preprocessor, 'device', torch.device('cpu'))
+
+    def unreadable(self) -> set[tuple[int, int]]:
+        """Return what the loader has skipped, if it tells."""
+        found = getattr(self.batches, 'unreadable', None)
+        return set() if found is None else set(found())
+
+    def mark_unreadable(self, found: Iterable[tuple[int, int]]) -> None:
+        """Have the loader skip what others have skipped.
+
+        Raises:
+            TooManyUnreadableError: If too many are skipped by all together.
+        """
+        if found := sorted(found):
+            self.batches.mark_unreadable(found)  # type: ignore[attr-defined]
 
     def facts(self, samples: Sequence) -> Facts:
         """Return what other processes are to know of a batch."""

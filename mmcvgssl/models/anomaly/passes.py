@@ -82,6 +82,8 @@ class _Running:
         self.mark = self._position()
         self.whole, self.changed = True, False
         self.error: Exception | None = None
+        # images that any process, or an earlier run, could not read
+        self.unreadable: set[tuple[int, int]] = set()
 
     def resume(self) -> bool:
         """Go to where an earlier run was; return whether it was done."""
@@ -99,6 +101,8 @@ class _Running:
             return False
         self.seen, self.used, *self.counts = at['counts'].tolist()
         done = bool(at['done'])
+        self.unreadable = {(a, b) for a, b in at['unreadable'].tolist()}
+        self.images.mark_unreadable(self.unreadable - self.images.unreadable())
         self.work.chooser.load_state_dict(part_of(at, 'chooser'))
         for name, part in self.work.parts.items() if loaded else ():
             held = moved(part_of(loaded, name), self.images.device)
@@ -169,11 +173,15 @@ class _Running:
         """Give all what each has read; raise what one of them has met."""
         error, several = self.error, self.team.size > 1
         sent = as_sent(error) if error is not None and several else error
-        told = self.team.exchange((sent, facts))
-        for met in (error, *(other for other, _ in told)):
+        found = self.images.unreadable()
+        told = self.team.exchange((sent, facts, found - self.unreadable))
+        for met in (error, *(other for other, _, _ in told)):
             if met is not None:
                 raise met
-        return [each for _, each in told]
+        # too many may be those of all together
+        self.unreadable |= {mark for _, _, marks in told for mark in marks}
+        self.images.mark_unreadable(self.unreadable - found)
+        return [each for _, each, _ in told]
 
     def _plan(
         self, known: list[Facts]
@@ -225,7 +233,9 @@ class _Running:
             return
         if not done and not self.changed:
             return
-        tensors = {**self.mark, 'at.done': torch.tensor(done)}
+        marks = torch.tensor(sorted(self.unreadable)).view(-1, 2).long()
+        tensors = {**self.mark, 'at.unreadable': marks}
+        tensors['at.done'] = torch.tensor(done)
         for name, part in self.work.parts.items():
             tensors |= _under(name, part.state_dict())
         written = self.partial.write(self.number, self.work.title, tensors)
