@@ -31,6 +31,7 @@ from mmcvgssl.models.anomaly import (
 )
 from mmcvgssl.models.anomaly.coreset import PatchPool
 from mmcvgssl.models.anomaly.fitted_state import read_notes
+from mmcvgssl.models.anomaly.fitting import FittingImages
 from mmcvgssl.models.anomaly.partial_fit import PartialFit
 from mmcvgssl.models.anomaly.passes import Passes
 from mmcvgssl.processes import on_first_process
@@ -285,6 +286,53 @@ def test_a_fit_goes_on_wherever_it_ends(tmp_path, name, batches):
     assert got == wanted
     # what was taken is not read again
     assert sorted(read) == sorted(whole.read)
+
+
+@pytest.mark.parametrize('name', ['memory', 'one-class'])
+def test_images_held_out_are_not_read_again_either(tmp_path, name):
+    def learn(apart: Images, *args) -> tuple[dict, dict, list[int]]:
+        model, images = MODELS[name](), Images()
+        model.fit(loader(images), loader(apart), *args)
+        return *content(model.fitted_bytes()), images.read
+
+    texts, tensors, _ = learn(Images(count=18))
+    with pytest.raises(Unplugged):
+        learn(Images(Short(2 * SIZE, unplug), 18), passes(tmp_path))
+    rest = Images(count=18)
+    assert learn(rest, passes(tmp_path)) == (texts, tensors, [])
+    assert rest.read[0] == 2 * SIZE
+
+
+class Mean(AnomalyModel):
+    """Fits in a loop of its own, as a user's model may."""
+
+    needs_fit = True
+
+    def __init__(self, **kwargs) -> None:
+        super().__init__({}, **kwargs)
+
+    def _fit(self, images: FittingImages) -> None:
+        means = [inputs.mean((1, 2, 3)) for inputs, _ in images]
+        self.state = {'mean': torch.cat(means).mean()[None]}
+
+    def predict_maps(self, images: torch.Tensor) -> tuple:
+        maps = (images.mean(1) - self.state['mean']).abs()
+        return maps, maps.flatten(1).amax(1)
+
+
+def test_a_model_with_a_loop_of_its_own_measures_in_passes(tmp_path):
+    def learn(images: Images, *args) -> tuple[dict, dict]:
+        model = Mean(**MEASURED)
+        model.fit(loader(images), None, *args)
+        return content(model.fitted_bytes())
+
+    whole, rest = Images(), Images()
+    wanted = learn(whole)
+    assert len(whole.read) == 3 * COUNT
+    with pytest.raises(Unplugged):
+        learn(Images(Short(COUNT + 2 * SIZE, unplug)), passes(tmp_path))
+    assert learn(rest, passes(tmp_path)) == wanted
+    assert rest.read == whole.read[:COUNT] + whole.read[COUNT + 2 * SIZE :]
 
 
 @pytest.mark.parametrize(
