@@ -208,7 +208,7 @@ class AnomalyModel(Storable, BaseModel):
 
         Args:
             batches: What a data loader gives: ``inputs`` and
-                ``data_samples``; iterated once, and once more to measure.
+                ``data_samples``; iterated several times.
             held_out: The same of good images that nothing has learned from,
                 neither here nor in a training, for calibration and
                 threshold; by default a part of ``batches`` is kept for them.
