@@ -3,7 +3,7 @@
 import argparse
 
 import mmcvgssl  # noqa: F401  (makes the hosts importable)
-from mmcvgssl.apis import make_maps
+from mmcvgssl.apis import make_maps, maps_text
 from mmcvgssl.apis.cli import (
     check_folder,
     load_run,
@@ -70,11 +70,7 @@ def main() -> None:
             max_unreadable=args.max_unreadable,
             encoding=args.encoding,
         )
-    print(
-        f'{counts["images"]} images: {counts["there"]} maps were there, '
-        f'{counts["written"]} written by this process, '
-        f'{counts["unreadable"]} unreadable; {args.out}'
-    )
+    print(maps_text(counts, args.out))
 
 
 if __name__ == '__main__':

@@ -1,14 +1,10 @@
 """Cut boxes from anomaly maps, for a detector to learn from."""
 
 import argparse
-from pathlib import Path
 
 import mmcvgssl  # noqa: F401  (makes the hosts importable)
-from mmcvgssl.apis.box_report import to_text
+from mmcvgssl.apis import boxes_from_maps, boxes_text
 from mmcvgssl.apis.cli import user_errors
-from mmcvgssl.apis.mapped_images import find_mapped_images
-from mmcvgssl.apis.maps import MapFolder
-from mmcvgssl.apis.maps_to_boxes import BoxOptions, MapsToBoxes
 from mmcvgssl.datasets.text_lists import add_encoding
 
 
@@ -48,6 +44,8 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument(
         '--iou',
+        dest='ious',
+        metavar='IOU',
         type=float,
         nargs='+',
         default=[0.5, 0.3],
@@ -116,40 +114,7 @@ def main() -> None:
     """Cut boxes and report on them."""
     args = parse_args()
     with user_errors():
-        options = BoxOptions(
-            args.margin,
-            args.map_threshold,
-            args.min_area,
-            args.top_k,
-            args.nms_iou,
-        )
-        maps = MapFolder(args.maps)
-        # results of this tool among the images are none of them
-        results = [args.preview, Path(args.out).with_name('report.png')]
-        images = find_mapped_images(
-            maps,
-            args.images,
-            args.root,
-            args.allow_missing,
-            [maps.path, *(Path(path) for path in results if path)],
-            args.encoding,
-        )
-        job = MapsToBoxes(
-            maps,
-            images,
-            args.out,
-            options,
-            args.yolo,
-            args.preview,
-            args.preview_count,
-            args.ground_truth,
-            args.iou,
-            args.val_fraction,
-            args.seed,
-            args.max_unreadable,
-        )
-        print(to_text(job.run()))
-    print(f'{args.out}, report.json and report.png written')
+        print(boxes_text(boxes_from_maps(**vars(args)), args.out))
 
 
 if __name__ == '__main__':

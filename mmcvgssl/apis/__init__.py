@@ -1,13 +1,15 @@
 """Functions for people who write Python."""
 
+from mmcvgssl.apis.boxes_from_maps import boxes_from_maps, boxes_text
 from mmcvgssl.apis.config import load_config, use_amp
-from mmcvgssl.apis.make_maps import list_images, make_maps
+from mmcvgssl.apis.make_maps import list_images, make_maps, maps_text
 from mmcvgssl.apis.mapped_images import find_mapped_images
 from mmcvgssl.apis.maps import MapError, MapFolder
 from mmcvgssl.apis.maps_to_boxes import BoxOptions, MapsToBoxes
 from mmcvgssl.apis.one_class import run_one_class
 from mmcvgssl.apis.predict import OneClassPredictor
 from mmcvgssl.apis.prediction_folder import predict_to_folder
+from mmcvgssl.apis.runs import run_test, run_training
 from mmcvgssl.apis.train import (
     build_runner,
     check_before_training,
@@ -21,6 +23,8 @@ __all__ = [
     'MapFolder',
     'MapsToBoxes',
     'OneClassPredictor',
+    'boxes_from_maps',
+    'boxes_text',
     'build_runner',
     'check_before_training',
     'claim_work_dir',
@@ -29,7 +33,10 @@ __all__ = [
     'list_images',
     'load_config',
     'make_maps',
+    'maps_text',
     'predict_to_folder',
     'run_one_class',
+    'run_test',
+    'run_training',
     'use_amp',
 ]

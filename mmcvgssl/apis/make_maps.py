@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from mmengine.config import Config, ConfigDict
@@ -260,6 +260,15 @@ def make_maps(
     start_processes(cfg)
     with locked(out):
         return _make_maps(cfg, images, Path(out), model, **options)
+
+
+def maps_text(counts: Mapping[str, int], out: str | Path) -> str:
+    """Say in a line what :func:`make_maps` has done."""
+    return (
+        f'{counts["images"]} images: {counts["there"]} maps were there, '
+        f'{counts["written"]} written by this process, '
+        f'{counts["unreadable"]} unreadable; {out}'
+    )
 
 
 def _make_maps(

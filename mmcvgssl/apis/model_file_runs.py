@@ -12,7 +12,7 @@ from mmengine.registry import init_default_scope
 from mmcvgssl.apis.config import load_config
 from mmcvgssl.apis.load_steps import type_name
 from mmcvgssl.apis.options import type_options
-from mmcvgssl.apis.pipeline.stage import shipped
+from mmcvgssl.apis.shipped import shipped
 from mmcvgssl.model_file import LoadedModel, load_model
 from mmcvgssl.model_file.anomaly import KIND
 
@@ -66,7 +66,7 @@ def config_of(
     return cfg
 
 
-def test_on_folder(cfg: Config, folder: str | None) -> None:
+def test_on_folder(cfg: Config, folder: str | Path | None) -> None:
     """Have a model file's config test on a folder of images.
 
     Args:
@@ -93,7 +93,7 @@ def test_on_folder(cfg: Config, folder: str | None) -> None:
     labels = [dict(type='mmcvgssl.LoadMask'), packing]
     loader.dataset = ConfigDict(
         type='mmcvgssl.OneClassDataset',
-        data_root=folder,
+        data_root=str(folder),
         split='test',
         pipeline=merged_steps(loader.dataset.pipeline, labels),
     )

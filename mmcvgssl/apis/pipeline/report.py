@@ -11,7 +11,7 @@ from typing import Any
 from mmengine.config import Config
 
 from mmcvgssl.apis.images import reading_of_test
-from mmcvgssl.apis.pipeline.commands import CONFIG
+from mmcvgssl.apis.pipeline.calls import CONFIG
 from mmcvgssl.apis.pipeline.inputs import Inputs
 from mmcvgssl.apis.pipeline.pictures import (
     contact_sheet,

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import subprocess
+import sys
 import time
 from pathlib import Path
 
 from mmengine.config import Config
 
-from mmcvgssl.apis.pipeline.commands import command, write_config
+from mmcvgssl.apis.cli import user_errors
+from mmcvgssl.apis.pipeline.calls import Call, call_of, write_config
 from mmcvgssl.apis.pipeline.inputs import Inputs
 from mmcvgssl.apis.pipeline.plan import (
     DEPENDS,
@@ -24,6 +27,7 @@ from mmcvgssl.apis.pipeline.plan import (
 )
 from mmcvgssl.apis.pipeline.report import write_report
 from mmcvgssl.apis.pipeline.stage import read_stages
+from mmcvgssl.apis.pipeline.stage_functions import FUNCTIONS
 from mmcvgssl.locks import locked
 from mmcvgssl.utils import atomic_write
 
@@ -71,8 +75,8 @@ class Pipeline:
                 f'[{number}/{len(self.plan)}] {name}: {planned.state}{why}'
             )
             if planned.state not in (UP_TO_DATE, LEFT_OUT):
-                words = command(planned, known, self.processes)
-                lines.append(f'    {shlex.join(words)}')
+                call = call_of(planned, known, self.processes)
+                lines.append(f'    {shlex.join(call.typed())}')
         return '\n'.join(lines)
 
     def choose(
@@ -137,19 +141,50 @@ class Pipeline:
         with locked(planned.folder, '.lock', True) as handles:
             planned.depends.write(planned.folder / DEPENDS)
             write_config(planned, self.plan, self.inputs, known)
-            words = command(planned, known, self.processes)
+            call = call_of(planned, known, self.processes)
+            call.write()
+            words = call.typed()
             print(shlex.join(words), flush=True)
             start = time.monotonic()
-            done = subprocess.run(words, pass_fds=handles, check=False)
-            if done.returncode:
+            code = _do(call, handles)
+            if code:
                 raise StageError(
-                    f'stage {name} ended with code {done.returncode}; what '
-                    'it says stands above. The same command goes on from here'
+                    f'stage {name} ended with code {code}; what it says '
+                    'stands above. The same command goes on from here'
                 )
             note = {
                 'command': words,
+                **call.as_dict(),
                 'seconds': round(time.monotonic() - start, 1),
             }
             atomic_write(
                 planned.folder / DONE, json.dumps(note, indent=1).encode()
             )
+
+
+def _do(call: Call, handles: tuple[int, ...]) -> int:
+    """Do what a stage calls; return 0, or the code that it ends with.
+
+    Boxes are cut here. What builds a network has a process of its own, or
+    several: accelerators' memory is free afterwards, and the hosts'
+    registries, loggers and seeds are as new.
+
+    Args:
+        call: Of the stage, written to its folder.
+        handles: Of the stage's lock, which the process holds, too.
+    """
+    if call.function != 'maps_to_boxes':
+        env = dict(os.environ)
+        if '' not in sys.path and os.getcwd() not in sys.path:
+            # -m would look in the current folder first, which may hold
+            # another copy of the package (from Python 3.11 on)
+            env['PYTHONSAFEPATH'] = '1'
+        words = call.process()
+        done = subprocess.run(words, pass_fds=handles, check=False, env=env)
+        return done.returncode
+    try:
+        with user_errors():
+            FUNCTIONS[call.function](**call.arguments)
+    except SystemExit as stop:
+        return int(stop.code or 0)
+    return 0

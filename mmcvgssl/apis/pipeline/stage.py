@@ -10,10 +10,11 @@ from typing import Any
 
 from mmengine.config import Config
 
-import mmcvgssl
 from mmcvgssl.apis.annotations import coco_sets
 from mmcvgssl.apis.config import load_config
+from mmcvgssl.apis.pipeline.arguments import check_arguments
 from mmcvgssl.apis.pipeline.inputs import IMAGES, TEST, TRAIN
+from mmcvgssl.apis.shipped import shipped
 from mmcvgssl.models.class_counts import class_counts
 
 TOOLS = ('make_maps', 'maps_to_boxes', 'train', 'test')
@@ -25,7 +26,7 @@ PREDICTIONS = 'test_evaluator.outfile_prefix'
 
 @dataclass(frozen=True)
 class Stage:
-    """One tool, what it is given, and where that comes from.
+    """One function, what it is given, and where that comes from.
 
     In texts, ``{root}`` is the folder of images, ``{lists}`` that of
     ``images.txt``, ``labels_train.json`` and ``labels_test.json``,
@@ -35,7 +36,8 @@ class Stage:
 
     Args:
         name: Of the stage, and its folders.
-        tool: One of ``TOOLS``.
+        tool: One of ``TOOLS``; the script in ``tools`` that is called so
+            does the same.
         config: Config file; ``mmcvgssl::…`` is one of the package's. For
             ``test`` and ``maps_to_boxes``, the name of the stage whose
             detector or maps these take.
@@ -114,6 +116,7 @@ def read_stages(cfg: Config) -> dict[str, Stage]:
                 f'stage {name}: tool is one of {", ".join(TOOLS)}, got '
                 f'{stage.tool!r}'
             )
+        check_arguments(name, stage.tool, stage.arguments)
         unknown = [place for place in stage.places if place not in known]
         if unknown:
             raise ValueError(
@@ -185,13 +188,6 @@ def find_config(path: str) -> Path:
     if path.startswith(_SHIPPED):
         return shipped('configs') / path.removeprefix(_SHIPPED)
     return Path(path)
-
-
-def shipped(kind: str) -> Path:
-    """Return the package's folder of ``configs`` or ``tools``."""
-    package = Path(mmcvgssl.__file__).parent
-    installed = package / '.mim' / kind
-    return installed if installed.is_dir() else package.parent / kind
 
 
 def set_classes(cfg: Config, classes: tuple[str, ...]) -> None:

@@ -1,0 +1,159 @@
+"""A training and a test, from a config to what they leave."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.dist import is_main_process
+from mmengine.runner import Runner
+
+from mmcvgssl.apis.config import use_amp
+from mmcvgssl.apis.model_file_runs import (
+    open_model,
+    read_as_the_model,
+    test_on_folder,
+)
+from mmcvgssl.apis.train import (
+    build_runner,
+    check_before_training,
+    start_processes,
+)
+from mmcvgssl.apis.work_dir import claim_work_dir
+from mmcvgssl.locks import locked
+from mmcvgssl.model_file import LoadedModel, is_model_file
+from mmcvgssl.utils import atomic_write
+from mmcvgssl.weights.checkpoints import checkpoints_in
+
+
+def run_training(
+    cfg: Config,
+    resume: str | None = None,
+    amp: bool = False,
+    auto_scale_lr: bool = False,
+) -> Runner:
+    """Train what a config describes, in a folder that nothing else uses.
+
+    Args:
+        cfg: With ``work_dir`` and ``launcher``; is changed.
+        resume: Checkpoint to go on from; ``'auto'`` is the newest of the
+            work directory, if there is one.
+        amp: Whether to train in mixed precision, see :func:`use_amp`.
+        auto_scale_lr: Whether to scale the learning rate with the batch.
+
+    Returns:
+        The runner that has trained.
+
+    Raises:
+        FolderInUseError: If another run writes to the work directory.
+        KeyError: If the config does not say what to scale the learning rate
+            by.
+        ProvenanceError: If what is to go on is another training.
+        ValueError: As :func:`build_runner` and :func:`check_before_training`
+            say, or if ``resume`` is empty.
+
+    Example:
+        .. code-block:: python
+
+            cfg = load_config('configs/pretrain/cvgssl/…_folder.py')
+            cfg.work_dir, cfg.launcher = 'work_dirs/surface', 'none'
+            run_training(cfg, resume='auto')
+    """
+    if resume == '':
+        raise ValueError(
+            '--resume is empty: expected a checkpoint, or --resume alone '
+            'for the latest of the work directory'
+        )
+    load_from = cfg.get('load_from')
+    if resume is not None:
+        cfg.resume = True
+        if resume != 'auto':
+            cfg.load_from = resume
+        elif checkpoints_in(cfg.work_dir):
+            # what the run itself has learned goes before where it began
+            cfg.load_from = None
+        elif cfg.get('load_from'):
+            cfg.resume = False  # nothing yet: begin where it should
+    if amp:
+        use_amp(cfg)
+    if auto_scale_lr:
+        if 'auto_scale_lr' not in cfg:
+            raise KeyError(
+                f'{cfg.filename} has no auto_scale_lr.base_batch_size, '
+                'which --auto-scale-lr needs'
+            )
+        cfg.auto_scale_lr.enable = True
+    start_processes(cfg)
+    with locked(cfg.work_dir):
+        runner = build_runner(cfg)
+        check_before_training(runner)
+        claim_work_dir(runner, load_from, resume)
+        runner.train()
+    return runner
+
+
+def run_test(
+    cfg: Config,
+    checkpoint: str | None = None,
+    model: LoadedModel | None = None,
+    images: str | Path | None = None,
+    out: str | Path | None = None,
+) -> dict[str, Any]:
+    """Evaluate by the test loop of a config.
+
+    Args:
+        cfg: With ``work_dir`` and ``launcher``; is changed.
+        checkpoint: Checkpoint, or model file, that is tested on the images
+            of the config; None for what is fitted, not trained.
+        model: What :func:`config_of` made the config of, instead.
+        images: Folder to test this model on, see :func:`test_on_folder`.
+        out: File for the metrics, as JSON.
+
+    Returns:
+        The metrics, by name.
+
+    Raises:
+        FileNotFoundError: If the checkpoint is missing.
+        ValueError: If the config describes no test, or images are given to
+            one that names its own.
+    """
+    loaded = model
+    if model is not None:
+        if checkpoint is not None:
+            raise ValueError(
+                f'expected a model file or a checkpoint, got both: a model '
+                f'file needs no {checkpoint}, leave it out'
+            )
+        test_on_folder(cfg, images)
+    elif images:
+        raise ValueError(
+            '--images is for a model file; a config names its images: '
+            '--cfg-options data_root=DIR'
+        )
+    elif checkpoint is not None and is_model_file(checkpoint):
+        loaded, checkpoint = open_model(checkpoint), None
+    if checkpoint is not None and not _is_there(checkpoint):
+        raise FileNotFoundError(f'no checkpoint {checkpoint}')
+    if cfg.get('test_dataloader') is None:
+        raise ValueError(
+            f'{cfg.filename} describes no test; a pretraining config is '
+            'evaluated by tools/few_shot.py'
+        )
+    cfg.load_from = checkpoint
+    if loaded is not None:
+        read_as_the_model(cfg, loaded)
+    runner = build_runner(
+        cfg, testing=True, model=None if loaded is None else loaded.model
+    )
+    metrics = runner.test()
+    if out and is_main_process():
+        plain = {key: float(value) for key, value in metrics.items()}
+        atomic_write(out, json.dumps(plain, indent=1).encode())
+    return metrics
+
+
+def _is_there(checkpoint: str) -> bool:
+    # addresses are mmengine's to fetch
+    return '://' in checkpoint or Path(checkpoint).is_file()
