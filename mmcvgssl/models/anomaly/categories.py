@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mmcvgssl.models.anomaly.prompts import build_prompts, load_knowledge
+from mmcvgssl.provenance import of_file
 
 
 class Categories:
@@ -54,6 +55,16 @@ class Categories:
             name: known.normal_images[:k]
             for name, known in self.facts.items()
             if k and known.normal_images
+        }
+
+    def image_digests(self, k: int) -> dict[str, list[str]]:
+        """Name the files of :meth:`normal_images` by their content."""
+        return {
+            name: [
+                of_file(path) if Path(path).is_file() else 'missing'
+                for path in paths
+            ]
+            for name, paths in self.normal_images(k).items()
         }
 
     def of_samples(self, data_samples: Sequence) -> list[str]:

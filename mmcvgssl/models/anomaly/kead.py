@@ -19,10 +19,13 @@ from torch import Tensor, nn
 from mmcvgssl.datasets.transforms import LoadImage
 from mmcvgssl.models.anomaly.base import AnomalyModel
 from mmcvgssl.models.anomaly.categories import Categories
-from mmcvgssl.models.anomaly.fitted_state import FittedStateError
 from mmcvgssl.models.anomaly.fitting import FittingImages
-from mmcvgssl.models.anomaly.neighbours import nearest_cosine
-from mmcvgssl.models.anomaly.normal_images import FirstOfEach, NormalImages
+from mmcvgssl.models.anomaly.normal_images import (
+    FirstOfEach,
+    NormalImages,
+    distances,
+    memories,
+)
 from mmcvgssl.models.anomaly.prompts import as_content
 from mmcvgssl.models.anomaly.state_forms import Form, Forms, check_state
 from mmcvgssl.models.anomaly.text_cache import (
@@ -30,11 +33,14 @@ from mmcvgssl.models.anomaly.text_cache import (
     TextCache,
     model_digest,
 )
-from mmcvgssl.models.anomaly.vv_attention import VVAttention, at_least_float
+from mmcvgssl.models.anomaly.vv_attention import (
+    ImageSide,
+    VVAttention,
+    at_least_float,
+)
 from mmcvgssl.models.layers import resize_images
 from mmcvgssl.models.teachers.open_clip_teacher import create_clip
 from mmcvgssl.processes import on_first_process, tensors_of_first_process
-from mmcvgssl.provenance import of_file
 from mmcvgssl.registry import MODELS
 
 _AUTOCAST = {
@@ -159,13 +165,7 @@ class KeAD(AnomalyModel):
             temperature=temperature,
             k=k,
             autocast=autocast,
-            normal_images={
-                name: [
-                    of_file(path) if Path(path).is_file() else 'missing'
-                    for path in paths
-                ]
-                for name, paths in categories.normal_images(k).items()
-            },
+            normal_images=categories.image_digests(k),
         )
         super().__init__(settings, **kwargs)
         self.clip = clip.eval().requires_grad_(False)
@@ -320,7 +320,7 @@ class KeAD(AnomalyModel):
             maps = (patches @ direction[..., None]).sigmoid()[..., 0].mean(0)
             scores = (embedding * direction).sum(-1).sigmoid()
             if self.k:
-                maps = maps + self._distances(patches, names)
+                maps = maps + distances(patches, names, self.state, self.k)
                 scores = (scores + maps.amax(1)) / 2
         return maps.unflatten(1, self.path.grid), scores
 
@@ -348,25 +348,6 @@ class KeAD(AnomalyModel):
         anomalous = F.normalize(anomalous - redundant, dim=0)
         return (anomalous - normal) / self.temperature
 
-    def _distances(self, patches: Tensor, names: Sequence[str]) -> Tensor:
-        """Compare unit patches [S, N, L, D] with the memories, to [N, L]."""
-        out = patches.new_empty(patches.shape[1:3])
-        for name in dict.fromkeys(names):
-            if f'{name}/0' not in self.state:
-                fitted = sorted({key.rsplit('/', 1)[0] for key in self.state})
-                raise FittedStateError(
-                    f'KeAD(k={self.k}) has seen no normal images of '
-                    f'{name!r}, only of {", ".join(fitted)}; fit it with '
-                    'images of all categories'
-                )
-            rows = [i for i, other in enumerate(names) if other == name]
-            levels = [
-                nearest_cosine(level[rows], self.state[f'{name}/{i}'])
-                for i, level in enumerate(patches)
-            ]
-            out[rows] = torch.stack(levels).mean(0)
-        return out
-
     def _predict(
         self, images: Tensor, data_samples: Sequence
     ) -> tuple[Tensor, Tensor]:
@@ -378,13 +359,7 @@ class KeAD(AnomalyModel):
         named = self.categories.normal_images(self.k)
         missing = set(self.knowledge) - set(named)
         known, found = NormalImages(), NormalImages()
-
-        def read() -> None:
-            for name, paths in named.items():
-                made = [self._memorise(self._read(path)) for path in paths]
-                known.add([name] * len(paths), made)
-
-        on_first_process(read)
+        on_first_process(lambda: known.read(named, self._read))
         if missing:
             self._pass(
                 images,
@@ -398,20 +373,9 @@ class KeAD(AnomalyModel):
                 FirstOfEach(self.k, missing, self.categories.complete),
             )
         self.state = tensors_of_first_process(
-            lambda: self._memories({**known.kept, **found.kept}), self.device
+            lambda: memories({**known.kept, **found.kept}, self.k),
+            self.device,
         )
-
-    def _memories(self, kept: dict[str, list[Tensor]]) -> dict[str, Tensor]:
-        state = {}
-        for name, held in kept.items():
-            if len(held) < self.k:
-                raise ValueError(
-                    f'KeAD(k={self.k}) needs {self.k} normal images of '
-                    f'{name!r}, got {len(held)}; give more, or lower k'
-                )
-            for level, rows in enumerate(torch.cat(held, dim=1)):
-                state[f'{name}/{level}'] = rows.clone()
-        return state
 
     def _measure(self, images: FittingImages, apart: bool) -> None:
         """Leave out the images that the knowledge file lists as normal."""
@@ -428,18 +392,7 @@ class KeAD(AnomalyModel):
         return self._encode(image)[0][:, 0, 1:]
 
     def _read(self, path: str) -> Tensor:
+        """Return the same of an image file."""
         bgr = torch.from_numpy(self.load({'img_path': path})['img'])
         rgb = bgr.flip(-1).permute(2, 0, 1)[None]
-        return rgb.to(self.device).float() / 255
-
-
-class ImageSide(nn.Module):
-    """A CLIP without its text tower.
-
-    Args:
-        visual: The image tower.
-    """
-
-    def __init__(self, visual: nn.Module) -> None:
-        super().__init__()
-        self.visual = visual
+        return self._memorise(rgb.to(self.device).float() / 255)

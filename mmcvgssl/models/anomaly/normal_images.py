@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
+import torch
 from torch import Tensor
 
+from mmcvgssl.models.anomaly.fitted_state import FittedStateError
 from mmcvgssl.models.anomaly.gathered import as_tensor, from_tensor
+from mmcvgssl.models.anomaly.neighbours import nearest_cosine
 
 
 class FirstOfEach:
@@ -64,6 +67,20 @@ class NormalImages:
         for name, one in zip(names, features, strict=True):
             self.kept.setdefault(name, []).append(one)
 
+    def read(
+        self,
+        paths: Mapping[str, Sequence[str]],
+        features: Callable[[str], Tensor],
+    ) -> None:
+        """Take images by their paths.
+
+        Args:
+            paths: By category.
+            features: Gives features [S, L, D] of an image file.
+        """
+        for name, files in paths.items():
+            self.add([name] * len(files), [features(file) for file in files])
+
     def state_dict(self) -> dict[str, Tensor]:
         """Return all that is kept."""
         names = [name for name, held in self.kept.items() for _ in held]
@@ -78,3 +95,62 @@ class NormalImages:
         names = from_tensor(state['names'])
         self.kept = {}
         self.add(names, [state[str(i)] for i in range(len(names))])
+
+
+def memories(kept: Mapping[str, list[Tensor]], k: int) -> dict[str, Tensor]:
+    """Join the patches of each category's images, by category and block.
+
+    Args:
+        kept: Features [S, L, D] of each image, of S blocks.
+        k: Images that each category needs.
+
+    Returns:
+        [k * L, D] as ``category/block``.
+
+    Raises:
+        ValueError: If a category has fewer images.
+    """
+    state = {}
+    for name, held in kept.items():
+        if len(held) < k:
+            raise ValueError(
+                f'KeAD(k={k}) needs {k} normal images of {name!r}, got '
+                f'{len(held)}; give more, or lower k'
+            )
+        for level, rows in enumerate(torch.cat(held, dim=1)):
+            state[f'{name}/{level}'] = rows.clone()
+    return state
+
+
+def distances(
+    patches: Tensor, names: Sequence[str], state: Mapping[str, Tensor], k: int
+) -> Tensor:
+    """Compare patches with the memories of their images' categories.
+
+    Args:
+        patches: Of unit length, [S, N, L, D].
+        names: Of the categories of N images.
+        state: What :func:`memories` gives.
+        k: Images of each category, for the message.
+
+    Returns:
+        [N, L] in [0, 1].
+
+    Raises:
+        FittedStateError: If there is no memory of a category.
+    """
+    out = patches.new_empty(patches.shape[1:3])
+    for name in dict.fromkeys(names):
+        if f'{name}/0' not in state:
+            fitted = sorted({key.rsplit('/', 1)[0] for key in state})
+            raise FittedStateError(
+                f'KeAD(k={k}) has seen no normal images of {name!r}, only of '
+                f'{", ".join(fitted)}; fit it with images of all categories'
+            )
+        rows = [i for i, other in enumerate(names) if other == name]
+        levels = [
+            nearest_cosine(level[rows], state[f'{name}/{i}'])
+            for i, level in enumerate(patches)
+        ]
+        out[rows] = torch.stack(levels).mean(0)
+    return out

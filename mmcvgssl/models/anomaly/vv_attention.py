@@ -253,3 +253,15 @@ def require_supported(visual: nn.Module) -> VisionTransformer:
     if reason:
         raise ValueError(f'KeAD supports {_SUPPORTED}; {reason}')
     return visual
+
+
+class ImageSide(nn.Module):
+    """A CLIP without its text tower.
+
+    Args:
+        visual: The image tower.
+    """
+
+    def __init__(self, visual: nn.Module) -> None:
+        super().__init__()
+        self.visual = visual
