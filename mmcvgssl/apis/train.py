@@ -31,7 +31,11 @@ from mmcvgssl.apis.loaders import settle_workers
 from mmcvgssl.apis.resume import check_load_from, guard_weights
 from mmcvgssl.apis.run_seed import seed_views, tell_views
 from mmcvgssl.apis.run_values import check_run_values
-from mmcvgssl.engine import SkippedImagesHook, keep_freed_memory
+from mmcvgssl.engine import (
+    SkippedImagesHook,
+    collect_sspcab_loss,
+    keep_freed_memory,
+)
 from mmcvgssl.models.class_counts import check_heads
 from mmcvgssl.models.layers import (
     replace_sync_batch_norm,
@@ -75,9 +79,10 @@ def build_runner(
     the checkpoint that is to be loaded, are checked first; checkpoints are
     written whole or not at all. Without CUDA, processes talk over gloo, freed
     memory is kept for reuse and DDP gets no device number. Data sets of views
-    that are trained on take the seed of the run and are told epochs. Where
-    the config has ``sync_bn``, batch norms see the images of all processes;
-    so do the SyncBatchNorms that a model brings, on CPUs, too.
+    that are trained on take the seed of the run and are told epochs; models of
+    the hosts add the loss of a backbone's SSPCABs. Where the config has
+    ``sync_bn``, batch norms see the images of all processes; so do the
+    SyncBatchNorms that a model brings, on CPUs, too.
 
     Args:
         cfg: Config with ``work_dir`` and ``launcher`` set.
@@ -127,6 +132,7 @@ def build_runner(
         cfg.sync_bn = runner.cfg.sync_bn = sync_bn
     guard_weights(runner, notes)
     tell_views(runner)
+    collect_sspcab_loss(runner)
     for level, line in (*lines, *report.lines):
         runner.logger.log(level, line)
     if report.skipped:

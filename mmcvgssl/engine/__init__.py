@@ -19,6 +19,10 @@ from mmcvgssl.engine.invalid_loss_hook import (
 from mmcvgssl.engine.load_backbone_hook import LoadBackboneHook
 from mmcvgssl.engine.map_writer_hook import MapWriterHook
 from mmcvgssl.engine.skipped_images_hook import SkippedImagesHook
+from mmcvgssl.engine.sspcab_loss_hook import (
+    SSPCABLossHook,
+    collect_sspcab_loss,
+)
 from mmcvgssl.engine.unfreeze_hook import UnfreezeHook
 from mmcvgssl.engine.views_val_loop import ViewsValLoop
 
@@ -35,9 +39,11 @@ __all__ = [
     'InvalidLossHook',
     'LoadBackboneHook',
     'MapWriterHook',
+    'SSPCABLossHook',
     'SkippedImagesHook',
     'UnfreezeHook',
     'ViewsValLoop',
+    'collect_sspcab_loss',
     'fit',
     'keep_freed_memory',
     'write_atomically',

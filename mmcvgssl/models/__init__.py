@@ -19,7 +19,7 @@ from mmcvgssl.models.anomaly import (
     PatchMemory,
 )
 from mmcvgssl.models.backbone_init import PretrainedBackbone
-from mmcvgssl.models.backbones import TimmBackbone
+from mmcvgssl.models.backbones import TimmBackbone, WithSSPCAB
 from mmcvgssl.models.classifiers import ProbeClassifier
 from mmcvgssl.models.data_preprocessor import InPlaceSelfSupDataPreprocessor
 from mmcvgssl.models.heads import (
@@ -28,7 +28,7 @@ from mmcvgssl.models.heads import (
     CVGSSLHead,
     FeatureRegressionHead,
 )
-from mmcvgssl.models.layers import SSPCAB, insert_sspcab
+from mmcvgssl.models.layers import SSPCAB
 from mmcvgssl.models.selfsup import (
     CVGSSL,
     AnomalyDistillClassifier,
@@ -60,11 +60,11 @@ __all__ = [
     'ProbeClassifier',
     'TimmBackbone',
     'TimmTeacher',
+    'WithSSPCAB',
     'anomaly',
     'backbones',
     'classifiers',
     'heads',
-    'insert_sspcab',
     'layers',
     'losses',
     'selfsup',

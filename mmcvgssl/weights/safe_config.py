@@ -35,8 +35,8 @@ INITIALIZERS = ('mmengine.model', 'mmcvgssl.models', 'mmdet.models')
 # Registered elsewhere than the other backbones, by their own names.
 MORE_BACKBONES = frozenset(
     {
-        *('mmcvgssl.insert_sspcab', 'mmpretrain.MAEViT'),
-        *('mmpretrain.MoCoV3ViT', 'mmpretrain.SimMIMSwinTransformer'),
+        *('mmpretrain.MAEViT', 'mmpretrain.MoCoV3ViT'),
+        'mmpretrain.SimMIMSwinTransformer',
     }
 )
 # Steps from an image file to the input of a detector.

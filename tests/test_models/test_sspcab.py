@@ -1,5 +1,6 @@
 """SSPCAB: what it computes, and its way into models of the hosts."""
 
+import pickle
 import uuid
 from copy import deepcopy
 
@@ -8,15 +9,23 @@ import torch
 import torch.distributed as dist
 import torch.nn.functional as F
 from mmengine.config import Config
+from mmengine.hooks import Hook
 from mmengine.model import BaseModel, MMDistributedDataParallel
-from mmengine.optim import OptimWrapper
+from mmengine.optim import OptimWrapper, build_optim_wrapper
 from mmengine.registry import DefaultScope
+from mmengine.runner import Runner
 from mmengine.structures import InstanceData
 from torch import nn
 
 import mmcvgssl  # noqa: F401
-from mmcvgssl.engine import AutocastOptimWrapper
-from mmcvgssl.models.layers import SSPCAB, collect_losses, insert_sspcab
+from mmcvgssl.engine import AutocastOptimWrapper, collect_sspcab_loss
+from mmcvgssl.models.backbones import WithSSPCAB
+from mmcvgssl.models.layers import (
+    SSPCAB,
+    add_sspcab_loss,
+    needs_sspcab_loss,
+    sspcab_losses,
+)
 from mmcvgssl.models.layers.sspcab import MaskedConv
 from mmcvgssl.registry import MODELS
 from tests.data import FakeTeacher
@@ -140,7 +149,8 @@ def test_options_without_sense_are_refused(kwargs, message):
 @pytest.mark.parametrize(('cfg', 'name'), BACKBONES)
 def test_other_keys_stay_and_plain_weights_load(cfg, name):
     plain, other = MODELS.build(cfg), MODELS.build(wrapped(cfg, name))
-    assert type(other) is type(plain)
+    assert isinstance(other, WithSSPCAB)
+    assert type(other.host) is type(plain)
     state, own = plain.state_dict(), other.state_dict()
     kept = [key for key in state if not key.startswith(f'{name}.')]
     assert [k for k in own if not k.startswith(f'{name}.')] == kept
@@ -152,6 +162,11 @@ def test_other_keys_stay_and_plain_weights_load(cfg, name):
     assert all(torch.equal(other.state_dict()[k], state[k]) for k in kept)
     shapes = [x.shape for x in plain(images())]
     assert [x.shape for x in other(images())] == shapes
+    for names in ('named_parameters', 'named_modules', 'named_children'):
+        theirs = [n for n, _ in getattr(plain, names)()]
+        ours = [n for n, _ in getattr(other, names)()]
+        kept = [n for n in theirs if not n.startswith(f'{name}.')]
+        assert [n for n in ours if not n.startswith(f'{name}.')] == kept
 
 
 def test_several_layers_and_options():
@@ -175,7 +190,7 @@ def test_several_layers_and_options():
         (None, 'layer4.1', 'is a BasicBlock, not a conv.*layer4.1.conv2'),
         (None, 'layer4.0.conv1', r'32 channels to 64 with stride \(2, 2\)'),
         (None, 'conv1', '3 channels to 8'),
-        (None, [NAME, NAME], 'is a InsertedSSPCAB'),
+        (None, [NAME, NAME], 'is a CollectedSSPCAB'),
         ({'frozen_stages': 4}, NAME, 'frozen.*frozen_stages'),
         ({'with_cp': True}, NAME, 'with_cp=False'),
     ],
@@ -187,11 +202,79 @@ def test_layers_that_cannot_be_replaced_are_named(cfg, layers, message):
 
 def test_other_bad_options_of_the_insertion():
     with pytest.raises(ValueError, match='loss_weight is 0 or more, got -1'):
-        insert_sspcab(RESNET, NAME, loss_weight=-1)
+        WithSSPCAB(RESNET, NAME, loss_weight=-1)
     vit = {'type': 'mmpretrain.VisionTransformer', 'arch': 'deit-tiny'}
     vit |= {'img_size': 32, 'patch_size': 16}
     with pytest.raises(ValueError, match='has none that SSPCAB can replace'):
-        insert_sspcab(vit, 'patch_embed.projection')
+        WithSSPCAB(vit, 'patch_embed.projection')
+
+
+def test_attributes_are_those_of_the_backbone():
+    net = MODELS.build({**RESNET, 'frozen_stages': 1})
+    other = WithSSPCAB(net, NAME)
+    assert other.out_indices == (3,)
+    other.out_indices = (2, 3)
+    assert [x.shape[1] for x in other(images())] == [32, 64]
+    assert other.norm1 is net.norm1
+    assert not hasattr(other, 'nothing_like_it')
+    other.bn1 = nn.Identity()  # as conversions of batch norms do
+    assert net.bn1 is other.bn1
+    assert other.train() is other
+    assert net.training
+    assert not other.layer1.training
+    assert not other.eval().training
+    assert {p.dtype for p in net.double().parameters()} == {torch.float64}
+    assert other.layer2[0].conv1.weight.dtype == torch.float64
+
+
+@pytest.mark.parametrize(
+    'copy', [deepcopy, lambda net: pickle.loads(pickle.dumps(net))]
+)
+def test_copies_are_whole_and_apart(copy):
+    net = MODELS.build(wrapped())
+    net(images())
+    other = copy(net)
+    assert isinstance(other, WithSSPCAB)
+    assert vars(other) is vars(other.host)
+    assert other.host is not net.host
+    with torch.no_grad():
+        other.layer1[0].conv1.weight.zero_()
+    assert net.layer1[0].conv1.weight.any()
+    assert not other.host.layer1[0].conv1.weight.any()
+    assert list(other.state_dict()) == list(net.state_dict())
+
+
+@pytest.mark.parametrize('given', [RESNET, {'type': 'mmdet.ResNet', **NARROW}])
+def test_initial_weights_are_the_backbones(given):
+    zero = {'type': 'Constant', 'layer': 'Conv2d', 'val': 0.5}
+    model = Regressor(wrapped({**given, 'init_cfg': zero}))
+    model.init_weights()
+    assert model.backbone.is_init
+    assert (model.backbone.layer1[0].conv1.weight == 0.5).all()
+    parts = model.modules()
+    assert not any(hasattr(part, '_params_init_info') for part in parts)
+
+
+def test_options_of_an_optimizer_find_the_backbones_names():
+    rate = {'lr_mult': 0.1}
+    model = Regressor(wrapped())
+    wrapper = build_optim_wrapper(
+        model,
+        {
+            'optimizer': {'type': 'SGD', 'lr': 1.0},
+            'paramwise_cfg': {'custom_keys': {'backbone.layer4': rate}},
+        },
+    )
+    slow = {
+        id(parameter)
+        for group in wrapper.param_groups
+        for parameter in group['params']
+        if group['lr'] == 0.1
+    }
+    named = list(model.named_parameters())
+    found = [name for name, p in named if id(p) in slow]
+    assert found == [n for n, _ in named if n.startswith('backbone.layer4')]
+    assert f'backbone.{NAME}.attention.conv1.conv.weight' in found
 
 
 class Regressor(BaseModel):
@@ -210,6 +293,13 @@ class Regressor(BaseModel):
         return {'features': features}
 
 
+def regressor(*args, **kwargs) -> Regressor:
+    """The same, with the loss of its SSPCABs."""
+    model = Regressor(*args, **kwargs)
+    add_sspcab_loss(model)
+    return model
+
+
 def mse_by_hand(model, inputs, name=NAME) -> torch.Tensor:
     """Input and output of the block, compared outside."""
     seen = []
@@ -226,7 +316,7 @@ def mse_by_hand(model, inputs, name=NAME) -> torch.Tensor:
 @pytest.mark.parametrize('weight', [0.1, 2.0])
 def test_the_term_is_the_weighted_error(passes, weight):
     torch.manual_seed(0)
-    model = Regressor(wrapped(loss_weight=weight), passes)
+    model = regressor(wrapped(loss_weight=weight), passes)
     expected = weight * mse_by_hand(model, images(4))
     for _ in range(2):  # nothing is left over from another pass
         model.backbone(images(4))
@@ -238,16 +328,16 @@ def test_the_term_is_the_weighted_error(passes, weight):
 def test_layers_add_up_and_zero_weight_is_left_out():
     torch.manual_seed(0)
     names = ['layer3.1.conv2', NAME]
-    model = Regressor(wrapped(layers=names))
+    model = regressor(wrapped(layers=names))
     expected = sum(0.1 * mse_by_hand(model, images(), n) for n in names)
     out = model(images(), mode='loss')['loss_sspcab']
     torch.testing.assert_close(out, expected)
-    off = Regressor(wrapped(loss_weight=0))
+    off = regressor(wrapped(loss_weight=0))
     assert list(off(images(), mode='loss')) == ['loss']
 
 
 def test_only_losses_of_training_get_the_term():
-    model = Regressor(wrapped())
+    model = regressor(wrapped())
     assert list(model(images(), mode='tensor')) == ['features']
     assert 'loss_sspcab' in model(images(), 'loss')
     assert list(model.eval()(images(), mode='loss')) == ['loss']
@@ -266,19 +356,121 @@ def test_models_in_models_and_models_built_before():
             return self.inner['student'].forward(inputs, mode)
 
     outer = Outer(Regressor(wrapped()))
-    assert 'loss_sspcab' in outer(images(), mode='loss')
+    assert list(outer(images(), mode='loss')) == ['loss']
+    add_sspcab_loss(outer)
+    term = outer(images(), mode='loss')['loss_sspcab']
+    add_sspcab_loss(outer)  # once is enough, twice does no harm
+    assert torch.equal(outer(images(), mode='loss')['loss_sspcab'], term)
+    # the inner one takes it first, and it counts once
+    add_sspcab_loss(outer.inner['student'])
+    assert list(outer(images(), mode='loss')) == ['loss', 'loss_sspcab']
     model = Regressor(RESNET)
-    insert_sspcab(model.backbone, NAME)
-    assert list(model(images(), mode='loss')) == ['loss']
-    collect_losses(model)
-    collect_losses(model)  # once is enough, twice does no harm
+    assert not needs_sspcab_loss(model)
+    model.backbone = WithSSPCAB(model.backbone, NAME)
+    assert needs_sspcab_loss(model)
+    add_sspcab_loss(model)
+    assert not needs_sspcab_loss(model)
     assert 'loss_sspcab' in model(images(), mode='loss')
+
+
+def test_who_collects_within_a_collection_takes_the_losses():
+    torch.manual_seed(0)
+    net = MODELS.build(wrapped(loss_weight=1.0))
+    with sspcab_losses(net) as outer:
+        net(images())
+        with sspcab_losses(net) as inner:
+            net(2 * images())
+    first, second = outer['loss_sspcab'], inner['loss_sspcab']
+    assert not torch.equal(first, second)
+    with sspcab_losses(net) as again:
+        net(images())
+    assert torch.equal(again['loss_sspcab'], first)
+    with sspcab_losses(net) as nothing:
+        pass
+    assert nothing == {}
+
+
+def test_a_training_without_the_term_is_refused():
+    model = Regressor(wrapped())
+    for _ in range(2):  # looking is no training
+        model.backbone(images())
+    out = model(images(), mode='loss')['loss']
+    with pytest.raises(RuntimeError, match=r'SSPCABLossHook.*loss_weight=0'):
+        out.backward()
+    model.eval()(images(), mode='loss')['loss'].backward()
+    model.train()
+    with sspcab_losses(model):
+        out = model(images(), mode='loss')['loss']
+    out.backward()
+    off = Regressor(wrapped(loss_weight=0))
+    assert not needs_sspcab_loss(off)
+    off(images(), mode='loss')['loss'].backward()
+
+
+def test_an_interrupted_pass_leaves_nothing_behind():
+    torch.manual_seed(0)
+    model = regressor(wrapped(), passes=2)
+    expected = model(images(), mode='loss')['loss_sspcab']
+    with pytest.raises(RuntimeError):  # the second view is none
+        model(images()[:, :2], mode='loss')
+    with pytest.raises(KeyError), sspcab_losses(model):
+        raise KeyError
+    assert torch.equal(model(images(), mode='loss')['loss_sspcab'], expected)
+    blocks = [m for m in model.modules() if isinstance(m, SSPCAB)]
+    assert [block.collecting for block in blocks] == [[]]
+
+
+def test_other_models_are_left_alone():
+    model = regressor(wrapped())
+    assert not torch.nn.modules.module._global_module_registration_hooks
+    other = Regressor(wrapped())
+    assert not other._forward_hooks
+    assert list(other(images(), mode='loss')) == ['loss']
+    assert 'loss_sspcab' in model(images(), mode='loss')
+
+
+@pytest.mark.parametrize('given', [True, False])
+def test_trainings_of_hosts_models_get_the_term(tmp_path, given):
+    """By the hook in a config, or by what build_runner calls."""
+    hook = {'type': 'mmcvgssl.SSPCABLossHook'}
+    seen = []
+
+    class Watch(Hook):
+        def after_train_iter(self, runner, batch_idx, data_batch, outputs):
+            seen.append(outputs)
+
+    loader = {
+        'dataset': [{'inputs': image} for image in images(4)],
+        'batch_size': 2,
+        'sampler': {'type': 'DefaultSampler', 'shuffle': False},
+        'collate_fn': {'type': 'default_collate'},
+    }
+    runner = Runner(
+        Regressor(wrapped()),
+        str(tmp_path),
+        train_dataloader=loader,
+        train_cfg={'by_epoch': True, 'max_epochs': 1},
+        optim_wrapper={'optimizer': {'type': 'SGD', 'lr': 1e-3}},
+        custom_hooks=[*([hook] if given else []), Watch()],
+        default_scope='mmpretrain',
+        experiment_name=uuid.uuid4().hex,
+        cfg={'train_dataloader': {}},
+    )
+    for _ in range(2):
+        collect_sspcab_loss(runner)
+    kinds = [type(h).__name__ for h in runner.hooks]
+    assert kinds.count('SSPCABLossHook') == 1
+    runner.train()
+    assert len(seen) == 2
+    assert all(log['loss_sspcab'] > 0 for log in seen)
 
 
 def step(model, data, wrapper=OptimWrapper, **kwargs) -> dict:
     """Train one step; the log, after a look at the block's gradients."""
     model.train()
     target = getattr(model, 'module', model)
+    if needs_sspcab_loss(target):  # as SSPCABLossHook does
+        add_sspcab_loss(target)
     blocks = [m for m in target.modules() if isinstance(m, SSPCAB)]
     optimizer = torch.optim.SGD(model.parameters(), lr=1e-3)
     seen = []
@@ -334,6 +526,16 @@ def cvgssl(per_view: bool = False) -> tuple[BaseModel, dict]:
     )
     samples = [DataSample(), DataSample()]
     return model, {'inputs': [images(), images()], 'data_samples': samples}
+
+
+def test_models_of_the_package_add_it_themselves():
+    assert needs_sspcab_loss(classifier()[0])
+    assert not needs_sspcab_loss(cvgssl()[0])
+    model, data = cvgssl()
+    add_sspcab_loss(model)  # the term counts once all the same
+    step(model, data)
+    losses = model.loss(**data)
+    assert list(losses) == ['loss_regression', 'loss_sspcab']
 
 
 @pytest.mark.parametrize(
@@ -439,6 +641,7 @@ def test_steps_under_ddp(tmp_path, find_unused):
             log = step(model, data)
         alone, data = classifier()
         alone.load_state_dict(model.module.state_dict())
+        add_sspcab_loss(alone)
         expected = alone.train()(**data, mode='loss')['loss_sspcab']
         log = step(model, data)
         torch.testing.assert_close(log['loss_sspcab'], expected.detach())

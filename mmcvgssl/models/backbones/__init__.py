@@ -1,5 +1,6 @@
-"""Backbones with weights from where the hosts do not look."""
+"""Backbones that the hosts do not have, or with what they lack."""
 
 from mmcvgssl.models.backbones.timm_backbone import TimmBackbone
+from mmcvgssl.models.backbones.with_sspcab import WithSSPCAB
 
-__all__ = ['TimmBackbone']
+__all__ = ['TimmBackbone', 'WithSSPCAB']

@@ -2,9 +2,14 @@
 
 from mmcvgssl.models.layers.gather import gather_rows, whole_gradient
 from mmcvgssl.models.layers.global_pool import global_pool
-from mmcvgssl.models.layers.insertion import collect_losses, insert_sspcab
 from mmcvgssl.models.layers.resize_images import resize_images
 from mmcvgssl.models.layers.sspcab import SSPCAB
+from mmcvgssl.models.layers.sspcab_loss import (
+    add_sspcab_loss,
+    needs_sspcab_loss,
+    sspcab_losses,
+    with_sspcab_loss,
+)
 from mmcvgssl.models.layers.sync_batch_norm import (
     replace_sync_batch_norm,
     synchronize_batch_norm,
@@ -12,12 +17,14 @@ from mmcvgssl.models.layers.sync_batch_norm import (
 
 __all__ = [
     'SSPCAB',
-    'collect_losses',
+    'add_sspcab_loss',
     'gather_rows',
     'global_pool',
-    'insert_sspcab',
+    'needs_sspcab_loss',
     'replace_sync_batch_norm',
     'resize_images',
+    'sspcab_losses',
     'synchronize_batch_norm',
     'whole_gradient',
+    'with_sspcab_loss',
 ]

@@ -8,6 +8,7 @@ from mmpretrain.models.classifiers import ImageClassifier
 from torch import Tensor, nn
 
 from mmcvgssl.models.heads import stack_maps
+from mmcvgssl.models.layers import with_sspcab_loss
 from mmcvgssl.registry import MODELS
 
 
@@ -81,6 +82,7 @@ class AnomalyDistillClassifier(ImageClassifier):
         self.task_weight = task_weight
         freeze(self.backbone)
 
+    @with_sspcab_loss
     def loss(self, inputs: Tensor, data_samples: list) -> dict[str, Tensor]:
         """Compute ``loss_anomaly`` and, with a head, ``loss_cls``.
 

@@ -8,6 +8,7 @@ from mmpretrain.models.selfsup import SimMIM
 from torch import Tensor, nn
 
 from mmcvgssl.models.heads import stack_maps
+from mmcvgssl.models.layers import with_sspcab_loss
 from mmcvgssl.models.selfsup.anomaly_distill_classifier import build, freeze
 from mmcvgssl.registry import MODELS
 
@@ -52,6 +53,7 @@ class AnomalyDistillSimMIM(SimMIM):
         )
         freeze(self.backbone)
 
+    @with_sspcab_loss
     def loss(
         self, inputs: Tensor, data_samples: list, **kwargs
     ) -> dict[str, Tensor]:

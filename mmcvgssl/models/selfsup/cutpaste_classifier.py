@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from mmpretrain.models.selfsup import BaseSelfSupervisor
 from torch import Tensor, nn
 
-from mmcvgssl.models.layers import global_pool
+from mmcvgssl.models.layers import global_pool, with_sspcab_loss
 from mmcvgssl.registry import MODELS
 
 
@@ -72,6 +72,7 @@ class CutPasteClassifier(BaseSelfSupervisor):
         )
         self.num_classes = num_classes
 
+    @with_sspcab_loss
     def loss(
         self, inputs: Sequence[Tensor] | Tensor, data_samples: list, **kwargs
     ) -> dict[str, Tensor]:

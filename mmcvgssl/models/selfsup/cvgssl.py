@@ -10,7 +10,7 @@ from mmpretrain.models.selfsup import BaseSelfSupervisor
 from torch import Tensor, nn
 
 from mmcvgssl.models.heads import stack_maps
-from mmcvgssl.models.layers import global_pool
+from mmcvgssl.models.layers import global_pool, with_sspcab_loss
 from mmcvgssl.models.teachers import FrozenTeacher
 from mmcvgssl.models.teachers.cache import FeatureCache
 from mmcvgssl.registry import MODELS
@@ -129,6 +129,7 @@ class CVGSSL(BaseSelfSupervisor):
         out = self.backbone(inputs)
         return (out,) if torch.is_tensor(out) else tuple(out)
 
+    @with_sspcab_loss
     def loss(
         self, inputs: Sequence[Tensor] | Tensor, data_samples: list, **kwargs
     ) -> dict[str, Tensor]:

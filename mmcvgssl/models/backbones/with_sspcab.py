@@ -1,0 +1,160 @@
+"""Backbones of the hosts with SSPCAB in place of convolutions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from torch import nn
+
+from mmcvgssl.models.layers.sspcab_loss import CollectedSSPCAB
+from mmcvgssl.registry import MODELS
+
+
+@MODELS.register_module()
+class WithSSPCAB(nn.Module):
+    """A backbone, some convolutions of which are replaced by SSPCAB.
+
+    In a config: ``backbone=dict(type='mmcvgssl.WithSSPCAB', backbone=dict(
+    type='mmpretrain.ResNet', depth=18), layers='layer4.1.conv2')``.
+
+    It has the attributes of the backbone and shares them with it: the names
+    of parts, weights and of the state dict's keys are the backbone's own, but
+    for those within the blocks. In training the model around it has to add
+    ``loss_sspcab``: models of this package do, ``mmcvgssl.SSPCABLossHook`` has
+    others do so.
+
+    Args:
+        backbone: Any convolutional backbone of mmpretrain, mmdet, mmyolo or
+            timm, or its config. A module is changed in place.
+        layers: Names of the convolutions within the backbone. Input and
+            output must have the same channels, height and width.
+        loss_weight: Factor of the reconstruction losses, which are summed
+            over layers and averaged over passes; 0 leaves them out.
+        **kwargs: Of :class:`SSPCAB`, besides ``channels``.
+
+    Raises:
+        ValueError: If a layer is missing or cannot be replaced; the message
+            names those that can be.
+    """
+
+    # beside the shared attributes, where it would be a part of itself
+    __slots__ = ('host',)
+    host: nn.Module
+
+    def __init__(
+        self,
+        backbone: dict | nn.Module,
+        layers: str | Sequence[str],
+        loss_weight: float = 0.1,
+        **kwargs,
+    ) -> None:
+        if loss_weight < 0:
+            raise ValueError(f'loss_weight is 0 or more, got {loss_weight}')
+        names = [layers] if isinstance(layers, str) else list(layers)
+        if not names:
+            raise ValueError('`layers` names no convolution to replace')
+        net = (
+            MODELS.build(backbone) if isinstance(backbone, dict) else backbone
+        )
+        for name in names:
+            conv = _find(net, name)
+            block = CollectedSSPCAB(
+                loss_weight=loss_weight, channels=conv.in_channels, **kwargs
+            )
+            net.set_submodule(name, block.to(conv.weight))
+        self._share(net)
+
+    def _share(self, host: nn.Module) -> None:
+        object.__setattr__(self, 'host', host)
+        object.__setattr__(self, '__dict__', vars(host))
+
+    def __getattr__(self, name: str) -> Any:
+        # what is not in the shared attributes: of the backbone's class
+        if name == 'host':  # not there before a copy is complete
+            raise AttributeError(name)
+        return getattr(self.host, name)
+
+    def __getstate__(self) -> dict[str, nn.Module]:
+        return {'host': self.host}
+
+    def __setstate__(self, state: dict[str, nn.Module]) -> None:
+        self._share(state['host'])
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the backbone; its inputs and outputs are as ever."""
+        return self.host.forward(*args, **kwargs)
+
+    def train(self, mode: bool = True) -> WithSSPCAB:
+        """Set the mode; what the backbone freezes stays frozen."""
+        self.host.train(mode)
+        return self
+
+    def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
+        # some backbones convert weights of other versions here
+        self.host._load_from_state_dict(*args, **kwargs)
+
+
+def _find(net: nn.Module, name: str) -> nn.Conv2d:
+    """Return a convolution that SSPCAB can replace, or say why not."""
+    kind, fitting = type(net).__name__, _fitting(net)
+    advice = f'{kind} has none that SSPCAB can replace'
+    if fitting:
+        advice = f'SSPCAB can replace {", ".join(fitting[-8:])}'
+        if len(fitting) > 8:
+            advice += f' and {len(fitting) - 8} before them'
+    try:
+        layer = net.get_submodule(name) if name else None
+    except AttributeError:
+        layer = None
+    if layer is None:
+        raise ValueError(f'{kind} has no layer {name!r}; {advice}')
+    if not isinstance(layer, nn.Conv2d):
+        raise ValueError(
+            f'{name!r} of {kind} is a {type(layer).__name__}, not a '
+            f'convolution; {advice}'
+        )
+    if name not in fitting:
+        raise ValueError(
+            f'{name!r} of {kind} maps {layer.in_channels} channels to '
+            f'{layer.out_channels} with stride {layer.stride}, kernel '
+            f'{layer.kernel_size} and padding {layer.padding}; SSPCAB keeps '
+            f'channels and size. {advice}'
+        )
+    if not layer.weight.requires_grad:
+        raise ValueError(
+            f'{name!r} of {kind} is frozen, so SSPCAB would not learn there; '
+            'lower frozen_stages, or choose a later layer'
+        )
+    parts = name.split('.')
+    for i in range(len(parts)):
+        outer = net.get_submodule('.'.join(parts[:i]))
+        if getattr(outer, 'with_cp', False):
+            raise ValueError(
+                f'{name!r} of {kind} is computed twice to save memory, which '
+                'loses the loss of SSPCAB; set with_cp=False'
+            )
+    return layer
+
+
+def _fitting(net: nn.Module) -> list[str]:
+    """Names of the convolutions that keep channels and size."""
+    return [
+        name
+        for name, layer in net.named_modules()
+        if isinstance(layer, nn.Conv2d)
+        and layer.in_channels == layer.out_channels
+        and set(layer.stride) == {1}
+        and _keeps_size(layer)
+    ]
+
+
+def _keeps_size(conv: nn.Conv2d) -> bool:
+    if isinstance(conv.padding, str):
+        return conv.padding == 'same'
+    return all(
+        2 * border == dilation * (side - 1)
+        for border, dilation, side in zip(
+            conv.padding, conv.dilation, conv.kernel_size, strict=True
+        )
+    )
