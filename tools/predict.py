@@ -1,4 +1,4 @@
-"""Score images by a fitted one-class detector."""
+"""Predict images by a model file: scores, verdicts and pictures of them."""
 
 import argparse
 import sys
@@ -6,9 +6,10 @@ import sys
 import mmcvgssl  # noqa: F401  (makes the hosts importable)
 from mmcvgssl.apis import load_config
 from mmcvgssl.apis.cli import check_folder, user_errors
-from mmcvgssl.apis.predict import DEFECTIVE, OneClassPredictor
-from mmcvgssl.apis.prediction_folder import predict_to_folder
+from mmcvgssl.apis.predict import Predictor
+from mmcvgssl.apis.prediction_folder import Outputs, predict_to_folder
 from mmcvgssl.datasets.contents import Contents
+from mmcvgssl.engine import keep_freed_memory
 from mmcvgssl.utils import printable
 
 
@@ -16,26 +17,57 @@ def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__,
-        epilog='Ends with 0 if an image could be scored, whatever others are '
+        epilog='Ends with 0 if an image could be read, whatever others are '
         'like: each of those is named here and, with its reason, in the '
         'files. Ends with 1 if none could, or on another error; what was '
-        'found until then is in predictions.partial.jsonl.',
+        'found until then is in predictions.partial.jsonl, and the same '
+        'command goes on from it.',
     )
     parser.add_argument(
-        'model', help='model.safetensors, as tools/one_class.py writes it'
+        'model', help='model.safetensors, as tools/fit.py writes it'
     )
     parser.add_argument('images', help='an image, or a folder of images')
     parser.add_argument(
         '--out',
         required=True,
-        help='folder of predictions.csv, predictions.json and overlays',
+        help='folder of predictions.csv, predictions.json, overlays and maps',
+    )
+    parser.add_argument(
+        '--threshold',
+        type=float,
+        metavar='VALUE',
+        help="above it an image is called defective, in place of the file's",
+    )
+    parser.add_argument(
+        '--no-overlay', action='store_true', help='draw no pictures'
+    )
+    parser.add_argument(
+        '--full-overlay',
+        action='store_true',
+        help='draw on images in full size, also where the model reads a JPEG '
+        'at a half, a quarter or an eighth of it',
+    )
+    parser.add_argument(
+        '--map',
+        action='store_true',
+        help='write maps/, which tools/maps_to_boxes.py reads',
+    )
+    parser.add_argument(
+        '--workers',
+        type=int,
+        metavar='N',
+        help='processes that read images; 0: none beside this one; by '
+        'default one a core, 8 at most, and none for a few images',
     )
     parser.add_argument(
         '--config', help='says how images are read, instead of the model file'
     )
     parser.add_argument('--device', help='by default the GPU, if there is one')
     parser.add_argument('--batch-size', type=int, default=32)
-    return parser.parse_args()
+    args = parser.parse_args()
+    if args.no_overlay and args.full_overlay:
+        parser.error('--full-overlay draws what --no-overlay leaves out')
+    return args
 
 
 def main() -> None:
@@ -44,27 +76,33 @@ def main() -> None:
     with user_errors():
         check_folder(args.out, '--out')
         config = load_config(args.config) if args.config else None
-        predictor = OneClassPredictor(
-            args.model, config, args.device, args.batch_size
+        keep_freed_memory()
+        predictor = Predictor(
+            args.model,
+            config,
+            args.device,
+            args.batch_size,
+            args.threshold,
+            args.workers,
         )
         contents = Contents(args.images)
-        found = predict_to_folder(predictor, args.images, args.out, contents)
+        outputs = Outputs(not args.no_overlay, args.full_overlay, args.map)
+        found = predict_to_folder(
+            predictor, args.images, args.out, contents, outputs
+        )
         for text in contents.warnings:
             print(printable(text), file=sys.stderr)
         print(contents.summary())
         for p in found:
-            if p.score is not None:
-                path = printable(p.path)
-                print(f'{p.score:.4f}  {p.verdict or "–":9}  {path}')
+            if p.is_read:
+                print(f'{predictor.kind.line(p)}  {printable(p.path)}')
         for p in found:
             if p.error is not None:
-                what = 'not read' if p.score is None else 'scored, but'
+                what = 'read, but' if p.is_read else 'not read'
                 print(f'{what}: {printable(p.error)}', file=sys.stderr)
-        broken = sum(p.score is None for p in found)
-        defective = sum(p.verdict == DEFECTIVE for p in found)
         print(
-            f'{len(found)} images: {defective} defective, {broken} not read; '
-            f'threshold {predictor.model.threshold}; written to {args.out}'
+            f'{len(found)} images: {predictor.kind.summary(found)}; written '
+            f'to {args.out}'
         )
 
 

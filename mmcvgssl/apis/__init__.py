@@ -7,7 +7,7 @@ from mmcvgssl.apis.mapped_images import find_mapped_images
 from mmcvgssl.apis.maps import MapError, MapFolder
 from mmcvgssl.apis.maps_to_boxes import BoxOptions, MapsToBoxes
 from mmcvgssl.apis.one_class import run_one_class
-from mmcvgssl.apis.predict import OneClassPredictor
+from mmcvgssl.apis.predict import Predictor
 from mmcvgssl.apis.prediction_folder import predict_to_folder
 from mmcvgssl.apis.runs import run_test, run_training
 from mmcvgssl.apis.train import (
@@ -22,7 +22,7 @@ __all__ = [
     'MapError',
     'MapFolder',
     'MapsToBoxes',
-    'OneClassPredictor',
+    'Predictor',
     'boxes_from_maps',
     'boxes_text',
     'build_runner',

@@ -21,15 +21,15 @@ from mmcvgssl.datasets.contents import Contents
 from mmcvgssl.datasets.image_folders import EXTENSIONS, images_below
 from mmcvgssl.datasets.layouts.mask_files import warn_of_masks
 from mmcvgssl.datasets.text_lists import read_paths
-from mmcvgssl.engine.map_writer_hook import (
-    MapWriterHook,
+from mmcvgssl.engine.map_writer_hook import MapWriterHook
+from mmcvgssl.locks import locked
+from mmcvgssl.maps.writer import (
     join_manifests,
-    map_name,
     read_manifests,
     relative_path,
+    require_own_maps,
     set_changed_aside,
 )
-from mmcvgssl.locks import locked
 from mmcvgssl.model_file import prediction_steps
 from mmcvgssl.models.anomaly import AnomalyModel
 from mmcvgssl.processes import on_first_process
@@ -100,15 +100,7 @@ def list_images(
             f'{images}: no images; expected files ending in '
             f'{", ".join(EXTENSIONS)}, or one path a line in a list'
         )
-    owners: dict[str, str] = {}
-    for path in paths:
-        other = owners.setdefault(map_name(path), path)
-        if other != path:
-            raise ValueError(
-                f'{other} and {path} would share the map {map_name(path)}: '
-                'if one is a mask, give a list of the images instead of the '
-                'folder; else rename one'
-            )
+    require_own_maps(paths)
     return home, paths
 
 

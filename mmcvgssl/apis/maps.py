@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from mmcvgssl.apis.images import reading_in
-from mmcvgssl.engine.map_writer_hook import MANIFEST, REMARKS
 from mmcvgssl.maps import MapError, read_map
+from mmcvgssl.maps.writer import MANIFEST, REMARKS
 from mmcvgssl.provenance import RECORD, FileState, Provenance
 from mmcvgssl.utils import parse_json
 

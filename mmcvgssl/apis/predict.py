@@ -1,66 +1,63 @@
-"""Scores, verdicts and overlays of images, from one model file."""
+"""Predictions of images, from one model file."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from mmcv.transforms import Compose
 from mmengine.config import Config
-from mmengine.dataset import pseudo_collate
 from mmengine.registry import init_default_scope
 
+from mmcvgssl.apis.prediction import Prediction, kind_of
+from mmcvgssl.apis.prediction.job import ImageJob, LoadedImage
+from mmcvgssl.apis.prediction.workers import (
+    WorkerError,
+    Workers,
+    default_workers,
+)
 from mmcvgssl.datasets.contents import Contents
 from mmcvgssl.datasets.layouts.mask_files import warn_of_masks
 from mmcvgssl.datasets.preparation.images import images_below
-from mmcvgssl.datasets.reading import UnreadableImageError
-from mmcvgssl.datasets.transforms.load_image import reading_options
-from mmcvgssl.evaluation.operating_point import calls_defective
-from mmcvgssl.maps import lay_map
 from mmcvgssl.model_file import load_model, prediction_steps
-from mmcvgssl.models.anomaly import AnomalyModel
+from mmcvgssl.provenance import FileState, of_file
+from mmcvgssl.utils import printable
 
-GOOD, DEFECTIVE = 'good', 'defective'
-
-
-@dataclass
-class Prediction:
-    """What is said of one image.
-
-    Attributes:
-        path: Of the image.
-        score: Higher is more anomalous; None if it cannot be read.
-        verdict: ``'good'`` or ``'defective'``; None without a threshold.
-        error: Why the image cannot be read, or has no overlay.
-        anomaly_map: [h, w].
-    """
-
-    path: str
-    score: float | None = None
-    verdict: str | None = None
-    error: str | None = None
-    anomaly_map: np.ndarray | None = None
+_FEW = 16  # images for which no process is worth its start
+_ROOM = 1 << 30  # bytes of pictures that wait to be drawn on
+# names the overlay of an image
+NameOverlay = Callable[[str], Path]
 
 
-class OneClassPredictor:
-    """A fitted anomaly model with the transforms that it was tested with.
+class Predictor:
+    """A model file's model, with how images become its input.
+
+    Images are decoded, and overlays drawn, in worker processes while the
+    model computes. What comes out does not depend on their number.
 
     Args:
-        model: A model file, as tools/fit.py and tools/one_class.py write it.
+        model: A model file, of whatever kind.
         config: A config whose ``test_dataloader`` says how images are read,
             in place of the file.
         device: By default the GPU, if there is one.
-        batch_size: Images that pass at once.
+        batch_size: Images that pass the model at once.
+        threshold: In place of the file's.
+        workers: Processes that read images; 0: this one does. By default one
+            for each core, 8 at most, and none for a few images.
 
     Raises:
         FileNotFoundError: If a file is missing.
         mmcvgssl.weights.WeightsError: If the model file is something else,
             cut off, or names what no file may name.
-        ValueError: If the batch size is below 1.
+        ValueError: If an option is out of range.
+
+    Example:
+        >>> predictor = Predictor('model.safetensors')  # doctest: +SKIP
+        >>> [p.verdict for p in predictor(['a.png'])]  # doctest: +SKIP
+        ['good']
     """
 
     def __init__(
@@ -69,65 +66,207 @@ class OneClassPredictor:
         config: Config | None = None,
         device: str | None = None,
         batch_size: int = 32,
+        threshold: float | None = None,
+        workers: int | None = None,
     ) -> None:
+        for name, value, least in (
+            ('batch_size', batch_size, 1),
+            ('workers', workers, 0),
+        ):
+            if value is not None and value < least:
+                raise ValueError(f'{name} is {least} or more, got {value}')
         init_default_scope('mmpretrain')
         loaded = load_model(model)
-        self.content = loaded.content
+        self.path, self.content = Path(model), loaded.content
         device = device or ('cuda' if torch.cuda.is_available() else 'cpu')
-        self.model: AnomalyModel = loaded.model.to(device)  # type: ignore
-        self.transform = Compose(loaded.transforms)
+        loaded.model.to(device)
+        self.kind = kind_of(loaded, threshold)
+        self.steps: list[dict[str, Any]] = loaded.content.images['pipeline']
+        self.transforms = loaded.transforms
         if config is not None:
-            steps = config.test_dataloader.dataset.pipeline
-            self.transform = Compose(prediction_steps(steps))
-        # overlays show what the model sees
-        self.reading = reading_options(self.transform.transforms)
-        if batch_size < 1:
-            raise ValueError(f'batch_size is 1 or more, got {batch_size}')
-        self.batch_size = batch_size
+            self.steps = _steps_of(config)
+            self.transforms = Compose(self.steps).transforms
+        self.batch_size, self.workers = batch_size, workers
 
     def __call__(self, paths: Sequence[str | Path]) -> Iterator[Prediction]:
         """Predict images in order; what cannot be read has an ``error``."""
-        for first in range(0, len(paths), self.batch_size):
-            part = [str(p) for p in paths[first : first + self.batch_size]]
-            loaded: list[Any] = [self._load(path) for path in part]
-            readable = [item for item in loaded if isinstance(item, dict)]
-            results = iter(self._predict(readable) if readable else [])
-            for path, item in zip(part, loaded, strict=True):
-                if isinstance(item, dict):
-                    yield self._describe(path, next(results))
-                else:
-                    yield Prediction(path, error=str(item))
+        for batch in self.batches([str(path) for path in paths]):
+            yield from batch
 
-    def _load(self, path: str) -> dict | UnreadableImageError:
+    def batches(
+        self,
+        paths: Sequence[str],
+        overlay: NameOverlay | None = None,
+        full_overlay: bool = False,
+        known: Mapping[str, FileState] | None = None,
+    ) -> Iterator[list[Prediction]]:
+        """Predict images in order, batch by batch.
+
+        A batch is given when its overlays are written, with the next one
+        being computed.
+
+        Args:
+            paths: Of the images.
+            overlay: Names the file of an image's overlay; None: none is
+                drawn.
+            full_overlay: See :meth:`ImageJob.draw`.
+            known: States of the images' files, which predictions are given.
+
+        Raises:
+            WorkerError: If a worker process is ended from outside.
+        """
+        count = self._count(len(paths))
+        room = _ROOM // max(count, 1)
+        extra = {'category': self.content.category}
+        job = ImageJob(self.transforms, extra, room)
+        parts = [
+            [*enumerate(paths)][first : first + self.batch_size]
+            for first in range(0, len(paths), self.batch_size)
+        ]
+        with Workers(job, count) as workers:
+            run = _Run(self, workers, overlay, full_overlay, known or {})
+            yield from run.batches(parts)
+
+    def describe(self) -> dict[str, Any]:
+        """Return which model file it is, as JSON can hold it."""
+        return {
+            'file': printable(self.path.name),
+            'digest': of_file(self.path),
+            'kind': self.content.kind,
+            'type': self.content.model.get('type'),
+            'made_with': self.content.made_with,
+            'remarks': list(self.content.remarks),
+        }
+
+    def _count(self, images: int) -> int:
+        if self.workers is not None:
+            return min(self.workers, images)
+        return 0 if images < _FEW else default_workers()
+
+
+class _Run:
+    """One pass over images: reading ahead, computing, drawing behind."""
+
+    def __init__(
+        self,
+        predictor: Predictor,
+        workers: Workers,
+        overlay: NameOverlay | None,
+        full_overlay: bool,
+        known: Mapping[str, FileState],
+    ) -> None:
+        self.kind, self.workers = predictor.kind, workers
+        self.overlay, self.full_overlay = overlay, full_overlay
+        self.known = known
+
+    def batches(
+        self, parts: Sequence[Sequence[tuple[int, str]]]
+    ) -> Iterator[list[Prediction]]:
+        waiting: list[tuple[list[Prediction], list[Future | None]]] = []
+        coming = self._load(parts[0]) if parts else []
         try:
-            return self.transform(
-                {'img_path': path, 'category': self.content.category}
-            )
-        except UnreadableImageError as error:
-            return error
+            for number, part in enumerate(parts):
+                loaded = [future.result() for future in coming]
+                if number + 1 < len(parts):
+                    coming = self._load(parts[number + 1])
+                made = self._predict(part, loaded)
+                waiting.append((made, self._draw(part, made)))
+                while len(waiting) > 1 or (waiting and _done(waiting[0][1])):
+                    yield _finish(*waiting.pop(0))
+        except (Exception, KeyboardInterrupt) as error:
+            # what was computed is not lost, unless its overlays are
+            for made, drawn in waiting:
+                if not isinstance(error, WorkerError):
+                    yield _finish(made, drawn)
+            raise
+        for made, drawn in waiting:
+            yield _finish(made, drawn)
 
-    @torch.no_grad()
-    def _predict(self, items: list[dict]) -> list:
-        data = self.model.data_preprocessor(pseudo_collate(items), False)
-        return self.model(**data, mode='predict')
+    def _load(self, part: Sequence[tuple[int, str]]) -> list[Future]:
+        keep = self.overlay is not None
+        return [
+            self.workers.submit(key, 'load', path, keep, self.known.get(path))
+            for key, path in part
+        ]
 
-    def _describe(self, path: str, sample: Any) -> Prediction:
-        score, threshold = float(sample.anomaly_score), self.model.threshold
-        verdict = None
-        if threshold is not None:
-            verdict = DEFECTIVE if calls_defective(score, threshold) else GOOD
-        values = sample.anomaly_map.float().cpu().numpy()
-        return Prediction(path, score, verdict, anomaly_map=values)
+    def _predict(
+        self, part: Sequence[tuple[int, str]], loaded: Sequence[LoadedImage]
+    ) -> list[Prediction]:
+        read = [
+            (path, image)
+            for (_, path), image in zip(part, loaded, strict=True)
+            if image.error is None
+        ]
+        made: Iterator[Prediction] = iter(())
+        if read:
+            paths, images = zip(*read, strict=True)
+            made = iter(self.kind.predict(paths, [i.item for i in images]))
+        found = []
+        for (_, path), image in zip(part, loaded, strict=True):
+            if image.error is not None:
+                found.append(self.kind.prediction(path, error=image.error))
+                continue
+            prediction = next(made)
+            prediction.size, prediction.file = image.size, image.file
+            found.append(prediction)
+        return found
+
+    def _draw(
+        self,
+        part: Sequence[tuple[int, str]],
+        made: Sequence[Prediction],
+    ) -> list[Future | None]:
+        futures: list[Future | None] = []
+        for (key, path), prediction in zip(part, made, strict=True):
+            future: Future | None = None
+            if self.overlay is not None and prediction.is_read:
+                drawing = self.kind.drawing(prediction)
+                if drawing is None:
+                    self.workers.submit(key, 'forget')
+                else:
+                    future = self.workers.submit(
+                        *(key, 'draw', path, prediction.size, drawing),
+                        *(self.overlay(path), self.full_overlay),
+                    )
+            futures.append(future)
+        return futures
+
+
+def _done(futures: Sequence[Future | None]) -> bool:
+    return all(future is None or future.done() for future in futures)
+
+
+def _finish(
+    made: list[Prediction], drawn: Sequence[Future | None]
+) -> list[Prediction]:
+    """Wait for the overlays of a batch; note which there are not."""
+    for prediction, future in zip(made, drawn, strict=True):
+        if future is not None:
+            prediction.error = future.result()
+    return made
+
+
+def _steps_of(config: Config) -> list[dict[str, Any]]:
+    loader = config.get('test_dataloader')
+    if loader is None:
+        raise ValueError(
+            f'{config.filename} does not say how images are read: expected '
+            'test_dataloader, as in configs/anomaly; leave --config out for '
+            'what the model file says'
+        )
+    return prediction_steps(loader.dataset.pipeline)
 
 
 def find_images(
-    path: str | Path, skip: str | Path = '', contents: Contents | None = None
+    path: str | Path,
+    skip: Sequence[str | Path] = (),
+    contents: Contents | None = None,
 ) -> list[Path]:
     """Return an image itself, or those of a folder in any nesting.
 
     Args:
         path: Image or folder.
-        skip: Folder below it whose pictures are no input.
+        skip: Folders below it whose pictures are no input.
         contents: Is told what is left out, by reason.
 
     Raises:
@@ -142,28 +281,11 @@ def find_images(
             f'expected an image or a folder of images, found no {path}'
         )
     told = contents if contents is not None else Contents(str(path))
-    skipped = [Path(skip)] if skip else []
     found = [
-        path / name for name in images_below(path, skipped, contents=told)
+        path / name
+        for name in images_below(path, [*map(Path, skip)], contents=told)
     ]
     warn_of_masks(path, [p.relative_to(path).as_posix() for p in found], told)
     if not found:
         raise ValueError(f'{path}: no images; {told.left_out_text()}')
     return found
-
-
-def overlay(
-    image: np.ndarray, anomaly_map: np.ndarray, map_threshold: float
-) -> np.ndarray:
-    """Lay a heatmap over an image.
-
-    Args:
-        image: BGR uint8 [H, W, 3].
-        anomaly_map: [h, w]; resized to the image.
-        map_threshold: What maps of good images hardly exceed, the middle of
-            the colours.
-
-    Returns:
-        BGR uint8 [H, W, 3].
-    """
-    return lay_map(image, anomaly_map, map_threshold, 2 * map_threshold)

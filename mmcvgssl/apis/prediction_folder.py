@@ -5,83 +5,106 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator
+import os
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
+from tqdm import tqdm
 
-from mmcvgssl.apis.predict import (
-    OneClassPredictor,
-    Prediction,
-    find_images,
-    overlay,
+from mmcvgssl.apis.predict import Predictor, find_images
+from mmcvgssl.apis.prediction import Prediction
+from mmcvgssl.apis.prediction.earlier import (
+    PARTIAL,
+    TABLE,
+    PartialFile,
+    find_known,
+    settle_predictions,
 )
 from mmcvgssl.datasets import contents as why
 from mmcvgssl.datasets.contents import Contents
 from mmcvgssl.datasets.files import MARK
-from mmcvgssl.datasets.reading import UnreadableImageError, read_image
+from mmcvgssl.datasets.reading import UnreadableImageError
 from mmcvgssl.locks import locked
+from mmcvgssl.maps.writer import (
+    MapWriter,
+    join_manifests,
+    read_manifests,
+    require_own_maps,
+    set_changed_aside,
+    settle_maps,
+    write_remarks,
+)
 from mmcvgssl.provenance import (
-    FileState,
+    RECORD,
     FileTable,
     Provenance,
     of_config,
+    of_file,
     of_versions,
-    settle,
 )
 from mmcvgssl.utils import atomic_write, printable, with_suffix_added
 
-FIELDS = ('path', 'score', 'verdict', 'error')
-OVERLAYS = 'overlays'  # folder of pictures
-PARTIAL = 'predictions.partial.jsonl'  # as long as the others are missing
+OVERLAYS, MAPS = 'overlays', 'maps'  # folders
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """What is written beside the tables.
+
+    Args:
+        overlays: Pictures with what was found.
+        full_overlays: In the images' full size, for which a JPEG that the
+            model reads at a smaller one is decoded once more.
+        maps: A folder of maps, as tools/make_maps.py writes it.
+    """
+
+    overlays: bool = True
+    full_overlays: bool = False
+    maps: bool = False
 
 
 def predict_to_folder(
-    predictor: OneClassPredictor,
+    predictor: Predictor,
     path: str | Path,
     out: str | Path,
     contents: Contents | None = None,
+    outputs: Outputs | None = None,
 ) -> list[Prediction]:
     """Predict an image or a folder and write what was found.
 
-    ``predictions.csv`` and ``predictions.json`` hold scores and verdicts,
-    ``overlays/`` an image with its heatmap under each image's own path with
-    ``.png`` added; a name that would be too long is shortened. An image that
-    cannot be read, or whose overlay cannot be drawn or written, has its
-    reason as ``error``. Results are appended to
-    ``predictions.partial.jsonl`` as they come: that is what a run leaves
-    that does not come to its end. Predictions of other images, or by another
-    model, are moved to the folder ``earlier``.
+    ``predictions.csv`` and ``predictions.json`` hold what was found,
+    ``overlays/`` a picture of it under each image's own path with ``.png``
+    added; a name that would be too long is shortened. An image that cannot be
+    read, or whose overlay or map cannot be written, has its reason as
+    ``error``. Results are appended to ``predictions.partial.jsonl`` as they
+    come: that is what a run leaves that does not come to its end, and what
+    the next one goes on from. Predictions of other images, by another model
+    file or with other options, are moved to the folder ``earlier``.
 
     Args:
         predictor: Model and transforms.
         path: Image or folder.
         out: Where files go.
         contents: Is told what the folder holds.
+        outputs: By default tables and overlays.
 
     Raises:
         FileNotFoundError: If there is no such image or folder.
         UnreadableImageError: If no image can be read; the files are written
             before.
-        ValueError: If the folder holds no image.
+        ValueError: If the folder holds no image, or the model has no maps,
+            or two images would share one.
         ProvenanceError: If the folder holds predictions that do not say what
             they are of.
         FolderInUseError: If another run writes there.
     """
-    out = Path(out)
     told = contents if contents is not None else Contents(str(path))
-    images = find_images(path, out / OVERLAYS, told)
-    root = Path(path) if Path(path).is_dir() else Path(path).parent
-    odd = told.left_out.pop(why.ODD_NAME, [])
-    told.kept = {'images': len(images) + len(odd)}
-    predictions = [_refuse_name(root / name) for name in odd]
+    run = _FolderRun(predictor, path, Path(out), told, outputs or Outputs())
     with locked(out):
-        _make_room(predictor, root, images, out)
-        predictions += _predict_all(predictor, images, root, out)
-        _write(predictor, predictions, out, told)
-        (out / PARTIAL).unlink()
-    if all(p.score is None for p in predictions):
+        predictions = run.predict()
+    if not any(p.is_read for p in predictions):
         raise UnreadableImageError(
             f'none of {len(predictions)} images can be read; '
             f'{predictions[0].error}'
@@ -89,97 +112,188 @@ def predict_to_folder(
     return predictions
 
 
-def _make_room(
-    predictor: OneClassPredictor, root: Path, images: list[Path], out: Path
-) -> None:
-    """Move predictions of other images, or by another model, aside."""
-    model = predictor.model
-    names = []
-    for path in images:
-        try:
-            FileState.of(path)
-        except OSError:  # said when it is to be read
-            continue
-        names.append(path.relative_to(root).as_posix())
-    ours = Provenance(
-        {
-            'model': model.fingerprint(),
-            'threshold': model.threshold,
-            'map_threshold': model.map_threshold,
-            'reading': of_config(predictor.reading),
-        },
-        {'images': FileTable.of(root, names)},
-    ) | of_versions(model.settings)
-    results = ['predictions.*']
-    if any(out.glob(results[0])):
-        results.append(OVERLAYS)
-    settle(ours, out, results, f'the predictions in {out}')
+class _FolderRun:
+    """What is predicted, and where it goes."""
 
+    def __init__(
+        self,
+        predictor: Predictor,
+        path: str | Path,
+        out: Path,
+        told: Contents,
+        outputs: Outputs,
+    ) -> None:
+        self.predictor, self.kind = predictor, predictor.kind
+        self.out, self.told, self.outputs = out, told, outputs
+        self.maps = out / MAPS
+        skip = [out / OVERLAYS, self.maps]
+        images = find_images(path, skip, told)
+        self.root = Path(path) if Path(path).is_dir() else Path(path).parent
+        odd = told.left_out.pop(why.ODD_NAME, [])
+        told.kept = {'images': len(images) + len(odd)}
+        self.refused = [self._refuse_name(self.root / name) for name in odd]
+        # by path relative to the folder of images
+        self.images = {
+            path.relative_to(self.root).as_posix(): str(path)
+            for path in images
+        }
+        if outputs.maps:
+            if not self.kind.has_maps:
+                raise ValueError(
+                    f'{predictor.path} is a {predictor.content.kind} model, '
+                    'which makes no maps: leave --map out'
+                )
+            require_own_maps(self.images)
 
-def _predict_all(
-    predictor: OneClassPredictor, images: list[Path], root: Path, out: Path
-) -> list[Prediction]:
-    predictions = []
-    atomic_write(out / OVERLAYS / MARK, b'')
-    with (out / PARTIAL).open('w', encoding='utf-8') as lines:
-        for prediction in _predict(predictor, images, root, out):
-            predictions.append(prediction)
-            lines.write(f'{json.dumps(_row(prediction))}\n')
-            lines.flush()
-    return predictions
+    def predict(self) -> list[Prediction]:
+        """Predict what is not there yet; write the tables."""
+        states = self._states()
+        made_by = self._made_by()
+        settle_predictions(
+            made_by | Provenance(None, {'images': states}), self.out, OVERLAYS
+        )
+        if self.outputs.maps:
+            self._settle_maps(made_by, list(states))
+        known = find_known(self.out, self.kind.prediction, self.root, states)
+        found = {k: p for k, p in known.items() if self._is_whole(k)}
+        todo = [name for name in self.images if name not in found]
+        found |= self._predict(todo, states)
+        if self.outputs.maps:
+            join_manifests(self.maps, self.images)
+        predictions = [*self.refused, *(found[name] for name in self.images)]
+        self._write_tables(predictions)
+        (self.out / PARTIAL).unlink(missing_ok=True)
+        return predictions
 
+    def _states(self) -> FileTable:
+        """Look at the images; what cannot be read is said later."""
+        there = [
+            name
+            for name, path in self.images.items()
+            if os.access(path, os.R_OK)
+        ]
+        earlier = Provenance.read(self.out / RECORD)
+        known = None if earlier is None else earlier.files.get('images')
+        return FileTable.of(self.root, there, known)
 
-def _predict(
-    predictor: OneClassPredictor, images: list[Path], root: Path, out: Path
-) -> Iterator[Prediction]:
-    map_threshold = predictor.model.map_threshold or 0.0
-    for prediction in predictor(images):
-        if prediction.anomaly_map is not None:
-            inner = Path(prediction.path).relative_to(root)
-            file = out / OVERLAYS / with_suffix_added(str(inner), '.png')
-            try:
-                image = read_image(prediction.path, **predictor.reading)
-                picture = overlay(image, prediction.anomaly_map, map_threshold)
-                atomic_write(file, cv2.imencode('.png', picture)[1].tobytes())
-            except OSError as error:  # the score is right all the same
-                prediction.error = f'no overlay {file}: {error}'
+    def _made_by(self) -> Provenance:
+        content = self.predictor.content
+        held = {
+            'model': of_file(self.predictor.path),
+            'transforms': of_config(self.predictor.steps),
+            'overlays': self.outputs.overlays,
+            'full_overlays': self.outputs.full_overlays,
+            'maps': self.outputs.maps,
+            **self.kind.depends_on(),
+        }
+        return Provenance(held) | of_versions(content.model)
+
+    def _settle_maps(self, made_by: Provenance, names: list[str]) -> None:
+        # what only tables and overlays depend on
+        beside = ('overlays', 'full_overlays', 'maps', *self.kind.depends_on())
+        ours = made_by.without(*beside)
+        self.maps.mkdir(parents=True, exist_ok=True)
+        settle_maps(ours | Provenance({'dtype': 'float16'}), self.maps)
+        set_changed_aside(self.maps, self.root, names)
+        write_remarks(self.maps, self.predictor.content.remarks)
+        self._mapped = read_manifests(self.maps)
+
+    def _is_whole(self, name: str) -> bool:
+        """Whether all is there that belongs to a prediction."""
+        if self.outputs.overlays and not self._overlay(name).is_file():
+            return False
+        if not self.outputs.maps:
+            return True
+        line = self._mapped.get(name)
+        return line is not None and (self.maps / line['map']).is_file()
+
+    def _predict(
+        self, names: list[str], states: FileTable
+    ) -> dict[str, Prediction]:
+        """Predict images; write overlays, maps and lines as they come."""
+        found: dict[str, Prediction] = {}
+        by_path = {self.images[name]: name for name in names}
+        known = {p: states[n] for p, n in by_path.items() if n in states}
+        with ExitStack() as stack:
+            partial = stack.enter_context(PartialFile(self.out, self.root))
+            writer = None
+            if self.outputs.maps:
+                writer = stack.enter_context(MapWriter(self.maps))
+            overlay = None
+            if self.outputs.overlays:
+                atomic_write(self.out / OVERLAYS / MARK, b'')
+
+                def overlay(path: str) -> Path:
+                    return self._overlay(by_path[path])
+
+            batches = self.predictor.batches(
+                list(by_path), overlay, self.outputs.full_overlays, known
+            )
+            done = len(self.images) - len(names)
+            bar = stack.enter_context(
+                tqdm(
+                    **dict(total=len(self.images), initial=done),
+                    **dict(desc='predict', unit='image'),
+                )
+            )
+            for batch in batches:
+                for prediction in batch:
+                    name = by_path[prediction.path]
+                    self._complete(name, prediction, writer)
+                    found[name] = prediction
+                partial.write(batch)
+                bar.update(len(batch))
+        return found
+
+    def _complete(
+        self, name: str, prediction: Any, writer: MapWriter | None
+    ) -> None:
+        """Write the map; note what is wrong with an image that was read."""
+        if not prediction.is_read:
+            return
+        errors = [prediction.error] if prediction.error else []
+        if prediction.file is None:
+            errors.append(
+                f'{prediction.path} changed while it was read: type the '
+                'command again'
+            )
+        elif writer is not None:
+            reason = writer.write(
+                *(name, prediction.anomaly_map, prediction.size),
+                *(prediction.score, prediction.file),
+            )
+            if reason is not None:
+                errors.append(f'no map: {reason}')
+        prediction.error = '; '.join(errors) or None
+        if self.kind.has_maps:
             prediction.anomaly_map = None  # a folder may be large
-        yield prediction
 
+    def _overlay(self, name: str) -> Path:
+        return self.out / OVERLAYS / with_suffix_added(name, '.png')
 
-def _refuse_name(path: Path) -> Prediction:
-    shown = printable(str(path))
-    return Prediction(
-        shown,
-        error=f'{shown}: {why.ODD_NAME}; rename the file: UTF-8, no tab '
-        'and no line break',
-    )
+    def _refuse_name(self, path: Path) -> Prediction:
+        shown = printable(str(path))
+        return self.kind.prediction(
+            shown,
+            error=f'{shown}: {why.ODD_NAME}; rename the file: UTF-8, no tab '
+            'and no line break',
+        )
 
-
-def _row(prediction: Prediction) -> dict[str, Any]:
-    return {key: getattr(prediction, key) for key in FIELDS}
-
-
-def _write(
-    predictor: OneClassPredictor,
-    predictions: list[Prediction],
-    out: Path,
-    contents: Contents,
-) -> None:
-    rows = [_row(prediction) for prediction in predictions]
-    text = io.StringIO()
-    writer = csv.DictWriter(text, FIELDS)
-    writer.writeheader()
-    writer.writerows(rows)
-    atomic_write(out / 'predictions.csv', text.getvalue().encode())
-    held = {
-        'category': predictor.content.category,
-        'threshold': predictor.model.threshold,
-        'chosen': predictor.model.chosen,
-        'map_threshold': predictor.model.map_threshold,
-        'contents': contents.as_dict(),
-        'images': rows,
-    }
-    atomic_write(
-        out / 'predictions.json', f'{json.dumps(held, indent=2)}\n'.encode()
-    )
+    def _write_tables(self, predictions: list[Prediction]) -> None:
+        text = io.StringIO()
+        writer = csv.DictWriter(text, self.kind.prediction.FIELDS)
+        writer.writeheader()
+        writer.writerows(prediction.cells() for prediction in predictions)
+        atomic_write(self.out / 'predictions.csv', text.getvalue().encode())
+        held = {
+            'model': self.predictor.describe(),
+            **self.kind.head(),
+            'overlays': OVERLAYS if self.outputs.overlays else None,
+            'maps': MAPS if self.outputs.maps else None,
+            'root': str(self.root),
+            'contents': self.told.as_dict(),
+            'images': [{**p.row(), 'size': p.size} for p in predictions],
+        }
+        atomic_write(
+            self.out / TABLE, f'{json.dumps(held, indent=2)}\n'.encode()
+        )

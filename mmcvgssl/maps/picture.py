@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import cv2
 import numpy as np
 
@@ -32,5 +34,16 @@ def lay_map(
     span = max(highest - map_threshold, 1e-12)
     level = (resize_map(anomaly_map, image.shape[:2]) - map_threshold) / span
     grey = np.clip(128 + 127 * level, 0, 255).astype(np.uint8)
-    heat = cv2.applyColorMap(grey, cv2.COLORMAP_INFERNO)
+    heat = cv2.applyColorMap(grey, _colours())
     return cv2.addWeighted(image, 0.6, heat, 0.4, 0)
+
+
+@cache
+def _colours() -> np.ndarray:
+    """Return the colour of each level, BGR uint8 [256, 1, 3].
+
+    OpenCV interpolates its table anew in each call, which takes longer than
+    to colour a small picture.
+    """
+    levels = np.arange(256, dtype=np.uint8)[:, None]
+    return cv2.applyColorMap(levels, cv2.COLORMAP_INFERNO)

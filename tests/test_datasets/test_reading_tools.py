@@ -10,10 +10,11 @@ from mmcv.transforms import Compose
 from mmengine.registry import DefaultScope, init_default_scope
 
 from mmcvgssl.apis import load_config
-from mmcvgssl.apis.predict import OneClassPredictor
+from mmcvgssl.apis.predict import Predictor
 from mmcvgssl.apis.prediction_folder import predict_to_folder
 from mmcvgssl.datasets.coco_check import check_coco
 from mmcvgssl.datasets.reading import read_image
+from mmcvgssl.datasets.transforms.load_image import find_load_image
 from mmcvgssl.model_file import prediction_steps, save_anomaly_model
 from mmcvgssl.registry import MODELS
 from tests.data import CONFIGS
@@ -101,8 +102,8 @@ def test_predictions_and_overlays_of_every_kind(files, tmp_path, own_scope):
     ]
     model_file = tmp_path / 'model.safetensors'
     save_anomaly_model(model_file, model, config, prediction_steps(steps))
-    predictor = OneClassPredictor(model_file, device='cpu')
-    assert predictor.reading['depth_range'] == (0, 65535)
+    predictor = Predictor(model_file, device='cpu')
+    assert find_load_image(predictor.transforms).depth_range == (0, 65535)
     found = predict_to_folder(predictor, files[0].parent, tmp_path)
     assert len(found) == len(files)
     assert not [p.error for p in found if p.error]

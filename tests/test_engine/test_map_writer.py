@@ -7,6 +7,7 @@ import torch
 from mmpretrain.structures import DataSample
 
 from mmcvgssl.engine.map_writer_hook import MapWriterHook
+from mmcvgssl.maps.writer import MapWriter
 from mmcvgssl.provenance import FileState
 from tests.data import picture
 
@@ -19,7 +20,7 @@ def test_one_odd_image_costs_itself_alone(tmp_path):
         picture(0).save(path)
     (out / 'b.npy').mkdir(parents=True)  # in the way of a map
     hook = MapWriterHook(str(out), str(root))
-    hook._lines = (out / 'manifest.0.jsonl').open('w')
+    hook._writer = MapWriter(out)
     samples = []
     for path in paths:
         hook._before[str(path)] = FileState.look(path)
@@ -38,15 +39,17 @@ def test_one_odd_image_costs_itself_alone(tmp_path):
 
 
 def test_a_full_disk_stops_the_run(tmp_path, monkeypatch):
-    def fail(sample):
+    def fail(path, data):
         raise OSError(28, 'No space left on device')
 
     picture(0).save(tmp_path / 'a.png')
     path = str(tmp_path / 'a.png')
     hook = MapWriterHook(str(tmp_path / 'maps'), str(tmp_path))
     hook._before[path] = FileState.look(path)
-    monkeypatch.setattr(hook, '_write', fail)
-    with pytest.raises(OSError, match='make room and run'):
-        hook.after_test_iter(
-            None, 0, outputs=[DataSample(metainfo={'img_path': path})]
-        )
+    hook._writer = MapWriter(tmp_path / 'maps')
+    monkeypatch.setattr('mmcvgssl.maps.writer.atomic_write', fail)
+    meta = dict(img_path=path, ori_shape=(8, 8), anomaly_score=1.0)
+    sample = DataSample(metainfo=meta)
+    sample.set_field(torch.ones(2, 2), 'anomaly_map')
+    with pytest.raises(OSError, match=r'0 maps were.*make room and run'):
+        hook.after_test_iter(None, 0, outputs=[sample])

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from mmcvgssl.apis.box_preview import draw_boxes
-from mmcvgssl.apis.predict import overlay
+from mmcvgssl.apis.prediction.anomaly import draw_heatmap
 from mmcvgssl.datasets.transforms import LoadAnomalyMap
 from mmcvgssl.evaluation.anomaly_sample import read_sample
 from mmcvgssl.maps import lay_map, map_to_cells, resize_map
@@ -106,7 +106,7 @@ def test_all_that_use_a_map_see_it_at_the_same_pixels(shape, size, tmp_path):
     # pictures
     no_boxes = np.zeros((0, 4)), np.zeros(0)
     for draw in (
-        lambda m: overlay(image, m, 0.5),
+        lambda m: draw_heatmap(image, anomaly_map=m, map_threshold=0.5),
         lambda m: draw_boxes(image, m, *no_boxes, 0.5, 1.0),
     ):
         np.testing.assert_array_equal(draw(values), draw(whole))
@@ -122,7 +122,7 @@ def test_every_picture_has_the_threshold_in_the_middle_of_its_colours():
         drawn = lay_map(image, flat, threshold, highest)
         np.testing.assert_array_equal(drawn[3, 3], np.rint(middle * 0.4))
     np.testing.assert_array_equal(
-        overlay(image, flat, 100.0),
+        draw_heatmap(image, anomaly_map=flat, map_threshold=100.0),
         draw_boxes(image, flat, np.zeros((0, 4)), np.zeros(0), 100.0, 200.0),
     )
 

@@ -18,7 +18,7 @@ from PIL import Image
 from mmcvgssl.apis import load_config
 from mmcvgssl.apis.images import fitted_range
 from mmcvgssl.datasets.transforms import read_image
-from mmcvgssl.engine import map_writer_hook as module
+from mmcvgssl.maps import writer as module
 from mmcvgssl.provenance import RECORD, Provenance
 from mmcvgssl.registry import HOOKS, MODELS
 from tests.data import CONFIGS, ROOT, picture, write_broken, write_images

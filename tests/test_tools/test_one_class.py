@@ -24,7 +24,7 @@ from mmcvgssl.apis.one_class import (
 from mmcvgssl.apis.one_class_holdout import hold_out
 from mmcvgssl.apis.one_class_plots import write_plots
 from mmcvgssl.apis.one_class_table import rates, read_result, table
-from mmcvgssl.apis.predict import OneClassPredictor
+from mmcvgssl.apis.predict import Predictor
 from mmcvgssl.datasets import OneClassDataset
 from mmcvgssl.evaluation.operating_point import OperatingPoint
 from mmcvgssl.model_file import load_model
@@ -455,8 +455,7 @@ def test_the_threshold_is_chosen_on_images_nothing_has_learned_from(
             assert not learned & set(paths)
         # the scores of those very images
         scores = [
-            p.score
-            for p in OneClassPredictor(folder / 'model.safetensors')(paths)
+            p.score for p in Predictor(folder / 'model.safetensors')(paths)
         ]
         assert model.threshold in [pytest.approx(s, rel=1e-3) for s in scores]
 

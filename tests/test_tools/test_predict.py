@@ -2,6 +2,8 @@
 
 import csv
 import json
+import os
+import signal
 
 import cv2
 import numpy as np
@@ -9,8 +11,13 @@ import pytest
 import torch
 from mmengine.registry import init_default_scope
 
-from mmcvgssl.apis.predict import OneClassPredictor, find_images, overlay
-from mmcvgssl.apis.prediction_folder import predict_to_folder
+from mmcvgssl.apis import MapFolder, find_mapped_images
+from mmcvgssl.apis.predict import Predictor, find_images
+from mmcvgssl.apis.prediction.anomaly import draw_heatmap
+from mmcvgssl.apis.prediction.job import ImageJob
+from mmcvgssl.apis.prediction.workers import WorkerError
+from mmcvgssl.apis.prediction_folder import Outputs, predict_to_folder
+from mmcvgssl.datasets.reading import image_file
 from mmcvgssl.model_file import (
     load_model,
     prediction_steps,
@@ -101,7 +108,7 @@ def test_a_folder_gets_scores_verdicts_and_overlays(
 def test_one_image_and_batches_agree(file, folder, tool, tmp_path):
     paths = find_images(folder)
     runs = [
-        [p.score for p in OneClassPredictor(file, batch_size=size)(paths)]
+        [p.score for p in Predictor(file, batch_size=size)(paths)]
         for size in (1, 3)
     ]
     assert runs[0] == pytest.approx(runs[1], rel=1e-4)
@@ -139,7 +146,7 @@ def test_a_picture_too_large_to_open_costs_itself_alone(
     paths = find_images(folder)
     cv2.imwrite(str(paths[0]), np.zeros((300, 300), np.uint8))
     monkeypatch.setenv('MMCVGSSL_MAX_PIXELS', '40000')
-    found = list(OneClassPredictor(file)(paths))
+    found = list(Predictor(file)(paths))
     assert '300 x 300 pixels are more than max_pixels' in found[0].error
     assert not any(p.error for p in found[1:])
 
@@ -168,7 +175,7 @@ def test_odd_files_cost_themselves_alone(file, folder, tool, tmp_path):
     assert len(drawn.name.encode()) <= 255
     assert rows['1.png']['verdict']
     assert 'no overlay' in rows['1.png']['error']
-    assert 'scored, but: no overlay' in err
+    assert 'read, but: no overlay' in err
     assert ' 2 not read; ' in text
     assert 'folders of the system: 1 (@eaDir)' in text
     assert 'no image by suffix: 1 (notes.txt)' in text
@@ -182,17 +189,17 @@ def test_odd_files_cost_themselves_alone(file, folder, tool, tmp_path):
 def test_what_was_found_outlives_a_run_that_fails(
     file, folder, tmp_path, monkeypatch, stop
 ):
-    predictor = OneClassPredictor(file, batch_size=1)
-    predict = predictor._predict
+    predictor = Predictor(file, batch_size=1)
+    predict = predictor.kind.predict
     calls = []
 
-    def fail(items):
+    def fail(paths, items):
         calls.append(items)
         if len(calls) == 4:
             raise stop('at the fourth image')
-        return predict(items)
+        return predict(paths, items)
 
-    monkeypatch.setattr(predictor, '_predict', fail)
+    monkeypatch.setattr(predictor.kind, 'predict', fail)
     out = tmp_path / 'out'
     with pytest.raises(stop):
         predict_to_folder(predictor, folder, out)
@@ -205,21 +212,164 @@ def test_what_was_found_outlives_a_run_that_fails(
     assert (out / 'predictions.csv').is_file()
 
 
-def test_an_image_that_vanishes_keeps_its_score(
+@pytest.mark.parametrize('workers', [0, 2])
+def test_an_image_is_decoded_once_and_may_vanish_then(
+    file, folder, tmp_path, monkeypatch, workers
+):
+    predictor = Predictor(file, workers=workers)
+    predict, names = predictor.kind.predict, tmp_path / 'decoded'
+    pixels = image_file.OpenedImage.pixels
+
+    def note(image, size=None):
+        with names.open('a') as lines:
+            lines.write(f'{image.path}\n')
+        return pixels(image, size)
+
+    def remove(paths, items):
+        (folder / '0.png').unlink()
+        return predict(paths, items)
+
+    monkeypatch.setattr(image_file.OpenedImage, 'pixels', note)
+    monkeypatch.setattr(predictor.kind, 'predict', remove)
+    found = predict_to_folder(predictor, folder, tmp_path / 'out')
+    assert not any(p.error for p in found)
+    assert (tmp_path / 'out/overlays/0.png.png').is_file()
+    assert sorted(names.read_text().split()) == sorted(p.path for p in found)
+
+
+def test_an_image_that_changes_while_it_is_read_is_named(
     file, folder, tmp_path, monkeypatch
 ):
-    predictor = OneClassPredictor(file)
-    predict = predictor._predict
+    load = ImageJob.load
 
-    def remove(items):
-        (folder / '0.png').unlink()
-        return predict(items)
+    def change(job, key, path, *args):
+        if path.endswith('/1.png'):
+            save(folder / '1.png', 9)
+        return load(job, key, path, *args)
 
-    monkeypatch.setattr(predictor, '_predict', remove)
+    monkeypatch.setattr(ImageJob, 'load', change)
+    predictor = Predictor(file)
     found = predict_to_folder(predictor, folder, tmp_path / 'out')
-    told = [p for p in found if p.error]
-    assert [p.path for p in told] == [str(folder / '0.png')]
-    assert told[0].score is not None
+    (told,) = [p for p in found if p.error]
+    assert told.path == str(folder / '1.png')
+    assert told.score is not None
+    assert 'changed while it was read' in told.error
+
+
+@pytest.mark.parametrize('size', [1, 3, 32])
+def test_results_do_not_depend_on_workers(file, folder, tmp_path, size):
+    for i in range(6):
+        save(folder / f'more/{i}.png', 10 + i)
+    write_broken(folder)
+    made = []
+    for workers in (0, 1, 3):
+        out = tmp_path / str(workers)
+        predictor = Predictor(file, batch_size=size, workers=workers)
+        predict_to_folder(predictor, folder, out)
+        held = json.loads((out / 'predictions.json').read_text())
+        drawn = {
+            str(path.relative_to(out)): path.read_bytes()
+            for path in out.rglob('*.png')
+        }
+        made.append((held, drawn))
+    assert len(made[0][1]) == 10
+    assert made[0] == made[1] == made[2]
+
+
+def test_a_worker_that_is_ended_is_named_and_the_next_run_goes_on(
+    file, folder, tmp_path, monkeypatch
+):
+    out, draw = tmp_path / 'out', ImageJob.draw
+
+    def end(job, key, *args):
+        if key == 3:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return draw(job, key, *args)
+
+    monkeypatch.setattr(ImageJob, 'draw', end)
+    predictor = Predictor(file, workers=1, batch_size=2)
+    with pytest.raises(WorkerError, match=r'by signal SIGKILL, .*again'):
+        predict_to_folder(predictor, folder, out)
+    partial = out / 'predictions.partial.jsonl'
+    done = [json.loads(line) for line in partial.read_text().splitlines()]
+    assert len(done) == 2
+    monkeypatch.undo()
+    save(folder / '0.png', 7)  # the first of those that are done
+    predict, seen = predictor.kind.predict, []
+
+    def note(paths, items):
+        seen.extend(paths)
+        return predict(paths, items)
+
+    monkeypatch.setattr(predictor.kind, 'predict', note)
+    found = predict_to_folder(predictor, folder, out)
+    kept = {row['path']: row['score'] for row in done}
+    again = set(seen)
+    assert str(folder / '0.png') in again
+    assert len(again) == 3
+    for p in found:
+        assert (kept.get(p.path) == p.score) == (p.path not in again)
+    fresh = [
+        p.score for p in Predictor(file, batch_size=2)(find_images(folder))
+    ]
+    assert [p.score for p in found] == pytest.approx(fresh, rel=1e-6)
+
+
+def test_options_change_what_is_written(file, folder, tool, tmp_path):
+    out = tmp_path / 'out'
+    args = ['predict.py', file, folder, '--out', out]
+    code, _, err = tool(*args, '--threshold', '-1', '--no-overlay', '--map')
+    assert code == 0, err
+    held = json.loads((out / 'predictions.json').read_text())
+    assert held['threshold'] == -1
+    assert held['chosen'] == {'method': 'given'}
+    assert held['model']['file'] == 'model.safetensors'
+    assert held['overlays'] is None
+    assert {row['verdict'] for row in held['images']} == {'defective'}
+    assert not (out / 'overlays').exists()
+    maps = MapFolder(out / 'maps')
+    mapped = find_mapped_images(maps, folder)
+    assert len(mapped.paths) == 4
+    predicted = {p.path: p for p in Predictor(file)(find_images(folder))}
+    for name in mapped.paths:
+        values = predicted[str(folder / name)].anomaly_map
+        np.testing.assert_allclose(
+            maps.load_map(name), values, rtol=1e-3, atol=1e-6
+        )
+    code, _, err = tool(*args, '--workers', '2')
+    assert code == 0, err
+    assert len([*(out / 'earlier').glob('*/predictions.json')]) == 1
+    for wrong in ('nan', 'inf'):
+        code, _, err = tool(*args, '--threshold', wrong)
+        assert code == 1
+        assert 'expected a finite threshold' in err.splitlines()[-1]
+
+
+def test_a_jpeg_read_smaller_is_drawn_on_as_it_was_read(tmp_path):
+    steps = [dict(step) for step in PIPELINE]
+    steps[0]['input_size'] = 32
+    init_default_scope('mmpretrain')
+    write(tmp_path / 'm.safetensors', steps)
+    image = np.full((160, 128, 3), 90, np.uint8)
+    (tmp_path / 'images').mkdir()
+    cv2.imwrite(str(tmp_path / 'images/a.jpg'), image)
+    predictor = Predictor(tmp_path / 'm.safetensors')
+    for full, shape in ((False, (40, 32, 3)), (True, (160, 128, 3))):
+        out = tmp_path / str(full)
+        outputs = Outputs(full_overlays=full)
+        (p,) = predict_to_folder(
+            predictor, tmp_path / 'images', out, outputs=outputs
+        )
+        assert p.size == (160, 128)
+        assert cv2.imread(str(out / 'overlays/a.jpg.png')).shape == shape
+
+
+def test_colours_span_the_map_where_no_threshold_is_known():
+    image = np.full((20, 30, 3), 100, np.uint8)
+    values = np.linspace(5, 6, 24, dtype=np.float32).reshape(4, 6)
+    drawn = draw_heatmap(image, anomaly_map=values, map_threshold=None)
+    same = draw_heatmap(image, anomaly_map=values - 5, map_threshold=0.5)
+    assert np.abs(drawn.astype(int) - same).max() <= 1
 
 
 @pytest.mark.parametrize('place', ['out', '.', '..'])
@@ -230,7 +380,7 @@ def test_overlays_are_no_input(file, folder, tool, place):
         assert code == 0, err
         assert '4 images: ' in text
     with pytest.raises(ValueError, match='1 or more'):
-        OneClassPredictor(file, batch_size=0)
+        Predictor(file, batch_size=0)
 
 
 @pytest.mark.parametrize(
@@ -257,7 +407,7 @@ def test_an_overlay_is_red_where_the_map_is_high():
     image = np.full((20, 30, 3), 100, np.uint8)
     anomaly_map = np.zeros((4, 6), np.float32)
     anomaly_map[0, 0] = 9
-    drawn = overlay(image, anomaly_map, map_threshold=2.0)
+    drawn = draw_heatmap(image, anomaly_map=anomaly_map, map_threshold=2.0)
     assert drawn.shape == image.shape
     blue, _, red = drawn[0, 0]
     assert red > blue

@@ -24,9 +24,9 @@ from plain_cutpaste import PlainViews
 
 import mmcvgssl  # noqa: F401  (makes the hosts importable)
 from mmcvgssl.apis import load_config
-from mmcvgssl.apis.predict import OneClassPredictor, find_images
+from mmcvgssl.apis.predict import Predictor, find_images
 from mmcvgssl.engine import keep_freed_memory
-from mmcvgssl.models.anomaly.one_class_detector import OneClassDetector
+from mmcvgssl.model_file import prediction_steps, save_anomaly_model
 from mmcvgssl.registry import MODELS
 
 CONFIG = (
@@ -107,20 +107,20 @@ def compare_views(cfg, paths: list[str], rounds: int) -> None:
     print(f'median ratios: {first:.2f} at first, {later:.2f} from then on')
 
 
-def make_detector(cfg, paths: list[str]) -> OneClassDetector:
-    """Fit a detector with random weights, which takes as long as any."""
-    steps = cfg.test_dataloader.dataset.pipeline
-    model = OneClassDetector(
-        copy.deepcopy(cfg.model.backbone),
+def write_model(cfg, paths: list[str], file: Path) -> Path:
+    """Write a detector with random weights, which takes as long as any."""
+    steps = prediction_steps(cfg.test_dataloader.dataset.pipeline)
+    config = dict(
+        type='mmcvgssl.OneClassDetector',
+        backbone=cfg.model.backbone.to_dict(),
         false_alarm_rate=None,
-        init_backbone=False,
     )
-    model.extra = {'pipeline': steps}
-    model.state = {'unfitted': torch.zeros(1)}
-    predictor = OneClassPredictor(model, device='cpu')
-    items = [predictor._load(path) for path in paths]
+    model = MODELS.build(copy.deepcopy(config))
+    transform = Compose(steps)
+    items = [transform({'img_path': path, 'category': ''}) for path in paths]
     model.fit([default_collate(items)])
-    return model
+    save_anomaly_model(file, model, config, steps)
+    return file
 
 
 def main() -> None:
@@ -136,9 +136,11 @@ def main() -> None:
         cfg = load_config(args.config, {'input_size': args.view_size})
         init_default_scope(cfg.default_scope)
         compare_views(cfg, paths, args.rounds)
-        model = args.model or make_detector(cfg, paths[:16])
+        model = args.model or write_model(
+            cfg, paths[:16], Path(folder, 'model.safetensors')
+        )
         for size in (1, 32):
-            predictor = OneClassPredictor(model, batch_size=size)
+            predictor = Predictor(model, batch_size=size)
             list(predictor(paths[:size]))  # warm up
             found = [
                 rate(lambda p=predictor: list(p(paths)), len(paths))

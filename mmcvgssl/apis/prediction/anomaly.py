@@ -1,0 +1,143 @@
+"""Predictions of anomaly models: scores, verdicts and heatmaps."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, ClassVar
+
+import numpy as np
+
+from mmcvgssl.apis.prediction.kind import Drawing, Prediction, PredictionKind
+from mmcvgssl.evaluation.operating_point import calls_defective
+from mmcvgssl.maps import halfway, lay_map
+from mmcvgssl.model_file import LoadedModel
+from mmcvgssl.models.anomaly.threshold_choice import GIVEN
+
+GOOD, DEFECTIVE = 'good', 'defective'
+
+
+@dataclass
+class AnomalyPrediction(Prediction):
+    """What an anomaly model says of one image.
+
+    Attributes:
+        score: Higher is more anomalous; None if it cannot be read.
+        verdict: ``'good'`` or ``'defective'``; None without a threshold.
+        anomaly_map: [h, w].
+    """
+
+    score: float | None = None
+    verdict: str | None = None
+    anomaly_map: np.ndarray | None = None
+
+    FIELDS: ClassVar[tuple[str, ...]] = ('path', 'score', 'verdict', 'error')
+
+
+class AnomalyKind(PredictionKind):
+    """A score and a map an image, a verdict where there is a threshold."""
+
+    prediction = AnomalyPrediction
+    has_maps = True
+
+    def __init__(
+        self, loaded: LoadedModel, threshold: float | None = None
+    ) -> None:
+        super().__init__(loaded, threshold)
+        self.threshold: float | None = self.model.threshold
+        self.chosen: dict[str, Any] = dict(self.model.chosen)
+        self.map_threshold: float | None = self.model.map_threshold
+        if threshold is not None:
+            if not math.isfinite(threshold):
+                raise ValueError(
+                    'expected a finite threshold on image scores, got '
+                    f'--threshold {threshold}; leave it out for the one of '
+                    'the model file'
+                )
+            self.threshold, self.chosen = threshold, {'method': GIVEN}
+
+    def describe(self, path: str, sample: Any) -> AnomalyPrediction:
+        """Return score, verdict and map."""
+        score = float(sample.anomaly_score)
+        return AnomalyPrediction(
+            path,
+            score=score,
+            verdict=self._verdict(score),
+            anomaly_map=sample.anomaly_map.float().cpu().numpy(),
+        )
+
+    def _verdict(self, score: float) -> str | None:
+        if self.threshold is None:
+            return None
+        return DEFECTIVE if calls_defective(score, self.threshold) else GOOD
+
+    def drawing(self, prediction: Prediction) -> Drawing | None:
+        """Lay the map over the picture."""
+        values = getattr(prediction, 'anomaly_map', None)
+        if values is None:
+            return None
+        return partial(
+            draw_heatmap,
+            anomaly_map=values,
+            map_threshold=self.map_threshold,
+        )
+
+    def head(self) -> dict[str, Any]:
+        """Return category, thresholds and what the colours mean."""
+        colours = 'map_threshold is in the middle of the colours'
+        if self.map_threshold is None:
+            colours = (
+                "the colours of each overlay span the values of its image's "
+                'own map, as the model knows no map threshold'
+            )
+        return {
+            'category': self.content.category,
+            'threshold': self.threshold,
+            'chosen': self.chosen,
+            'map_threshold': self.map_threshold,
+            'colours': colours,
+        }
+
+    def depends_on(self) -> dict[str, Any]:
+        """Return the threshold of the verdicts."""
+        return {'threshold': self.threshold}
+
+    def line(self, prediction: Prediction) -> str:
+        """Return score and verdict."""
+        held = prediction.row()
+        return f'{held["score"]:.4f}  {held["verdict"] or "–":9}'
+
+    def summary(self, predictions: Sequence[Prediction]) -> str:
+        """Count defective images, and name the threshold."""
+        found = sum(p.row()['verdict'] == DEFECTIVE for p in predictions)
+        broken = sum(not p.is_read for p in predictions)
+        return (
+            f'{found} defective, {broken} not read; threshold {self.threshold}'
+        )
+
+
+def draw_heatmap(
+    picture: np.ndarray,
+    size: tuple[int, int] | None = None,
+    *,
+    anomaly_map: np.ndarray,
+    map_threshold: float | None,
+) -> np.ndarray:
+    """Lay a heatmap over an image.
+
+    Args:
+        picture: BGR uint8 [h, w, 3].
+        size: Of the image's file; the map covers it, as it does the picture.
+        anomaly_map: [h, w]; resized to the picture.
+        map_threshold: What maps of good images hardly exceed, the middle of
+            the colours; None: the colours span the map's own values.
+
+    Returns:
+        BGR uint8 [h, w, 3].
+    """
+    if map_threshold is None:
+        middle, highest = halfway(anomaly_map), float(anomaly_map.max())
+        return lay_map(picture, anomaly_map, middle, highest)
+    return lay_map(picture, anomaly_map, map_threshold, 2 * map_threshold)

@@ -1,0 +1,33 @@
+"""Which class predicts with which kind of model file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from mmcvgssl.apis.prediction.anomaly import AnomalyKind
+from mmcvgssl.apis.prediction.kind import PredictionKind
+from mmcvgssl.model_file import LoadedModel
+from mmcvgssl.model_file.anomaly import KIND as ANOMALY
+
+_KINDS: Mapping[str, type[PredictionKind]] = {ANOMALY: AnomalyKind}
+
+
+def kind_of(
+    loaded: LoadedModel, threshold: float | None = None
+) -> PredictionKind:
+    """Return what predicts with a model file.
+
+    Args:
+        loaded: Of the file.
+        threshold: In place of the model's.
+
+    Raises:
+        ValueError: If the threshold is none, or nothing predicts with this
+            kind.
+    """
+    if loaded.content.kind not in _KINDS:
+        raise ValueError(
+            f'expected a model file of kind {", ".join(_KINDS)}, got one of '
+            f'kind {loaded.content.kind}: predict by a file of tools/fit.py'
+        )
+    return _KINDS[loaded.content.kind](loaded, threshold)

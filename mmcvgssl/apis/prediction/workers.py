@@ -1,0 +1,181 @@
+"""Processes beside the one that computes, each of which keeps its images."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import pickle
+import signal
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from multiprocessing.connection import Connection, wait
+from types import TracebackType
+from typing import Any
+
+import cv2
+import torch
+
+from mmcvgssl.processes import as_sent
+
+
+class WorkerError(RuntimeError):
+    """A worker process has ended."""
+
+
+class Here:
+    """Works at once and in this process; the like of :class:`Worker`.
+
+    Args:
+        job: Whose methods are called.
+    """
+
+    def __init__(self, job: Any) -> None:
+        self.job = job
+
+    def submit(self, name: str, *args: Any) -> Future:
+        """Call a method of the job."""
+        future: Future = Future()
+        future.set_result(getattr(self.job, name)(*args))
+        return future
+
+    def close(self) -> None:
+        """Nothing is to be ended."""
+
+
+class Worker:
+    """A process that works off what it is given, in order.
+
+    A thread of this process waits for it, so that neither side ever blocks
+    the other.
+
+    Args:
+        job: Whose methods are called, on a copy of it.
+        number: For messages.
+    """
+
+    def __init__(self, job: Any, number: int) -> None:
+        # a new interpreter would import for seconds what this one has
+        known = multiprocessing.get_all_start_methods()
+        context: Any = multiprocessing.get_context(
+            'fork' if 'fork' in known else None
+        )
+        self._ours, theirs = context.Pipe()
+        self._process = context.Process(
+            target=_serve,
+            args=(theirs, job),
+            daemon=True,
+            name=f'image-worker-{number}',
+        )
+        self._process.start()
+        theirs.close()
+        self._thread = ThreadPoolExecutor(max_workers=1)
+
+    def submit(self, name: str, *args: Any) -> Future:
+        """Have a method of the job called; its result comes later."""
+        return self._thread.submit(self._ask, name, args)
+
+    def close(self) -> None:
+        """End the process, whatever it does."""
+        self._thread.shutdown(wait=False, cancel_futures=True)
+        self._process.kill()
+        self._thread.shutdown()
+        self._process.join()
+        self._ours.close()
+
+    def _ask(self, name: str, args: tuple) -> Any:
+        try:
+            self._ours.send_bytes(pickle.dumps((name, args), protocol=5))
+            result, error = pickle.loads(self._ours.recv_bytes())
+        except (EOFError, OSError) as gone:
+            raise WorkerError(self._why_ended()) from gone
+        if error is not None:
+            raise error
+        return result
+
+    def _why_ended(self) -> str:
+        self._process.join(5)
+        code = self._process.exitcode or 0
+        how = f'with code {code}'
+        if code < 0:
+            how = f'by signal {signal.Signals(-code).name}'
+        hint = ''
+        if code == -signal.SIGKILL:
+            hint = ', as a system does that runs out of memory'
+        return (
+            f'the process {self._process.name}, which reads images, was '
+            f'ended {how}{hint}: type the command again, it goes on from '
+            'what is done; with fewer --workers, or a smaller --batch-size, '
+            'less memory is needed'
+        )
+
+
+class Workers:
+    """Several workers, or none; a context manager.
+
+    Args:
+        job: See :class:`Worker`.
+        count: Of processes; 0: all is done here.
+    """
+
+    def __init__(self, job: Any, count: int) -> None:
+        self.count = count
+        self._all: list[Here | Worker] = []
+        if not count:
+            self._all = [Here(job)]
+        # a process that is forked lacks the threads of OpenCV, and would wait
+        # for them forever
+        threads = cv2.getNumThreads()
+        cv2.setNumThreads(1)
+        try:
+            for number in range(count):
+                self._all.append(Worker(job, number))
+        finally:
+            cv2.setNumThreads(threads)
+
+    def __enter__(self) -> Workers:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for worker in self._all:
+            worker.close()
+
+    def submit(self, key: int, name: str, *args: Any) -> Future:
+        """Have a method called with ``key`` by the worker of that key."""
+        return self._all[key % len(self._all)].submit(name, key, *args)
+
+
+def default_workers() -> int:
+    """Return how many processes read images: a core each, 8 at most."""
+    return min(available_cores(), 8)
+
+
+def available_cores() -> int:
+    """Count the cores that this process may use."""
+    if hasattr(os, 'sched_getaffinity'):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _serve(connection: Connection, job: Any) -> None:
+    """Work off what comes, until the other side is gone."""
+    # the other process ends this one
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    torch.set_num_threads(1)
+    parent: Any = multiprocessing.parent_process()
+    ends: Sequence[Any] = [connection, parent.sentinel]
+    while connection in wait(ends):
+        try:
+            name, args = pickle.loads(connection.recv_bytes())
+        except EOFError:
+            return
+        answer: tuple[Any, Exception | None]
+        try:
+            answer = getattr(job, name)(*args), None
+        except Exception as error:  # is raised where it was asked for
+            answer = None, as_sent(error)
+        connection.send_bytes(pickle.dumps(answer, protocol=5))

@@ -1,0 +1,261 @@
+"""Writing a folder of anomaly maps: one ``.npy`` an image, and a manifest."""
+
+from __future__ import annotations
+
+import errno
+import glob
+import io
+import json
+import os
+from collections.abc import Collection, Iterable, Sequence
+from pathlib import Path, PurePosixPath
+from types import TracebackType
+
+import numpy as np
+
+from mmcvgssl.provenance import EARLIER, FileState, Provenance, settle
+from mmcvgssl.utils import atomic_write
+
+MANIFEST = 'manifest.jsonl'
+REMARKS = 'remarks.json'  # of the model on what it was fitted to
+DTYPES = ('float16', 'float32')
+# errors of one name, whatever room and rights there are
+_OF_ONE = {
+    *(errno.ENAMETOOLONG, errno.EISDIR, errno.ENOTDIR, errno.EEXIST),
+    *(errno.EILSEQ, errno.EINVAL),
+}
+
+
+class MapWriter:
+    """Writes maps, and a line for each once it is on disk.
+
+    The lines go to a manifest of the process; :func:`join_manifests` makes
+    ``manifest.jsonl`` of all. So what manifests name is whole, whatever
+    happens. A context manager.
+
+    Args:
+        out: Folder of the maps; it is made.
+        dtype: ``'float16'`` or ``'float32'``.
+        rank: Of the process.
+
+    Attributes:
+        written: Number of maps that were written.
+
+    Raises:
+        ValueError: If the type is another.
+    """
+
+    def __init__(
+        self, out: str | Path, dtype: str = 'float16', rank: int = 0
+    ) -> None:
+        check_dtype(dtype)
+        self.out, self.dtype, self.written = Path(out), dtype, 0
+        self.out.mkdir(parents=True, exist_ok=True)
+        part = self.out / f'manifest.{rank}.jsonl'
+        cut = part.is_file() and not part.read_bytes().endswith(b'\n')
+        self._lines = part.open('a', encoding='utf-8')
+        if cut:  # a line that was being written when the run ended
+            self._lines.write('\n')
+
+    def __enter__(self) -> MapWriter:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the manifest."""
+        self._lines.close()
+
+    def write(
+        self,
+        path: str,
+        values: np.ndarray,
+        size: Sequence[int],
+        score: float,
+        file: FileState,
+    ) -> str | None:
+        """Write the map of an image.
+
+        Args:
+            path: Of the image, relative to the folder of images, with /.
+            values: The map, float32 [h, w].
+            size: Height and width of the image, pixels.
+            score: Of the image.
+            file: State of the image when the map was made.
+
+        Returns:
+            Why this one name cannot be written, or nothing.
+
+        Raises:
+            OSError: If nothing can be written, as on a full disk: says what
+                was.
+        """
+        buffer = io.BytesIO()
+        np.save(buffer, values.astype(self.dtype), allow_pickle=False)
+        name = map_name(path)
+        try:
+            atomic_write(self.out / name, buffer.getvalue())
+        except OSError as error:
+            if error.errno in _OF_ONE:
+                return str(error)
+            raise OSError(
+                error.errno,
+                f'{os.strerror(error.errno or errno.EIO)}: {self.written} '
+                f'maps were written to {self.out} in this run and are '
+                'whole; make room and run the same command again',
+            ) from error
+        line = {
+            'path': path,
+            'map': name,
+            'size': [int(side) for side in size],
+            'score': float(score),
+            'map_max': float(values.max()),
+            'file': file.to_list(),
+        }
+        self._lines.write(json.dumps(line) + '\n')
+        self._lines.flush()
+        self.written += 1
+        return None
+
+
+def check_dtype(dtype: str) -> None:
+    """Refuse a type that maps do not have.
+
+    Raises:
+        ValueError: If it is none of ``DTYPES``.
+    """
+    if dtype not in DTYPES:
+        raise ValueError(f'dtype must be one of {DTYPES}, got {dtype!r}')
+
+
+def write_remarks(out: Path, remarks: Sequence[str]) -> None:
+    """Keep what a generator says, for those who cut boxes from its maps."""
+    if remarks:
+        atomic_write(out / REMARKS, json.dumps(list(remarks)).encode())
+
+
+def settle_maps(ours: Provenance, out: Path) -> bool:
+    """Keep the maps of a folder, or move those of something else aside.
+
+    Args:
+        ours: What maps are to depend on, images aside.
+        out: The folder.
+
+    Raises:
+        ProvenanceError: If there are maps that do not say what they depend
+            on.
+    """
+    tops = {
+        PurePosixPath(line['map']).parts[0]
+        for line in read_manifests(out).values()
+    }
+    results = ['manifest*.jsonl', REMARKS, *map(glob.escape, sorted(tops))]
+    return settle(ours, out, results, f'the maps in {out}')
+
+
+def require_own_maps(paths: Iterable[str]) -> None:
+    """Refuse images of which two would have one map.
+
+    Args:
+        paths: Of the images, relative, with /.
+
+    Raises:
+        ValueError: Names the two.
+    """
+    owners: dict[str, str] = {}
+    for path in paths:
+        other = owners.setdefault(map_name(path), path)
+        if other != path:
+            raise ValueError(
+                f'{other} and {path} would share the map {map_name(path)}: '
+                'if one is a mask, give a list of the images instead of the '
+                'folder; else rename one'
+            )
+
+
+def set_changed_aside(
+    out: Path, root: Path, paths: Sequence[str]
+) -> list[str]:
+    """Move the maps of images that have changed since, with their lines.
+
+    Args:
+        out: Folder of the maps.
+        root: Folder that image paths are relative to.
+        paths: Of images that are there.
+
+    Returns:
+        Paths of the images that have changed.
+
+    Raises:
+        OSError: If files can be neither read nor moved.
+    """
+    lines = read_manifests(out)
+    changed = []
+    for path in paths:
+        line = lines.get(path)
+        if line is None or not (out / line['map']).is_file():
+            continue
+        state = FileState.from_list(line['file'])
+        if state.holds(root / path):
+            continue
+        changed.append(path)
+        name = PurePosixPath(line['map'])
+        kept = name.with_stem(f'{name.stem}-{state.digest[:8]}')
+        target = out / EARLIER / 'images' / kept
+        target.parent.mkdir(parents=True, exist_ok=True)
+        os.replace(out / name, target)
+        with (out / EARLIER / 'images' / MANIFEST).open('a') as file:
+            file.write(json.dumps({**line, 'map': str(kept)}) + '\n')
+    return changed
+
+
+def relative_path(path: str, root: str) -> str:
+    """Return an image's path below the root, with /."""
+    return Path(os.path.relpath(path, root)).as_posix()
+
+
+def map_name(path: str) -> str:
+    """Name the map of an image: its relative path, ending in ``.npy``."""
+    return str(PurePosixPath(path).with_suffix('.npy'))
+
+
+def read_manifests(out: Path) -> dict[str, dict]:
+    """Read what all manifests of a folder name, by image path.
+
+    Lines that are cut off or damaged are left out.
+    """
+    lines: dict[str, dict] = {}
+    for file in sorted(out.glob('manifest*.jsonl'), key=lambda p: len(p.name)):
+        for text in file.read_bytes().split(b'\n'):
+            try:
+                line = json.loads(text)
+                lines[line['path']] = line
+            except (ValueError, KeyError, TypeError):
+                continue
+    return lines
+
+
+def join_manifests(
+    out: Path, paths: Collection[str] | None = None
+) -> dict[str, dict]:
+    """Write ``manifest.jsonl`` from those of all processes, sorted.
+
+    Args:
+        out: Folder of the maps.
+        paths: Of the images that count; None: all of them do.
+    """
+    lines = read_manifests(out)
+    if paths is not None:
+        wanted = set(paths)
+        lines = {path: line for path, line in lines.items() if path in wanted}
+    text = ''.join(json.dumps(lines[path]) + '\n' for path in sorted(lines))
+    atomic_write(out / MANIFEST, text.encode())
+    for part in out.glob('manifest.*.jsonl'):
+        part.unlink()
+    return lines
