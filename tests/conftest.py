@@ -6,11 +6,13 @@ import runpy
 import subprocess
 import sys
 import uuid
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import torch
+from mmengine.registry import DefaultScope
 
 import mmcvgssl  # noqa: F401  (makes the hosts importable)
 from mmcvgssl.apis import build_runner, check_before_training, load_config
@@ -30,6 +32,29 @@ def no_collection():
     idle = SimpleNamespace(collect=lambda: 0)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr('mmengine.dataset.base_dataset.gc', idle)
+        yield
+
+
+@contextmanager
+def scopes_kept():
+    """Leave mmengine's default scopes as they were."""
+    known = DefaultScope._instance_dict.copy()
+    yield
+    DefaultScope._instance_dict.clear()
+    DefaultScope._instance_dict.update(known)
+
+
+@pytest.fixture(scope='module', autouse=True)
+def scopes_of_module():
+    """No file of tests finds the scope that another has set."""
+    with scopes_kept():
+        yield
+
+
+@pytest.fixture(autouse=True)
+def scopes_of_test():
+    """No test finds the scope that another has set."""
+    with scopes_kept():
         yield
 
 
