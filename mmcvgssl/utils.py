@@ -34,10 +34,77 @@ def atomic_write(path: str | Path, data: bytes) -> None:
             file.close()
             os.replace(part, path)
         except BaseException as error:
-            part.unlink()
+            part.unlink(missing_ok=True)  # it may have been moved
             if isinstance(error, OSError) and error.filename is None:
                 error.filename = str(path)
             raise
+
+
+def check_file(path: str | Path, what: str) -> None:
+    """Refuse the name of a file that could not be written.
+
+    Args:
+        path: The file, which need not be there, nor its folder.
+        what: It is, or the option that names it.
+
+    Raises:
+        OSError: If it is a folder, its name is too long, or its folder is a
+            file or may not be written to.
+        ValueError: If it is empty.
+    """
+    _check_named(path, what, 'the name of a file')
+    path = Path(path)
+    if len(os.fsencode(path.name)) > _LONGEST_NAME:
+        raise OSError(
+            f'{path.name[:40]}... is too long a name for {what}: expected '
+            f'{_LONGEST_NAME} bytes at most'
+        )
+    if path.is_dir():
+        raise IsADirectoryError(
+            f'{path} is a folder: expected the name of a file for {what}'
+        )
+    check_folder(path.parent, what)
+
+
+def check_folder(path: str | Path, what: str) -> str:
+    """Return a folder, if it could be written to.
+
+    Args:
+        path: The folder, which need not be there.
+        what: It is, or the option that names it.
+
+    Raises:
+        OSError: If it, or a folder above it, is a file, or may not be
+            written to.
+        ValueError: If it is empty.
+    """
+    _check_named(path, what, 'a folder')
+    whole = Path(os.path.abspath(path))
+    part = next(p for p in (whole, *whole.parents) if os.path.lexists(p))
+    if part.is_symlink() and not part.exists():
+        raise FileNotFoundError(
+            f'{part} is a link to what is not there: expected a folder for '
+            f'{what}; choose another, or mend the link'
+        )
+    if not part.is_dir():
+        raise NotADirectoryError(
+            f'{part} is a file: expected a folder for {what}; choose '
+            'another, or move the file away'
+        )
+    if not os.access(part, os.W_OK | os.X_OK):
+        raise PermissionError(
+            f'{part} may not be written to by this user: choose another '
+            f'place for {what}, or change the rights of the folder'
+        )
+    return str(path)
+
+
+def _check_named(path: str | Path, what: str, expected: str) -> None:
+    if not str(path).strip():
+        raise ValueError(
+            f'{what} is empty: expected {expected}; is a variable of the '
+            'shell not set?'
+        )
 
 
 def parse_json(text: str | bytes, **options: Any) -> Any:

@@ -8,6 +8,8 @@ import pytest
 
 from mmcvgssl.utils import (
     atomic_write,
+    check_file,
+    check_folder,
     evenly,
     printable,
     read_json,
@@ -107,3 +109,54 @@ def test_a_full_disk_names_the_file(tmp_path, monkeypatch):
     assert str(target) in str(caught.value)
     assert [path.name for path in tmp_path.iterdir()] == ['result.json']
     assert target.read_bytes() == b'old'
+
+
+def test_an_interruption_is_not_turned_into_another_error(
+    tmp_path, monkeypatch
+):
+    replace = os.replace
+
+    def interrupted(part, path):
+        replace(part, path)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, 'replace', interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        atomic_write(tmp_path / 'a', b'new')
+    assert (tmp_path / 'a').read_bytes() == b'new'
+
+
+@pytest.mark.parametrize(
+    ('name', 'message'),
+    [
+        ('new', None),
+        ('file', None),  # is written anew
+        ('deep/below/new', None),
+        ('', 'MODEL is empty'),
+        (' ', 'MODEL is empty'),
+        ('folder', 'is a folder: expected the name of a file for MODEL'),
+        ('file/new', r'file is a file: expected a folder for MODEL'),
+        ('n' * 256, 'too long a name for MODEL: expected 255 bytes'),
+        ('é' * 128, 'too long a name for MODEL: expected 255 bytes'),
+        ('dangling/new', 'dangling is a link to what is not there'),
+    ],
+)
+def test_files_to_write(tmp_path, name, message):
+    (tmp_path / 'file').write_text('old')
+    (tmp_path / 'folder').mkdir()
+    (tmp_path / 'dangling').symlink_to(tmp_path / 'nothing')
+    path = tmp_path / name if name.strip() else name
+    if message is None:
+        check_file(path, 'MODEL')
+        return
+    with pytest.raises((OSError, ValueError), match=message) as caught:
+        check_file(path, 'MODEL')
+    assert '\n' not in str(caught.value)
+
+
+def test_a_folder_without_rights_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, 'access', lambda path, mode: False)
+    with pytest.raises(PermissionError, match='may not be written to') as got:
+        check_folder(tmp_path / 'new', '--out')
+    assert str(tmp_path) in str(got.value)
+    assert '--out' in str(got.value)

@@ -8,12 +8,12 @@ import mmcvgssl  # noqa: F401  (makes the hosts importable)
 from mmcvgssl.apis import default_work_dir, load_config
 from mmcvgssl.apis.cli import (
     add_cfg_options,
-    check_folder,
     user_errors,
 )
 from mmcvgssl.apis.few_shot import MODES, FewShot
 from mmcvgssl.apis.few_shot_model import images_to_learn_from, save_classifier
 from mmcvgssl.engine import keep_freed_memory
+from mmcvgssl.utils import check_folder
 
 
 def parse_args() -> argparse.Namespace:
@@ -65,7 +65,7 @@ def main() -> None:
     args = parse_args()
     keep_freed_memory()
     with user_errors():
-        if args.save_draw and not args.save:
+        if args.save_draw and args.save is None:
             raise ValueError('--save-draw says what --save learns from')
         cfg = load_config(args.config, args.cfg_options)
         named = args.work_dir
@@ -86,12 +86,12 @@ def main() -> None:
             workers=args.workers,
         )
         draw = tuple(args.save_draw) if args.save_draw else None
-        if args.save:  # complain before work starts
+        if args.save is not None:  # complain before work starts
             images_to_learn_from(protocol, args.save, draw)
         results = protocol.run(args.shots, args.runs, out)
         print(results.table())
         print(f'{out / "few_shot.json"}, few_shot.md and few_shot.png written')
-        if args.save:
+        if args.save is not None:
             content = save_classifier(protocol, args.save, draw)
             print(content.describe())
             print(f'{args.save} written')

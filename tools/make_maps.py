@@ -5,12 +5,12 @@ import argparse
 import mmcvgssl  # noqa: F401  (makes the hosts importable)
 from mmcvgssl.apis import make_maps, maps_text
 from mmcvgssl.apis.cli import (
-    check_folder,
     load_run,
     parse_run_args,
     user_errors,
 )
 from mmcvgssl.datasets.text_lists import add_encoding
+from mmcvgssl.utils import check_folder
 
 
 def parse_args() -> argparse.Namespace:

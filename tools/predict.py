@@ -5,12 +5,12 @@ import sys
 
 import mmcvgssl  # noqa: F401  (makes the hosts importable)
 from mmcvgssl.apis import load_config
-from mmcvgssl.apis.cli import check_folder, user_errors
+from mmcvgssl.apis.cli import user_errors
 from mmcvgssl.apis.predict import Predictor
 from mmcvgssl.apis.prediction_folder import Outputs, predict_to_folder
 from mmcvgssl.datasets.contents import Contents
 from mmcvgssl.engine import keep_freed_memory
-from mmcvgssl.utils import printable
+from mmcvgssl.utils import check_folder, printable
 
 
 def parse_args() -> argparse.Namespace:

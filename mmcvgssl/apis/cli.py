@@ -8,7 +8,6 @@ import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import cv2
 from mmengine.config import Config
@@ -21,6 +20,7 @@ from mmcvgssl.datasets import TooManyUnreadableError
 from mmcvgssl.datasets.transforms import UnreadableImageError
 from mmcvgssl.engine import InvalidLossError
 from mmcvgssl.model_file import LoadedModel, is_model_file
+from mmcvgssl.utils import check_folder
 
 # how PyTorch hands on what a worker of a loader has raised
 _CAUGHT = re.compile(r'Caught (\w+) in DataLoader worker process')
@@ -135,37 +135,10 @@ def choose_work_dir(args: argparse.Namespace, cfg: Config) -> str:
     """Return the folder of results: named, the config's, or by its name.
 
     Raises:
-        NotADirectoryError: If it is a file.
+        OSError: If it is a file, or may not be written to.
         ValueError: If it was given, and is empty.
     """
     if args.work_dir is not None:
         return check_folder(args.work_dir, '--work-dir')
     named = cfg.get('work_dir') or default_work_dir(args.config)
     return check_folder(named, '--work-dir')
-
-
-def check_folder(path: str, option: str) -> str:
-    """Return a folder that is to be written to, if it can be one.
-
-    Args:
-        path: The folder, which need not be there.
-        option: That names it.
-
-    Raises:
-        NotADirectoryError: If it, or a folder above it, is a file.
-        ValueError: If it is empty.
-    """
-    if not path.strip():
-        raise ValueError(
-            f'{option} is empty: expected a folder; is a variable of the '
-            'shell not set?'
-        )
-    for part in (Path(path), *Path(path).parents):
-        if part.exists():
-            if part.is_dir():
-                break
-            raise NotADirectoryError(
-                f'{part} is a file: expected a folder for {option}; choose '
-                'another, or move the file away'
-            )
-    return path

@@ -8,15 +8,17 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import save_file
 from torch import Tensor
 
 from mmcvgssl.apis.checkpoint_config import backbone_config
+from mmcvgssl.provenance import make_room
+from mmcvgssl.utils import check_file
 from mmcvgssl.weights import KeyReport, load
 from mmcvgssl.weights.files import (
     SUFFIXES,
     backbone_state,
     read_checkpoint,
+    safetensors_bytes,
 )
 from mmcvgssl.weights.names import TARGETS, convert
 from mmcvgssl.weights.safe_build import build_within
@@ -33,7 +35,8 @@ def export_backbone(
     """Write a trained backbone as plain weights of another package.
 
     The file is loaded into the real model of the package before it takes
-    its place, so a file that does not fit is never left behind.
+    its place, so a file that does not fit is never left behind. Another file
+    that has the name already goes to the folder ``earlier``.
 
     Args:
         checkpoint: Of a training run, or plain weights with ``config``.
@@ -45,8 +48,9 @@ def export_backbone(
     Raises:
         FileNotFoundError: If a file is missing.
         OSError: If the file cannot be written.
-        ValueError: If there is no backbone config, or no counterpart, or
-            the checkpoint's config names what no file may name.
+        ValueError: If there is no backbone config, or no counterpart, the
+            weights would replace the checkpoint, or the checkpoint's config
+            names what no file may name.
         mmcvgssl.weights.KeyMismatchError: If keys do not fit.
     """
     out = Path(out)
@@ -58,7 +62,13 @@ def export_backbone(
         raise ValueError(
             f'Expected a target of {", ".join(TARGETS)}, got {target!r}.'
         )
+    check_file(out, 'the weights')
     held = read_checkpoint(checkpoint)
+    if out.exists() and out.samefile(checkpoint):
+        raise ValueError(
+            f'{out} is the checkpoint itself, which would be lost: choose '
+            'another name for the weights'
+        )
     cfg = backbone_config(held, config, str(checkpoint))
     found = backbone_state(held)
     state = convert(found, cfg, target)
@@ -70,13 +80,15 @@ def export_backbone(
         model = build_target(cfg, target, arch)
     out.parent.mkdir(parents=True, exist_ok=True)
     # beside the target, so that the last step is a rename
-    unready = out.with_name(f'.{out.stem}.{os.getpid()}{out.suffix}')
+    unready = out.with_name(f'.{out.stem[:40]}.{os.getpid()}{out.suffix}')
     try:
         _write(state, unready)
         written = backbone_state(read_checkpoint(unready))
         report = load(
             model, written, name=f'{checkpoint} for {target}', log=False
         )
+        data = unready.read_bytes()
+        make_room(out.parent, {out.name: data}, f'the weights in {out}')
         os.replace(unready, out)
     finally:
         unready.unlink(missing_ok=True)
@@ -84,16 +96,17 @@ def export_backbone(
 
 
 def _write(state: Mapping[str, Tensor], path: Path) -> None:
-    # Own, dense memory: safetensors refuses views and channels-last tensors.
-    plain = {
-        k: v.detach().clone(memory_format=torch.contiguous_format)
-        for k, v in state.items()
-    }
     try:
         if path.suffix == '.safetensors':
-            save_file(plain, path, metadata={'format': 'pt'})
-        else:
-            torch.save(plain, path)
+            path.write_bytes(safetensors_bytes(state, {'format': 'pt'}))
+            return
+        plain = {
+            k: v.detach().clone(memory_format=torch.contiguous_format)
+            for k, v in state.items()
+        }
+        # an open file: torch would write the name of a closed one into it
+        with path.open('wb') as file:
+            torch.save(plain, file)
     except (OSError, RuntimeError, SafetensorError) as error:
         raise OSError(
             f'Expected to write weights into {path.parent}, but: {error}. '

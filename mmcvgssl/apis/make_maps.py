@@ -29,6 +29,7 @@ from mmcvgssl.maps.writer import (
     relative_path,
     require_own_maps,
     set_changed_aside,
+    set_damaged_aside,
 )
 from mmcvgssl.model_file import prediction_steps
 from mmcvgssl.models.anomaly import AnomalyModel
@@ -336,6 +337,7 @@ def _missing(out: Path, home: Path, paths: Sequence[str]) -> list[str]:
             'were made: these maps are made anew, the earlier ones are kept '
             f'in {out / EARLIER / "images"}'
         )
+    set_damaged_aside(out)
     done = {
         path
         for path, line in read_manifests(out).items()

@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from mmcvgssl.apis.images import reading_in
-from mmcvgssl.maps import MapError, read_map
+from mmcvgssl.maps import MapError, inside, read_map
 from mmcvgssl.maps.writer import MANIFEST, REMARKS
 from mmcvgssl.provenance import RECORD, FileState, Provenance
 from mmcvgssl.utils import parse_json
@@ -30,6 +30,7 @@ class MapEntry:
         score: Of the image.
         map_max: Maximum of the map.
         file: State of the image when the map was made.
+        digest: Of the ``.npy`` file; empty if the line does not tell it.
     """
 
     path: str
@@ -38,6 +39,7 @@ class MapEntry:
     score: float
     map_max: float
     file: FileState
+    digest: str = ''
 
 
 class MapFolder:
@@ -117,12 +119,13 @@ class MapFolder:
             KeyError: If the manifest does not list the image.
             FileNotFoundError: If the map's file is missing.
             MapError: If the file cannot be read, holds pickled objects, is
-                not 2-D and floating-point, or has values that are not
-                finite.
+                not 2-D and floating-point, has values that are not finite, or
+                is another file than was written.
         """
-        file = self.path / self[path].map
+        entry = self[path]
+        file = self.path / entry.map
         try:
-            return read_map(file)
+            return read_map(file, entry.digest)
         except FileNotFoundError as error:
             raise FileNotFoundError(
                 f'{self.path / MANIFEST} lists a map that is missing: '
@@ -187,12 +190,5 @@ def _entry(held: dict[str, Any]) -> MapEntry:
         score,
         top,
         FileState.from_list(held['file']),
+        str(held.get('digest', '')),
     )
-
-
-def inside(path: str) -> str:
-    """Return a path that stays in its folder."""
-    pure = PurePosixPath(path)
-    if pure.is_absolute() or '..' in pure.parts or not pure.parts:
-        raise ValueError(f'{path!r} is no path inside the folder')
-    return str(pure)

@@ -33,6 +33,7 @@ from mmcvgssl.maps.writer import (
     read_manifests,
     require_own_maps,
     set_changed_aside,
+    set_damaged_aside,
     settle_maps,
     write_remarks,
 )
@@ -195,6 +196,7 @@ class _FolderRun:
         self.maps.mkdir(parents=True, exist_ok=True)
         settle_maps(ours | Provenance({'dtype': 'float16'}), self.maps)
         set_changed_aside(self.maps, self.root, names)
+        set_damaged_aside(self.maps)
         write_remarks(self.maps, self.predictor.content.remarks)
         self._mapped = read_manifests(self.maps)
 

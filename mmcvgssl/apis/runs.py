@@ -24,7 +24,7 @@ from mmcvgssl.apis.train import (
 from mmcvgssl.apis.work_dir import claim_work_dir
 from mmcvgssl.locks import locked
 from mmcvgssl.model_file import LoadedModel, is_model_file
-from mmcvgssl.utils import atomic_write
+from mmcvgssl.utils import atomic_write, check_file
 from mmcvgssl.weights.checkpoints import checkpoints_in
 
 
@@ -116,9 +116,12 @@ def run_test(
 
     Raises:
         FileNotFoundError: If the checkpoint is missing.
+        OSError: If ``out`` cannot be written.
         ValueError: If the config describes no test, or images are given to
             one that names its own.
     """
+    if out is not None:
+        check_file(out, '--out')
     loaded = model
     if model is not None:
         if checkpoint is not None:
@@ -148,7 +151,7 @@ def run_test(
         cfg, testing=True, model=None if loaded is None else loaded.model
     )
     metrics = runner.test()
-    if out and is_main_process():
+    if out is not None and is_main_process():
         plain = {key: float(value) for key, value in metrics.items()}
         atomic_write(out, json.dumps(plain, indent=1).encode())
     return metrics

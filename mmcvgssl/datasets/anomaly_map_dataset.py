@@ -22,7 +22,8 @@ class AnomalyMapDataset(SurfaceImages):
     An image's info holds ``map_path`` beside what :class:`SurfaceImages`
     gives. The map is found in the folder's ``manifest.jsonl``, as
     tools/make_maps.py writes it; then the info holds ``map_size``, the
-    height and width of the image that the map was made of, too. In a folder
+    height and width of the image that the map was made of, and
+    ``map_digest``, that of the map's file, too. In a folder
     without a manifest it lies at the image's relative path, with the suffix
     ``.npy``.
 
@@ -129,7 +130,11 @@ class AnomalyMapDataset(SurfaceImages):
                 if path in entries and path not in changed:
                     entry = entries[path]
                     file = self.maps / entry.map
-                    found[path] = dict(map_path=file, map_size=entry.size)
+                    found[path] = dict(
+                        map_path=file,
+                        map_size=entry.size,
+                        map_digest=entry.digest,
+                    )
         else:
             for path in paths:
                 if not path.startswith('../'):

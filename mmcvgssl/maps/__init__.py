@@ -1,6 +1,6 @@
 """Anomaly maps: where their values lie and what they mean."""
 
-from mmcvgssl.maps.file import MapError, read_map
+from mmcvgssl.maps.file import MapError, inside, read_map
 from mmcvgssl.maps.geometry import map_to_cells, resize_map
 from mmcvgssl.maps.likeness import Likeness
 from mmcvgssl.maps.picture import lay_map
@@ -17,6 +17,7 @@ __all__ = [
     'dataset_threshold',
     'good_map_threshold',
     'halfway',
+    'inside',
     'is_anomalous',
     'lay_map',
     'map_to_cells',

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import io
+from pathlib import Path, PurePosixPath
 
 import numpy as np
+
+from mmcvgssl.provenance import digest_bytes
 
 _MAKE = 'make the maps with tools/make_maps.py'
 
@@ -13,22 +16,23 @@ class MapError(ValueError):
     """A map, or the list of maps, that is not what it should be."""
 
 
-def read_map(path: str | Path) -> np.ndarray:
+def read_map(path: str | Path, digest: str = '') -> np.ndarray:
     """Read a ``.npy`` map, float32 [h, w]; pickled objects are refused.
 
     Args:
         path: The file, of floating-point numbers.
+        digest: Of the file that was written; empty if it is not known.
 
     Raises:
         FileNotFoundError: If there is no such file.
         MapError: If it is not what tools/make_maps.py writes: cannot be
-            read, is not 2-D and floating-point, or has values that are not
-            finite.
+            read, is not 2-D and floating-point, has values that are not
+            finite, or is another file than was written.
     """
     again = f'remove it and {_MAKE}'
     try:
-        with open(path, 'rb') as stream:
-            held = np.load(stream, allow_pickle=False)
+        data = Path(path).read_bytes()
+        held = np.load(io.BytesIO(data), allow_pickle=False)
     except FileNotFoundError as error:
         raise FileNotFoundError(f'no anomaly map {path}; {_MAKE}') from error
     except (ValueError, EOFError, OSError) as error:
@@ -54,4 +58,22 @@ def read_map(path: str | Path) -> np.ndarray:
         )
     if not np.isfinite(held).all():
         raise MapError(f'{path} has NaN or infinite values; {again}')
+    if digest and digest != digest_bytes(data):
+        raise MapError(
+            f'{path} is another map than was written for its image: it was '
+            f'changed or replaced since; {again}'
+        )
     return held.astype(np.float32)
+
+
+def inside(path: str) -> str:
+    """Return a path that stays in its folder.
+
+    Raises:
+        TypeError: If it is no text.
+        ValueError: If it does not.
+    """
+    pure = PurePosixPath(path)
+    if pure.is_absolute() or '..' in pure.parts or not pure.parts:
+        raise ValueError(f'{path!r} is no path inside the folder')
+    return str(pure)

@@ -6,15 +6,24 @@ import errno
 import glob
 import io
 import json
+import logging
 import os
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path, PurePosixPath
 from types import TracebackType
 
 import numpy as np
+from mmengine.logging import print_log
 
-from mmcvgssl.provenance import EARLIER, FileState, Provenance, settle
-from mmcvgssl.utils import atomic_write
+from mmcvgssl.maps.file import MapError, inside, read_map
+from mmcvgssl.provenance import (
+    EARLIER,
+    FileState,
+    Provenance,
+    digest_bytes,
+    settle,
+)
+from mmcvgssl.utils import atomic_write, parse_json, some, with_suffix_added
 
 MANIFEST = 'manifest.jsonl'
 REMARKS = 'remarks.json'  # of the model on what it was fitted to
@@ -117,6 +126,7 @@ class MapWriter:
             'score': float(score),
             'map_max': float(values.max()),
             'file': file.to_list(),
+            'digest': digest_bytes(buffer.getvalue()),
         }
         self._lines.write(json.dumps(line) + '\n')
         self._lines.flush()
@@ -205,14 +215,54 @@ def set_changed_aside(
         if state.holds(root / path):
             continue
         changed.append(path)
-        name = PurePosixPath(line['map'])
-        kept = name.with_stem(f'{name.stem}-{state.digest[:8]}')
-        target = out / EARLIER / 'images' / kept
-        target.parent.mkdir(parents=True, exist_ok=True)
-        os.replace(out / name, target)
+        kept = _set_aside(out, line['map'], state.digest)
         with (out / EARLIER / 'images' / MANIFEST).open('a') as file:
-            file.write(json.dumps({**line, 'map': str(kept)}) + '\n')
+            file.write(json.dumps({**line, 'map': kept}) + '\n')
     return changed
+
+
+def set_damaged_aside(out: Path) -> list[str]:
+    """Move files away that are not the maps which were written; warn.
+
+    Args:
+        out: Folder of the maps.
+
+    Returns:
+        Paths of their images.
+
+    Raises:
+        OSError: If files can be neither read nor moved.
+    """
+    damaged = []
+    for path, line in read_manifests(out).items():
+        if not (out / line['map']).is_file():
+            continue
+        try:
+            read_map(out / line['map'], line.get('digest', ''))
+        except MapError:
+            damaged.append(path)
+            content = digest_bytes((out / line['map']).read_bytes())
+            _set_aside(out, line['map'], content)
+    if damaged:
+        print_log(
+            f'{some(damaged, "map")} not as written in {out}: to be made '
+            f'anew; what was there is kept in {out / EARLIER / "images"}',
+            logger='current',
+            level=logging.WARNING,
+        )
+    return damaged
+
+
+def _set_aside(out: Path, name: str, digest: str) -> str:
+    """Move a map among those of earlier images; return its new name."""
+    pure = PurePosixPath(name)
+    kept = pure.with_name(
+        with_suffix_added(pure.stem, f'-{digest[:8]}{pure.suffix}')
+    )
+    target = out / EARLIER / 'images' / kept
+    target.parent.mkdir(parents=True, exist_ok=True)
+    os.replace(out / name, target)
+    return str(kept)
 
 
 def relative_path(path: str, root: str) -> str:
@@ -228,14 +278,17 @@ def map_name(path: str) -> str:
 def read_manifests(out: Path) -> dict[str, dict]:
     """Read what all manifests of a folder name, by image path.
 
-    Lines that are cut off or damaged are left out.
+    Lines that are cut off or damaged, or lead out of the folder, are left
+    out.
     """
     lines: dict[str, dict] = {}
     for file in sorted(out.glob('manifest*.jsonl'), key=lambda p: len(p.name)):
         for text in file.read_bytes().split(b'\n'):
             try:
-                line = json.loads(text)
-                lines[line['path']] = line
+                line = parse_json(text)
+                inside(line['map'])
+                FileState.from_list(line['file'])
+                lines[inside(line['path'])] = line
             except (ValueError, KeyError, TypeError):
                 continue
     return lines

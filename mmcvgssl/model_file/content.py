@@ -13,15 +13,15 @@ from typing import Any
 
 from safetensors import SafetensorError
 from safetensors.torch import load as from_safetensors
-from safetensors.torch import save as to_safetensors
 from torch import Tensor
 
 from mmcvgssl.models.anomaly.fitted_state import read_notes
 from mmcvgssl.provenance import make_room
-from mmcvgssl.utils import atomic_write, printable
+from mmcvgssl.utils import atomic_write, check_file, printable
 from mmcvgssl.version import __version__
 from mmcvgssl.weights import check_values
 from mmcvgssl.weights.errors import WeightsError
+from mmcvgssl.weights.files import safetensors_bytes
 
 FORMAT, VERSION = 'mmcvgssl-model', 1
 KINDS = ('anomaly', 'classifier', 'detector')
@@ -89,10 +89,7 @@ class ModelFile:
         """Return the file's bytes: equal contents, equal bytes."""
         notes = {'format': FORMAT, 'version': VERSION, **asdict_bare(self)}
         texts = {k: json.dumps(v, sort_keys=True) for k, v in notes.items()}
-        tensors = {
-            k: v.detach().cpu().contiguous() for k, v in self.tensors.items()
-        }
-        return _ordered(to_safetensors(tensors, texts))
+        return safetensors_bytes(self.tensors, texts)
 
     def write(self, path: str | Path) -> None:
         """Write the file, whole or not at all.
@@ -225,26 +222,19 @@ def check_name(path: str | Path) -> None:
     """Refuse a name that other tools would not take for a model file.
 
     Raises:
+        OSError: If the file could not be written.
         ValueError: If it does not end in ``.safetensors``.
     """
     if Path(path).suffix != SUFFIX:
         raise ValueError(
-            f'expected a file name that ends in {SUFFIX}, got {path}'
+            f'expected a file name that ends in {SUFFIX}, got {str(path)!r}'
         )
+    check_file(path, 'the model file')
 
 
 def is_model_file(path: str | Path) -> bool:
     """Tell a model file's name from that of a config."""
     return Path(path).suffix == SUFFIX
-
-
-def _ordered(data: bytes) -> bytes:
-    """Order a file's header, which safetensors leaves to chance."""
-    end = 8 + int.from_bytes(data[:8], 'little')
-    header = json.loads(data[8:end])
-    text = json.dumps(header, sort_keys=True, ensure_ascii=False).encode()
-    text += b' ' * (-len(text) % 8)  # tensors begin at a multiple of 8
-    return len(text).to_bytes(8, 'little') + text + data[end:]
 
 
 def _notes(data: bytes, source: str) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """What a result depends on, and whether an earlier one may stay."""
 
-from mmcvgssl.provenance.files import FileState, FileTable
+from mmcvgssl.provenance.files import FileState, FileTable, digest_bytes
 from mmcvgssl.provenance.keep import EARLIER, settle
 from mmcvgssl.provenance.record import (
     RECORD,
@@ -32,6 +32,7 @@ __all__ = [
     'FileTable',
     'Provenance',
     'ProvenanceError',
+    'digest_bytes',
     'digest_tensors',
     'make_room',
     'named',

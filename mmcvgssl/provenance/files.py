@@ -98,10 +98,21 @@ class FileState:
         )
 
 
+def digest_bytes(data: bytes) -> str:
+    """Return the digest of a file that has this content."""
+    digest = _hash()
+    digest.update(data)
+    return digest.hexdigest()
+
+
+def _hash() -> hashlib.blake2b:
+    return hashlib.blake2b(digest_size=16)
+
+
 @lru_cache(maxsize=_FILES)
 def _digest(path: str, size: int, modified: int, changed: int) -> str:
     """Digest a file's content, once for each size and time."""
-    digest = hashlib.blake2b(digest_size=16)
+    digest = _hash()
     with open(path, 'rb') as file:
         while chunk := file.read(_CHUNK):
             digest.update(chunk)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 import torch
 from safetensors.torch import load_file
+from safetensors.torch import save as to_safetensors
 from torch import Tensor
 
 from mmcvgssl.compat.safe_load import UNSAFE_ENV, may_run_code
@@ -158,3 +160,27 @@ def _tensors(held: Any) -> Iterator[Tensor]:
             waiting += value.values()
         elif isinstance(value, (list, tuple)):
             waiting += value
+
+
+def safetensors_bytes(
+    tensors: Mapping[str, Tensor], texts: Mapping[str, str]
+) -> bytes:
+    """Return a safetensors file: of equal contents, equal bytes.
+
+    Args:
+        tensors: By name.
+        texts: Its metadata.
+    """
+    # own, dense memory: views and channels-last tensors are refused
+    plain = {
+        k: v.detach().cpu().clone(memory_format=torch.contiguous_format)
+        for k, v in tensors.items()
+    }
+    data = to_safetensors(plain, dict(texts))
+    # the order of the header is left to chance
+    end = 8 + int.from_bytes(data[:8], 'little')
+    text = json.dumps(
+        json.loads(data[8:end]), sort_keys=True, ensure_ascii=False
+    ).encode()
+    text += b' ' * (-len(text) % 8)  # tensors begin at a multiple of 8
+    return len(text).to_bytes(8, 'little') + text + data[end:]

@@ -4,9 +4,9 @@ import re
 
 import pytest
 
-from mmcvgssl.apis.cli import check_folder
 from mmcvgssl.apis.run_values import check_run_values
 from mmcvgssl.evaluation.few_shot.learners import SCHEDULE, check_schedule
+from mmcvgssl.utils import check_folder
 
 RUN = {
     'model': {'type': 'X'},

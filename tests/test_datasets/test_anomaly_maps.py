@@ -372,6 +372,8 @@ def test_maps_that_do_not_belong_to_the_image(tmp_path, change, message):
         LoadAnomalyMap()(held(tmp_path, np.zeros((2, 2)), **change))
     results = held(tmp_path, np.zeros((2, 2)), map_size=(7, 9), flip=False)
     assert LoadAnomalyMap()(dict(results))['anomaly_map'].shape == (7, 9)
+    with pytest.raises(ValueError, match='another map than was written'):
+        LoadAnomalyMap()({**results, 'map_digest': 'other'})
     del results['map_path']
     with pytest.raises(ValueError, match='needs map_path'):
         LoadAnomalyMap()(results)

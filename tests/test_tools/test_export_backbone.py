@@ -270,6 +270,31 @@ def test_out_and_target_are_checked(tmp_path):
         export_backbone('run.pth', tmp_path / 'a.pth', 'keras')
 
 
+@pytest.mark.parametrize('suffix', ['.pth', '.safetensors'])
+def test_another_file_of_the_name_is_kept(tmp_path, suffix):
+    out = tmp_path / f'out{suffix}'
+    out.write_text('mine')
+    save_run(R18, tmp_path / 'run.pth')
+    for _ in range(2):
+        export_backbone(tmp_path / 'run.pth', out, 'timm')
+        (kept,) = (tmp_path / 'earlier').glob(f'*/out{suffix}')
+        assert kept.read_text() == 'mine'
+    assert len(read_checkpoint(out)) == 120
+
+
+@pytest.mark.parametrize('link', [False, True])
+def test_the_checkpoint_is_not_replaced(tmp_path, link):
+    run = out = tmp_path / 'run.pth'
+    save_run(R18, run)
+    before = run.read_bytes()
+    if link:
+        out = tmp_path / 'link.pth'
+        out.symlink_to(run)
+    with pytest.raises(ValueError, match='is the checkpoint itself'):
+        export_backbone(run, out, 'timm')
+    assert run.read_bytes() == before
+
+
 def run_tool(*args: str | Path) -> subprocess.CompletedProcess:
     path = os.pathsep.join([str(ROOT), os.environ.get('PYTHONPATH', '')])
     return subprocess.run(

@@ -15,7 +15,7 @@ from mmengine.dataset import pseudo_collate
 from mmengine.hooks import Hook
 from PIL import Image
 
-from mmcvgssl.apis import load_config
+from mmcvgssl.apis import MapError, MapFolder, load_config
 from mmcvgssl.apis.images import fitted_range
 from mmcvgssl.datasets.transforms import read_image
 from mmcvgssl.maps import writer as module
@@ -404,3 +404,68 @@ def test_an_image_is_no_list_of_images(config, make, tmp_path):
     code, _, err = make(config(), image)
     assert code == 1
     assert 'is an image: expected a folder' in err.splitlines()[-1]
+
+
+def _other_object(folder):
+    np.save(folder / '0.npy', np.array([{}], object), allow_pickle=True)
+
+
+def _other_image(folder):
+    (folder / '0.npy').write_bytes((folder / '1.npy').read_bytes())
+
+
+def _link(folder):
+    (folder / '0.npy').unlink()
+    (folder / '0.npy').symlink_to(folder / '1.npy')
+
+
+def _same_maximum(folder):
+    values = np.load(folder / '0.npy')
+    np.save(folder / '0.npy', np.full_like(values, values.max()))
+
+
+@pytest.mark.parametrize(
+    'damage',
+    [
+        lambda folder: (folder / '0.npy').write_bytes(b''),
+        lambda folder: os.truncate(folder / '0.npy', 200),
+        _other_object,
+        _other_image,
+        _link,
+        _same_maximum,
+    ],
+)
+def test_a_map_that_is_not_as_written_is_made_anew(
+    config, make, tmp_path, damage
+):
+    path, images, folder = config(), tmp_path / 'images', tmp_path / 'maps'
+    images.mkdir()
+    for i in range(2):
+        picture(i).save(images / f'{i}.png')
+    assert make(path, images)[0] == 0
+    written = (folder / '0.npy').read_bytes()
+    damage(folder)
+    there = (folder / '0.npy').read_bytes()
+    with pytest.raises(MapError, match=r'0\.npy.*tools/make_maps\.py'):
+        MapFolder(folder).load_map('0.png')
+    code, text, err = make(path, images)
+    assert code == 0, err
+    assert '1 maps were there, 1 written' in text
+    assert '1 map (0.png) not as written' in err + text
+    assert (folder / '0.npy').read_bytes() == written
+    assert not (folder / '0.npy').is_symlink()
+    (kept,) = (folder / 'earlier/images').glob('0-*.npy')
+    assert kept.read_bytes() == there
+
+
+@pytest.mark.parametrize('name', ['../good.npy', '/good.npy', 5, None, ''])
+def test_a_manifest_moves_nothing_out_of_its_folder(tmp_path, name):
+    folder = tmp_path / 'maps'
+    folder.mkdir()
+    write_images(tmp_path / 'images', 1)
+    (tmp_path / 'good.npy').write_bytes(b'mine')
+    line = {'path': '00.png', 'map': name, 'file': [1, 1, 1, 'x']}
+    (folder / 'manifest.jsonl').write_text(json.dumps(line) + '\n')
+    found = module.set_changed_aside(folder, tmp_path / 'images', ['00.png'])
+    assert found == module.set_damaged_aside(folder) == []
+    assert (tmp_path / 'good.npy').read_bytes() == b'mine'

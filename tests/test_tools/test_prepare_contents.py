@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from mmcvgssl.datasets.image_folders import images_below
 from mmcvgssl.datasets.preparation import (
     PREPARATIONS,
     prepare_elpv,
@@ -11,6 +12,7 @@ from mmcvgssl.datasets.preparation import (
     prepare_x_sdd,
     x_sdd,
 )
+from tests.data import write_images
 
 from . import test_prepare_data as trees
 from .test_prepare_neu_det import fix
@@ -27,6 +29,9 @@ def options_of(name: str, root: Path) -> dict:
         'x-sdd': trees.make_x_sdd,
         'neu-det': make_neu_det,
         'magnetic-tile': make_tiles,
+        'folder': lambda root: [
+            write_images(root / name, 4) for name in 'abc'
+        ],
     }
     make[name](root)
     return {'root': root}
@@ -106,3 +111,14 @@ def test_lists_may_lie_beside_the_images(tmp_path):
     root = trees.make_x_sdd(tmp_path)
     prepared = prepare_x_sdd(root, root)
     trees.check_lists(prepared, sum(4 + i for i in range(7)))
+
+
+@pytest.mark.parametrize('name', ['folder', 'magnetic-tile'])
+def test_lists_do_not_go_among_images(tmp_path, name):
+    root = tmp_path / 'data'
+    options = options_of(name, root)
+    folder = root / images_below(root)[0].rpartition('/')[0]
+    message = r'holds \d+ images? \(.*choose another by --out'
+    with pytest.raises(ValueError, match=message):
+        PREPARATIONS[name].run(**options, out=folder)
+    assert not [*root.rglob('*.txt')]

@@ -12,8 +12,9 @@ from typing import Protocol
 from mmcvgssl.datasets.contents import Contents
 from mmcvgssl.datasets.copies import notes_on_copies
 from mmcvgssl.datasets.image_folders import OUT_FOLDER as OUT_FOLDER
+from mmcvgssl.datasets.image_folders import images_below
 from mmcvgssl.provenance import make_room
-from mmcvgssl.utils import atomic_write
+from mmcvgssl.utils import atomic_write, some
 
 # of all preparations: what was drawn together is kept together
 LISTS = (
@@ -130,10 +131,12 @@ def write_annotations(
 
     Raises:
         OSError: If the folder cannot be written.
-        ValueError: If there is no folder for the lists.
+        ValueError: If there is no folder for the lists, or it is one of
+            images.
     """
     if prepared.out is None:
         raise ValueError('Expected a folder for the lists, got none.')
+    _refuse_images(prepared.data_root, prepared.out)
     files: dict[str, Sequence[str]] = {
         f'{name}.txt': [f'{path} {label}' for path, label in items]
         for name, items in prepared.splits.items()
@@ -158,3 +161,15 @@ def write_annotations(
             'Choose another folder with --out.'
         ) from error
     return prepared
+
+
+def _refuse_images(root: Path, out: Path) -> None:
+    """Refuse a folder of lists whose images would be passed over."""
+    if root.resolve() not in out.resolve().parents or not out.is_dir():
+        return
+    images = images_below(out)
+    if images:
+        raise ValueError(
+            f'{out} holds {some(images, "image")}, which would be left out as '
+            'it is to be the folder of the lists: choose another by --out'
+        )

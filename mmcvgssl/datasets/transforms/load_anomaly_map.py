@@ -19,7 +19,8 @@ class LoadAnomalyMap(BaseTransform):
 
     **Required keys:** img (as read from the file), map_path. **Optional
     keys:** map_size, height and width of the image that the map was made
-    of. **Added keys:** anomaly_map (float32 [H, W]).
+    of; map_digest, of the map's file. **Added keys:** anomaly_map (float32
+    [H, W]).
 
     Raises:
         FileNotFoundError: If the map is missing.
@@ -49,7 +50,7 @@ class LoadAnomalyMap(BaseTransform):
                 f'{made_of[0]} x {made_of[1]}; make the maps with '
                 'tools/make_maps.py'
             )
-        heat = read_map(results['map_path'])
+        heat = read_map(results['map_path'], results.get('map_digest', ''))
         results['anomaly_map'] = resize_map(heat, size)
         return results
 

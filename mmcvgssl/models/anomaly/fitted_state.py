@@ -106,8 +106,8 @@ def read_provenance(path: Path) -> Provenance | None:
         notes = read_notes(head)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise FittedStateError(
-            f'{path} is not what save_fitted() writes ({error!r}): remove '
-            'it, or choose another file'
+            f'{path} is not what save_fitted() writes ({error!r:.200}): '
+            'remove it, or choose another file'
         ) from error
     return provenance_of(notes, str(path))
 
