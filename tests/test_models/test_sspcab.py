@@ -3,6 +3,7 @@
 import pickle
 import uuid
 from copy import deepcopy
+from functools import partial
 
 import pytest
 import torch
@@ -16,6 +17,7 @@ from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
 from mmengine.structures import InstanceData
 from torch import nn
+from torch.utils.checkpoint import checkpoint
 
 import mmcvgssl  # noqa: F401
 from mmcvgssl.engine import AutocastOptimWrapper, collect_sspcab_loss
@@ -201,8 +203,14 @@ def test_layers_that_cannot_be_replaced_are_named(cfg, layers, message):
 
 
 def test_other_bad_options_of_the_insertion():
-    with pytest.raises(ValueError, match='loss_weight is 0 or more, got -1'):
-        WithSSPCAB(RESNET, NAME, loss_weight=-1)
+    for weight in (-1, float('nan'), float('inf'), '0.1', None):
+        with pytest.raises(ValueError, match=f'loss_weight .* got {weight!r}'):
+            WithSSPCAB(RESNET, NAME, loss_weight=weight)
+    for layers in (None, 3, [3], {NAME}):
+        with pytest.raises(ValueError, match='expected a name or a list'):
+            WithSSPCAB(RESNET, layers)
+    with pytest.raises(ValueError, match="got 'resnet'"):
+        WithSSPCAB('resnet', NAME)
     vit = {'type': 'mmpretrain.VisionTransformer', 'arch': 'deit-tiny'}
     vit |= {'img_size': 32, 'patch_size': 16}
     with pytest.raises(ValueError, match='has none that SSPCAB can replace'):
@@ -405,6 +413,23 @@ def test_a_training_without_the_term_is_refused():
     off = Regressor(wrapped(loss_weight=0))
     assert not needs_sspcab_loss(off)
     off(images(), mode='loss')['loss'].backward()
+
+
+@pytest.mark.parametrize('reentrant', [True, False])
+def test_recomputed_passes_count_once_or_are_refused(reentrant):
+    torch.manual_seed(0)
+    model = regressor(wrapped())
+    expected = model(images(), mode='loss')['loss_sspcab']
+    part = model.backbone.layer4[1]
+    part.forward = partial(checkpoint, part.forward, use_reentrant=reentrant)
+    losses = model(images(), mode='loss')
+    if reentrant:  # the first pass has no gradients, so no loss either
+        with pytest.raises(RuntimeError, match='activation checkpointing'):
+            losses['loss'].backward()
+        return
+    torch.testing.assert_close(losses['loss_sspcab'], expected)
+    sum(losses.values()).backward()
+    assert all(p.grad is not None for p in part.conv2.parameters())
 
 
 def test_an_interrupted_pass_leaves_nothing_behind():

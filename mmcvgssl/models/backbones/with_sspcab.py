@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -35,7 +36,7 @@ class WithSSPCAB(nn.Module):
 
     Raises:
         ValueError: If a layer is missing or cannot be replaced; the message
-            names those that can be.
+            names those that can be. If an option is out of range.
     """
 
     # beside the shared attributes, where it would be a part of itself
@@ -49,14 +50,21 @@ class WithSSPCAB(nn.Module):
         loss_weight: float = 0.1,
         **kwargs,
     ) -> None:
-        if loss_weight < 0:
-            raise ValueError(f'loss_weight is 0 or more, got {loss_weight}')
-        names = [layers] if isinstance(layers, str) else list(layers)
-        if not names:
-            raise ValueError('`layers` names no convolution to replace')
-        net = (
-            MODELS.build(backbone) if isinstance(backbone, dict) else backbone
-        )
+        number = isinstance(loss_weight, (int, float))
+        if not number or not 0 <= loss_weight < math.inf:
+            raise ValueError(
+                'loss_weight of WithSSPCAB is 0 or more, a number, got '
+                f'{loss_weight!r}: 0.1 is usual'
+            )
+        names = _names(layers)
+        net = backbone
+        if isinstance(net, dict):
+            net = MODELS.build(net)
+        if not isinstance(net, nn.Module):
+            raise ValueError(
+                'backbone of WithSSPCAB is the config of one or a module, got '
+                f'{backbone!r}: use dict(type=...)'
+            )
         for name in names:
             conv = _find(net, name)
             block = CollectedSSPCAB(
@@ -93,6 +101,18 @@ class WithSSPCAB(nn.Module):
     def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
         # some backbones convert weights of other versions here
         self.host._load_from_state_dict(*args, **kwargs)
+
+
+def _names(layers: str | Sequence[str]) -> list[str]:
+    if isinstance(layers, str):
+        return [layers]
+    known = isinstance(layers, Sequence)
+    if not known or not layers or not all(isinstance(n, str) for n in layers):
+        raise ValueError(
+            '`layers` of WithSSPCAB names no convolution to replace: expected '
+            f'a name or a list of names, got {layers!r}'
+        )
+    return list(layers)
 
 
 def _find(net: nn.Module, name: str) -> nn.Conv2d:

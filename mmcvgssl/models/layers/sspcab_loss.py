@@ -150,5 +150,6 @@ def _refuse(grad: Tensor) -> None:
         'a backbone with SSPCAB is trained and nothing adds its loss: add '
         "dict(type='mmcvgssl.SSPCABLossHook') to custom_hooks, call "
         'mmcvgssl.models.layers.add_sspcab_loss(model) in a loop of your own, '
-        'or set loss_weight=0 of mmcvgssl.WithSSPCAB to train without it'
+        'leave out activation checkpointing, which loses it, or set '
+        'loss_weight=0 of mmcvgssl.WithSSPCAB to train without it'
     )
