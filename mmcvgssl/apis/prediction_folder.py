@@ -287,6 +287,8 @@ class _FolderRun:
         writer.writeheader()
         writer.writerows(prediction.cells() for prediction in predictions)
         atomic_write(self.out / 'predictions.csv', text.getvalue().encode())
+        for name, data in self.kind.files(predictions).items():
+            atomic_write(self.out / name, data)
         held = {
             'model': self.predictor.describe(),
             **self.kind.head(),

@@ -10,6 +10,7 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
+from mmcv.transforms import LoadImageFromFile
 
 from mmcvgssl.apis.prediction.kind import Drawing
 from mmcvgssl.datasets.reading import UnreadableImageError, read_image
@@ -91,7 +92,7 @@ class ImageJob:
         picture = None
         try:
             for step in self.transforms:
-                results = step(results)
+                results = _apply(step, results)
                 if picture is None:
                     picture = results.get('img')
                     size = results.get('ori_shape')
@@ -149,6 +150,23 @@ class ImageJob:
     def _left(self) -> int:
         held = sum(picture.nbytes for picture in self._pictures.values())
         return self.room - held
+
+
+def _apply(step: Any, results: dict[str, Any]) -> dict[str, Any]:
+    """Do a step; what the hosts' reader cannot read is said as ours says it.
+
+    Raises:
+        UnreadableImageError: If the image cannot be read.
+    """
+    if not isinstance(step, LoadImageFromFile):
+        return step(results)
+    try:
+        return step(results)
+    except (AssertionError, OSError, cv2.error) as error:
+        raise UnreadableImageError(
+            f'{results["img_path"]}: cannot be read as an image '
+            f'({" ".join(str(error).split())[:200]}); replace the file'
+        ) from error
 
 
 def _holds(path: str, known: FileState | None) -> bool:

@@ -126,3 +126,11 @@ class PredictionKind(ABC):
     def depends_on(self) -> dict[str, Any]:
         """Return what rows and overlays depend on beside file and image."""
         return {}
+
+    def files(self, predictions: Sequence[Prediction]) -> Mapping[str, bytes]:
+        """Return further files to write, by names that begin `predictions.`.
+
+        Args:
+            predictions: Of all images, in the order of the tables.
+        """
+        return {}

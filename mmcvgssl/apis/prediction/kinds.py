@@ -5,11 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from mmcvgssl.apis.prediction.anomaly import AnomalyKind
+from mmcvgssl.apis.prediction.boxes import BoxKind
+from mmcvgssl.apis.prediction.classes import ClassKind
 from mmcvgssl.apis.prediction.kind import PredictionKind
 from mmcvgssl.model_file import LoadedModel
 from mmcvgssl.model_file.anomaly import KIND as ANOMALY
+from mmcvgssl.model_file.classifier import KIND as CLASSIFIER
+from mmcvgssl.model_file.detector import KIND as DETECTOR
 
-_KINDS: Mapping[str, type[PredictionKind]] = {ANOMALY: AnomalyKind}
+_KINDS: Mapping[str, type[PredictionKind]] = {
+    ANOMALY: AnomalyKind,
+    CLASSIFIER: ClassKind,
+    DETECTOR: BoxKind,
+}
 
 
 def kind_of(

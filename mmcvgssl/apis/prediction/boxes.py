@@ -1,0 +1,201 @@
+"""Predictions of detectors: boxes with classes and scores."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, ClassVar
+
+import numpy as np
+
+from mmcvgssl.apis.prediction.captions import (
+    Colour,
+    class_colour,
+    draw_frame,
+)
+from mmcvgssl.apis.prediction.classes import as_text, shown_name
+from mmcvgssl.apis.prediction.kind import Drawing, Prediction, PredictionKind
+from mmcvgssl.model_file import LoadedModel
+from mmcvgssl.model_file.detector import THRESHOLD
+
+COCO = 'predictions.bbox.json'  # as the hosts' metric of COCO calls it
+# a box, its caption and its colour
+Frame = tuple[list[float], str, Colour]
+
+
+@dataclass
+class BoxPrediction(Prediction):
+    """What a detector says of one image.
+
+    Attributes:
+        count: Number of boxes; None if the image cannot be read.
+        label: Class of the box of the highest score; None without a box.
+        score: Of it, in [0, 1].
+        boxes: Each with ``label``, ``score`` and ``box``: x1, y1, x2, y2 in
+            pixels of the upright image; the highest score first.
+    """
+
+    count: int | None = None
+    label: str | None = None
+    score: float | None = None
+    boxes: list[dict[str, Any]] | None = None
+
+    FIELDS: ClassVar[tuple[str, ...]] = (
+        *('path', 'count', 'label', 'score', 'boxes', 'error'),
+    )
+
+    def cells(self) -> dict[str, Any]:
+        """Return the columns, boxes as JSON text."""
+        return {**self.row(), 'boxes': as_text(self.boxes)}
+
+
+class BoxKind(PredictionKind):
+    """Boxes of defects, of a score of the threshold or more."""
+
+    prediction = BoxPrediction
+
+    def __init__(
+        self, loaded: LoadedModel, threshold: float | None = None
+    ) -> None:
+        super().__init__(loaded, threshold)
+        self.classes = loaded.content.classes
+        self.threshold: float = loaded.content.settings[THRESHOLD]
+        if threshold is not None:
+            if not 0 <= threshold <= 1:
+                raise ValueError(
+                    'expected a threshold on scores of boxes in [0, 1], got '
+                    f'--threshold {threshold}; leave it out for '
+                    f'{self.threshold}, that of the model file'
+                )
+            self.threshold = threshold
+
+    def predict(
+        self, paths: Sequence[str], items: Sequence[dict[str, Any]]
+    ) -> list[Prediction]:
+        """Predict images one by one: in a batch, others change the padding.
+
+        Args:
+            paths: Of the images.
+            items: What the transforms have made of them.
+        """
+        return [
+            super(BoxKind, self).predict([path], [item])[0]
+            for path, item in zip(paths, items, strict=True)
+        ]
+
+    def describe(self, path: str, sample: Any) -> BoxPrediction:
+        """Return the boxes that are shown."""
+        held = sample.pred_instances
+        rows = zip(
+            held.labels.tolist(),
+            held.scores.tolist(),
+            held.bboxes.tolist(),
+            strict=True,
+        )
+        boxes = [
+            {'label': self.classes[label], 'score': score, 'box': box}
+            for label, score, box in rows
+            if score >= self.threshold
+        ]
+        boxes.sort(key=lambda box: -box['score'])
+        best = boxes[0] if boxes else {}
+        return BoxPrediction(
+            path,
+            count=len(boxes),
+            label=best.get('label'),
+            score=best.get('score'),
+            boxes=boxes,
+        )
+
+    def drawing(self, prediction: Prediction) -> Drawing | None:
+        """Draw the boxes, the highest score on top."""
+        frames = []
+        for found in reversed(prediction.row()['boxes']):
+            index = self.classes.index(found['label'])
+            name = shown_name(self.classes, index)
+            text = f'{name} {found["score"]:.2f}'
+            frames.append((found['box'], text, class_colour(index)))
+        return partial(draw_boxes, frames=frames)
+
+    def head(self) -> dict[str, Any]:
+        """Return classes, threshold, and what numbers of boxes mean."""
+        return {
+            'classes': self.classes,
+            THRESHOLD: self.threshold,
+            'boxes': 'x1, y1, x2, y2 in pixels of the upright image',
+            'coco': {
+                'file': COCO,
+                'image_id': 'place in images, counted from 1',
+                'categories': [
+                    {'id': i, 'name': name}
+                    for i, name in enumerate(self.classes, 1)
+                ],
+            },
+        }
+
+    def files(self, predictions: Sequence[Prediction]) -> Mapping[str, bytes]:
+        """Return the boxes as a file of COCO results."""
+        ids = {name: i for i, name in enumerate(self.classes, 1)}
+        results = []
+        for image_id, prediction in enumerate(predictions, 1):
+            for found in prediction.row()['boxes'] or ():
+                x1, y1, x2, y2 = found['box']
+                results.append(
+                    {
+                        'image_id': image_id,
+                        'category_id': ids[found['label']],
+                        'bbox': [x1, y1, x2 - x1, y2 - y1],
+                        'score': found['score'],
+                    }
+                )
+        return {COCO: f'{json.dumps(results)}\n'.encode()}
+
+    def depends_on(self) -> dict[str, Any]:
+        """Return the threshold of the boxes."""
+        return {'threshold': self.threshold}
+
+    def line(self, prediction: Prediction) -> str:
+        """Return the number of boxes, and the best of them."""
+        held = prediction.row()
+        if not held['count']:
+            return 'no box'
+        several = 'box' if held['count'] == 1 else 'boxes'
+        return (
+            f'{held["count"]} {several}, {held["label"]} {held["score"]:.4f}'
+        )
+
+    def summary(self, predictions: Sequence[Prediction]) -> str:
+        """Count boxes and the images that have some."""
+        counts = [p.row()['count'] or 0 for p in predictions]
+        broken = sum(not p.is_read for p in predictions)
+        return (
+            f'{sum(counts)} boxes in {sum(c > 0 for c in counts)} of them, '
+            f'{broken} not read; score threshold {self.threshold}'
+        )
+
+
+def draw_boxes(
+    picture: np.ndarray,
+    size: tuple[int, int],
+    *,
+    frames: Sequence[Frame],
+) -> np.ndarray:
+    """Draw boxes with captions.
+
+    Args:
+        picture: BGR uint8 [h, w, 3].
+        size: Height and width of the image's file, in whose pixels boxes
+            are.
+        frames: Box, caption and colour of each.
+
+    Returns:
+        BGR uint8 [h, w, 3].
+    """
+    drawn = picture.copy()
+    scale = [drawn.shape[1] / size[1], drawn.shape[0] / size[0]] * 2
+    for box, text, colour in frames:
+        x1, y1, x2, y2 = (v * s for v, s in zip(box, scale, strict=True))
+        draw_frame(drawn, (x1, y1, x2, y2), text, colour)
+    return drawn

@@ -1,0 +1,93 @@
+"""Names of classes in pictures."""
+
+from __future__ import annotations
+
+import colorsys
+from functools import lru_cache
+
+import cv2
+import numpy as np
+from matplotlib import font_manager
+from PIL import Image, ImageDraw, ImageFont
+
+Colour = tuple[int, int, int]
+_FONT = 'DejaVu Sans'
+_GOLDEN = 0.618034  # of the circle of colours, so that neighbours differ
+
+
+def class_colour(index: int) -> Colour:
+    """Return a colour for a class, BGR; those of few classes differ much."""
+    red, green, blue = colorsys.hsv_to_rgb(0.55 + index * _GOLDEN, 0.9, 1.0)
+    return round(255 * blue), round(255 * green), round(255 * red)
+
+
+def text_height(picture: np.ndarray) -> int:
+    """Return a height of letters that can be read, pixels."""
+    return max(10, round(max(picture.shape[:2]) / 40))
+
+
+def write_caption(
+    picture: np.ndarray, text: str, corner: tuple[int, int], colour: Colour
+) -> None:
+    """Write a text on a ground of a colour into a picture.
+
+    Args:
+        picture: BGR uint8 [h, w, 3], changed in place.
+        text: One line.
+        corner: Column and row of its lower left end, pixels; it is moved
+            into the picture where it would leave it.
+        colour: BGR, of the ground.
+    """
+    mask = _mask(text, text_height(picture))
+    height = min(mask.shape[0], picture.shape[0])
+    width = min(mask.shape[1], picture.shape[1])
+    x = min(max(corner[0], 0), picture.shape[1] - width)
+    y = min(max(corner[1] - height, 0), picture.shape[0] - height)
+    ink = mask[:height, :width, None] / 255.0
+    light = 0.114 * colour[0] + 0.587 * colour[1] + 0.299 * colour[2]
+    letters = np.zeros(3) if light > 128 else np.full(3, 255.0)
+    ground = np.asarray(colour, np.float64)
+    drawn = ink * letters + (1 - ink) * ground
+    picture[y : y + height, x : x + width] = drawn.round().astype(np.uint8)
+
+
+def draw_frame(
+    picture: np.ndarray,
+    box: tuple[float, float, float, float],
+    text: str,
+    colour: Colour,
+) -> None:
+    """Draw a box and its caption.
+
+    Args:
+        picture: BGR uint8 [h, w, 3], changed in place.
+        box: x1, y1, x2, y2 in its pixels.
+        text: One line, above the box where there is room.
+        colour: BGR.
+    """
+    thick = max(1, round(max(picture.shape[:2]) / 300))
+    x1, y1, x2, y2 = (round(value) for value in box)
+    cv2.rectangle(picture, (x1, y1), (x2 - 1, y2 - 1), colour, thick)
+    write_caption(picture, text, (x1, y1), colour)
+
+
+def can_write(text: str) -> bool:
+    """Whether the font has all letters of a text."""
+    return {ord(letter) for letter in text} <= _letters()
+
+
+@lru_cache(maxsize=1)
+def _letters() -> set[int]:
+    path = font_manager.findfont(_FONT)
+    return {*font_manager.get_font(path).get_charmap()}
+
+
+@lru_cache(maxsize=4096)
+def _mask(text: str, height: int) -> np.ndarray:
+    """Return how dark each pixel of a line is, uint8 [h, w]."""
+    font = ImageFont.truetype(font_manager.findfont(_FONT), height)
+    rise, fall = font.getmetrics()
+    width = round(font.getlength(text)) + height // 2
+    image = Image.new('L', (max(width, 1), rise + fall))
+    ImageDraw.Draw(image).text((height // 4, 0), text, fill=255, font=font)
+    return np.asarray(image)
