@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import sys
+import time
 
 import cv2
 import numpy as np
@@ -17,8 +18,11 @@ from mmcvgssl.apis.make_maps import prepare_maps
 from mmcvgssl.apis.pipeline import Pipeline, StageError, read_inputs
 from mmcvgssl.apis.pipeline.arguments import check_arguments, read_arguments
 from mmcvgssl.apis.pipeline.calls import CALL, call_of, write_config
-from mmcvgssl.apis.pipeline.plan import DONE, places
+from mmcvgssl.apis.pipeline.child import run_child
+from mmcvgssl.apis.pipeline.plan import DONE, GO_ON, places
+from mmcvgssl.apis.pipeline.stage_functions import FUNCTIONS
 from mmcvgssl.apis.pipeline.stage_process import main, read_call
+from mmcvgssl.locks import locked
 from tests.data import CONFIGS, ROOT
 
 STAGES = ['maps', 'boxes', 'agbp', 'agdp', 'finetune', 'test']
@@ -255,6 +259,70 @@ def test_other_files_are_no_calls(tmp_path, text, capsys):
     with pytest.raises(SystemExit):
         main([str(file)])
     assert f'ERROR: {file}: expected call.json as' in capsys.readouterr().err
+
+
+# interrupts who has started it, and ends when it likes or is asked to
+CHILD = """
+import os, pathlib, signal, sys, time
+
+def end(*_):
+    pathlib.Path(sys.argv[1]).write_text('ended')
+    sys.exit()
+
+signal.signal(signal.SIGTERM, eval(sys.argv[3]))
+os.kill(os.getppid(), signal.SIGINT)
+time.sleep(float(sys.argv[2]))
+end()
+"""
+
+
+@pytest.mark.parametrize(
+    ('seconds', 'asked', 'by_itself', 'ended'),
+    [
+        (0.6, 'end', 9, True),
+        (60, 'end', 0.1, True),
+        (60, 'signal.SIG_IGN', 0.1, False),
+    ],
+    ids=['by itself', 'asked', 'killed'],
+)
+def test_an_interrupted_stage_ends_first(
+    tmp_path, monkeypatch, seconds, asked, by_itself, ended
+):
+    module = 'mmcvgssl.apis.pipeline.child'
+    monkeypatch.setattr(f'{module}.BY_ITSELF', by_itself)
+    monkeypatch.setattr(f'{module}.ASKED', 9 if ended else 0.1)
+    file = tmp_path / 'ended'
+    words = [sys.executable, '-c', CHILD, str(file), str(seconds), asked]
+    start = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        run_child(words, ())
+    assert file.exists() == ended
+    assert time.monotonic() - start < 30
+
+
+def test_an_interrupt_ends_the_boxes_that_are_cut_here(pipeline, monkeypatch):
+    pretend(pipeline, 'maps')
+
+    def interrupted(**_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setitem(FUNCTIONS, 'maps_to_boxes', interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        pipeline.run(only='boxes')
+    planned = pipeline.plan['boxes']
+    assert planned.state == GO_ON
+    with locked(planned.folder, '.lock'):
+        pass
+
+
+@pytest.mark.parametrize('code', [1, 3])
+def test_the_code_of_a_stages_process_is_told(pipeline, monkeypatch, code):
+    monkeypatch.setattr(
+        'mmcvgssl.apis.pipeline.run.run_child', lambda *_: code
+    )
+    with pytest.raises(StageError, match=f'maps ended with code {code}; what'):
+        pipeline.run()
+    assert pipeline.plan['maps'].state == GO_ON
 
 
 WHOLE = """

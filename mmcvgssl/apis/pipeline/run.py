@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import shlex
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -14,6 +11,7 @@ from mmengine.config import Config
 
 from mmcvgssl.apis.cli import user_errors
 from mmcvgssl.apis.pipeline.calls import Call, call_of, write_config
+from mmcvgssl.apis.pipeline.child import run_child
 from mmcvgssl.apis.pipeline.inputs import Inputs
 from mmcvgssl.apis.pipeline.plan import (
     DEPENDS,
@@ -174,14 +172,7 @@ def _do(call: Call, handles: tuple[int, ...]) -> int:
         handles: Of the stage's lock, which the process holds, too.
     """
     if call.function != 'maps_to_boxes':
-        env = dict(os.environ)
-        if '' not in sys.path and os.getcwd() not in sys.path:
-            # -m would look in the current folder first, which may hold
-            # another copy of the package (from Python 3.11 on)
-            env['PYTHONSAFEPATH'] = '1'
-        words = call.process()
-        done = subprocess.run(words, pass_fds=handles, check=False, env=env)
-        return done.returncode
+        return run_child(call.process(), handles)
     try:
         with user_errors():
             FUNCTIONS[call.function](**call.arguments)
