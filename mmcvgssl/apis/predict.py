@@ -23,6 +23,7 @@ from mmcvgssl.datasets.contents import Contents
 from mmcvgssl.datasets.layouts.mask_files import warn_of_masks
 from mmcvgssl.datasets.preparation.images import images_below
 from mmcvgssl.model_file import load_model, prediction_steps
+from mmcvgssl.model_file.anomaly import KIND as ANOMALY
 from mmcvgssl.provenance import FileState, of_file
 from mmcvgssl.utils import printable
 
@@ -52,7 +53,8 @@ class Predictor:
         FileNotFoundError: If a file is missing.
         mmcvgssl.weights.WeightsError: If the model file is something else,
             cut off, or names what no file may name.
-        ValueError: If an option is out of range.
+        ValueError: If an option is out of range, or a config is given for a
+            classifier or detector.
 
     Example:
         >>> predictor = Predictor('model.safetensors')  # doctest: +SKIP
@@ -84,6 +86,12 @@ class Predictor:
         self.steps: list[dict[str, Any]] = loaded.content.images['pipeline']
         self.transforms = loaded.transforms
         if config is not None:
+            if self.content.kind != ANOMALY:
+                raise ValueError(
+                    'a config says how anomaly models read images; a '
+                    f'{self.content.kind} reads as its file says: leave '
+                    '--config out'
+                )
             self.steps = _steps_of(config)
             self.transforms = Compose(self.steps).transforms
         self.batch_size, self.workers = batch_size, workers

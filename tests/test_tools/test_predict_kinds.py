@@ -14,7 +14,7 @@ from mmcvgssl.apis.prediction.boxes import draw_boxes
 from mmcvgssl.apis.prediction.captions import can_write, class_colour
 from mmcvgssl.model_file import classifier, detector
 from mmcvgssl.registry import MODELS
-from tests.data import picture
+from tests.data import CONFIGS, picture
 from tests.test_model_file.test_fuzz_kinds import (
     BOX_STEPS,
     CLASSIFIER,
@@ -23,6 +23,7 @@ from tests.test_model_file.test_fuzz_kinds import (
 )
 
 NAMES = ['dent', '裂纹']
+TILE = CONFIGS / 'anomaly/cutpaste/untrained_lite0_magnetic-tile.py'
 
 
 @pytest.fixture
@@ -154,6 +155,7 @@ def test_a_detector_finds_boxes(folder, file, tool, tmp_path, reader):
         ('detector', ['--threshold', 1.5], 'in [0, 1]'),
         ('classifier', ['--map'], 'makes no maps'),
         ('detector', ['--map'], 'makes no maps'),
+        ('detector', ['--config', TILE], 'leave --config out'),
     ],
 )
 def test_options_of_another_kind_are_refused(
