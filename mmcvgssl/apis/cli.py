@@ -8,6 +8,7 @@ import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import TextIOWrapper
 
 import cv2
 from mmengine.config import Config
@@ -19,6 +20,7 @@ from mmcvgssl.apis.train import default_work_dir
 from mmcvgssl.datasets import TooManyUnreadableError
 from mmcvgssl.datasets.transforms import UnreadableImageError
 from mmcvgssl.engine import InvalidLossError
+from mmcvgssl.interrupts import Interrupts
 from mmcvgssl.model_file import LoadedModel, is_model_file
 from mmcvgssl.utils import check_folder
 
@@ -45,10 +47,16 @@ def user_errors() -> Iterator[None]:
     """End with the message of an error that a user can mend.
 
     The traceback stays above it, for those who write code; the last lines
-    say what was expected, what came and the fix.
+    say what was expected, what came and the fix. SIGTERM ends the program as
+    Ctrl-C does, so that nothing half written is left.
     """
+    # a console of another encoding takes all names
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors='backslashreplace')
     try:
-        yield
+        with Interrupts():
+            yield
     except _USER_ERRORS as error:
         import traceback
 

@@ -286,7 +286,9 @@ class _FolderRun:
         writer = csv.DictWriter(text, self.kind.prediction.FIELDS)
         writer.writeheader()
         writer.writerows(prediction.cells() for prediction in predictions)
-        atomic_write(self.out / 'predictions.csv', text.getvalue().encode())
+        # names of files as they are, whatever the locale
+        table = text.getvalue().encode('utf-8', 'surrogateescape')
+        atomic_write(self.out / 'predictions.csv', table)
         for name, data in self.kind.files(predictions).items():
             atomic_write(self.out / name, data)
         held = {

@@ -1,5 +1,8 @@
 """What users read when something is wrong."""
 
+import io
+import sys
+
 import cv2
 import pytest
 import torch
@@ -90,3 +93,12 @@ def test_nothing_happens_without_an_error(capsys):
         done = True
     assert done
     assert capsys.readouterr().err == ''
+
+
+def test_a_console_of_another_encoding_takes_all_names(monkeypatch):
+    console = io.TextIOWrapper(io.BytesIO(), encoding='ascii')
+    monkeypatch.setattr(sys, 'stdout', console)
+    with user_errors():
+        print('d\xf6n \udcff')
+    console.flush()
+    assert console.buffer.getvalue() == b'd\\xf6n \\udcff\n'

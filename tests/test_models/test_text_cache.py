@@ -108,3 +108,20 @@ def test_a_tokenizer_of_another_model_is_refused(clips):
     kead = make_kead(clips['plain'], tokenizer=None)
     with pytest.raises(ValueError, match='knows 50 tokens; set `tokenizer`'):
         kead.text_features('strip')
+
+
+def test_a_file_of_other_texts_is_not_taken_for_ours(clips, tmp_path):
+    plain = {'knowledge': STRIP, 'cache_dir': tmp_path / 'a'}
+    wanted = make_kead(clips['plain'], **plain).text_features('strip')
+    other = next(name for name in KNOWLEDGE if name != 'strip')
+    make_kead(
+        clips['plain'], knowledge=KNOWLEDGE, cache_dir=tmp_path / 'b'
+    ).text_features(other)
+    (ours,) = (tmp_path / 'a').iterdir()
+    (theirs,) = (tmp_path / 'b').iterdir()
+    assert ours.name != theirs.name
+    ours.write_bytes(theirs.read_bytes())
+    for _ in range(2):
+        got = make_kead(clips['plain'], **plain).text_features('strip')
+        for one, other in zip(got, wanted, strict=True):
+            assert torch.equal(one, other)

@@ -15,8 +15,10 @@ import torch
 from mmengine.config import Config
 
 from mmcvgssl.apis import load_config
+from mmcvgssl.apis.cli import user_errors
 from mmcvgssl.apis.images import reading_of_test
 from mmcvgssl.apis.pipeline import Pipeline, StageError, read_inputs
+from mmcvgssl.apis.pipeline.child import run_child
 from mmcvgssl.apis.pipeline.inputs import Inputs
 from mmcvgssl.apis.pipeline.pictures import draw_detections
 from mmcvgssl.apis.pipeline.plan import (
@@ -498,3 +500,32 @@ def test_killed_resumed_and_rerun(images, tiny, tmp_path, process):
     again = process([*command, '--dry-run'])
     assert again.returncode == 0, again.stderr
     assert again.stdout.count('up to date') == 6
+
+
+_STAGE = """
+import os, signal, sys, time
+def end(number, frame):
+    time.sleep(0.5)
+    open(sys.argv[1], 'w').write('put aside')
+    sys.exit(3)
+signal.signal(signal.SIGTERM, end)
+os.kill(os.getppid(), getattr(signal, sys.argv[2]))
+if sys.argv[2] == 'SIGINT':  # as a terminal does
+    end(None, None)
+time.sleep(30)
+"""
+
+
+@pytest.mark.parametrize(
+    ('number', 'error'),
+    [('SIGTERM', SystemExit), ('SIGINT', KeyboardInterrupt)],
+)
+def test_a_stage_ends_in_its_own_time_when_all_is_stopped(
+    tmp_path, number, error
+):
+    file = tmp_path / 'aside'
+    words = [sys.executable, '-c', _STAGE, str(file), number]
+    with pytest.raises(error), user_errors():
+        run_child(words, ())
+    assert file.read_text() == 'put aside'
+    assert run_child([sys.executable, '-c', 'exit(5)'], ()) == 5

@@ -25,6 +25,7 @@ def run_child(words: Sequence[str], handles: tuple[int, ...]) -> int:
     Raises:
         KeyboardInterrupt: If this process is interrupted; the other one has
             ended then.
+        SystemExit: The same, if this process is asked to end.
     """
     env = dict(os.environ)
     if '' not in sys.path and os.getcwd() not in sys.path:
@@ -38,6 +39,10 @@ def run_child(words: Sequence[str], handles: tuple[int, ...]) -> int:
             print(
                 'ending the stage; interrupt again to kill it', file=sys.stderr
             )
+            _end(process)
+            raise
+        except SystemExit:  # SIGTERM, which no terminal sends to both
+            process.terminate()
             _end(process)
             raise
 

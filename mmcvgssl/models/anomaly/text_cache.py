@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from safetensors.torch import load as from_safetensors
 from safetensors.torch import save as to_safetensors
 from torch import Tensor, nn
 
+from mmcvgssl.models.anomaly.fitted_state import read_notes
 from mmcvgssl.models.anomaly.prompts import Prompts
 from mmcvgssl.models.anomaly.vv_attention import at_least_float
 from mmcvgssl.provenance import digest_tensors, of_versions
@@ -87,18 +89,23 @@ class TextCache:
         for tokens in kinds:
             digest.update(str(tuple(tokens.shape)).encode())
             digest.update(tokens.cpu().numpy().tobytes())
-        path = self.folder / f'{digest.hexdigest()[:32]}.safetensors'
+        name = digest.hexdigest()[:32]
+        path = self.folder / f'{name}.safetensors'
         if path.is_file():
             try:
-                kept = from_safetensors(path.read_bytes())
+                data = path.read_bytes()
+                kept = from_safetensors(data)
                 check_values(kept, str(path))
-                return kept['features']
+                if read_notes(data).get('of') == name:
+                    return kept['features']
+                raise ValueError('it is of other texts or another model')
             except Exception as error:
                 MMLogger.get_current_instance().warning(
                     f'{path} cannot be read and is made again: {error}'
                 )
         features = self._encode(kinds)
-        atomic_write(path, to_safetensors({'features': features}))
+        notes = {'of': json.dumps(name)}
+        atomic_write(path, to_safetensors({'features': features}, notes))
         return features
 
     @torch.no_grad()
