@@ -54,6 +54,20 @@ def write_boxes(path: Path, names: Sequence[str], count: int = 6) -> Path:
     return path
 
 
+def voc(objects, size=(20, 16), head: str = '') -> str:
+    """Return a VOC file of objects: a name and corners counted from 1."""
+    inner = ''.join(
+        f'<object><name>{name}</name><bndbox><xmin>{a}</xmin><ymin>{b}</ymin>'
+        f'<xmax>{c}</xmax><ymax>{d}</ymax></bndbox></object>'
+        for name, (a, b, c, d) in objects
+    )
+    return (
+        f'{head}<annotation><filename>x</filename><size><width>{size[0]}'
+        f'</width><height>{size[1]}</height><depth>1</depth></size>{inner}'
+        '</annotation>'
+    )
+
+
 def write_surfaces(root: Path, count: int = 6) -> Path:
     """Write images, lists and a folder of maps with a bright square each."""
     lists = root / 'mmcvgssl'

@@ -29,12 +29,14 @@ def save_mask(path: Path) -> None:
     cv2.imwrite(str(path), mask)
 
 
-def write_mvtec(root: Path, defects=('dent',), names=('bolt', 'nut')) -> Path:
+def write_mvtec(
+    root: Path, defects=('dent',), names=('bolt', 'nut'), tested: int = 3
+) -> Path:
     """Write ten good images to train on and a few to test on, each."""
     for k, name in enumerate(names):
         for i in range(10):
             save(root / name / f'train/good/{i}.png', 100 * k + i)
-        for i in range(3):
+        for i in range(tested):
             save(root / name / f'test/good/{i}.png', 100 * k + 50 + i)
             for defect in defects:
                 file = root / name / f'test/{defect}/{i}.png'

@@ -12,23 +12,11 @@ from pycocotools.cocoeval import COCOeval
 import mmcvgssl  # noqa: F401  (makes mmdet importable)
 from mmcvgssl.datasets.preparation import prepare_neu_det
 from mmcvgssl.datasets.preparation.neu_cls import CLASSES
+from tests.boxes import voc
 
 SIZE = (20, 16)
 # of an image k: corners as VOC counts them
 CORNERS = [(1, 1, 20, 16), (3, 5, 3, 5), (2, 4, 11, 9)]
-
-
-def voc(objects, size=SIZE, head: str = '') -> str:
-    inner = ''.join(
-        f'<object><name>{name}</name><bndbox><xmin>{a}</xmin><ymin>{b}</ymin>'
-        f'<xmax>{c}</xmax><ymax>{d}</ymax></bndbox></object>'
-        for name, (a, b, c, d) in objects
-    )
-    return (
-        f'{head}<annotation><filename>x</filename><size><width>{size[0]}'
-        f'</width><height>{size[1]}</height><depth>1</depth></size>{inner}'
-        '</annotation>'
-    )
 
 
 def objects_of(name: str, k: int) -> list:

@@ -1,0 +1,237 @@
+"""The commands of the documentation, run on tiny data."""
+
+import re
+import runpy
+import shutil
+import sys
+import uuid
+from pathlib import Path
+
+import pytest
+from mmengine.config import Config
+from mmengine.registry import DefaultScope, init_default_scope
+from torch.distributed.run import get_args_parser
+
+from mmcvgssl.apis import load_config
+from mmcvgssl.registry import MODELS
+from tests.data import ROOT
+from tests.doc_commands import PAGES, commands, write_workspace
+
+CVGSSL = 'cvgssl-regress_resnet18_lite0_1xb64-400e_folder'
+AGBP = 'configs/pretrain/agbp/README.md'
+AGDP = 'configs/pretrain/agdp/README.md'
+# what a reader puts in its place, by page
+WORDS = {
+    'README.md': {
+        'CONFIG': f'configs/pretrain/cvgssl/{CVGSSL}.py',
+        'NAME': CVGSSL,
+        'CKPT': f'work_dirs/{CVGSSL}/epoch_400.pth',
+    },
+    'docs/images.md': {'CONFIG': f'configs/pretrain/cvgssl/{CVGSSL}.py'},
+    'configs/anomaly/README.md': {
+        'configs/anomaly/CONFIG': 'configs/anomaly/gaussian_patch/'
+        'gaussian-patch_lite0_magnetic-tile.py',
+        'CONFIG': 'configs/anomaly/gaussian_patch/'
+        'gaussian-patch_lite0_folder.py',
+    },
+    AGDP: {'AGBP.pth': 'work_dirs/agbp_csp-s_1xb32-100e_folder/epoch_100.pth'},
+    'configs/pretrain/cutpaste/README.md': {
+        'CHECKPOINT': 'work_dirs/cutpaste-3way_resnet18_1xb32-256e_folder/'
+        'epoch_256.pth'
+    },
+}
+# pages whose commands go on from those of another, which are run with them
+AFTER = {AGDP: AGBP}
+# too long or too large for a test: read by the tool's parser, their config
+# loaded with its options, and its model built
+NOT_RUN = {
+    r'torch\.distributed\.run': 'starts eight processes',
+    r'benchmarks/(cutpaste|pretrain)\.py': 'measures for minutes',
+    r'benchmarks/map_memory\.py': 'starts processes, maps 20,000 images',
+    r'cvgssl/cvgssl\S*_resnet18\S*_neu\.py': 'run with X-SDD',
+    r'false_alarms\.py .*_mvtec\.py': 'run with the magnetic tiles',
+}
+# run once for a config; with other options they are treated as NOT_RUN, as
+# each trains a detector that nothing goes on from
+ONCE = r'tools/(one_class|benchmarks/false_alarms|train)\.py .*'
+ONCE += r'configs/(anomaly|detection)/'
+OTHERS = {
+    'make demo': 'downloads images and trains for minutes',
+    'make test': 'runs these tests',
+    'pip install .': 'changes the environment',
+}
+# added to what a page says
+MORE = {
+    r'benchmarks/false_alarms\.py': ['--rates', '0.3'],
+    r'tools/pipeline\.py': [
+        *('--dry-run', '--cfg-options'),  # each stage is a process
+        *(
+            f'stages.{stage}.options.train_dataloader.batch_size=4'
+            for stage in ('agbp', 'agdp', 'finetune')
+        ),
+    ],
+    r'tools/few_shot\.py': [
+        *('--runs', '1', '--shots', '1', '4', '--size', '32'),
+        *('--cfg-options', 'few_shot.schedule.epochs=2'),
+    ],
+}
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """Write configs unformatted, and leave no scope to other tests."""
+    monkeypatch.setattr(
+        'yapf.yapflib.yapf_api.FormatCode', lambda text, **_: (text, True)
+    )
+    yield
+    DefaultScope._instance_dict.clear()
+
+
+def tiny_options(cfg: Config) -> list[str]:
+    """Return options that make a recipe quick, of keys that it has."""
+    sizes = {'view_size': 32, 'input_size': 64, 'crop_size': 64}
+    options = {key: size for key, size in sizes.items() if key in cfg}
+    for part in ('train', 'val', 'test', 'fit'):
+        loader = cfg.get(f'{part}_dataloader') or {}
+        small = {'num_workers': 0, 'persistent_workers': False}
+        small |= {'batch_size': 4, 'pin_memory': False}
+        options |= {
+            f'{part}_dataloader.{k}': v
+            for k, v in small.items()
+            if k in loader
+        }
+        few = {'updates': 2, 'batch_size': 4}
+        options |= {
+            f'{part}_dataloader.sampler.{k}': v
+            for k, v in few.items()
+            if k in loader.get('sampler', {})
+        }
+        steps = loader.get('dataset', {}).get('pipeline') or []
+        for i, step in enumerate(steps):
+            for key in ('img_scale', 'scale'):
+                if key in step:
+                    name = f'{part}_dataloader.dataset.pipeline.{i}.{key}'
+                    options[name] = '(96,96)'
+    if cfg.get('batch_size'):
+        options['batch_size'] = 4
+    if cfg.get('detector'):
+        options |= {'detector.false_alarm_rate': 0.1, 'detector.holdout': 0}
+    if cfg.get('train_cfg'):
+        options['train_cfg.max_epochs'] = 1
+    return [f'{key}={value}' for key, value in options.items()]
+
+
+def last_checkpoint(cfg: Config, args) -> Path:
+    """Return where a training leaves its last checkpoint."""
+    home = Path(args.work_dir or f'work_dirs/{Path(args.config).stem}')
+    return home / f'epoch_{cfg.train_cfg.max_epochs}.pth'
+
+
+def _place(word: str, places: dict[str, str]) -> str:
+    for name, put in places.items():
+        word = re.sub(rf'\b{re.escape(name)}\b', put, word)
+    return word
+
+
+class Runs:
+    """Runs the commands of pages in a folder."""
+
+    def __init__(self, tool, monkeypatch, capsys) -> None:
+        self.tool, self.monkeypatch, self.capsys = tool, monkeypatch, capsys
+        self.seen: set[str] = set()
+        self.ran: set[tuple[str, str]] = set()
+
+    def page(self, page: str) -> None:
+        for words in commands(page, Path.cwd()):
+            words = [_place(word, WORDS.get(page, {})) for word in words]
+            text = ' '.join(words)
+            # the same with another seed
+            text = re.sub(r'(seed=|work_dirs/\S+/)[12]\b', r'\g<1>0', text)
+            if text not in self.seen:
+                self.seen.add(text)
+                self.command(words, text)
+
+    def command(self, words: list[str], text: str) -> None:
+        if text in OTHERS:
+            return
+        assert words[0] == 'python', text
+        if words[1] == '-m' and not words[2].startswith('torch'):
+            self.monkeypatch.setattr(sys, 'argv', words[2:])
+            runpy.run_module(words[2], run_name='__main__')
+            return
+        if words[1] == '-m':
+            started = get_args_parser().parse_args(words[3:])
+            words = ['', started.training_script]
+            words += started.training_script_args
+        name = Path(words[1]).relative_to(
+            Path.cwd() if Path(words[1]).is_absolute() else ''
+        )
+        assert (ROOT / name).is_file(), text
+        name, rest = name.relative_to('tools').as_posix(), words[2:]
+        args = self.parse(name, rest)
+        cfg = None
+        if str(getattr(args, 'config', '')).endswith('.py'):
+            cfg = load_config(args.config, getattr(args, 'cfg_options', None))
+        kind = (name, getattr(args, 'config', None))
+        again = kind in self.ran and re.search(ONCE, text)
+        if again or any(re.search(pattern, text) for pattern in NOT_RUN):
+            self.build(cfg, args, name)
+            return
+        self.ran.add(kind)
+        for pattern, more in MORE.items():
+            if re.search(pattern, text):
+                rest = [*rest, *more]
+        if cfg is not None and name != 'pipeline.py':
+            rest = [*rest, '--cfg-options', *tiny_options(cfg)]
+        if name in ('train.py', 'test.py'):
+            if cfg is None:
+                rest += ['--cfg-options']
+            rest += [f'experiment_name={uuid.uuid4().hex}']
+        code, _, errors = self.tool(name, *rest)
+        assert code == 0, f'{text}\n{" ".join(rest)}\n{errors[-3000:]}'
+        if name == 'train.py':
+            last = last_checkpoint(cfg, args)
+            shutil.copy(last.with_name('epoch_1.pth'), last)
+
+    def build(self, cfg: Config | None, args, name: str) -> None:
+        """Build what is not run, and look for the files that it takes."""
+        if cfg is None:
+            return
+        files = [cfg.get('load_from'), cfg.get('backbone_checkpoint')]
+        files += [getattr(args, 'checkpoint', None)]
+        for file in files:
+            assert file in (None, '', 'none', 'teacher') or Path(file).exists()
+        init_default_scope(cfg.default_scope)
+        MODELS.build(cfg.model)
+        if name == 'train.py':
+            last = last_checkpoint(cfg, args)
+            last.parent.mkdir(parents=True, exist_ok=True)
+            last.touch()
+
+    def parse(self, name: str, rest: list[str]):
+        """Read a command line by a tool's own parser."""
+        path = ROOT / 'tools' / name
+        self.monkeypatch.setattr(sys, 'argv', [str(path), *rest])
+        self.monkeypatch.syspath_prepend(str(path.parent))
+        try:
+            args = runpy.run_path(str(path))['parse_args']()
+        except SystemExit:
+            pytest.fail(f'{name} {rest}: {self.capsys.readouterr().err}')
+        if isinstance(args, tuple):  # the rest goes to another tool
+            args, more = args
+            given = ['--images', '.', '--out', '.']
+            self.parse('make_maps.py', [args.config, *given, *more])
+        return args
+
+
+@pytest.fixture
+def runs(tool, monkeypatch, capsys):
+    return Runs(tool, monkeypatch, capsys)
+
+
+@pytest.mark.parametrize('page', [p for p in PAGES if p not in AFTER.values()])
+def test_commands_run(page, tmp_path, monkeypatch, runs, quick):
+    write_workspace(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    for each in filter(None, (AFTER.get(page), page)):
+        runs.page(each)
