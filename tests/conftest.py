@@ -12,6 +12,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from mmengine.hooks import Hook
 from mmengine.registry import DefaultScope
 
 import mmcvgssl  # noqa: F401  (makes the hosts importable)
@@ -90,6 +91,20 @@ def fit():
         return runner
 
     return train
+
+
+@pytest.fixture
+def kept_outputs():
+    """Collect what the model says of each test image."""
+
+    class Keep(Hook):
+        def __init__(self) -> None:
+            self.samples: list = []
+
+        def after_test_iter(self, runner, batch_idx, data_batch, outputs):
+            self.samples += outputs
+
+    return Keep()
 
 
 @pytest.fixture

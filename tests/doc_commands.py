@@ -105,6 +105,7 @@ def write_workspace(root: Path) -> None:
             save(root / tree / f'dent/{i}.png', 60 + i, spot=True)
         save(root / f'parts/new/{i}.png', 70 + i, spot=i % 2 == 0)
     _write_labels(root)
+    (root / 'data/images').symlink_to(root / 'DIR')  # of 'folder' recipes
 
 
 def _pictures(folder: Path, count: int, name: str) -> None:

@@ -617,7 +617,9 @@ def test_a_detector_trains_validates_resumes_and_predicts(
         'dino/dino-4scale_swin-b_8xb2-50e_neu-det.py',
     ],
 )
-def test_good_and_thin_images_are_learned_from_alike(name, tmp_path):
+def test_good_and_thin_images_are_learned_from_alike(
+    name, tmp_path, kept_outputs
+):
     """A batch of good images alone, too, is a step of any detector."""
     root = write_surfaces(tmp_path, 4)
     Image.new('RGB', (SIZE, 24), 'gray').save(root / '0.png')
@@ -642,7 +644,17 @@ def test_good_and_thin_images_are_learned_from_alike(name, tmp_path):
             'backbone_checkpoint': '',
         }
     )
-    metrics = build_runner(cfg, testing=True).test()
+    limits = (0.001, 0.3)
+    alarms = dict(type='mmcvgssl.FalseAlarms', thresholds=limits)
+    cfg.test_evaluator = [cfg.test_evaluator, alarms]
+    runner = build_runner(cfg, testing=True)
+    runner.register_hook(kept_outputs)
+    metrics = runner.test()
     assert metrics['false_alarms/good_images'] == 4
-    assert 0 <= metrics['false_alarms/images_0.3'] <= 1
+    scores = [s.pred_instances.scores for s in kept_outputs.samples]
+    for limit in limits:
+        above = [int((own >= limit).sum()) for own in scores]
+        key = f'false_alarms/{{}}_{limit:g}'
+        assert metrics[key.format('boxes')] == sum(above) / 4
+        assert metrics[key.format('images')] == np.count_nonzero(above) / 4
     assert metrics.get('coco/bbox_mAP', -1) == -1

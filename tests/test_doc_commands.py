@@ -5,11 +5,13 @@ import runpy
 import shutil
 import sys
 import uuid
+from copy import deepcopy
+from functools import cache
 from pathlib import Path
 
 import pytest
 from mmengine.config import Config
-from mmengine.registry import DefaultScope, init_default_scope
+from mmengine.registry import init_default_scope
 from torch.distributed.run import get_args_parser
 
 from mmcvgssl.apis import load_config
@@ -27,6 +29,10 @@ WORDS = {
         'NAME': CVGSSL,
         'CKPT': f'work_dirs/{CVGSSL}/epoch_400.pth',
     },
+    # a training of the few labels
+    'configs/detection/README.md': {
+        'work_dirs/RUN/epoch_300.pth': 'work_dirs/few/scratch/0/epoch_100.pth'
+    },
     'docs/images.md': {'CONFIG': f'configs/pretrain/cvgssl/{CVGSSL}.py'},
     'configs/anomaly/README.md': {
         'configs/anomaly/CONFIG': 'configs/anomaly/gaussian_patch/'
@@ -41,7 +47,8 @@ WORDS = {
     },
 }
 # pages whose commands go on from those of another, which are run with them
-AFTER = {AGDP: AGBP}
+AFTER = {AGDP: AGBP, 'docs/model_file_kinds.md': 'README.md'}
+WORDS['docs/model_file_kinds.md'] = WORDS['README.md']
 # too long or too large for a test: read by the tool's parser, their config
 # loaded with its options, and its model built
 NOT_RUN = {
@@ -49,6 +56,8 @@ NOT_RUN = {
     r'benchmarks/(cutpaste|pretrain)\.py': 'measures for minutes',
     r'benchmarks/map_memory\.py': 'starts processes, maps 20,000 images',
     r'cvgssl/cvgssl\S*_resnet18\S*_neu\.py': 'run with X-SDD',
+    r'one_class\.py .*resnet18_(sspcab_)?(cpu|lite)_': 'as mvtec',
+    r'export_model\.py \S*epoch_400\.pth': 'run with a detector',
     r'false_alarms\.py .*_mvtec\.py': 'run with the magnetic tiles',
 }
 # run once for a config; with other options they are treated as NOT_RUN, as
@@ -79,12 +88,16 @@ MORE = {
 
 @pytest.fixture
 def quick(monkeypatch):
-    """Write configs unformatted, and leave no scope to other tests."""
+    """Read shared bases once, and write configs unformatted."""
+    read = cache(Config._file2dict)
+    monkeypatch.setattr(
+        Config,
+        '_file2dict',
+        staticmethod(lambda *args, **kwargs: deepcopy(read(*args, **kwargs))),
+    )
     monkeypatch.setattr(
         'yapf.yapflib.yapf_api.FormatCode', lambda text, **_: (text, True)
     )
-    yield
-    DefaultScope._instance_dict.clear()
 
 
 def tiny_options(cfg: Config) -> list[str]:

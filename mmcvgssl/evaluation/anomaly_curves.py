@@ -21,6 +21,11 @@ def binary_metrics(scores: np.ndarray, labels: np.ndarray) -> dict[str, float]:
 
     Raises:
         ValueError: If shapes differ or a score is not finite.
+
+    Example:
+        >>> found = binary_metrics(np.array([0.1, 0.4, 0.8]), [0, 0, 1])
+        >>> found['auroc'], found['ap'], found['f1_max']
+        (1.0, 1.0, 1.0)
     """
     scores, labels = np.asarray(scores), np.asarray(labels) != 0
     _check(scores, labels)
@@ -51,6 +56,11 @@ def aupro(
 
     Raises:
         ValueError: If sizes differ or a value is not finite.
+
+    Example:
+        >>> mask = np.array([[0, 0, 1], [0, 0, 1]])
+        >>> aupro([mask * 2.0], [mask])
+        1.0
     """
     check_fpr_limit(fpr_limit)
     values, is_defect, weights = [], [], []

@@ -43,6 +43,11 @@ def match_boxes(
 
     Raises:
         ValueError: If shapes or ``iou`` are out of range.
+
+    Example:
+        >>> boxes = np.array([[0, 0, 4, 4], [8, 8, 9, 9]])
+        >>> match_boxes(boxes, np.array([0.9, 0.8]), boxes[:1], 0.5)
+        array([ 0, -1])
     """
     check_ious([iou])
     if boxes.shape != (len(scores), 4) or truth.shape[1:] != (4,):

@@ -23,6 +23,10 @@ def false_alarms(
     Returns:
         For each threshold t, ``images_t``, the share of images with an alarm
         in [0, 1], and ``boxes_t``, the alarms per image.
+
+    Example:
+        >>> false_alarms([np.array([0.2, 0.6]), np.array([0.1])], [0.5])
+        {'images_0.5': 0.5, 'boxes_0.5': 0.5}
     """
     found = {}
     for limit in thresholds:

@@ -85,6 +85,11 @@ def operating_point(
     Raises:
         ValueError: If there are too few good images for the wanted rate (the
             message says how many are needed), or a score is not finite.
+
+    Example:
+        >>> point = operating_point(np.arange(19.0), 0.1)
+        >>> point.threshold, point.n
+        (17.0, 19)
     """
     _check_share('false_alarm_rate', false_alarm_rate)
     _check_share('confidence', confidence)
@@ -138,6 +143,10 @@ def detection_rate(
 
     Raises:
         ValueError: If there are no scores or one is not finite.
+
+    Example:
+        >>> detection_rate(np.array([1.0, 2.0, 3.0, 4.0]), 1.5).rate
+        0.75
     """
     _check_share('confidence', confidence)
     scores = _finite(defect_scores)

@@ -30,6 +30,10 @@ def resize_map(anomaly_map: Map, size: Sequence[int]) -> Map:
 
     Raises:
         ValueError: If it is no map, or the size has no pixel.
+
+    Example:
+        >>> resize_map(np.array([[0.0, 1.0]]), (1, 3))
+        array([[0. , 0.5, 1. ]], dtype=float32)
     """
     height, width = (int(side) for side in size)
     if anomaly_map.ndim < 2 or 0 in anomaly_map.shape[-2:]:

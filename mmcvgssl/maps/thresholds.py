@@ -29,6 +29,10 @@ def dataset_threshold(
 
     Raises:
         ValueError: If there is no map, or a value is not finite.
+
+    Example:
+        >>> dataset_threshold([0.5, 1.0, 1.5], margin=0.25)
+        0.75
     """
     maxima = [float(value) for value in map_maxima]
     if not maxima:
@@ -44,12 +48,22 @@ def good_map_threshold(map_maxima: Tensor) -> Tensor:
 
     Args:
         map_maxima: Of good images, [n].
+
+    Example:
+        >>> import torch
+        >>> good_map_threshold(torch.arange(101.0))
+        tensor(95.)
     """
     return map_maxima.quantile(0.95)
 
 
 def halfway(anomaly_map: np.ndarray) -> float:
-    """Return the middle of a map's values, for one map by itself."""
+    """Return the middle of a map's values, for one map by itself.
+
+    Example:
+        >>> halfway(np.array([[1.0, 2.0, 5.0]]))
+        3.0
+    """
     return (float(anomaly_map.min()) + float(anomaly_map.max())) / 2
 
 
@@ -62,5 +76,9 @@ def is_anomalous(anomaly_map: np.ndarray, map_threshold: float) -> np.ndarray:
 
     Returns:
         Booleans [h, w].
+
+    Example:
+        >>> is_anomalous(np.array([[0.2, 0.5, 0.9]]), 0.5)
+        array([[False, False,  True]])
     """
     return anomaly_map > map_threshold

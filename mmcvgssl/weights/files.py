@@ -98,6 +98,11 @@ def plain_state(checkpoint: Mapping[str, Any]) -> dict[str, Tensor]:
 
     Raises:
         WeightsError: If there are no tensors, or anything else beside them.
+
+    Example:
+        >>> one = torch.ones(1)
+        >>> plain_state({'state_dict': {'module.conv.weight': one}})
+        {'conv.weight': tensor([1.])}
     """
     state: Any = checkpoint
     for nest in _NESTS:

@@ -88,7 +88,14 @@ class KeyReport:
 
 
 def compare(module: nn.Module, state: Mapping[str, Tensor]) -> KeyReport:
-    """Compare names, shapes and kinds of a module and of weights."""
+    """Compare names, shapes and kinds of a module and of weights.
+
+    Example:
+        >>> import torch
+        >>> report = compare(nn.Linear(2, 1), {'weight': torch.ones(1, 2)})
+        >>> report.matched, report.missing
+        (['weight'], ['bias'])
+    """
     report = KeyReport()
     own = module.state_dict()
     for key, value in own.items():
