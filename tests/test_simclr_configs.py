@@ -288,3 +288,21 @@ def test_a_model_without_a_neck_is_refused(recipe, tmp_path):
     runner = build_runner(cfg)
     with pytest.raises(TypeError, match='SimCLR has none; leave val_data'):
         runner.val()
+
+
+def test_its_backbone_may_have_sspcab(recipe, tmp_path):
+    cfg = load_config(recipe, {'train_cfg.max_epochs': 1})
+    cfg.model.backbone = {
+        'type': 'mmcvgssl.WithSSPCAB',
+        'backbone': cfg.model.backbone,
+        'layers': 'layer3.1.conv2',
+    }
+    cfg.work_dir, cfg.launcher = str(tmp_path), 'none'
+    cfg.experiment_name = uuid.uuid4().hex
+    for part in ('val_dataloader', 'val_cfg', 'val_evaluator'):
+        cfg[part] = None
+    runner = build_runner(cfg)
+    runner.train()
+    (file,) = tmp_path.glob('*/vis_data/scalars.json')
+    last = json.loads(file.read_text().splitlines()[-1])
+    assert last['loss_sspcab'] > 0
