@@ -300,14 +300,17 @@ def test_an_interrupted_stage_ends_first(
     assert time.monotonic() - start < 30
 
 
-def test_an_interrupt_ends_the_boxes_that_are_cut_here(pipeline, monkeypatch):
+@pytest.mark.parametrize('error', [KeyboardInterrupt(), SystemExit(143)])
+def test_a_signal_ends_the_boxes_that_are_cut_here(
+    pipeline, monkeypatch, error
+):
     pretend(pipeline, 'maps')
 
     def interrupted(**_):
-        raise KeyboardInterrupt
+        raise error
 
     monkeypatch.setitem(FUNCTIONS, 'maps_to_boxes', interrupted)
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(type(error)):
         pipeline.run(only='boxes')
     planned = pipeline.plan['boxes']
     assert planned.state == GO_ON

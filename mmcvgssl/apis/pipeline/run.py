@@ -177,5 +177,7 @@ def _do(call: Call, handles: tuple[int, ...]) -> int:
         with user_errors():
             FUNCTIONS[call.function](**call.arguments)
     except SystemExit as stop:
-        return int(stop.code or 0)
+        if stop.code != 1:  # SIGTERM: the pipeline itself is to end
+            raise
+        return 1
     return 0
