@@ -56,8 +56,9 @@ NOT_RUN = {
     r'benchmarks/(cutpaste|pretrain)\.py': 'measures for minutes',
     r'benchmarks/map_memory\.py': 'starts processes, maps 20,000 images',
     r'cvgssl/cvgssl\S*_resnet18\S*_neu\.py': 'run with X-SDD',
-    r'one_class\.py .*resnet18_(sspcab_)?(cpu|lite)_': 'as mvtec',
+    r'one_class\.py .*resnet18_(sspcab_)?(cpu|lite)_': 'run with MVTec AD',
     r'export_model\.py \S*epoch_400\.pth': 'run with a detector',
+    r'false_alarms\.py .*(memory|ensemble)_': 'run with a Gaussian',
     r'false_alarms\.py .*_mvtec\.py': 'run with the magnetic tiles',
 }
 # run once for a config; with other options they are treated as NOT_RUN, as
