@@ -7,7 +7,7 @@ from mmcvgssl.apis.mapped_images import find_mapped_images
 from mmcvgssl.apis.maps import MapError, MapFolder
 from mmcvgssl.apis.maps_to_boxes import BoxOptions, MapsToBoxes
 from mmcvgssl.apis.one_class import run_one_class
-from mmcvgssl.apis.predict import Predictor
+from mmcvgssl.apis.predict import Predictor, overlay
 from mmcvgssl.apis.prediction_folder import predict_to_folder
 from mmcvgssl.apis.runs import run_test, run_training
 from mmcvgssl.apis.train import (
@@ -34,6 +34,7 @@ __all__ = [
     'load_config',
     'make_maps',
     'maps_text',
+    'overlay',
     'predict_to_folder',
     'run_one_class',
     'run_test',

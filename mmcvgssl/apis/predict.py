@@ -7,12 +7,14 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from mmcv.transforms import Compose
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
 from mmcvgssl.apis.prediction import Prediction, kind_of
+from mmcvgssl.apis.prediction.anomaly import draw_heatmap
 from mmcvgssl.apis.prediction.job import ImageJob, LoadedImage
 from mmcvgssl.apis.prediction.workers import (
     WorkerError,
@@ -263,6 +265,33 @@ def _steps_of(config: Config) -> list[dict[str, Any]]:
             'what the model file says'
         )
     return prediction_steps(loader.dataset.pipeline)
+
+
+def overlay(
+    image: np.ndarray,
+    anomaly_map: np.ndarray,
+    map_threshold: float | None = None,
+) -> np.ndarray:
+    """Lay a heatmap over an image, as tools/predict.py does.
+
+    Args:
+        image: BGR uint8 [H, W, 3].
+        anomaly_map: [h, w]; resized to the image.
+        map_threshold: What maps of good images hardly exceed, the middle of
+            the colours; None: the colours span the map's own values.
+
+    Returns:
+        BGR uint8 [H, W, 3].
+
+    Example:
+        >>> import numpy as np
+        >>> image = np.zeros((8, 8, 3), np.uint8)
+        >>> overlay(image, np.eye(2), 0.5).shape
+        (8, 8, 3)
+    """
+    return draw_heatmap(
+        image, anomaly_map=anomaly_map, map_threshold=map_threshold
+    )
 
 
 def find_images(

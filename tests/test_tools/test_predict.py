@@ -12,7 +12,7 @@ import torch
 from mmengine.registry import init_default_scope
 
 from mmcvgssl.apis import MapFolder, find_mapped_images
-from mmcvgssl.apis.predict import Predictor, find_images
+from mmcvgssl.apis.predict import Predictor, find_images, overlay
 from mmcvgssl.apis.prediction.anomaly import draw_heatmap
 from mmcvgssl.apis.prediction.job import ImageJob
 from mmcvgssl.apis.prediction.workers import WorkerError
@@ -407,7 +407,7 @@ def test_an_overlay_is_red_where_the_map_is_high():
     image = np.full((20, 30, 3), 100, np.uint8)
     anomaly_map = np.zeros((4, 6), np.float32)
     anomaly_map[0, 0] = 9
-    drawn = draw_heatmap(image, anomaly_map=anomaly_map, map_threshold=2.0)
+    drawn = overlay(image, anomaly_map, map_threshold=2.0)
     assert drawn.shape == image.shape
     blue, _, red = drawn[0, 0]
     assert red > blue
