@@ -142,7 +142,6 @@ def _read_images(cfg: Config, images: Path) -> None:
         ann_file='' if whole else images.name,
         leave_out='',
         split='train',
-        layout='folder',
         good_names=['*'],
         category='',
     )
@@ -150,6 +149,9 @@ def _read_images(cfg: Config, images: Path) -> None:
         loader = cfg.get(f'{part}_dataloader')
         if loader is not None:
             loader.dataset = ConfigDict({**loader.dataset, **own})
+            # masks are found, or told of, as the config says
+            if loader.dataset.get('layout', 'mvtec') == 'mvtec':
+                loader.dataset.layout = 'auto'
 
 
 def _choose_rate(cfg: Config, rate: Any, asked: bool) -> None:

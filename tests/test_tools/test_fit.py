@@ -2,13 +2,20 @@
 
 import json
 
+import cv2
 import numpy as np
 import pytest
 
 from mmcvgssl.apis import MapFolder
 from mmcvgssl.model_file import ModelFile
 from tests.data import CONFIGS
-from tests.one_class_data import tiny_options, write_folder, write_mvtec
+from tests.one_class_data import (
+    SIDE,
+    tiny_options,
+    write_folder,
+    write_magnetic_tile,
+    write_mvtec,
+)
 
 ANOMALY = CONFIGS / 'anomaly'
 MEMORY = ANOMALY / 'patch_memory/patch-memory_lite0_folder.py'
@@ -145,3 +152,16 @@ def test_few_images_give_no_threshold_and_say_so(tool, tmp_path):
     assert 'there is no threshold' in err + text
     content = ModelFile.read(tmp_path / 'm.safetensors')
     assert 'state.operating_point' not in content.tensors
+
+
+def test_masks_beside_good_images_are_not_learned_from(tool, tmp_path):
+    root = write_magnetic_tile(tmp_path / 'data') / 'MT_Free'
+    for image in (root / 'Imgs').glob('*.jpg'):
+        cv2.imwrite(str(image.with_suffix('.png')), np.zeros((SIDE, SIDE)))
+    code, text, err = tool(
+        *('fit.py', MEMORY, '--images', root),
+        *('--out', tmp_path / 'm.safetensors', '--work-dir', tmp_path / 'w'),
+        *('--cfg-options', *SMALL, TEACHER),
+    )
+    assert code == 0, err
+    assert '13 images (13 good, 0 defective, 13 with mask)' in err + text
