@@ -54,6 +54,7 @@ WORDS['docs/model_file_kinds.md'] = WORDS['README.md']
 NOT_RUN = {
     r'torch\.distributed\.run': 'starts eight processes',
     r'benchmarks/(cutpaste|pretrain)\.py': 'measures for minutes',
+    r'benchmarks/predict\.py': 'forks processes that measure',
     r'benchmarks/map_memory\.py': 'starts processes, maps 20,000 images',
     r'cvgssl/cvgssl\S*_resnet18\S*_neu\.py': 'run with X-SDD',
     r'one_class\.py .*resnet18_(sspcab_)?(cpu|lite)_': 'run with MVTec AD',

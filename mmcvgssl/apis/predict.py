@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from mmcvgssl.apis.prediction.job import ImageJob, LoadedImage
 from mmcvgssl.apis.prediction.workers import (
     WorkerError,
     Workers,
+    available_cores,
     default_workers,
 )
 from mmcvgssl.datasets.contents import Contents
@@ -133,7 +135,7 @@ class Predictor:
             [*enumerate(paths)][first : first + self.batch_size]
             for first in range(0, len(paths), self.batch_size)
         ]
-        with Workers(job, count) as workers:
+        with Workers(job, count) as workers, _leaving_cores(count):
             run = _Run(self, workers, overlay, full_overlay, known or {})
             yield from run.batches(parts)
 
@@ -240,6 +242,20 @@ class _Run:
                     )
             futures.append(future)
         return futures
+
+
+@contextmanager
+def _leaving_cores(workers: int) -> Iterator[None]:
+    """Compute on the cores that the workers leave, one at least.
+
+    Threads of torch that wait for each other take the workers' time.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(max(min(threads, available_cores() - workers), 1))
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _done(futures: Sequence[Future | None]) -> bool:
