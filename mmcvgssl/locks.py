@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from mmcvgssl.processes import on_first_process
@@ -60,8 +60,10 @@ def locked(
         for handle in handles:
             if not handed_on:
                 file.unlink(missing_ok=True)
-                # workers may have the handle, too
-                fcntl.flock(handle, fcntl.LOCK_UN)
+                # workers may have the handle, too; without locks there is
+                # nothing to let go of
+                with suppress(OSError):
+                    fcntl.flock(handle, fcntl.LOCK_UN)
             os.close(handle)
 
 

@@ -1,5 +1,7 @@
 """A folder is written to by one run at a time."""
 
+import errno
+import fcntl
 import os
 import subprocess
 import sys
@@ -33,6 +35,23 @@ def test_what_a_killed_run_leaves_stops_nobody(tmp_path):
     (tmp_path / LOCK).write_text('123')
     with locked(tmp_path):
         assert (tmp_path / LOCK).read_text() == str(os.getpid())
+
+
+@pytest.mark.parametrize('handed_on', [True, False])
+def test_a_file_system_without_locks_is_taken_as_it_is(
+    tmp_path, monkeypatch, handed_on
+):
+    def refuse(handle, how):
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, 'flock', refuse)
+    opened = []
+    for _ in range(2):
+        with locked(tmp_path, handed_on=handed_on) as handles:
+            opened += handles
+    for handle in opened:
+        with pytest.raises(OSError, match='Bad file descriptor'):
+            os.fstat(handle)
 
 
 @pytest.mark.parametrize('handed_on', [True, False])
