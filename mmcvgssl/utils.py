@@ -158,6 +158,13 @@ def with_suffix_added(path: str, suffix: str) -> str:
     return os.path.join(folder, name + suffix)
 
 
+def available_cores() -> int:
+    """Count the cores that this process may use."""
+    if hasattr(os, 'sched_getaffinity'):  # not on macOS and Windows
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def evenly(n: int, most: int) -> list[int]:
     """Choose at most ``most`` of ``n`` places, evenly over all."""
     last, count = n - 1, min(n, most)

@@ -1,4 +1,4 @@
-"""Predict images by a model file: scores, verdicts and pictures of them."""
+"""Predict images by a model file, and write what it says as tables."""
 
 import argparse
 import sys
@@ -24,7 +24,9 @@ def parse_args() -> argparse.Namespace:
         'command goes on from it.',
     )
     parser.add_argument(
-        'model', help='model.safetensors, as tools/fit.py writes it'
+        'model',
+        help='the model file, of tools/fit.py, tools/few_shot.py --save or '
+        'tools/export_model.py',
     )
     parser.add_argument('images', help='an image, or a folder of images')
     parser.add_argument(
@@ -36,7 +38,8 @@ def parse_args() -> argparse.Namespace:
         '--threshold',
         type=float,
         metavar='VALUE',
-        help="above it an image is called defective, in place of the file's",
+        help="in place of the file's: score above which an image is called "
+        'defective, or from which on a box counts; classifiers have none',
     )
     parser.add_argument(
         '--no-overlay', action='store_true', help='draw no pictures'
@@ -57,10 +60,12 @@ def parse_args() -> argparse.Namespace:
         type=int,
         metavar='N',
         help='processes that read images; 0: none beside this one; by '
-        'default one a core, 8 at most, and none for a few images',
+        'default one a core, or half of them where they compute, too, 8 at '
+        'most, and none for a few images',
     )
     parser.add_argument(
-        '--config', help='says how images are read, instead of the model file'
+        '--config',
+        help='says how an anomaly model reads images, instead of its file',
     )
     parser.add_argument('--device', help='by default the GPU, if there is one')
     parser.add_argument('--batch-size', type=int, default=32)

@@ -20,8 +20,8 @@ from mmcvgssl.apis.prediction.job import ImageJob, LoadedImage
 from mmcvgssl.apis.prediction.workers import (
     WorkerError,
     Workers,
-    available_cores,
     default_workers,
+    threads_beside,
 )
 from mmcvgssl.datasets.contents import Contents
 from mmcvgssl.datasets.layouts.mask_files import warn_of_masks
@@ -50,8 +50,8 @@ class Predictor:
         device: By default the GPU, if there is one.
         batch_size: Images that pass the model at once.
         threshold: In place of the file's.
-        workers: Processes that read images; 0: this one does. By default one
-            for each core, 8 at most, and none for a few images.
+        workers: Processes that read images; 0: this one does. By default
+            :func:`default_workers`, and none for a few images.
 
     Raises:
         FileNotFoundError: If a file is missing.
@@ -86,6 +86,7 @@ class Predictor:
         self.path, self.content = Path(model), loaded.content
         device = device or ('cuda' if torch.cuda.is_available() else 'cpu')
         loaded.model.to(device)
+        self.device = torch.device(device)
         self.kind = kind_of(loaded, threshold)
         self.steps: list[dict[str, Any]] = loaded.content.images['pipeline']
         self.transforms = loaded.transforms
@@ -131,11 +132,12 @@ class Predictor:
         room = _ROOM // max(count, 1)
         extra = {'category': self.content.category}
         job = ImageJob(self.transforms, extra, room)
+        numbered = [*enumerate(paths)]
         parts = [
-            [*enumerate(paths)][first : first + self.batch_size]
+            numbered[first : first + self.batch_size]
             for first in range(0, len(paths), self.batch_size)
         ]
-        with Workers(job, count) as workers, _leaving_cores(count):
+        with Workers(job, count) as workers:
             run = _Run(self, workers, overlay, full_overlay, known or {})
             yield from run.batches(parts)
 
@@ -153,7 +155,8 @@ class Predictor:
     def _count(self, images: int) -> int:
         if self.workers is not None:
             return min(self.workers, images)
-        return 0 if images < _FEW else default_workers()
+        computes_here = self.device.type == 'cpu'
+        return 0 if images < _FEW else default_workers(computes_here)
 
 
 class _Run:
@@ -185,7 +188,7 @@ class _Run:
                 waiting.append((made, self._draw(part, made)))
                 while len(waiting) > 1 or (waiting and _done(waiting[0][1])):
                     yield _finish(*waiting.pop(0))
-        except (Exception, KeyboardInterrupt) as error:
+        except (Exception, KeyboardInterrupt, SystemExit) as error:
             # what was computed is not lost, unless its overlays are
             for made, drawn in waiting:
                 if not isinstance(error, WorkerError):
@@ -212,7 +215,9 @@ class _Run:
         made: Iterator[Prediction] = iter(())
         if read:
             paths, images = zip(*read, strict=True)
-            made = iter(self.kind.predict(paths, [i.item for i in images]))
+            items = [image.item for image in images]
+            with _threads(threads_beside(self.workers.count)):
+                made = iter(self.kind.predict(paths, items))
         found = []
         for (_, path), image in zip(part, loaded, strict=True):
             if image.error is not None:
@@ -245,17 +250,17 @@ class _Run:
 
 
 @contextmanager
-def _leaving_cores(workers: int) -> Iterator[None]:
-    """Compute on the cores that the workers leave, one at least.
+def _threads(most: int) -> Iterator[None]:
+    """Have torch compute with so many threads at most.
 
-    Threads of torch that wait for each other take the workers' time.
+    The number is the whole process's, so it holds for as short as it can.
     """
-    threads = torch.get_num_threads()
-    torch.set_num_threads(max(min(threads, available_cores() - workers), 1))
+    before = torch.get_num_threads()
+    torch.set_num_threads(min(before, most))
     try:
         yield
     finally:
-        torch.set_num_threads(threads)
+        torch.set_num_threads(before)
 
 
 def _done(futures: Sequence[Future | None]) -> bool:

@@ -15,7 +15,7 @@ from mmengine.logging import print_log
 from mmcvgssl.datasets.coco_boxes import image_size
 from mmcvgssl.datasets.files import ask_for_similar
 from mmcvgssl.datasets.reading import OpenedImage, UnreadableImageError
-from mmcvgssl.utils import printable
+from mmcvgssl.utils import available_cores, printable
 
 # how closely images are looked at: not opened, their headers, their pixels
 LOOKS = ('names', 'sizes', 'pixels')
@@ -64,7 +64,7 @@ def look_at_images(
             f'check_images is one of {", ".join(LOOKS)}, got {look!r}'
         )
     last = time.monotonic()
-    threads = min(16, len(os.sched_getaffinity(0)))
+    threads = min(16, available_cores())
     with ThreadPoolExecutor(threads) as pool:
         found = pool.map(
             lambda image: _look_at(image, folder, look, reading or {}), images

@@ -13,9 +13,14 @@ from mmengine.registry import init_default_scope
 
 from mmcvgssl.apis import MapFolder, find_mapped_images
 from mmcvgssl.apis.predict import Predictor, find_images, overlay
+from mmcvgssl.apis.prediction import workers as processes
 from mmcvgssl.apis.prediction.anomaly import draw_heatmap
 from mmcvgssl.apis.prediction.job import ImageJob
-from mmcvgssl.apis.prediction.workers import WorkerError
+from mmcvgssl.apis.prediction.workers import (
+    WorkerError,
+    default_workers,
+    threads_beside,
+)
 from mmcvgssl.apis.prediction_folder import Outputs, predict_to_folder
 from mmcvgssl.datasets.reading import image_file
 from mmcvgssl.model_file import (
@@ -185,7 +190,7 @@ def test_odd_files_cost_themselves_alone(file, folder, tool, tmp_path):
     }
 
 
-@pytest.mark.parametrize('stop', [RuntimeError, KeyboardInterrupt])
+@pytest.mark.parametrize('stop', [RuntimeError, KeyboardInterrupt, SystemExit])
 def test_what_was_found_outlives_a_run_that_fails(
     file, folder, tmp_path, monkeypatch, stop
 ):
@@ -274,6 +279,47 @@ def test_results_do_not_depend_on_workers(file, folder, tmp_path, size):
         made.append((held, drawn))
     assert len(made[0][1]) == 10
     assert made[0] == made[1] == made[2]
+
+
+@pytest.mark.parametrize(
+    ('cores', 'here', 'readers', 'threads'),
+    [
+        (1, True, 1, 1),
+        (2, True, 2, 1),
+        (4, True, 2, 2),
+        (8, True, 4, 4),
+        (32, True, 8, 24),
+        (2, False, 2, 1),
+        (8, False, 8, 1),
+        (32, False, 8, 24),
+    ],
+)
+def test_cores_are_shared(monkeypatch, cores, here, readers, threads):
+    monkeypatch.setattr(processes, 'available_cores', lambda: cores)
+    assert default_workers(here) == readers
+    assert threads_beside(readers) == threads
+    assert threads_beside(0) == cores
+
+
+def test_threads_of_the_process_stay_what_they_are(file, folder, monkeypatch):
+    monkeypatch.setattr(processes, 'available_cores', lambda: 3)
+    predictor = Predictor(file, batch_size=1, workers=1)
+    predict, within, beside = predictor.kind.predict, [], []
+
+    def note(paths, items):
+        within.append(torch.get_num_threads())
+        return predict(paths, items)
+
+    monkeypatch.setattr(predictor.kind, 'predict', note)
+    before = torch.get_num_threads()
+    torch.set_num_threads(4)
+    try:
+        for _ in predictor(find_images(folder)):
+            beside.append(torch.get_num_threads())
+    finally:
+        torch.set_num_threads(before)
+    assert within == [2] * 4
+    assert beside == [4] * 4
 
 
 def test_a_worker_that_is_ended_is_named_and_the_next_run_goes_on(

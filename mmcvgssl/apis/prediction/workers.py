@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 import pickle
 import signal
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from multiprocessing.connection import Connection, wait
-from types import TracebackType
 from typing import Any
 
 import cv2
 import torch
 
 from mmcvgssl.processes import as_sent
+from mmcvgssl.utils import available_cores
 
 
 class WorkerError(RuntimeError):
@@ -135,12 +134,7 @@ class Workers:
     def __enter__(self) -> Workers:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         for worker in self._all:
             worker.close()
 
@@ -149,16 +143,25 @@ class Workers:
         return self._all[key % len(self._all)].submit(name, key, *args)
 
 
-def default_workers() -> int:
-    """Return how many processes read images: a core each, 8 at most."""
-    return min(available_cores(), 8)
+def default_workers(computes_here: bool) -> int:
+    """Return how many processes read images: a core each, 8 at most.
+
+    Args:
+        computes_here: Whether the cores also run the model, which half of
+            them are left to then; but two processes read where there are two
+            cores, since each waits for the other part now and then.
+    """
+    cores = available_cores()
+    wanted = max(cores // 2, 2) if computes_here else 8
+    return min(wanted, cores, 8)
 
 
-def available_cores() -> int:
-    """Count the cores that this process may use."""
-    if hasattr(os, 'sched_getaffinity'):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+def threads_beside(workers: int) -> int:
+    """Return how many threads compute: the cores that workers leave, or 1.
+
+    More would wait for each other, and take the workers' time.
+    """
+    return max(available_cores() - workers, 1)
 
 
 def _serve(connection: Connection, job: Any) -> None:
