@@ -2,8 +2,6 @@
 
 import argparse
 
-from mmengine.dist import is_main_process
-
 import mmcvgssl  # noqa: F401  (makes the hosts importable)
 from mmcvgssl.apis.cli import load_run_config, parse_run_args, user_errors
 from mmcvgssl.apis.fit import fit_model
@@ -78,7 +76,7 @@ def main() -> None:
             args.whole,
             args.licence,
         )
-        if is_main_process():
+        if made is not None:
             print(printable(f'{args.out}:'))
             print(made.describe())
 

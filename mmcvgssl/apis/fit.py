@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config, ConfigDict
+from mmengine.dist import is_main_process
 from mmengine.logging import MMLogger
 from mmengine.registry import DATASETS, init_default_scope
 
 from mmcvgssl.apis.images import settle_images
 from mmcvgssl.apis.one_class import (
     UNNAMED,
+    detector_config,
     find_categories,
     run_one_class,
 )
@@ -24,9 +26,9 @@ from mmcvgssl.engine.fit_loop import fit
 from mmcvgssl.evaluation.operating_point import check_count
 from mmcvgssl.model_file import (
     ModelFile,
+    anomaly,
     check_name,
     prediction_steps,
-    save_anomaly_model,
 )
 from mmcvgssl.models.anomaly import AnomalyModel, OneClassDetector
 from mmcvgssl.processes import on_first_process
@@ -43,7 +45,7 @@ def fit_model(
     false_alarm_rate: float | str | None = None,
     whole: bool = False,
     licences: Sequence[str] = (),
-) -> ModelFile:
+) -> ModelFile | None:
     """Fit the anomaly model of a config and write one model file.
 
     What a config trains (CutPaste) is trained first. The fitted state, and a
@@ -64,10 +66,12 @@ def fit_model(
         licences: Further terms, one text each.
 
     Returns:
-        What was written.
+        What was written; None in other processes than the first.
 
     Raises:
         FileNotFoundError: If images are missing.
+        mmcvgssl.weights.WeightsError: If the config names what no file may;
+            before anything is fitted.
         ValueError: If the config describes no anomaly model, ``out`` does
             not end in ``.safetensors``, or there are too few images for the
             rate that is asked for.
@@ -88,25 +92,32 @@ def fit_model(
     rate = None if false_alarm_rate == 'none' else false_alarm_rate
     asked = false_alarm_rate is not None
     if cfg.get('detector'):
-        return _train_and_fit(cfg, Path(out), rate, asked, whole, licences)
+        return _train_and_fit(cfg, Path(out), rate, asked, licences)
     _check(cfg)
+    # as a Runner does, so that the file says it, too
+    if cfg.get('data_preprocessor') is not None:
+        cfg.model.setdefault('data_preprocessor', cfg.data_preprocessor)
     settle_images(cfg)
     _choose_rate(cfg, rate, asked)
+    steps = prediction_steps(cfg.fit_dataloader.dataset.pipeline)
+    anomaly.check_portable(cfg.model, steps, f'{cfg.filename}')
     cfg.fit_cfg = fit_config(
         cfg, 'use --work-dir', state=str(Path(cfg.work_dir) / FITTED)
     )
     for part in ('train', 'val', 'test'):
         for key in ('dataloader', 'cfg', 'evaluator'):
             cfg.pop(f'{part}_{key}', None)
-    steps = prediction_steps(cfg.fit_dataloader.dataset.pipeline)
     runner = build_runner(cfg, testing=True, settled=True)
     model = fit(runner)
     category = str(cfg.fit_dataloader.dataset.get('category') or '')
-    return on_first_process(
-        lambda: save_anomaly_model(
-            out, model, cfg.model, steps, category, whole, licences
-        )
-    )
+    made = anomaly.to_file(model, cfg.model, steps, category, whole, licences)
+    return _written(made, Path(out))
+
+
+def _written(content: ModelFile, out: Path) -> ModelFile | None:
+    """Write a file, once for all processes."""
+    on_first_process(lambda: content.write(out))
+    return content if is_main_process() else None
 
 
 def _check(cfg: Config) -> None:
@@ -165,7 +176,11 @@ def _choose_rate(cfg: Config, rate: Any, asked: bool) -> None:
         if asked:
             cfg.model.false_alarm_rate = rate
         if cfg.model.get('calibration') is None:
-            cfg.model.calibration = ConfigDict()  # maps and scores in [0, 1]
+            cfg.model.calibration = ConfigDict()
+            MMLogger.get_current_instance().info(
+                'maps and scores are brought to [0, 1], which the colours of '
+                'predictions need (model.calibration)'
+            )
         return
     default = not asked and 'false_alarm_rate' not in cfg.model
     if default and not _learns(kind, cfg):
@@ -207,9 +222,8 @@ def _train_and_fit(
     out: Path,
     rate: Any,
     asked: bool,
-    whole: bool,
     licences: Sequence[str],
-) -> ModelFile:
+) -> ModelFile | None:
     """Train, hold images out and fit, as tools/one_class.py does."""
     if asked:
         cfg.detector.false_alarm_rate = rate
@@ -220,11 +234,12 @@ def _train_and_fit(
             'name one by --cfg-options category=NAME, or use '
             'tools/one_class.py for all'
         )
+    steps = prediction_steps(cfg.fit_dataloader.dataset.pipeline)
+    source = f'{cfg.filename}'
+    anomaly.check_portable(detector_config(cfg, None), steps, source)
     run_one_class(cfg, cfg.work_dir, names, test=False)
+    # what was trained is stored in it, whole or not
     made = Path(cfg.work_dir) / (names[0] or UNNAMED) / MODEL
     content = ModelFile.read(made)
-    if whole and not all(part.stored for part in content.weights):
-        raise ValueError('--whole is for models that nothing has trained')
     content.licences += licences
-    on_first_process(lambda: content.write(out))
-    return content
+    return _written(content, out)

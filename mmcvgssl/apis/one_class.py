@@ -38,7 +38,7 @@ from mmcvgssl.apis.train import (
 )
 from mmcvgssl.apis.users_parts import fit_config, join_hooks
 from mmcvgssl.locks import locked
-from mmcvgssl.model_file import prediction_steps, save_anomaly_model
+from mmcvgssl.model_file import anomaly, prediction_steps
 from mmcvgssl.models.anomaly.one_class_detector import OneClassDetector
 from mmcvgssl.processes import on_first_process
 from mmcvgssl.provenance import settle
@@ -329,9 +329,9 @@ def write_model(
 ) -> None:
     """Write the model file, or warn that this model cannot have one."""
     try:
-        save_anomaly_model(
-            path, model, config, prediction_steps(pipeline), category
-        )
+        anomaly.to_file(
+            model, config, prediction_steps(pipeline), category
+        ).write(path)
     except WeightsError as error:
         MMLogger.get_current_instance().warning(
             f'there is no model file for tools/predict.py: {error}'

@@ -12,7 +12,6 @@ from mmcvgssl.model_file.content import (
     is_model_file,
 )
 from mmcvgssl.model_file.load import LoadedModel, load_model
-from mmcvgssl.model_file.save import save_anomaly_model
 from mmcvgssl.model_file.steps import prediction_steps
 
 __all__ = [
@@ -24,5 +23,4 @@ __all__ = [
     'is_model_file',
     'load_model',
     'prediction_steps',
-    'save_anomaly_model',
 ]

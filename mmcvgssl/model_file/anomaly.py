@@ -9,17 +9,41 @@ from typing import Any
 from mmcvgssl.model_file import frozen
 from mmcvgssl.model_file.content import ModelFile
 from mmcvgssl.model_file.safe_model import check_model
+from mmcvgssl.model_file.steps import images_of
 from mmcvgssl.models.anomaly import AnomalyModel
 from mmcvgssl.models.anomaly.fitted_state import FittedStateError, part_of
 from mmcvgssl.provenance import Provenance, require_same
 from mmcvgssl.registry import MODELS
 from mmcvgssl.weights.safe_build import build_within
-from mmcvgssl.weights.safe_config import ORIGINS, check_transforms
+from mmcvgssl.weights.safe_config import ORIGINS
 
 KIND = 'anomaly'
 _FIXED = 'fixed'
 # settings that a file need not repeat: weights have a digest of their own
 _ELSEWHERE = {*ORIGINS, 'weights', 'normal_images', 'allow_random'}
+
+
+def check_portable(
+    config: Mapping[str, Any], steps: Sequence[Mapping[str, Any]], source: str
+) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+    """Find out, before anything is fitted, whether a file can describe it.
+
+    Args:
+        config: Of an anomaly model.
+        steps: Transforms from a path to its input.
+        source: The file, for messages.
+
+    Returns:
+        The config as plain data, the same as a file holds it, and the
+        ``images`` of the file.
+
+    Raises:
+        ModelFileError: If the config holds a module.
+        mmcvgssl.weights.WeightsError: If it names what no file may.
+    """
+    kind: Any = MODELS.get(config['type'])
+    plain = kind.portable(frozen.plain_config(config))
+    return plain, check_model(plain, source), images_of(steps, source)
 
 
 def to_file(
@@ -45,19 +69,17 @@ def to_file(
         ModelFileError: If the model was made around a module.
         mmcvgssl.weights.WeightsError: If the config names what no file may.
     """
-    plain = model.portable(frozen.plain_config(config))
     source = f'a model file of {type(model).__name__}'
-    check_transforms(list(steps), source)
+    plain, checked, images = check_portable(config, steps, source)
     tensors = model.learned_tensors()
     for key, value in model.fixed_tensors().items():
         tensors[f'{_FIXED}.{key}'] = value
     weights, stored, terms = frozen.describe(model.frozen(), plain, whole)
     tensors |= stored
-    checked = check_model(plain, source)
     return ModelFile(
         kind=KIND,
         model=checked,
-        images={'pipeline': [dict(step) for step in steps]},
+        images=images,
         tensors=tensors,
         weights=weights,
         category=category,

@@ -9,12 +9,12 @@ from mmcvgssl.model_file import frozen
 from mmcvgssl.model_file.classes import check_names
 from mmcvgssl.model_file.content import ModelFile
 from mmcvgssl.model_file.safe_model import check_classifier
+from mmcvgssl.model_file.steps import images_of
 from mmcvgssl.models.anomaly.fitted_state import part_of
 from mmcvgssl.models.classifiers import ProbeClassifier
 from mmcvgssl.registry import MODELS
 from mmcvgssl.weights import EXACT, load
 from mmcvgssl.weights.safe_build import build_within
-from mmcvgssl.weights.safe_config import check_transforms
 
 KIND = 'classifier'
 _HEAD = 'head'
@@ -50,7 +50,7 @@ def to_file(
     source = 'a model file of ProbeClassifier'
     plain = frozen.plain_config(config)
     checked = check_classifier(plain, source)
-    check_transforms(list(steps), source)
+    images = images_of(steps, source)
     check_names(classes, model.head.out_features, source)
     weights, tensors, terms = frozen.describe(model.frozen(), plain, whole)
     for key, value in model.head.state_dict().items():
@@ -58,7 +58,7 @@ def to_file(
     return ModelFile(
         kind=KIND,
         model=checked,
-        images={'pipeline': [dict(step) for step in steps]},
+        images=images,
         tensors=tensors,
         weights=weights,
         classes=list(classes),

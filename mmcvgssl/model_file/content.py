@@ -182,7 +182,7 @@ class ModelFile:
         point = self.tensors.get('state.operating_point')
         if point is not None and point.numel():
             rate = self.chosen.get('expected_false_alarm_rate')
-            expected = 'unknown' if rate is None else f'{100 * rate:.1f} %'
+            expected = _percent(rate, 100)
             lines.append(
                 f'threshold {float(point[0]):.6g}, '
                 f'{self.chosen.get("method", "given")} on '
@@ -193,7 +193,7 @@ class ModelFile:
             lines.append(
                 f'learned from {self.chosen.get("images", "?")} images; '
                 f'accuracy on {self.chosen.get("test_images", "?")} test '
-                f'images: {self.chosen["test_accuracy"]:.1f} %'
+                f'images: {_percent(self.chosen["test_accuracy"])}'
             )
         if 'score_threshold' in self.settings:
             lines.append(
@@ -206,6 +206,11 @@ class ModelFile:
         lines += [f'licence: {text}' for text in self.licences]
         lines += [f'note: {text}' for text in self.remarks]
         return '\n'.join(lines)
+
+
+def _percent(value: Any, factor: int = 1) -> str:
+    known = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return f'{factor * value:.1f} %' if known else 'unknown'
 
 
 def asdict_bare(content: ModelFile) -> dict[str, Any]:

@@ -13,10 +13,10 @@ from mmcvgssl.model_file import frozen
 from mmcvgssl.model_file.classes import check_names
 from mmcvgssl.model_file.content import ModelFile, ModelFileError
 from mmcvgssl.model_file.safe_detector import check_detector
+from mmcvgssl.model_file.steps import images_of
 from mmcvgssl.models.class_counts import check_heads
 from mmcvgssl.registry import MODELS
 from mmcvgssl.weights.safe_build import build_within
-from mmcvgssl.weights.safe_config import check_transforms
 
 KIND = 'detector'
 THRESHOLD = 'score_threshold'
@@ -56,7 +56,7 @@ def to_file(
     """
     source = f'a model file of {type(model).__name__}'
     checked = check_detector(frozen.plain_config(config), source)
-    check_transforms(list(steps), source)
+    images = images_of(steps, source)
     _check_notes(classes, score_threshold, source)
     check_heads(model, classes, source)
     named = {'checkpoint': checkpoint}
@@ -66,7 +66,7 @@ def to_file(
     return ModelFile(
         kind=KIND,
         model=checked,
-        images={'pipeline': [dict(step) for step in steps]},
+        images=images,
         tensors=tensors,
         weights=weights,
         classes=list(classes),

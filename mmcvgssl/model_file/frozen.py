@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 from torch import Tensor, nn
 
 from mmcvgssl.model_file.content import ModelFile, ModelFileError, WeightsOf
@@ -44,7 +46,7 @@ def describe(
         stored = whole or not is_package
         if stored:
             at = f'{WEIGHTS}.{len(weights)}'
-            for key, value in _apart(module.state_dict()).items():
+            for key, value in module.state_dict().items():
                 tensors[f'{at}.{key}'] = value
         weights.append(WeightsOf(places, digest, name, stored))
         terms.append(f'weights of {name}: {_licence(name, is_package)}')
@@ -75,18 +77,19 @@ def plain_config(value: Any) -> Any:
         return made
     if isinstance(value, (list, tuple)):
         return [plain_config(item) for item in value]
-    return json.loads(json.dumps(value, default=str))
+    return json.loads(json.dumps(value, default=_plain_value))
 
 
-def _apart(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Give each tensor a memory of its own, as safetensors asks."""
-    seen: set[int] = set()
-    made = {}
-    for key, value in state.items():
-        start = value.untyped_storage().data_ptr()
-        made[key] = value.clone() if start in seen else value
-        seen.add(start)
-    return made
+def _plain_value(value: Any) -> Any:
+    """Return what JSON has for a path or a number of NumPy or torch."""
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, (np.generic, np.ndarray, Tensor)):
+        return value.tolist()
+    raise ModelFileError(
+        f'the config holds a {type(value).__name__}, {value!r:.60}, which a '
+        'file cannot describe: give plain numbers, texts, lists and dicts'
+    )
 
 
 def _by_digest(
@@ -114,7 +117,8 @@ def _source(config: Mapping[str, Any], place: str) -> tuple[str, bool]:
     above = _at(config, outer) if last == 'backbone' else {}
     given = [above.get('checkpoint')]
     given += [node.get(key) for key in ('checkpoint', 'weights', 'pretrained')]
-    name = str(next((text for text in given if text), 'the model itself'))
+    named = (text for text in given if isinstance(text, str) and text)
+    name = next(named, 'the model itself')
     return name, name.startswith(PACKAGE)
 
 

@@ -13,7 +13,6 @@ from mmcvgssl.model_file import anomaly, classifier, detector
 from mmcvgssl.model_file.content import ModelFile
 from mmcvgssl.utils import printable
 from mmcvgssl.weights.safe_build import build_transforms
-from mmcvgssl.weights.safe_config import check_transforms
 
 # what builds the model of a file, by its kind
 _BUILDERS: Mapping[str, Callable[[ModelFile, str], Any]] = {
@@ -42,7 +41,7 @@ def load_model(path: str | Path) -> LoadedModel:
     """Read a model file; all of it is checked before anything is built.
 
     Args:
-        path: What tools/fit.py or tools/one_class.py wrote.
+        path: Of a model of any kind.
 
     Raises:
         FileNotFoundError: If the file is missing.
@@ -55,7 +54,6 @@ def load_model(path: str | Path) -> LoadedModel:
     """
     content = ModelFile.read(path)
     source = printable(str(path))
-    steps = check_transforms(content.images.get('pipeline'), source)
-    transforms = build_transforms(steps, source)
+    transforms = build_transforms(content.images.get('pipeline'), source)
     model = _BUILDERS[content.kind](content, source)
     return LoadedModel(model.eval(), transforms, content)

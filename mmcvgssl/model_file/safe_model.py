@@ -10,30 +10,33 @@ import open_clip
 
 from mmcvgssl.models import anomaly, teachers
 from mmcvgssl.models.classifiers import ProbeClassifier
+from mmcvgssl.registry import SCOPE
 from mmcvgssl.weights.packages import PACKAGES
-from mmcvgssl.weights.plain_values import check_depth, check_plain, refuse
+from mmcvgssl.weights.plain_values import (
+    MOST,
+    check_depth,
+    check_plain,
+    refuse,
+)
 from mmcvgssl.weights.safe_config import ORIGINS, check_backbone
 
-_MODELS: dict[str, type] = {
-    f'mmcvgssl.{kind.__name__}': kind
-    for kind in (
-        anomaly.GaussianPatch,
-        anomaly.KeAD,
-        anomaly.MapEnsemble,
-        anomaly.MutualScoring,
-        anomaly.OneClassDetector,
-        anomaly.PatchMemory,
-    )
-}
-_TEACHERS: dict[str, type] = {
-    f'mmcvgssl.{kind.__name__}': kind
-    for kind in (
-        teachers.HostTeacher,
-        teachers.OpenCLIPTeacher,
-        teachers.TimmTeacher,
-    )
-}
-_CLASSIFIERS = {'mmcvgssl.ProbeClassifier': ProbeClassifier}
+
+def _by_name(*kinds: type) -> dict[str, type]:
+    return {f'{SCOPE}.{kind.__name__}': kind for kind in kinds}
+
+
+_MODELS = _by_name(
+    anomaly.GaussianPatch,
+    anomaly.KeAD,
+    anomaly.MapEnsemble,
+    anomaly.MutualScoring,
+    anomaly.OneClassDetector,
+    anomaly.PatchMemory,
+)
+_TEACHERS = _by_name(
+    teachers.HostTeacher, teachers.OpenCLIPTeacher, teachers.TimmTeacher
+)
+_CLASSIFIERS = _by_name(ProbeClassifier)
 # of constructors, what no file chooses: modules, folders, and weights
 _FORBIDDEN = {
     *('allow_random', 'cache_dir', 'clip', 'init_backbone', 'init_cfg'),
@@ -62,8 +65,26 @@ def check_model(
         UnsafeConfigError: Names what is not allowed and where it stands.
         ModuleNotFoundError: If the package of a type is not installed.
     """
+    return _check(config, _MODELS, source, place, _LARGEST)
+
+
+def check_classifier(config: Any, source: str) -> dict[str, Any]:
+    """Check a file's config of a classifier; see :func:`check_model`."""
+    checked = _check(config, _CLASSIFIERS, source, 'model', MOST)
+    if 'num_classes' not in checked or 'in_channels' not in checked:
+        refuse(source, 'model', 'num_classes and in_channels', [*checked])
+    return checked
+
+
+def _check(
+    config: Any,
+    known: Mapping[str, type],
+    source: str,
+    place: str,
+    largest: int,
+) -> dict[str, Any]:
     check_depth(config, source, place)
-    kind = _kind(config, _MODELS, source, place)
+    kind = _kind(config, known, source, place)
     checked: dict[str, Any] = {'type': config['type']}
     for key, value in _options(config, kind, source, place).items():
         where = f'{place}.{key}'
@@ -86,28 +107,8 @@ def check_model(
             if not isinstance(value, Mapping):
                 refuse(source, where, 'what is known of each category', value)
         else:
-            check_plain({key: value}, source, place, largest=_LARGEST)
+            check_plain({key: value}, source, place, largest=largest)
         checked[key] = value
-    return checked
-
-
-def check_classifier(config: Any, source: str) -> dict[str, Any]:
-    """Check a file's config of a classifier; see :func:`check_model`."""
-    place = 'model'
-    check_depth(config, source, place)
-    kind = _kind(config, _CLASSIFIERS, source, place)
-    checked: dict[str, Any] = {'type': config['type']}
-    for key, value in _options(config, kind, source, place).items():
-        where = f'{place}.{key}'
-        if key == 'teacher':
-            value = _check_teacher(value, source, where)
-        elif key == 'backbone':
-            value = _check_backbone(value, source, where)
-        else:
-            check_plain({key: value}, source, place)
-        checked[key] = value
-    if 'num_classes' not in checked or 'in_channels' not in checked:
-        refuse(source, place, 'num_classes and in_channels', [*checked])
     return checked
 
 

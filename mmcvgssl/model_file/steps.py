@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mmcvgssl.model_file import frozen
-from mmcvgssl.weights.safe_config import SCOPES, held_by
+from mmcvgssl.weights.safe_config import SCOPES, check_transforms, held_by
 
 META_KEYS = ('sample_idx', 'img_path', 'ori_shape', 'category')
 
@@ -32,13 +31,30 @@ def prediction_steps(
         >>> [step['type'] for step in prediction_steps(steps)]
         ['mmcvgssl.LoadImage', 'mmpretrain.PackInputs']
     """
+    plain = [frozen.plain_config(step) for step in steps]
     kept = [
-        json.loads(json.dumps(step))
-        for step in steps
+        step
+        for step in plain
         if not step['type'].endswith(('LoadMask', 'PackInputs'))
     ]
     packed = dict(type='mmpretrain.PackInputs', meta_keys=list(META_KEYS))
     return [*kept, packed]
+
+
+def images_of(
+    steps: Sequence[Mapping[str, Any]], source: str
+) -> dict[str, Any]:
+    """Return ``images`` of a model file.
+
+    Args:
+        steps: Transforms from a path to the input, settled.
+        source: The file, for messages.
+
+    Raises:
+        mmcvgssl.weights.WeightsError: If one is not of those that a file may
+            name.
+    """
+    return {'pipeline': check_transforms(list(steps), source)}
 
 
 def detection_steps(

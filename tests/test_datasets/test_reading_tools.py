@@ -15,7 +15,8 @@ from mmcvgssl.apis.prediction_folder import predict_to_folder
 from mmcvgssl.datasets.coco_check import check_coco
 from mmcvgssl.datasets.reading import read_image
 from mmcvgssl.datasets.transforms.load_image import find_load_image
-from mmcvgssl.model_file import prediction_steps, save_anomaly_model
+from mmcvgssl.model_file import prediction_steps
+from mmcvgssl.model_file.anomaly import to_file
 from mmcvgssl.registry import MODELS
 from tests.data import CONFIGS
 from tests.image_files import HEIGHT, KINDS, WIDTH
@@ -101,7 +102,7 @@ def test_predictions_and_overlays_of_every_kind(files, tmp_path, own_scope):
         {'type': 'mmpretrain.PackInputs'},
     ]
     model_file = tmp_path / 'model.safetensors'
-    save_anomaly_model(model_file, model, config, prediction_steps(steps))
+    to_file(model, config, prediction_steps(steps)).write(model_file)
     predictor = Predictor(model_file, device='cpu')
     assert find_load_image(predictor.transforms).depth_range == (0, 65535)
     found = predict_to_folder(predictor, files[0].parent, tmp_path)

@@ -12,8 +12,8 @@ from mmcvgssl.model_file import (
     ModelFile,
     load_model,
     prediction_steps,
-    save_anomaly_model,
 )
+from mmcvgssl.model_file.anomaly import to_file
 from mmcvgssl.registry import MODELS
 
 SIDE = 32
@@ -210,7 +210,8 @@ def fitted(files):
 def test_a_file_gives_what_the_model_gave(fitted, tmp_path, name, whole):
     model, cfg = fitted(name)
     path = tmp_path / 'model.safetensors'
-    written = save_anomaly_model(path, model, cfg, STEPS, 'bolt', whole=whole)
+    written = to_file(model, cfg, STEPS, 'bolt', whole)
+    written.write(path)
 
     loaded = load_model(path)
 
@@ -223,8 +224,8 @@ def test_a_file_gives_what_the_model_gave(fitted, tmp_path, name, whole):
     assert loaded.content.category == 'bolt'
     # written again, it is the same file
     again = tmp_path / 'again.safetensors'
-    save_anomaly_model(
-        again, loaded.model, loaded.content.model, STEPS, 'bolt', whole=whole
+    to_file(loaded.model, loaded.content.model, STEPS, 'bolt', whole).write(
+        again
     )
     first, second = ModelFile.read(path), ModelFile.read(again)
     assert second.settings == first.settings

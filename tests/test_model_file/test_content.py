@@ -1,7 +1,9 @@
 """What a model file says, and what is refused."""
 
 import json
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save
@@ -13,6 +15,7 @@ from mmcvgssl.model_file import (
     is_model_file,
     load_model,
 )
+from mmcvgssl.model_file.frozen import plain_config
 from mmcvgssl.models.anomaly.fitted_state import read_notes
 
 STEPS = [{'type': 'mmcvgssl.LoadImage'}, {'type': 'mmpretrain.PackInputs'}]
@@ -125,3 +128,33 @@ def test_a_file_is_described():
         'licence: photos: ours',
     ):
         assert words in text
+
+
+def test_a_description_of_odd_values_says_unknown():
+    made = content(chosen={'test_accuracy': 'x', 'images': None})
+    made.tensors['state.operating_point'] = torch.tensor([0.5])
+    made.chosen['expected_false_alarm_rate'] = [1]
+    text = made.describe()
+    assert 'false alarms to expect: unknown' in text
+    assert 'test images: unknown' in text
+
+
+@pytest.mark.parametrize(
+    ('value', 'plain'),
+    [
+        (np.float32(0.5), 0.5),
+        (np.int64(3), 3),
+        (np.array([1, 2]), [1, 2]),
+        (torch.tensor(2.0), 2.0),
+        (Path('a/b'), 'a/b'),
+        ((1, 'x', None, True), [1, 'x', None, True]),
+    ],
+)
+def test_values_of_a_config_stay_what_they_are(value, plain):
+    assert plain_config({'top': value}) == {'top': plain}
+
+
+@pytest.mark.parametrize('value', [len, object(), {1, 2}, 1j])
+def test_what_json_cannot_hold_is_refused_not_turned_into_text(value):
+    with pytest.raises(ModelFileError, match=type(value).__name__):
+        plain_config({'top': value})

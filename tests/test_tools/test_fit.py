@@ -165,3 +165,50 @@ def test_masks_beside_good_images_are_not_learned_from(tool, tmp_path):
     )
     assert code == 0, err
     assert '13 images (13 good, 0 defective, 13 with mask)' in err + text
+
+
+def test_what_no_file_can_say_is_refused_before_the_fit(tool, tmp_path):
+    write_folder(tmp_path / 'data')
+    config = tmp_path / 'own.py'
+    config.write_text(
+        f"_base_ = ['{MEMORY}']\n"
+        "custom_imports = dict(imports=['mmcvgssl'])\n"
+        'fit_dataloader = dict(dataset=dict(pipeline=[\n'
+        "    dict(type='mmcvgssl.LoadImage'),\n"
+        "    dict(type='mmpretrain.RandomFlip', prob=0.5),\n"
+        "    dict(type='mmpretrain.PackInputs')]))\n"
+    )
+    code, _, err = tool(
+        *('fit.py', config, '--images', tmp_path / 'data/good'),
+        *('--out', tmp_path / 'm.safetensors', '--work-dir', tmp_path / 'w'),
+    )
+    assert code == 1
+    assert "got 'mmpretrain.RandomFlip'" in err
+    assert not [*tmp_path.rglob('*.safetensors')]
+
+
+def test_a_preprocessor_of_the_config_is_in_the_file(tool, tmp_path):
+    root = write_folder(tmp_path / 'data')
+    said = "dict(type='mmengine.ImgDataPreprocessor',mean=[9.,9.,9.],std=[{}])"
+    scores = []
+    for i, std in enumerate(('255.,255.,255.', '99.,99.,99.')):
+        file = tmp_path / f'{i}.safetensors'
+        config = tmp_path / f'{i}.py'
+        config.write_text(
+            f"_base_ = ['{MEMORY}']\ndata_preprocessor = {said.format(std)}\n"
+        )
+        code, _, err = tool(
+            *('fit.py', config, '--images', root / 'good', '--out', file),
+            *('--work-dir', tmp_path / f'w{i}'),
+            *('--cfg-options', *SMALL, TEACHER),
+        )
+        assert code == 0, err
+        held = ModelFile.read(file).model['data_preprocessor']
+        assert held['std'] == [float(x) for x in std.split(',')]
+        code, _, err = tool(
+            *('predict.py', file, root / 'dent', '--out', tmp_path / f'o{i}')
+        )
+        assert code == 0, err
+        rows = json.loads((tmp_path / f'o{i}/predictions.json').read_text())
+        scores.append(rows['images'][0]['score'])
+    assert scores[0] != scores[1]

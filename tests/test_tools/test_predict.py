@@ -26,8 +26,8 @@ from mmcvgssl.datasets.reading import image_file
 from mmcvgssl.model_file import (
     load_model,
     prediction_steps,
-    save_anomaly_model,
 )
+from mmcvgssl.model_file.anomaly import to_file
 from mmcvgssl.registry import MODELS
 from tests.data import write_broken
 from tests.one_class_data import SIDE, save
@@ -59,7 +59,7 @@ def write(path, steps=PIPELINE, seed=0) -> None:
         for _ in range(12)
     ]
     model.fit([{'inputs': images}])
-    save_anomaly_model(path, model, CONFIG, prediction_steps(steps), 'bolt')
+    to_file(model, CONFIG, prediction_steps(steps), 'bolt').write(path)
 
 
 @pytest.fixture(scope='module')

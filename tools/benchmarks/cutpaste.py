@@ -26,7 +26,8 @@ import mmcvgssl  # noqa: F401  (makes the hosts importable)
 from mmcvgssl.apis import load_config
 from mmcvgssl.apis.predict import Predictor, find_images
 from mmcvgssl.engine import keep_freed_memory
-from mmcvgssl.model_file import prediction_steps, save_anomaly_model
+from mmcvgssl.model_file import prediction_steps
+from mmcvgssl.model_file.anomaly import to_file
 from mmcvgssl.registry import MODELS
 
 CONFIG = (
@@ -119,7 +120,7 @@ def write_model(cfg, paths: list[str], file: Path) -> Path:
     transform = Compose(steps)
     items = [transform({'img_path': path, 'category': ''}) for path in paths]
     model.fit([default_collate(items)])
-    save_anomaly_model(file, model, config, steps)
+    to_file(model, config, steps).write(file)
     return file
 
 
