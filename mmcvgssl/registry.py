@@ -4,6 +4,8 @@
 without ``custom_imports``.
 """
 
+from typing import Any
+
 from mmengine.registry import DATA_SAMPLERS as MMENGINE_DATA_SAMPLERS
 from mmengine.registry import DATASETS as MMENGINE_DATASETS
 from mmengine.registry import EVALUATOR as MMENGINE_EVALUATOR
@@ -74,3 +76,28 @@ EVALUATOR = Registry(
     scope=SCOPE,
     locations=['mmcvgssl.evaluation'],
 )
+
+
+def class_of(kind: Any, registry: Registry, scope: Any, place: str) -> Any:
+    """Return the class that a config has as the type of a part.
+
+    Args:
+        kind: The type: a registered name, or the class itself.
+        registry: Of the hosts, where names are looked up.
+        scope: The config's ``default_scope``.
+        place: Of the part in the config.
+
+    Raises:
+        ValueError: If nothing is registered by this name.
+    """
+    if not isinstance(kind, str):
+        return kind
+    with registry.switch_scope_and_registry(scope) as names:
+        found = names.get(kind)
+    if found is None:
+        raise ValueError(
+            f'{place} has the type {kind!r}, and no {registry.name} of this '
+            'name is registered: correct it, or import its module by '
+            'custom_imports'
+        )
+    return found

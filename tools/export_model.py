@@ -3,7 +3,7 @@
 import argparse
 
 import mmcvgssl  # noqa: F401  (makes the hosts importable)
-from mmcvgssl.apis.cli import add_cfg_options, user_errors
+from mmcvgssl.apis.cli import add_cfg_options, add_licence, user_errors
 from mmcvgssl.apis.export_model import THRESHOLD, export_model
 
 
@@ -30,13 +30,7 @@ def parse_args() -> argparse.Namespace:
         default=THRESHOLD,
         help='boxes below it are not shown, in [0, 1]; default: %(default)s',
     )
-    parser.add_argument(
-        '--licence',
-        action='append',
-        default=[],
-        metavar='TEXT',
-        help='terms that hold for the weights, for those who get the file',
-    )
+    add_licence(parser)
     add_cfg_options(parser)
     return parser.parse_args()
 

@@ -3,7 +3,12 @@
 import argparse
 
 import mmcvgssl  # noqa: F401  (makes the hosts importable)
-from mmcvgssl.apis.cli import load_run_config, parse_run_args, user_errors
+from mmcvgssl.apis.cli import (
+    add_licence,
+    load_run_config,
+    parse_run_args,
+    user_errors,
+)
 from mmcvgssl.apis.fit import fit_model
 from mmcvgssl.utils import printable
 
@@ -39,13 +44,7 @@ def parse_args() -> argparse.Namespace:
         help='store the weights of installed packages, too: the file then '
         'needs no package of weights beside it',
     )
-    parser.add_argument(
-        '--licence',
-        nargs='+',
-        default=[],
-        metavar='TEXT',
-        help='terms that hold for the images or weights, for the file',
-    )
+    add_licence(parser)
     parser.add_argument(
         '--work-dir', help='keeps what is fitted and trained, and logs'
     )

@@ -13,7 +13,7 @@ from mmcvgssl.weights.names import HOSTS, scoped_type
 from mmcvgssl.weights.safe_config import check_backbone, check_scope
 
 MOST = 1 << 20  # characters of a config
-FIX = 'Pass the config of the training run (--config CFG).'
+FIX = 'pass the config of the training run (--config CFG)'
 
 
 def backbone_config(
@@ -41,8 +41,8 @@ def backbone_config(
     given = model.get('backbone') if isinstance(model, dict) else None
     if not isinstance(given, dict):
         raise ValueError(
-            'Expected model=dict(backbone=dict(type=...)) in '
-            f'{source}, got none. {FIX}'
+            'expected model=dict(backbone=dict(type=...)) in '
+            f'{source}, got none; {FIX}'
         )
     backbone = dict(given)
     scope = backbone.pop('_scope_', None) or top.get('default_scope')
@@ -81,7 +81,7 @@ def training_config(
     if config is not None:
         if not Path(config).is_file():
             raise FileNotFoundError(
-                f'Expected a config in {config}, found no such file.'
+                f'expected a config in {config}, found no such file'
             )
         try:
             top = Config.fromfile(config).to_dict()
@@ -94,13 +94,13 @@ def training_config(
     text = meta.get('cfg') if isinstance(meta, dict) else None
     if not isinstance(text, str):
         raise ValueError(
-            "Expected a checkpoint whose meta['cfg'] says what was "
-            f'trained, got one without. {FIX}'
+            "expected a checkpoint whose meta['cfg'] says what was "
+            f'trained, got one without; {FIX}'
         )
     if len(text) > MOST:
         raise ValueError(
-            f"Expected up to {MOST} characters in {name}'s "
-            f"meta['cfg'], got {len(text)}. {FIX}"
+            f"expected up to {MOST} characters in {name}'s "
+            f"meta['cfg'], got {len(text)}; {FIX}"
         )
     source = f"{name}'s meta['cfg']"
     return literal_config(text, keys, source), source
@@ -121,7 +121,7 @@ def literal_config(
     except (MemoryError, RecursionError, SyntaxError, ValueError) as error:
         kind = type(error).__name__
         raise ValueError(
-            f'{source} is not a config: {str(error)[:200] or kind}. {FIX}'
+            f'{source} is not a config: {str(error)[:200] or kind}; {FIX}'
         ) from error
     found: dict[str, Any] = {}
     for node in tree.body:
@@ -141,8 +141,8 @@ def _setting(name: str, node: ast.expr, source: str) -> Any:
         *(TypeError, ValueError),
     ) as error:
         raise ValueError(
-            f'Expected plain values in {source}, got otherwise '
-            f'in `{name}`: {str(error)[:200]}. {FIX}'
+            f'expected plain values in {source}, got otherwise '
+            f'in `{name}`: {str(error)[:200]}; {FIX}'
         ) from error
 
 

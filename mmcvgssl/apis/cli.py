@@ -95,6 +95,18 @@ def add_cfg_options(
     )
 
 
+def add_licence(parser: argparse.ArgumentParser) -> None:
+    """Take terms that a model file is to name, one text each time."""
+    parser.add_argument(
+        '--licence',
+        action='append',
+        default=[],
+        metavar='TEXT',
+        help='terms that hold for the images or weights, for those who get '
+        'the file; may be given several times',
+    )
+
+
 def parse_run_args(parser: argparse.ArgumentParser) -> argparse.Namespace:
     """Parse the command line of a tool that a launcher may start.
 

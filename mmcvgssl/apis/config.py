@@ -37,6 +37,8 @@ _RUNNER_KEYS = frozenset(
         *('depth_range', 'page', 'max_pixels'),
     }
 )
+# those that some tools read in configs that have them
+_TOOL_KEYS = frozenset({'fit_cfg', 'fit_dataloader', 'few_shot', 'detector'})
 
 
 def load_config(
@@ -80,7 +82,7 @@ def load_config(
             f'its bases: {type(error).__name__}: {error}'
         ) from error
     known = _RUNNER_KEYS | set(cfg.keys())
-    check_sections(cfg._cfg_dict, _RUNNER_KEYS)
+    check_sections(cfg._cfg_dict, _RUNNER_KEYS | _TOOL_KEYS)
     check_reach(path, cfg._cfg_dict)
     for key in options or ():
         name = key.split('.')[0]

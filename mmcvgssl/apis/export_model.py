@@ -9,7 +9,7 @@ from typing import Any
 
 from mmengine.config import Config
 
-from mmcvgssl.apis.checkpoint_config import training_config
+from mmcvgssl.apis.checkpoint_config import FIX, training_config
 from mmcvgssl.apis.config import load_config
 from mmcvgssl.apis.images import learned_range, settle_images
 from mmcvgssl.model_file import ModelFile, check_name
@@ -26,7 +26,6 @@ from mmcvgssl.weights.plain_values import check_depth
 
 THRESHOLD = 0.3  # as of the hosts' inferencers
 _KEYS = ('model', 'default_scope', 'test_dataloader')
-_FIX = 'pass the config that it was trained with (--config CFG)'
 
 
 def export_model(
@@ -128,7 +127,7 @@ def _parts(
     if not isinstance(model, Mapping) or 'type' not in model:
         raise ValueError(
             f'{source}: expected model=dict(type=...) of a detector, got '
-            f'none; {_FIX}'
+            f'none; {FIX}'
         )
     loader = top.get('test_dataloader')
     for name, part in (('model', model), ('test_dataloader', loader)):
@@ -141,7 +140,7 @@ def _parts(
     ):
         raise ValueError(
             f'{source}: expected test_dataloader.dataset.pipeline, which '
-            f'says how images are read, got none; {_FIX}'
+            f'says how images are read, got none; {FIX}'
         )
     scope = model.get('_scope_') or top.get('default_scope') or 'mmdet'
     return {**plain_config(model), '_scope_': scope}, dict(data_set)

@@ -62,7 +62,8 @@ def fit_model(
             ``'none'``: no threshold; None: what the config says, or 0.05
             where it says nothing, the model learns from good images, and
             they are enough.
-        whole: Store the weights of installed packages in the file, too.
+        whole: Store the weights of installed packages in the file, too, as
+            those that were trained are.
         licences: Further terms, one text each.
 
     Returns:

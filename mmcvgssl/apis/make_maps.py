@@ -25,16 +25,13 @@ from mmcvgssl.engine.map_writer_hook import MapWriterHook
 from mmcvgssl.locks import locked
 from mmcvgssl.maps.writer import (
     join_manifests,
-    read_manifests,
+    paths_without_map,
     relative_path,
     require_own_maps,
-    set_changed_aside,
-    set_damaged_aside,
 )
 from mmcvgssl.model_file import prediction_steps
 from mmcvgssl.models.anomaly import AnomalyModel
 from mmcvgssl.processes import on_first_process
-from mmcvgssl.provenance import EARLIER
 from mmcvgssl.registry import MODELS
 from mmcvgssl.utils import atomic_write, printable, some
 
@@ -282,7 +279,9 @@ def _make_maps(
             if isinstance(hook, MapWriterHook):
                 writer = hook
         writer.prepare(runner)
-        todo = on_first_process(lambda: _missing(out, home, paths))
+        # one process asks for all: one that looked later would see maps of
+        # the others, and take other images for its share
+        todo = on_first_process(lambda: paths_without_map(out, home, paths))
         counts = {'images': len(paths), 'there': len(paths) - len(todo)}
         if not todo:
             if is_main_process():
@@ -321,29 +320,6 @@ def _write_list(out: Path, name: str, paths: Sequence[str]) -> Path:
     file = out / f'{name}.{get_rank()}.txt'
     atomic_write(file, ''.join(f'{path}\n' for path in paths).encode())
     return file
-
-
-def _missing(out: Path, home: Path, paths: Sequence[str]) -> list[str]:
-    """Return the images without a map of what they are now.
-
-    One process asks for all: one that looked later would see maps of the
-    others, and take other images for its share.
-    """
-    present = [path for path in paths if (home / path).is_file()]
-    changed = set_changed_aside(out, home, present)
-    if changed:
-        MMLogger.get_current_instance().warning(
-            f'{some(changed, "image")} of {len(paths)} changed since the maps '
-            'were made: these maps are made anew, the earlier ones are kept '
-            f'in {out / EARLIER / "images"}'
-        )
-    set_damaged_aside(out)
-    done = {
-        path
-        for path, line in read_manifests(out).items()
-        if (out / line['map']).is_file()
-    }
-    return [path for path in paths if path not in done]
 
 
 def _needs_fit(cfg: Config) -> bool:

@@ -10,9 +10,11 @@ from tqdm import tqdm
 
 from mmcvgssl.apis.images import Reading
 from mmcvgssl.apis.make_maps import list_images
-from mmcvgssl.apis.maps import MAKE, MapError, MapFolder, inside
+from mmcvgssl.apis.maps import MapFolder
 from mmcvgssl.datasets.preparation.images import images_below
 from mmcvgssl.datasets.reading import UnreadableImageError, image_size
+from mmcvgssl.maps import MapError, inside
+from mmcvgssl.maps.file import MAKE
 from mmcvgssl.utils import some
 
 
@@ -108,7 +110,8 @@ def find_mapped_images(
             f'{say_changed(maps, home, changed, len(mapped))}; {MAKE}, or '
             'leave these images out with --allow-missing'
         )
-    paths = [path for path in mapped if path not in set(changed)]
+    left = {*mapped} - {*changed}
+    paths = [path for path in mapped if path in left]
     not_listed = len(maps) - len(mapped)
     return MappedImages(home, paths, without, not_listed, changed)
 

@@ -12,11 +12,10 @@ import numpy as np
 
 from mmcvgssl.apis.images import reading_in
 from mmcvgssl.maps import MapError, inside, read_map
+from mmcvgssl.maps.file import MAKE
 from mmcvgssl.maps.writer import MANIFEST, REMARKS
 from mmcvgssl.provenance import RECORD, FileState, Provenance
 from mmcvgssl.utils import parse_json
-
-MAKE = 'make the maps with tools/make_maps.py'
 
 
 @dataclass(frozen=True)

@@ -136,7 +136,7 @@ def merged_steps(
         >>> [s['type'] for s in merged_steps(ours, theirs)]
         ['LoadImage', 'LoadMask', 'Resize', 'PackInputs']
     """
-    masks = [s for s in theirs if type_name(s) in ('LoadMask',)]
+    masks = [s for s in theirs if type_name(s) == 'LoadMask']
     packing = [s for s in theirs if type_name(s).endswith('PackInputs')]
     first, *others = [s for s in ours if not type_name(s).endswith('Inputs')]
     return [ConfigDict(s) for s in (first, *masks, *others, *packing)]

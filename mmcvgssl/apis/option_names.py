@@ -14,7 +14,7 @@ from mmengine.runner import LogProcessor, Runner
 from torch import nn
 from torch.utils.data import DataLoader
 
-from mmcvgssl.apis.options import waits_for_stage
+from mmcvgssl.apis.options import short, waits_for_stage
 from mmcvgssl.evaluation.few_shot.learners import SCHEDULE
 
 _NEAR = 0.8  # likeness from which a new name is one that was mistyped
@@ -115,7 +115,7 @@ def _check_option(
             node = node[int(name)]
         elif not isinstance(node, Mapping):
             raise KeyError(
-                f'{key}: {above} is {_short(node)}, which holds nothing by a '
+                f'{key}: {above} is {short(node)}, which holds nothing by a '
                 f'name; set {above} itself'
             )
         elif name in node:
@@ -227,8 +227,3 @@ def _unknown(key: str, name: str, known: Collection[str]) -> KeyError:
 def _listed(names: Sequence[str]) -> str:
     more = ', ...' if len(names) > 12 else ''
     return ', '.join(names[:12]) + more
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) < 60 else f'{text[:56]} …'

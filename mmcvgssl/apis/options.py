@@ -127,7 +127,7 @@ def _typed(key: str, text: OptionText, config: Mapping[str, Any]) -> Any:
     except _Misfit as error:
         raise ValueError(
             f'{key}={str(text)!r}: expected {error}, as the config holds '
-            f'{_short(held)} there; for text all the same, put quotation '
+            f'{short(held)} there; for text all the same, put quotation '
             f'marks into the value: {key}="\'…\'"'
         ) from None
 
@@ -216,6 +216,7 @@ def _sequence(held: Sequence[Any], text: str, value: Any) -> Any:
     return kind(value)
 
 
-def _short(held: Any) -> str:
-    text = repr(held)
+def short(value: Any) -> str:
+    """Return the beginning of a value as text, for a message."""
+    text = repr(value)
     return text if len(text) < 60 else f'{text[:56]} …'

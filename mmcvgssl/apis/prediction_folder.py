@@ -30,10 +30,8 @@ from mmcvgssl.locks import locked
 from mmcvgssl.maps.writer import (
     MapWriter,
     join_manifests,
-    read_manifests,
+    paths_without_map,
     require_own_maps,
-    set_changed_aside,
-    set_damaged_aside,
     settle_maps,
     write_remarks,
 )
@@ -126,7 +124,7 @@ class _FolderRun:
     ) -> None:
         self.predictor, self.kind = predictor, predictor.kind
         self.out, self.told, self.outputs = out, told, outputs
-        self.maps = out / MAPS
+        self.maps, self.without_map = out / MAPS, set[str]()
         skip = [out / OVERLAYS, self.maps]
         images = find_images(path, skip, told)
         self.root = Path(path) if Path(path).is_dir() else Path(path).parent
@@ -195,19 +193,14 @@ class _FolderRun:
         ours = made_by.without(*beside)
         self.maps.mkdir(parents=True, exist_ok=True)
         settle_maps(ours | Provenance({'dtype': 'float16'}), self.maps)
-        set_changed_aside(self.maps, self.root, names)
-        set_damaged_aside(self.maps)
         write_remarks(self.maps, self.predictor.content.remarks)
-        self._mapped = read_manifests(self.maps)
+        self.without_map = {*paths_without_map(self.maps, self.root, names)}
 
     def _is_whole(self, name: str) -> bool:
         """Whether all is there that belongs to a prediction."""
         if self.outputs.overlays and not self._overlay(name).is_file():
             return False
-        if not self.outputs.maps:
-            return True
-        line = self._mapped.get(name)
-        return line is not None and (self.maps / line['map']).is_file()
+        return name not in self.without_map
 
     def _predict(
         self, names: list[str], states: FileTable

@@ -20,6 +20,7 @@ from mmcvgssl.engine.hook_stages import (
     is_fitting,
 )
 from mmcvgssl.evaluation import AnomalyMetric
+from mmcvgssl.registry import class_of
 
 # of configs/_base_/default_runtime.py, which many configs inherit
 _INHERITED = (EpochSeedHook, InvalidLossHook, SyncBuffersHook)
@@ -121,18 +122,9 @@ def metrics_without_labels(cfg: Config) -> Any:
 
 
 def _needs_no_labels(metric: Any, cfg: Config) -> bool:
-    kind = dict_of(metric).get('type', type(metric))
-    if isinstance(kind, str):
-        scope = cfg.get('default_scope')
-        with METRICS.switch_scope_and_registry(scope) as registry:
-            found = registry.get(kind)
-        if found is None:
-            raise ValueError(
-                f'test_evaluator has the type {kind!r}, and no metric of this '
-                'name is registered: correct it, or import its module by '
-                'custom_imports'
-            )
-        kind = found
+    given, scope = dict_of(metric), cfg.get('default_scope')
+    kind = given.get('type', type(metric))
+    kind = class_of(kind, METRICS, scope, 'test_evaluator')
     if kind.__module__.partition('.')[0] not in _HOSTS:
         return True
     # the data sets of the package bring it, so it is no surprise

@@ -9,6 +9,8 @@ from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 
+from mmcvgssl.registry import class_of
+
 # what tools set themselves, so that it is none of the user's
 FITTING = ('AnomalyFitHook', 'MapWriterHook')
 # stages of any run
@@ -50,18 +52,7 @@ def hook_class(hook: Any, cfg: Config) -> type[Hook]:
         ValueError: If there is none of this name.
     """
     kind = dict_of(hook).get('type', type(hook))
-    if isinstance(kind, str):
-        scope = cfg.get('default_scope')
-        with HOOKS.switch_scope_and_registry(scope) as registry:
-            found = registry.get(kind)
-        if found is None:
-            raise ValueError(
-                f'custom_hooks has the type {kind!r}, and no hook of this '
-                'name is registered: correct it, or import its module by '
-                'custom_imports'
-            )
-        kind = found
-    return kind
+    return class_of(kind, HOOKS, cfg.get('default_scope'), 'custom_hooks')
 
 
 def acts_in_tests(kind: type[Hook]) -> bool:

@@ -9,7 +9,7 @@ import numpy as np
 
 from mmcvgssl.provenance import digest_bytes
 
-_MAKE = 'make the maps with tools/make_maps.py'
+MAKE = 'make the maps with tools/make_maps.py'
 
 
 class MapError(ValueError):
@@ -29,12 +29,12 @@ def read_map(path: str | Path, digest: str = '') -> np.ndarray:
             read, is not 2-D and floating-point, has values that are not
             finite, or is another file than was written.
     """
-    again = f'remove it and {_MAKE}'
+    again = f'remove it and {MAKE}'
     try:
         data = Path(path).read_bytes()
         held = np.load(io.BytesIO(data), allow_pickle=False)
     except FileNotFoundError as error:
-        raise FileNotFoundError(f'no anomaly map {path}; {_MAKE}') from error
+        raise FileNotFoundError(f'no anomaly map {path}; {MAKE}') from error
     except (ValueError, EOFError, OSError) as error:
         if 'pickle' in str(error):
             raise MapError(

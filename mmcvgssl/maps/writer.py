@@ -10,7 +10,6 @@ import logging
 import os
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path, PurePosixPath
-from types import TracebackType
 
 import numpy as np
 from mmengine.logging import print_log
@@ -69,12 +68,7 @@ class MapWriter:
     def __enter__(self) -> MapWriter:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     def close(self) -> None:
@@ -187,6 +181,41 @@ def require_own_maps(paths: Iterable[str]) -> None:
                 'if one is a mask, give a list of the images instead of the '
                 'folder; else rename one'
             )
+
+
+def paths_without_map(
+    out: Path, root: Path, paths: Sequence[str]
+) -> list[str]:
+    """Find images without a map of what they are now.
+
+    Maps of images that have changed, and files that are not the maps which
+    were written, are moved aside, and it is said.
+
+    Args:
+        out: Folder of the maps.
+        root: Folder that image paths are relative to.
+        paths: Of the images.
+
+    Raises:
+        OSError: If files can be neither read nor moved.
+    """
+    present = [path for path in paths if (root / path).is_file()]
+    changed = set_changed_aside(out, root, present)
+    if changed:
+        print_log(
+            f'{some(changed, "image")} of {len(paths)} changed since the maps '
+            'were made: these maps are made anew, the earlier ones are kept '
+            f'in {out / EARLIER / "images"}',
+            logger='current',
+            level=logging.WARNING,
+        )
+    set_damaged_aside(out)
+    done = {
+        path
+        for path, line in read_manifests(out).items()
+        if (out / line['map']).is_file()
+    }
+    return [path for path in paths if path not in done]
 
 
 def set_changed_aside(

@@ -103,6 +103,8 @@ def test_what_something_reads_is_taken(words, key, value):
         ('train_dataloder = dict(batch_size=4)', 'mean train_dataloader'),
         ('optim_wraper = dict(optimizer=dict(lr=1))', 'mean optim_wrapper'),
         ('custom_hook = []', 'mean custom_hooks'),
+        ('fit_dataloder = dict(batch_size=4)', 'mean fit_dataloader'),
+        ('fewshot = dict(view_size=48)', 'mean few_shot'),
         ('env_cfg = dict(cudnn=1)', r'env_cfg\.cudnn'),
         ('few_shot = dict(schedule=dict(epohcs=1))', 'mean epochs'),
         ("data_root = 'mine'", 'train_dataloader.dataset.data_root is'),

@@ -217,7 +217,7 @@ def test_config_text_is_data(tmp_path):
     [
         ({}, r"meta\['cfg'\] says what was trained, got one without"),
         ({'meta': {'cfg': 'model = ('}}, 'is not a config'),
-        ({'meta': {'cfg': 'lr = 1'}}, r'Expected model=dict\(backbone'),
+        ({'meta': {'cfg': 'lr = 1'}}, r'expected model=dict\(backbone'),
         ({'meta': {'cfg': 'model = dict(backbone=3)'}}, 'got none'),
         (
             {'meta': {'cfg': f'model = {"-" * 50_000}1'}},

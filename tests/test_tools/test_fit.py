@@ -102,6 +102,7 @@ def test_what_is_trained_is_trained_first(tool, tmp_path):
     fit = [
         *('fit.py', recipe, '--out', tmp_path / 'bolt.safetensors'),
         *('--work-dir', tmp_path / 'work', '--licence', 'photos: ours'),
+        *('--licence', 'weights: theirs'),
         *('--cfg-options', *words(options)),
     ]
     code, text, err = tool(*fit)
@@ -110,6 +111,7 @@ def test_what_is_trained_is_trained_first(tool, tmp_path):
     assert content.category == 'bolt'
     assert content.chosen['method'] == 'held-out'
     assert [part.stored for part in content.weights] == [True]
+    assert content.licences[-2:] == ['photos: ours', 'weights: theirs']
     assert 'licence: photos: ours' in text
     code, _, err = tool(*(w for w in fit if w != 'category=bolt'))
     assert code == 1

@@ -339,7 +339,12 @@ def test_stages_are_chosen(images, tiny, tmp_path):
         (dict(boxes=dict(config='mapz')), 'asks for mapz'),
         (dict(boxes=dict(tool='boxes')), 'tool is one of'),
         (dict(boxes=dict(maps='maps')), 'unexpected keyword'),
-        (dict(test=dict(config='maps')), 'trains nothing'),
+        (
+            dict(test=dict(config='maps')),
+            r'earlier stage of train \(agbp, agdp, finetune\), got .maps',
+        ),
+        (dict(test=dict(config='labels_train')), 'earlier stage of train'),
+        (dict(boxes=dict(config='images')), r'of make_maps \(maps\), got'),
         (
             dict(test=dict(options={'test_evaluator.outfile_prefix': 'x'})),
             r'stage test sets test_evaluator\.outfile_prefix',

@@ -391,6 +391,27 @@ def test_options_change_what_is_written(file, folder, tool, tmp_path):
         assert 'expected a finite threshold' in err.splitlines()[-1]
 
 
+def test_the_map_of_an_image_that_changed_is_kept_and_it_is_said(
+    file, folder, tool, tmp_path
+):
+    args = ['predict.py', file, folder, '--out', tmp_path / 'out', '--map']
+    assert tool(*args)[0] == 0
+    maps = tmp_path / 'out/maps'
+    first = (maps / '0.npy').read_bytes()
+    (maps / '2.npy').write_bytes(b'damaged')
+    save(folder / '0.png', 9)
+    code, text, err = tool(*args)
+    assert code == 0, err
+    assert (
+        '1 image (0.png) of 4 changed since the maps were made' in err + text
+    )
+    assert '1 map (2.png) not as written' in err + text
+    (kept,) = (maps / 'earlier/images').glob('0-*.npy')
+    assert kept.read_bytes() == first
+    assert (maps / '0.npy').read_bytes() != first
+    assert len(find_mapped_images(MapFolder(maps), folder).paths) == 4
+
+
 def test_a_jpeg_read_smaller_is_drawn_on_as_it_was_read(tmp_path):
     steps = [dict(step) for step in PIPELINE]
     steps[0]['input_size'] = 32

@@ -19,6 +19,8 @@ from mmcvgssl.models.class_counts import class_counts
 
 TOOLS = ('make_maps', 'maps_to_boxes', 'train', 'test')
 INPUTS = {'images': IMAGES, 'labels_train': TRAIN, 'labels_test': TEST}
+# tools that take what a stage of another makes
+_TAKES = {'test': 'train', 'maps_to_boxes': 'make_maps'}
 _PLACE = re.compile(r'\{(\w+)\}')
 _SHIPPED = 'mmcvgssl::'
 PREDICTIONS = 'test_evaluator.outfile_prefix'
@@ -123,9 +125,13 @@ def read_stages(cfg: Config) -> dict[str, Stage]:
                 f'stage {name} asks for {", ".join(unknown)}, which neither '
                 f'an input nor an earlier stage is: {", ".join(sorted(known))}'
             )
-        if stage.tool == 'test' and stages[stage.config].tool != 'train':
+        maker = _TAKES.get(stage.tool)
+        taken = [n for n, other in stages.items() if other.tool == maker]
+        if maker is not None and stage.config not in taken:
             raise ValueError(
-                f'stage {name} tests {stage.config}, which trains nothing'
+                f'stage {name}: config of {stage.tool} is an earlier stage '
+                f'of {maker} ({", ".join(taken) or "there is none"}), got '
+                f'{stage.config!r}'
             )
         if PREDICTIONS in _dotted(stage.options):
             raise ValueError(

@@ -15,7 +15,7 @@ from mmcvgssl.apis.prediction.captions import (
     class_colour,
     draw_frame,
 )
-from mmcvgssl.apis.prediction.classes import as_text, shown_name
+from mmcvgssl.apis.prediction.classes import shown_name
 from mmcvgssl.apis.prediction.kind import Drawing, Prediction, PredictionKind
 from mmcvgssl.model_file import LoadedModel
 from mmcvgssl.model_file.detector import THRESHOLD
@@ -45,10 +45,6 @@ class BoxPrediction(Prediction):
     FIELDS: ClassVar[tuple[str, ...]] = (
         *('path', 'count', 'label', 'score', 'boxes', 'error'),
     )
-
-    def cells(self) -> dict[str, Any]:
-        """Return the columns, boxes as JSON text."""
-        return {**self.row(), 'boxes': as_text(self.boxes)}
 
 
 class BoxKind(PredictionKind):

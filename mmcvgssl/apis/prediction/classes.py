@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -39,10 +38,6 @@ class ClassPrediction(Prediction):
     FIELDS: ClassVar[tuple[str, ...]] = (
         *('path', 'label', 'probability', 'probabilities', 'error'),
     )
-
-    def cells(self) -> dict[str, Any]:
-        """Return the columns, probabilities as JSON text."""
-        return {**self.row(), 'probabilities': as_text(self.probabilities)}
 
 
 class ClassKind(PredictionKind):
@@ -125,10 +120,3 @@ def shown_name(classes: Sequence[str], index: int) -> str:
     """Return a class's name, or its number if the font lacks its letters."""
     name = classes[index]
     return name if can_write(name) else f'class {index}'
-
-
-def as_text(value: Any) -> str | None:
-    """Return lists and dicts as JSON, for a cell of a table."""
-    if value is None:
-        return None
-    return json.dumps(value, ensure_ascii=False)

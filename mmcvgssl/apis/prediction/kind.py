@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -60,8 +61,13 @@ class Prediction:
         return cls(**{key: row[key] for key in cls.FIELDS})
 
     def cells(self) -> dict[str, Any]:
-        """Return the columns, as a table of texts and numbers has them."""
-        return self.row()
+        """Return the columns, lists and dicts of them as JSON text."""
+        return {
+            key: json.dumps(value, ensure_ascii=False)
+            if isinstance(value, (list, dict))
+            else value
+            for key, value in self.row().items()
+        }
 
 
 class PredictionKind(ABC):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Mapping
-from types import TracebackType
 from typing import IO, Any
 
 import numpy as np
@@ -53,12 +52,7 @@ class TiffFile(contextlib.AbstractContextManager):
             if is_page(page.aspage().subfiletype)
         ]
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self._held.close()
 
     @property
