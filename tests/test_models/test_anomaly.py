@@ -20,6 +20,7 @@ from mmcvgssl.models.anomaly import (
     PatchFeatures,
     PatchMemory,
 )
+from mmcvgssl.models.anomaly.calibration import RawValues
 from mmcvgssl.models.anomaly.fitting import FittingImages
 from mmcvgssl.models.teachers import FrozenTeacher
 
@@ -302,6 +303,18 @@ def test_mutual_scoring_finds_the_odd_one_of_a_collection():
     assert 1 <= peak % 8 <= 4
 
 
+def test_images_without_paths_are_compared_with_all():
+    plain = [{'inputs': batch['inputs']} for batch in batches(6)]
+    named, bare = (MODELS_TO_TRY['mutual'](seed=3) for _ in range(2))
+    named.fit(batches(6))
+    bare.fit(plain)
+    asked = images_of(batches(2, seed=8))
+    for one, other in zip(
+        named.predict_maps(asked), bare.predict_maps(asked), strict=True
+    ):
+        assert torch.equal(one, other)
+
+
 def test_one_image_has_none_to_be_compared_with():
     with pytest.raises(ValueError, match='at least 2 images, got 1'):
         MutualScoring(LocalTeacher()).fit(batches(1))
@@ -454,6 +467,22 @@ def test_calibrated_values_keep_their_order(kind):
         assert 0 <= float(after.min()) <= float(after.max()) <= 1
         order = before.flatten().argsort()
         assert (after.flatten()[order].diff() >= 0).all()
+
+
+def test_raw_values_of_many_images_take_little_memory(monkeypatch):
+    monkeypatch.setattr('mmcvgssl.models.anomaly.calibration._SAMPLES', 1000)
+    values = RawValues()
+    for i in range(40):
+        values.add(torch.full((4, 20, 20), float(i)), torch.zeros(4))
+    held = {
+        part.untyped_storage().data_ptr(): part.untyped_storage().nbytes()
+        for part in values._patches
+    }
+    assert sum(held.values()) <= 4 * 2 * 1600
+    # evenly over the images
+    found = values.patches()
+    assert 500 <= len(found) <= 1000
+    assert found.mean() == pytest.approx(19.5, abs=0.5)
 
 
 def test_calibration_puts_quantiles_where_it_says():

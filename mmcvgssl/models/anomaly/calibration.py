@@ -33,7 +33,8 @@ class RawValues:
         """Take maps [N, h, w] and scores [N]."""
         maps = maps.detach().float().cpu()
         self._scores.append(scores.detach().float().cpu())
-        self._patches.append(maps.flatten()[:: self._step])
+        # a copy: a view would keep all of the maps
+        self._patches.append(maps.flatten()[:: self._step].clone())
         if sum(len(p) for p in self._patches) > _SAMPLES:
             self._patches = [torch.cat(self._patches)[::2]]
             self._step *= 2

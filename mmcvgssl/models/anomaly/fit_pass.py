@@ -90,3 +90,18 @@ class FitPass:
     take: Callable[[Any], None]
     parts: Mapping[str, Resumable]
     chooser: Chooser = field(default_factory=EveryImage)
+
+
+def pick(
+    inputs: Tensor, samples: Sequence, places: list[int]
+) -> tuple[Tensor, list]:
+    """Return the images and data samples of some places of a batch.
+
+    Args:
+        inputs: Images [N, 3, H, W]; where all are wanted, no copy is made.
+        samples: Their data samples.
+        places: In ascending order.
+    """
+    if len(places) == len(inputs):
+        return inputs, list(samples)
+    return inputs[places], [samples[i] for i in places]

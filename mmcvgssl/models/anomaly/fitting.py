@@ -12,7 +12,7 @@ import torch
 from mmpretrain.structures import DataSample
 from torch import Tensor, nn
 
-from mmcvgssl.models.anomaly.fit_pass import FitPass
+from mmcvgssl.models.anomaly.fit_pass import FitPass, pick
 from mmcvgssl.models.anomaly.passes import Passes
 
 
@@ -65,7 +65,7 @@ class FittingImages:
             seen += facts.size
             used += len(keep)
             if keep:
-                yield inputs[keep], [samples[i] for i in keep]
+                yield pick(inputs, samples, keep)
         self.require(used, seen)
 
     def run(self, work: FitPass) -> None:

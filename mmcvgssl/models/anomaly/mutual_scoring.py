@@ -111,20 +111,20 @@ class MutualScoring(AnomalyModel):
 
     def _score(self, images: Tensor, names: Tensor) -> tuple[Tensor, Tensor]:
         levels = self.teacher.local_features(images)
-        known = self.state['names']
+        # an image is not compared with itself, as far as its path tells
+        known = self.state['names'].cpu()
+        others = (names[:, None] != known) | (known == 0)
         made = []
         for i, scale in enumerate(self.scales):
             maps = scale.join(levels)
             memory = self.state[f'patches.{i}'].to(maps)  # [R, L, D]
+            squares = memory.square().sum(2)
             rows = as_rows(maps).view(len(images), -1, maps.shape[1])
-            made += [
-                torch.stack(
-                    [
-                        self._rarity(own, memory[known != name.to(known)])
-                        for own, name in zip(rows, names, strict=True)
-                    ]
-                )
+            values = [
+                self._rarity(own, memory, squares, which.nonzero()[:, 0])
+                for own, which in zip(rows, others, strict=True)
             ]
+            made.append(torch.stack(values))
         mean = torch.stack(made).mean(0).view(len(images), *maps.shape[-2:])
         return mean, highest(mean, self.top)
 
@@ -143,13 +143,21 @@ class MutualScoring(AnomalyModel):
         )
         return least, least
 
-    def _rarity(self, rows: Tensor, memory: Tensor) -> Tensor:
-        """Average distances of patches [L, D] to images [R, L, D]."""
-        squares = memory.square().sum(2)
+    def _rarity(
+        self, rows: Tensor, memory: Tensor, squares: Tensor, others: Tensor
+    ) -> Tensor:
+        """Average distances of patches to the nearest of other images.
+
+        Args:
+            rows: The patches, [L, D].
+            memory: Patches of all references, [R, L, D].
+            squares: Of their lengths, [R, L].
+            others: Indices of the references that count.
+        """
         table = torch.stack(
             [
-                torch.addmm(s, rows, m.T, alpha=-2).amin(1)
-                for s, m in zip(squares, memory, strict=True)
+                torch.addmm(squares[i], rows, memory[i].T, alpha=-2).amin(1)
+                for i in others.tolist()
             ]
         )
         table = (table + rows.square().sum(1)).clamp_(min=0).sqrt_()

@@ -12,7 +12,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from mmcvgssl.interrupts import Interrupts
-from mmcvgssl.models.anomaly.fit_pass import FitPass
+from mmcvgssl.models.anomaly.fit_pass import FitPass, pick
 from mmcvgssl.models.anomaly.fitted_state import part_of
 from mmcvgssl.models.anomaly.partial_fit import PartialFit
 from mmcvgssl.processes import Team, as_sent, moved, on_first_process
@@ -158,9 +158,7 @@ class _Running:
         if batch is not None and mine is not None:
             (inputs, samples), (places, note) = batch, mine
             try:
-                result = work.compute(
-                    inputs[places], [samples[i] for i in places], note
-                )
+                result = work.compute(*pick(inputs, samples, places), note)
             except Exception as error:  # raised in all by the next exchange
                 self.error = error
         made = self.team.collect((self.error is None, result))
