@@ -27,19 +27,22 @@ def test_the_threshold_is_that_of_images_held_out(kind, calibration, tmp_path):
     assert not model.fitted
     model.fit(data)
     held = images_of(data)[4::5]
-    scores = model.predict(held, [DataSample() for _ in held])[1]
+    maps, scores = model.predict(held, [DataSample() for _ in held])
     wanted = operating_point(scores.double().numpy(), 0.2)
     point = model.operating_point
     # other batches round otherwise
     assert point.threshold == pytest.approx(wanted.threshold, rel=1e-4)
     assert point.interval == wanted.interval
     assert point.n == wanted.n == 8
+    highest = np.quantile(maps.flatten(1).amax(1).numpy(), 0.95)
+    assert model.map_threshold == pytest.approx(highest, rel=1e-4)
     samples = model(held, mode='predict')
     assert samples[0].threshold == point.threshold
     model.save_fitted(tmp_path / 'state.safetensors')
     again = build(false_alarm_rate=0.2, calibration=calibration)
     again.load_fitted(tmp_path / 'state.safetensors')
     assert again.operating_point == point
+    assert again.map_threshold == model.map_threshold
     other = build(false_alarm_rate=0.3, calibration=calibration)
     with pytest.raises(FittedStateError, match='false_alarm_rate'):
         other.load_fitted(tmp_path / 'state.safetensors')
@@ -49,6 +52,9 @@ def test_without_a_rate_all_images_are_learned_from():
     model = MODELS_TO_TRY['gaussian']()
     model.fit(batches(8))
     assert model.threshold is None
+    assert model.map_threshold is None
+    # what a calibration puts in the middle
+    assert MODELS_TO_TRY['gaussian'](calibration={}).map_threshold == 0.5
     assert 'threshold' not in model(images_of(batches(2)), mode='predict')[0]
     with pytest.raises(ValueError, match='needs a false_alarm_rate'):
         model.set_threshold(torch.ones(9))

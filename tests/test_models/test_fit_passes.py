@@ -339,7 +339,10 @@ def test_a_model_with_a_loop_of_its_own_measures_in_passes(tmp_path):
     ('number', 'error'),
     [(signal.SIGTERM, SystemExit), (signal.SIGINT, KeyboardInterrupt)],
 )
-def test_a_signal_ends_a_fit_that_goes_on(tmp_path, number, error):
+def test_a_signal_ends_a_fit_that_goes_on(tmp_path, number, error, request):
+    # a job in the background ignores Ctrl-C, and so does a fit in it
+    own = signal.signal(number, signal.default_int_handler)
+    request.addfinalizer(lambda: signal.signal(number, own))
     before = signal.getsignal(number)
     first = Images(Short(8, lambda: os.kill(os.getpid(), number)))
     with pytest.raises(error) as raised:

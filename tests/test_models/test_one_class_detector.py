@@ -1,4 +1,4 @@
-"""One-class detectors: densities, thresholds, maps and model files."""
+"""One-class detectors: densities, thresholds, maps and fitted states."""
 
 import json
 
@@ -130,13 +130,20 @@ def test_threshold_comes_from_images_that_the_density_has_not_seen():
     images = torch.stack([i for b in batches() for i in b['inputs']])
     data = model.data_preprocessor({'inputs': list(images)})
     embedded = model.embed(data['inputs'])[:, 0]
-    scores = torch.zeros(20)
+    scores, peaks = torch.zeros(20), torch.zeros(20)
     for k in range(4):
         held = torch.arange(20) % 4 == k
         state = model.density.fit(embedded[~held])
         scores[held] = model.density.score(embedded[held], state)
+        other = make()
+        other.state = {**state, 'centre': model.state['centre']}
+        maps, _ = other.predict_maps(data['inputs'][held])
+        peaks[held] = maps.flatten(1).amax(1)
     point = operating_point(scores.double().numpy(), 0.1)
     assert model.threshold == pytest.approx(point.threshold, rel=1e-4)
+    assert model.map_threshold == pytest.approx(
+        float(peaks.quantile(0.95)), rel=1e-4
+    )
     assert model.operating_point.n == 20
     assert model.operating_point.interval == pytest.approx(point.interval)
     # those that it has seen score lower
@@ -147,6 +154,7 @@ def test_threshold_comes_from_images_that_the_density_has_not_seen():
 def test_threshold_is_optional_and_can_be_set():
     model = fitted(false_alarm_rate=None)
     assert model.threshold is None
+    assert model.map_threshold > 0
     with pytest.raises(ValueError, match='needs a false_alarm_rate'):
         model.set_threshold(torch.ones(40))
     model = fitted()

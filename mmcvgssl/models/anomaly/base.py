@@ -243,9 +243,9 @@ class AnomalyModel(Storable, BaseModel):
             measuring = images.part(every, held_out=True)
         if self.needs_fit:
             self._fit(fitting)
-        self._measure(measuring, held_out is not None)
-        # as it comes from a file, so that rounding is the same, too
+        # as it comes from a file, so that measured and later maps round alike
         self.state = {k: v.contiguous() for k, v in self.state.items()}
+        self._measure(measuring, held_out is not None)
 
     def rounding(self) -> tuple[float, float]:
         """Return by how much raw maps and scores differ by rounding alone."""
@@ -279,27 +279,45 @@ class AnomalyModel(Storable, BaseModel):
         if self.calibration is not None:
             self._calibrate(self.calibration, images)
         if self.false_alarm_rate is not None:
-            self._choose_threshold(images)
+            self._choose_thresholds(
+                images,
+                lambda inputs, samples, _: self.predict(inputs, samples),
+                HELD_OUT,
+            )
 
-    def _choose_threshold(self, images: FittingImages) -> None:
-        """Choose it on good images that fitting has not seen."""
+    def _choose_thresholds(
+        self,
+        images: FittingImages,
+        predict: Callable[[Tensor, list, int], tuple[Tensor, Tensor]],
+        method: str,
+        note: str = '',
+    ) -> None:
+        """Choose that of maps and, if it is wanted, that of scores.
+
+        Args:
+            images: Good ones.
+            predict: Makes maps [N, h, w] and scores [N] of images, their data
+                samples and the number of images before them.
+            method: See :func:`describe_choice`.
+            note: See :func:`describe_choice`.
+        """
         good = Columns()
 
-        def compute(inputs: Tensor, samples: list, note: Any) -> tuple:
-            maps, scores = self.predict(inputs, samples)
-            return scores, paths_of(samples), maps.flatten(1).amax(1)
+        def compute(inputs: Tensor, samples: list, before: int) -> tuple:
+            maps, scores = predict(inputs, samples, before)
+            return paths_of(samples), scores, maps.flatten(1).amax(1)
 
         def choose() -> dict[str, Tensor]:
-            self.set_threshold(good['scores'], HELD_OUT, good.texts)
-            highest = good_map_threshold(good['maxima'])
-            self.state['map_threshold'] = highest.to(self.device)
+            self.state['map_threshold'] = good_map_threshold(good['maxima'])
+            if self.false_alarm_rate is not None:
+                self.set_threshold(good['scores'], method, good.texts, note)
             return self.state
 
         self._pass(
             images,
             'choosing the threshold of',
             compute,
-            lambda made: good.add(made[1], scores=made[0], maxima=made[2]),
+            lambda made: good.add(made[0], scores=made[1], maxima=made[2]),
             {'good': good},
         )
         self.state = tensors_of_first_process(choose, self.device)

@@ -9,7 +9,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mmcvgssl.maps import good_map_threshold
 from mmcvgssl.models.anomaly.base import AnomalyModel
 from mmcvgssl.models.anomaly.contribution_map import contribution_map
 from mmcvgssl.models.anomaly.density import (
@@ -17,8 +16,9 @@ from mmcvgssl.models.anomaly.density import (
     make_density,
     score_rows,
 )
+from mmcvgssl.models.anomaly.fit_pass import pick
 from mmcvgssl.models.anomaly.fitted_state import as_settings
-from mmcvgssl.models.anomaly.fitting import FittingImages, paths_of
+from mmcvgssl.models.anomaly.fitting import FittingImages
 from mmcvgssl.models.anomaly.fold_rows import (
     FoldRows,
     Folds,
@@ -37,7 +37,6 @@ from mmcvgssl.models.anomaly.threshold_choice import (
 )
 from mmcvgssl.models.layers import global_pool
 from mmcvgssl.processes import tensors_of_first_process
-from mmcvgssl.provenance import digest_tensors
 from mmcvgssl.registry import MODELS
 from mmcvgssl.weights import load
 from mmcvgssl.weights.pretrained import pretrained_must_fit
@@ -172,7 +171,7 @@ class OneClassDetector(AnomalyModel):
             elif hasattr(net, 'init_weights') and isinstance(backbone, dict):
                 with pretrained_must_fit(net):
                     net.init_weights()
-            self.settings['weights'] = digest_tensors(net.state_dict())
+            self.note_weights(net)
         net.requires_grad_(False).eval()
 
     mean: Tensor
@@ -301,34 +300,28 @@ class OneClassDetector(AnomalyModel):
                 self.device,
             )
             states = [{**self.state, **state} for state in split(made)]
-        good = Columns()
 
-        def compute(inputs: Tensor, samples: list, first: int) -> tuple:
-            fold = torch.arange(first, first + len(inputs)) % len(states)
-            made = Columns()
+        def predict(
+            inputs: Tensor, samples: list, before: int
+        ) -> tuple[Tensor, Tensor]:
+            fold = torch.arange(before, before + len(inputs)) % len(states)
+            made, order = Columns(), []
             for k in fold.unique().tolist():
-                chosen = (fold == k).to(inputs.device)
-                maps, scores, _ = self._score(inputs[chosen], states[k])
-                made.add(scores=scores, highs=maps.flatten(1).amax(1))
-            return made['scores'], made['highs'], paths_of(samples)
+                places = (fold == k).nonzero()[:, 0].tolist()
+                part, _ = pick(inputs, samples, places)
+                maps, scores, _ = self._score(part, states[k])
+                made.add(maps=maps, scores=scores)
+                order += places
+            back = torch.tensor(order).argsort().to(inputs.device)
+            return made['maps'][back], made['scores'][back]
 
-        def settle() -> dict[str, Tensor]:
-            self.state['map_threshold'] = good_map_threshold(good['highs'])
-            if self.false_alarm_rate is not None:
-                known = IN_SAMPLE if self.knows_fit_images else CROSS_FIT
-                method = HELD_OUT if apart else known
-                note = '' if apart else cross_fit_note(self._weights)
-                self.set_threshold(good['scores'], method, good.texts, note)
-            return self.state
-
-        self._pass(
+        known = IN_SAMPLE if self.knows_fit_images else CROSS_FIT
+        self._choose_thresholds(
             images,
-            'measuring',
-            compute,
-            lambda made: good.add(made[2], scores=made[0], highs=made[1]),
-            {'good': good},
+            predict,
+            HELD_OUT if apart else known,
+            '' if apart else cross_fit_note(self._weights),
         )
-        self.state = tensors_of_first_process(settle, self.device)
 
     def state_forms(self, names: Iterable[str]) -> Forms:
         """Return the forms of the density and of what scoring needs."""
