@@ -71,12 +71,22 @@ def changed(data: bytes, **notes) -> bytes:
     return save({'state.a': torch.zeros(3)}, texts)
 
 
+def exotic(data: bytes) -> bytes:
+    """Turn a tensor into numbers that torch does not have."""
+    start = 8 + int.from_bytes(data[:8], 'little')
+    header = json.loads(data[8:start])
+    header['state.b'].update(dtype='F4', shape=[16])
+    text = json.dumps(header).encode()
+    return len(text).to_bytes(8, 'little') + text + data[start:]
+
+
 @pytest.mark.parametrize(
     ('change', 'words'),
     [
         (lambda data: b'no model', 'is no model file, or is cut off'),
         (lambda data: data[:40], 'is no model file, or is cut off'),
         (lambda data: data[:-4], 'cut off or damaged'),
+        (exotic, 'cut off or damaged'),
         (lambda data: save({'x': torch.ones(1)}), 'is no model file'),
         (
             lambda data: save(

@@ -1,5 +1,6 @@
 """Fitted states whose tensors are not those that a model keeps."""
 
+import json
 import re
 
 import pytest
@@ -104,6 +105,43 @@ def test_what_is_left_over_is_named(case, key):
     data = save({**held, key: torch.zeros(2)}, notes)
     with pytest.raises(FittedStateError, match=f'got also {re.escape(key)}'):
         model.load_fitted_bytes(data)
+    assert not model.state
+
+
+def raw(header: object) -> bytes:
+    """A safetensors file of any header, and of two bytes."""
+    text = json.dumps(header).encode()
+    return len(text).to_bytes(8, 'little') + text + bytes(2)
+
+
+PAIR = {'dtype': 'F16', 'shape': [1], 'data_offsets': [0, 2]}
+TEXTS = {'settings': '{}'}
+
+
+@pytest.mark.parametrize(
+    'data',
+    [
+        b'',
+        b'no state',
+        save({'x': torch.ones(2)}),
+        save({'x': torch.ones(2)}, TEXTS)[:-1],
+        *(
+            save({'x': torch.ones(2)}, {'settings': text})
+            for text in ('', '[1]', 'null', '{"a": NaN}', '[' * 10**5)
+        ),
+        *(raw(header) for header in (3, [], {'__metadata__': None})),
+        raw({'x': PAIR, '__metadata__': {'settings': {}}}),
+        # numbers that torch does not have
+        raw(
+            {'x': {**PAIR, 'dtype': 'F4', 'shape': [4]}, '__metadata__': TEXTS}
+        ),
+    ],
+)
+def test_what_is_no_state_is_refused(data):
+    model = _memory()
+    with pytest.raises(FittedStateError, match='^FILE: expected ') as caught:
+        model.load_fitted_bytes(data, 'FILE')
+    assert 'move it away' in str(caught.value)
     assert not model.state
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from mmengine.config import ConfigDict
+from safetensors import SafetensorError
 from safetensors.torch import load as from_safetensors
 from torch import Tensor, nn
 
@@ -38,20 +39,24 @@ def read_notes(data: bytes) -> dict[str, Any]:
     """Return the texts beside the tensors of a safetensors file, as JSON.
 
     Raises:
-        ValueError: If it is something else.
-        KeyError: If there are no texts.
+        ValueError: If it is something else, or there are no texts.
     """
     end = 8 + int.from_bytes(data[:8], 'little')
-    notes = _plain(data[8:end])['__metadata__']
+    header = _plain(data[8:end])
+    notes = header.get('__metadata__') if isinstance(header, dict) else None
+    if not isinstance(notes, dict):
+        raise ValueError('there are no texts beside the tensors')
     return {key: _plain(text) for key, text in notes.items()}
 
 
-def _plain(text: str | bytes) -> Any:
+def _plain(text: Any) -> Any:
     """Read JSON of finite numbers."""
 
     def refuse(name: str) -> Any:
         raise ValueError(f'{name} is no number')
 
+    if not isinstance(text, (str, bytes)):
+        raise ValueError(f'{text!r:.40} is no text')
     return parse_json(text, parse_constant=refuse)
 
 
@@ -59,9 +64,41 @@ def read_tensors(data: bytes) -> dict[str, Tensor]:
     """Return tensors of a safetensors file by their names.
 
     Raises:
-        safetensors.SafetensorError: If it is something else, or cut off.
+        ValueError: If it is something else, is cut off, or has numbers of a
+            kind that torch does not know.
     """
-    return from_safetensors(data)
+    try:
+        return from_safetensors(data)
+    except (SafetensorError, KeyError) as error:
+        raise ValueError(f'{error!r:.200}') from error
+
+
+def read_state(
+    data: bytes, key: str, kind: type, where: str, fix: str
+) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """Return texts and tensors of a file that this package has written.
+
+    Args:
+        data: Its content.
+        key: Of a text that it has to hold.
+        kind: Of that text, as JSON.
+        where: The file, for messages.
+        fix: What to do with another one.
+
+    Raises:
+        FittedStateError: If it is something else, or cut off.
+    """
+    try:
+        notes, tensors = read_notes(data), read_tensors(data)
+        if not isinstance(notes.get(key), kind):
+            raise ValueError(f'{key} is {notes.get(key)!r:.40}')
+    except ValueError as error:
+        raise FittedStateError(
+            f'{where}: expected a fitted state, or a part of one, with '
+            f'`{key}`, got something else, or a file that is cut off '
+            f'({error!s:.200}); {fix}'
+        ) from error
+    return notes, tensors
 
 
 def part_of(tensors: Mapping[str, _T], name: str) -> dict[str, _T]:
@@ -104,9 +141,9 @@ def read_provenance(path: Path) -> Provenance | None:
         head = start + file.read(length)
     try:
         notes = read_notes(head)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except ValueError as error:
         raise FittedStateError(
-            f'{path} is not what save_fitted() writes ({error!r:.200}): '
+            f'{path} is not what save_fitted() writes ({error!s:.200}): '
             'remove it, or choose another file'
         ) from error
     return provenance_of(notes, str(path))

@@ -16,9 +16,8 @@ from torch import Tensor
 from mmcvgssl.models.anomaly.fitted_state import (
     FittedStateError,
     provenance_of,
-    read_notes,
     read_provenance,
-    read_tensors,
+    read_state,
 )
 from mmcvgssl.provenance import Provenance, settle
 from mmcvgssl.utils import atomic_write
@@ -112,22 +111,18 @@ class PartialFit:
         file = self.file(number)
         if not file.is_file():
             return None
-        data = file.read_bytes()
-        try:
-            notes, tensors = read_notes(data), read_tensors(data)
-            theirs = notes['pass']
-        except Exception as error:
-            raise FittedStateError(
-                f'{file} is no part of a fit, or is cut off ({error!r:.200}): '
-                'remove it, and this part is done anew'
-            ) from error
+        fix = 'remove it, and this part is done anew'
+        notes, tensors = read_state(
+            file.read_bytes(), 'pass', str, str(file), fix
+        )
+        theirs = notes['pass']
         different = provenance_of(notes, str(file)).differences(
             self.provenance
         )
         if theirs != title or different:
             raise FittedStateError(
                 f'{file}: expected what was gathered by {title!r}, got that '
-                f'of another fit ({theirs!s:.60}): remove '
+                f'of another fit ({theirs:.60}): remove '
                 f'{self._pattern()}, and the fit starts anew'
             )
         return tensors

@@ -15,8 +15,7 @@ from mmcvgssl.models.anomaly.fitted_state import (
     FittedStateError,
     part_of,
     provenance_of,
-    read_notes,
-    read_tensors,
+    read_state,
     told,
 )
 from mmcvgssl.models.anomaly.state_forms import (
@@ -106,18 +105,12 @@ class Storable(Thresholded):
                 tensors are missing, left over or of another form.
             mmcvgssl.weights.WeightsError: If it holds NaN or infinity.
         """
-        try:
-            notes, tensors = read_notes(data), read_tensors(data)
-            settings = notes['settings']
-        except Exception as error:
-            raise FittedStateError(
-                f'{where} is not what save_fitted() writes, or is cut off '
-                f'({error!r:.200}); move it away, and it is fitted anew'
-            ) from error
+        fix = 'move it away, and it is fitted anew'
+        notes, tensors = read_state(data, 'settings', dict, where, fix)
         check_values(tensors, where)
         require_same(
             Provenance(self.settings),
-            Provenance(settings),
+            Provenance(notes['settings']),
             where,
             error=FittedStateError,
         )

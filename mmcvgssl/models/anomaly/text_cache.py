@@ -11,11 +11,10 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from mmengine.logging import MMLogger
-from safetensors.torch import load as from_safetensors
 from safetensors.torch import save as to_safetensors
 from torch import Tensor, nn
 
-from mmcvgssl.models.anomaly.fitted_state import read_notes
+from mmcvgssl.models.anomaly.fitted_state import read_notes, read_tensors
 from mmcvgssl.models.anomaly.prompts import Prompts
 from mmcvgssl.models.anomaly.vv_attention import at_least_float
 from mmcvgssl.provenance import digest_tensors, of_versions
@@ -94,12 +93,12 @@ class TextCache:
         if path.is_file():
             try:
                 data = path.read_bytes()
-                kept = from_safetensors(data)
+                kept = read_tensors(data)
                 check_values(kept, str(path))
                 if read_notes(data).get('of') == name:
                     return kept['features']
                 raise ValueError('it is of other texts or another model')
-            except Exception as error:
+            except (OSError, ValueError, KeyError) as error:
                 MMLogger.get_current_instance().warning(
                     f'{path} cannot be read and is made again: {error}'
                 )
