@@ -7,11 +7,14 @@ import subprocess
 import sys
 import uuid
 from contextlib import contextmanager
+from copy import deepcopy
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import torch
+from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.registry import DefaultScope
 
@@ -56,6 +59,22 @@ def scopes_of_module():
 def scopes_of_test():
     """No test finds the scope that another has set."""
     with scopes_kept():
+        yield
+
+
+@pytest.fixture(scope='module')
+def quick_configs():
+    """Let mmengine read shared bases once, and write configs unformatted."""
+    read = cache(Config._file2dict)
+
+    def copied(file, *args, **kwargs):
+        return deepcopy(read(os.path.abspath(file), *args, **kwargs))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Config, '_file2dict', staticmethod(copied))
+        patch.setattr(
+            'yapf.yapflib.yapf_api.FormatCode', lambda text, **_: (text, True)
+        )
         yield
 
 

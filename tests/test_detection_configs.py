@@ -5,7 +5,6 @@ import re
 import shutil
 import uuid
 from copy import deepcopy
-from functools import cache
 
 import mmyolo.models  # noqa: F401  (registers detectors)
 import numpy as np
@@ -14,7 +13,7 @@ import torch
 from mmdet.apis import DetInferencer, inference_detector, init_detector
 from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
-from mmengine.registry import DefaultScope, init_default_scope
+from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from PIL import Image
 
@@ -31,6 +30,8 @@ from tests.boxes import (
     write_surfaces,
 )
 from tests.data import CONFIGS
+
+pytestmark = pytest.mark.usefixtures('quick_configs')
 
 DETECTION = sorted((CONFIGS / 'detection').glob('*/*.py'))
 AGDP = sorted((CONFIGS / 'pretrain/agdp').glob('*.py'))
@@ -88,29 +89,6 @@ def surfaces(tmp_path_factory):
         write_boxes(root / f'mmcvgssl/{part}.json', NEU)
     write_boxes(root / 'boxes.json', ['anomaly'])
     return root
-
-
-@pytest.fixture(scope='module', autouse=True)
-def read_once():
-    """Let mmengine read shared bases once, and write configs unformatted."""
-    read = cache(Config._file2dict)
-
-    def copied(*args, **kwargs):
-        return deepcopy(read(*args, **kwargs))
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Config, '_file2dict', staticmethod(copied))
-        patch.setattr(
-            'yapf.yapflib.yapf_api.FormatCode', lambda text, **_: (text, True)
-        )
-        yield
-
-
-@pytest.fixture(autouse=True)
-def own_scope():
-    """Leave no default scope to other tests."""
-    yield
-    DefaultScope._instance_dict.clear()
 
 
 def test_every_detector_comes_in_every_stage_and_for_every_data_set():

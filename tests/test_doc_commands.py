@@ -5,8 +5,6 @@ import runpy
 import shutil
 import sys
 import uuid
-from copy import deepcopy
-from functools import cache
 from pathlib import Path
 
 import pytest
@@ -86,20 +84,6 @@ MORE = {
         *('--cfg-options', 'few_shot.schedule.epochs=2'),
     ],
 }
-
-
-@pytest.fixture
-def quick(monkeypatch):
-    """Read shared bases once, and write configs unformatted."""
-    read = cache(Config._file2dict)
-    monkeypatch.setattr(
-        Config,
-        '_file2dict',
-        staticmethod(lambda *args, **kwargs: deepcopy(read(*args, **kwargs))),
-    )
-    monkeypatch.setattr(
-        'yapf.yapflib.yapf_api.FormatCode', lambda text, **_: (text, True)
-    )
 
 
 def tiny_options(cfg: Config) -> list[str]:
@@ -245,7 +229,7 @@ def runs(tool, monkeypatch, capsys):
 
 
 @pytest.mark.parametrize('page', [p for p in PAGES if p not in AFTER.values()])
-def test_commands_run(page, tmp_path, monkeypatch, runs, quick):
+def test_commands_run(page, tmp_path, monkeypatch, runs, quick_configs):
     write_workspace(tmp_path)
     monkeypatch.chdir(tmp_path)
     for each in filter(None, (AFTER.get(page), page)):

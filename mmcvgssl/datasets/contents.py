@@ -23,7 +23,6 @@ NOT_A_FILE = 'no regular file'
 LOOP = 'link back to a folder above'
 ODD_NAME = 'a name that lists of images cannot hold'
 IGNORED = 'named by ignore'
-LISTED = 'in the list leave_out'
 UNREADABLE = 'unreadable'
 
 # what one process has told

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from glob import escape
 from pathlib import Path
 
+from mmcvgssl.provenance.files import digest_bytes
 from mmcvgssl.provenance.keep import settle
 from mmcvgssl.provenance.record import Provenance
 
@@ -54,7 +54,7 @@ def make_room(
 def _of(files: Mapping[str, bytes]) -> Provenance:
     return Provenance(
         {
-            name: f'{len(data)} bytes, {hashlib.sha256(data).hexdigest()[:16]}'
+            name: f'{len(data)} bytes, {digest_bytes(data)[:16]}'
             for name, data in files.items()
         }
     )

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from mmcv.transforms import Compose
-from mmengine.registry import DefaultScope, init_default_scope
+from mmengine.registry import init_default_scope
 
 from mmcvgssl.apis import load_config
 from mmcvgssl.apis.predict import Predictor
@@ -27,13 +27,6 @@ DETECTORS = (
 )
 
 
-@pytest.fixture
-def own_scope():
-    """Leave no default scope to other tests."""
-    yield
-    DefaultScope._instance_dict.clear()
-
-
 @pytest.fixture(scope='module')
 def files(tmp_path_factory):
     """Write a file of each kind, lying on its side where it can."""
@@ -42,7 +35,7 @@ def files(tmp_path_factory):
 
 
 @pytest.mark.parametrize('name', DETECTORS)
-def test_detectors_see_what_the_reader_reads(name, files, own_scope):
+def test_detectors_see_what_the_reader_reads(name, files):
     cfg = load_config(CONFIGS / 'detection' / name)
     init_default_scope(cfg.default_scope)
     steps = cfg.test_dataloader.dataset.pipeline
@@ -82,7 +75,7 @@ def test_the_check_of_boxes_reads_every_kind(files, tmp_path, look):
     assert len(lines) == len(files)
 
 
-def test_predictions_and_overlays_of_every_kind(files, tmp_path, own_scope):
+def test_predictions_and_overlays_of_every_kind(files, tmp_path):
     torch.manual_seed(0)
     tiny = dict(depth=18, base_channels=4, stem_channels=4)
     config = dict(

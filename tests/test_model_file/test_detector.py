@@ -21,6 +21,8 @@ from mmcvgssl.weights import WeightsError
 from tests.boxes import shrink
 from tests.data import CONFIGS, picture
 
+pytestmark = pytest.mark.usefixtures('quick_configs')
+
 NAMES = {
     'yolov8': 'yolov8/yolov8_n_1xb8-60e_magnetic-tile.py',
     'yolov8 of a package': 'yolov8/yolov8_n-lite0_1xb16-300e_neu-det.py',
@@ -42,23 +44,6 @@ HOST_READER = [
         ),
     ),
 ]
-
-
-@pytest.fixture(scope='module', autouse=True)
-def write_plainly():
-    """Write configs unformatted."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(
-            'yapf.yapflib.yapf_api.FormatCode', lambda text, **_: (text, True)
-        )
-        yield
-
-
-@pytest.fixture(autouse=True)
-def own_scope():
-    """Leave no default scope to other tests."""
-    yield
-    DefaultScope._instance_dict.clear()
 
 
 @pytest.fixture(scope='module')
