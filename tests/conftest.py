@@ -67,8 +67,8 @@ def quick_configs():
     """Let mmengine read shared bases once, and write configs unformatted."""
     read = cache(Config._file2dict)
 
-    def copied(file, *args, **kwargs):
-        return deepcopy(read(os.path.abspath(file), *args, **kwargs))
+    def copied(filename, *args, **kwargs):
+        return deepcopy(read(os.path.abspath(filename), *args, **kwargs))
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Config, '_file2dict', staticmethod(copied))

@@ -94,13 +94,14 @@ class AnomalyMapDataset(SurfaceImages):
         if changed:
             self.contents.leave_out('changed since its map', *changed)
             self.unreadable.leave_out(len(changed))
-        if without or changed:
-            self.contents.kept = {'images': len(found)}
-        return [
+        kept = [
             {**info, **found[path]}
             for info, path in zip(data, paths, strict=True)
             if path in found
         ]
+        if without or changed:
+            self.contents.kept = {'images': len(kept)}
+        return kept
 
     def _find(
         self, paths: list[str], root: str

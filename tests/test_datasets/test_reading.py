@@ -362,6 +362,13 @@ def write_raw(path):
         )
 
 
+def write_packed(path):
+    """Write colours of 12 bits, of which two values share three bytes."""
+    tifffile.imwrite(path, np.zeros((4, 4, 3), np.uint16), photometric='rgb')
+    with tifffile.TiffFile(path, mode='r+') as file:
+        file.pages[0].tags['BitsPerSample'].overwrite((12, 12, 12))
+
+
 PLANES = np.arange(3 * 16 * 16, dtype=np.uint8).reshape(3, 16, 16)
 
 
@@ -369,6 +376,21 @@ PLANES = np.arange(3 * 16 * 16, dtype=np.uint8).reshape(3, 16, 16)
     ('write', 'message'),
     [
         (write_raw, 'a raw file of a camera, with a preview, is not read'),
+        (
+            lambda path: tifffile.imwrite(
+                path,
+                PLANES[0],
+                extratags=[(50706, 'B', 4, (1, 4, 0, 0), True)],
+            ),
+            'a raw file of a camera, with a preview, is not read',
+        ),
+        (write_packed, '12 bits packed without gaps are not read'),
+        (
+            lambda path: tifffile.imwrite(
+                path, PLANES[0].astype('i2'), photometric='miniswhite'
+            ),
+            '0 is said to be white in values of int16; save it',
+        ),
         (
             lambda path: tifffile.imwrite(
                 path, PLANES, imagej=True, truncate=True
@@ -389,7 +411,7 @@ PLANES = np.arange(3 * 16 * 16, dtype=np.uint8).reshape(3, 16, 16)
             'COMPLEX.* are not read; save real numbers',
         ),
     ],
-    ids=['raw', 'imagej', 'volume', 'complex'],
+    ids=['raw', 'dng', 'packed', 'white', 'imagej', 'volume', 'complex'],
 )
 def test_tiffs_that_are_no_single_picture_are_refused(
     tmp_path, write, message

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
-from pathlib import Path, PurePosixPath
+from functools import cache, lru_cache
+from pathlib import Path
+from posixpath import splitext
 
 import cv2
 import numpy as np
@@ -48,9 +49,8 @@ def pair_masks(files: Collection[str], suffix: str) -> dict[str, str]:
 
 def has_suffix(path: str, suffix: str) -> bool:
     """Say whether a name ends as that of a mask."""
-    return path.lower().endswith(suffix.lower()) and len(
-        PurePosixPath(path).name
-    ) > len(suffix)
+    name = path.rpartition('/')[2]
+    return name.lower().endswith(suffix.lower()) and len(name) > len(suffix)
 
 
 def look_like_masks(
@@ -75,10 +75,11 @@ def find_masks(root: Path, files: Sequence[str]) -> str | None:
         root: Folder of the files.
         files: Paths with /.
     """
+    tells = cache(is_of_masks)  # a folder stands in many paths
     pairs: dict[str, str | None] = {
         path: None
         for path in files
-        if any(map(is_of_masks, _without_suffix(path).split('/')))
+        if any(map(tells, _without_suffix(path).split('/')))
     }
     for suffix in SUFFIXES:
         pairs |= pair_masks(files, suffix)
@@ -121,7 +122,7 @@ def warn_of_masks(
 
 
 def _without_suffix(path: str) -> str:
-    return PurePosixPath(path).with_suffix('').as_posix()
+    return splitext(path)[0]
 
 
 def _check(root: Path, mask: str, image: str | None) -> bool:

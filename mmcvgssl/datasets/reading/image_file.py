@@ -47,7 +47,7 @@ class OpenedImage(contextlib.AbstractContextManager):
         self.path = str(path)
         try:
             with contextlib.ExitStack() as stack:
-                file = stack.enter_context(Path(path).open('rb'))
+                file = stack.enter_context(open(self.path, 'rb'))
                 self._held = self._identify(file, stack)
                 self._held.select(self._frame(page))
                 self._check_size(limit)
