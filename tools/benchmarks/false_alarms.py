@@ -6,13 +6,18 @@ from, a threshold is chosen for each wanted rate. The range of false alarms to
 expect among the good test images is that of the beta-binomial distribution,
 which knows of the chance in both samples. Prints a row of a Markdown table
 for each rate, and the grey values of the good images, fitted to and tested: a
-promise holds for images that are alike.
+promise holds for images that are alike. `--test-gain` lights the test images
+as those to fit to are lit, to see what their light alone has changed.
 """
 
 import argparse
+import math
 import time
+from functools import partial
 from pathlib import Path
+from typing import Any
 
+import cv2
 import numpy as np
 import torch
 from mmengine.config import Config
@@ -59,7 +64,23 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--category', default='', help='of the data set')
     parser.add_argument('--name', help='of the model in the table')
     parser.add_argument('--work-dir', help='of a training')
+    parser.add_argument(
+        '--test-gain',
+        type=above_0,
+        default=1.0,
+        help='factor of the values of test images, rounded, at most 255',
+    )
     return parse_run_args(parser)
+
+
+def above_0(text: str) -> float:
+    """Read a finite number above 0."""
+    value = float(text)
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(
+            f'expected a number above 0, got {text}; 1 changes nothing'
+        )
+    return value
 
 
 def build(cfg: Config, work_dir: Path, rate: float) -> AnomalyModel:
@@ -86,14 +107,27 @@ def fit(model: AnomalyModel, cfg: Config) -> np.ndarray:
     return seen[-1]
 
 
-def loader_of_test(cfg: Config) -> DataLoader:
-    """Make a loader over the test images, without their masks."""
+def brighten(results: dict[str, Any], gain: float) -> dict[str, Any]:
+    """Multiply an image's values; mmpretrain's Brightness drops their fractions."""
+    results['img'] = cv2.convertScaleAbs(results['img'], alpha=gain)
+    return results
+
+
+def loader_of_test(cfg: Config, gain: float) -> DataLoader:
+    """Make a loader over the test images, without their masks.
+
+    Args:
+        cfg: Config of the run.
+        gain: Factor of the values of the images, as they are read.
+    """
     options = cfg.test_dataloader.dataset.to_dict()
     steps = options['pipeline']
     options['pipeline'] = [
         step for step in steps if not step['type'].endswith('LoadMask')
     ]
     options['pipeline'][-1]['algorithm_keys'] = ()
+    if gain != 1:
+        options['pipeline'].insert(1, partial(brighten, gain=gain))
     return DataLoader(
         DATASETS.build(options),
         cfg.test_dataloader.get('batch_size', 16),
@@ -102,10 +136,12 @@ def loader_of_test(cfg: Config) -> DataLoader:
     )
 
 
-def score(model: AnomalyModel, cfg: Config) -> tuple[np.ndarray, np.ndarray]:
+def score(
+    model: AnomalyModel, loader: DataLoader
+) -> tuple[np.ndarray, np.ndarray]:
     """Return scores and labels of the test images."""
     scores, labels = [], []
-    for batch in loader_of_test(cfg):
+    for batch in loader:
         for sample in model.test_step(batch):
             scores.append(float(sample.anomaly_score))
             labels.append(int(sample.gt_label) != 0)
@@ -180,9 +216,10 @@ def main() -> None:
             model.knows_fit_images = bool(cfg.get('detector'))
         model.to('cuda' if torch.cuda.is_available() else 'cpu')
         good = fit(model, cfg)
-        scores, labels = score(model, cfg)
+        tests = loader_of_test(cfg, args.test_gain)
+        scores, labels = score(model, tests)
         fitted = greys(fit_loader(cfg.fit_dataloader.to_dict(), model))
-        tested = greys(loader_of_test(cfg))
+        tested = greys(tests)
     name = args.name or Path(args.config).stem
     print(HEAD)
     for rate in args.rates:
