@@ -16,7 +16,8 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.hooks import Hook
-from mmengine.registry import DefaultScope
+from mmengine.logging import MMLogger
+from mmengine.utils import ManagerMixin
 
 import mmcvgssl  # noqa: F401  (makes the hosts importable)
 from mmcvgssl.apis import build_runner, check_before_training, load_config
@@ -39,26 +40,44 @@ def no_collection():
         yield
 
 
+def managers() -> list[type[ManagerMixin]]:
+    """Return mmengine's classes whose instances a process has by name."""
+    found = [ManagerMixin]
+    for kind in found:
+        found += kind.__subclasses__()
+    return found
+
+
 @contextmanager
-def scopes_kept():
-    """Leave mmengine's default scopes as they were."""
-    known = DefaultScope._instance_dict.copy()
+def instances_restored():
+    """Leave mmengine's scopes, loggers and visualizers as they were.
+
+    A logger writes to the output, and a visualizer to the folder, of the test
+    that made it, also where another asks for one of the same name.
+    """
+    before = {kind: kind._instance_dict.copy() for kind in managers()}
     yield
-    DefaultScope._instance_dict.clear()
-    DefaultScope._instance_dict.update(known)
+    for kind in managers():
+        kind._instance_dict.clear()
+        kind._instance_dict.update(before.get(kind, {}))
 
 
 @pytest.fixture(scope='module', autouse=True)
-def scopes_of_module():
-    """No file of tests finds the scope that another has set."""
-    with scopes_kept():
+def instances_of_module():
+    """No file of tests finds the scope or logger that another has set."""
+    with instances_restored():
         yield
 
 
 @pytest.fixture(autouse=True)
-def scopes_of_test():
-    """No test finds the scope that another has set."""
-    with scopes_kept():
+def instances_of_test():
+    """No test finds the scope or logger that another has set.
+
+    A logger that a fixture of the file has made is not found either, as it
+    writes to the output of the fixture.
+    """
+    with instances_restored():
+        MMLogger._instance_dict.clear()
         yield
 
 

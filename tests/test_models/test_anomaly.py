@@ -446,7 +446,7 @@ def test_state_of_other_settings_is_refused_by_name(tmp_path):
     with pytest.raises(FittedStateError, match='coreset_size: 40 there, 41'):
         other.load_fitted(tmp_path / 'a.safetensors')
     (tmp_path / 'b.safetensors').write_bytes(b'no such thing')
-    with pytest.raises(FittedStateError, match='save_fitted'):
+    with pytest.raises(FittedStateError, match='expected a fitted state'):
         other.load_fitted(tmp_path / 'b.safetensors')
     with pytest.raises(FileNotFoundError, match='fitted state'):
         other.load_fitted(tmp_path / 'c.safetensors')

@@ -139,7 +139,7 @@ TEXTS = {'settings': '{}'}
 )
 def test_what_is_no_state_is_refused(data):
     model = _memory()
-    with pytest.raises(FittedStateError, match='^FILE: expected ') as caught:
+    with pytest.raises(FittedStateError, match=r'^FILE: expected ') as caught:
         model.load_fitted_bytes(data, 'FILE')
     assert 'move it away' in str(caught.value)
     assert not model.state

@@ -108,7 +108,7 @@ def fit(model: AnomalyModel, cfg: Config) -> np.ndarray:
 
 
 def brighten(results: dict[str, Any], gain: float) -> dict[str, Any]:
-    """Multiply an image's values; mmpretrain's Brightness drops their fractions."""
+    """Multiply an image's values; mmpretrain's Brightness cuts fractions."""
     results['img'] = cv2.convertScaleAbs(results['img'], alpha=gain)
     return results
 
