@@ -54,7 +54,7 @@ def names(paths):
 @pytest.mark.parametrize(
     ('note', 'order'),
     [
-        ('/gone/work/epoch_10.pth', [10, 2, 1]),
+        ('/gone/away/epoch_10.pth', [10, 2, 1]),
         ('C:\\work\\epoch_10.pth', [10, 2, 1]),
         ('epoch_2.pth\n', [2, 1, 10]),
         ('/gone/epoch_7.pth', [10, 2, 1]),
