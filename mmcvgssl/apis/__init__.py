@@ -2,9 +2,8 @@
 
 from mmcvgssl.apis.boxes_from_maps import boxes_from_maps, boxes_text
 from mmcvgssl.apis.config import load_config, use_amp
-from mmcvgssl.apis.make_maps import list_images, make_maps, maps_text
+from mmcvgssl.apis.make_maps import make_maps, maps_text
 from mmcvgssl.apis.mapped_images import find_mapped_images
-from mmcvgssl.apis.maps import MapError, MapFolder
 from mmcvgssl.apis.maps_to_boxes import BoxOptions, MapsToBoxes
 from mmcvgssl.apis.one_class import run_one_class
 from mmcvgssl.apis.predict import Predictor, overlay
@@ -16,6 +15,8 @@ from mmcvgssl.apis.train import (
     default_work_dir,
 )
 from mmcvgssl.apis.work_dir import claim_work_dir
+from mmcvgssl.maps import MapError, MapFolder
+from mmcvgssl.maps.images import list_images
 
 __all__ = [
     'BoxOptions',

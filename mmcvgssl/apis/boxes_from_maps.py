@@ -8,8 +8,8 @@ from typing import Any
 
 from mmcvgssl.apis.box_report import to_text
 from mmcvgssl.apis.mapped_images import find_mapped_images
-from mmcvgssl.apis.maps import MapFolder
 from mmcvgssl.apis.maps_to_boxes import BoxOptions, MapsToBoxes
+from mmcvgssl.maps import MapFolder
 
 CUT = tuple(field.name for field in fields(BoxOptions))
 

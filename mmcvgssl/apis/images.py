@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Iterator, MutableMapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,14 +28,12 @@ from mmcvgssl.models.anomaly.fitted_state import (
     FittedStateError,
     read_provenance,
 )
+from mmcvgssl.provenance import IMAGE_OPTIONS, Reading, reading_in
 from mmcvgssl.weights import read_checkpoint
 
 # largest share of unreadable images in the training of a detector
 MAX_UNREADABLE = 0.1
 _SAID: set[str] = set()
-
-# options of read_image, by name
-Reading = dict[str, Any]
 
 
 def settle_images(
@@ -115,13 +113,13 @@ def settle_images(
 
 def reading_of(cfg: Config) -> dict[str, Any]:
     """Return the settled options of a config, for ``LoadImage``."""
-    return {key: cfg.get(key) for key in OPTIONS['LoadImage']}
+    return {key: cfg.get(key) for key in IMAGE_OPTIONS}
 
 
 def reading_of_test(cfg: Config) -> Reading:
     """Return how a settled config's test reads images."""
     step = next(image_steps(cfg.get('test_dataloader')), {})
-    return {key: step.get(key) for key in OPTIONS['LoadImage']}
+    return {key: step.get(key) for key in IMAGE_OPTIONS}
 
 
 def fitted_range(file: str | Path) -> Range | None:
@@ -131,27 +129,6 @@ def fitted_range(file: str | Path) -> Range | None:
     except FittedStateError:  # who loads the file says what is wrong with it
         return None
     return reading_in({} if known is None else known.values)['depth_range']
-
-
-def reading_in(values: Mapping[str, Any]) -> Reading:
-    """Return how images were read, for :func:`read_image`.
-
-    Args:
-        values: Those of a provenance, of which the transforms are some.
-    """
-    found: dict[str, Any] = dict.fromkeys(OPTIONS['LoadImage'])
-    ends = []
-    for name, value in sorted(values.items()):
-        step, _, key = name.partition(' LoadImage.')
-        if not step.startswith('transforms'):
-            continue
-        if key.startswith('depth_range.'):
-            ends.append(value)
-        elif key in found:
-            found[key] = value
-    if len(ends) > 1:
-        found['depth_range'] = ends[0], ends[1]
-    return found
 
 
 def _hand_down(cfg: Config) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, MutableMapping
 from typing import Any
 
+from mmcvgssl.provenance import IMAGE_OPTIONS
+
 # options at the top of a config, by what takes them
 OPTIONS = {
-    'LoadImage': ('depth_range', 'page', 'max_pixels'),
+    'LoadImage': IMAGE_OPTIONS,
     'LoadMask': ('page', 'max_pixels'),
     'KeAD': ('depth_range',),
     'SurfaceImages': ('max_unreadable',),

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from tqdm import tqdm
 
-from mmcvgssl.apis.images import Reading
-from mmcvgssl.apis.make_maps import list_images
-from mmcvgssl.apis.maps import MapFolder
 from mmcvgssl.datasets.preparation.images import images_below
 from mmcvgssl.datasets.reading import UnreadableImageError, image_size
-from mmcvgssl.maps import MapError, inside
+from mmcvgssl.maps import MapError, MapFolder, inside
 from mmcvgssl.maps.file import MAKE
+from mmcvgssl.maps.images import list_images
+from mmcvgssl.provenance import Reading
 from mmcvgssl.utils import some
 
 
@@ -101,51 +100,19 @@ def find_mapped_images(
     mapped = [path for path in wanted if path in maps]
     if not mapped:
         raise MapError(f'no image in {images} has a map in {maps.path}')
-    changed = find_changed(maps, home, mapped)
+    changed = maps.find_changed(home, mapped)
     if len(changed) == len(mapped):
-        said = say_changed(maps, home, changed, len(mapped))
+        said = maps.say_changed(home, changed, len(mapped))
         raise MapError(f'{said}, and no image is left; {MAKE}')
     if changed and not allow_missing:
         raise MapError(
-            f'{say_changed(maps, home, changed, len(mapped))}; {MAKE}, or '
+            f'{maps.say_changed(home, changed, len(mapped))}; {MAKE}, or '
             'leave these images out with --allow-missing'
         )
     left = {*mapped} - {*changed}
     paths = [path for path in mapped if path in left]
     not_listed = len(maps) - len(mapped)
     return MappedImages(home, paths, without, not_listed, changed)
-
-
-def find_changed(
-    maps: MapFolder, home: str | Path, paths: Iterable[str]
-) -> list[str]:
-    """Find images that have changed since their maps were made.
-
-    A file that cannot be looked at is none of them: reading it will tell.
-
-    Args:
-        maps: The maps.
-        home: Folder of the images.
-        paths: Of images that have maps.
-    """
-    home, changed = Path(home), []
-    for path in paths:
-        try:
-            if not maps[path].file.holds(home / path):
-                changed.append(path)
-        except OSError:
-            continue
-    return changed
-
-
-def say_changed(
-    maps: MapFolder, home: str | Path, changed: Sequence[str], count: int
-) -> str:
-    """Count the images that have changed, of all, and name the first."""
-    return (
-        f'{some(changed, "image")} of {count} in {home} changed since the '
-        f'maps in {maps.path} were made'
-    )
 
 
 def check_size(file: Path, size: tuple[int, int], reading: Reading) -> None:

@@ -25,17 +25,12 @@ from mmcvgssl.apis.box_files import (
 )
 from mmcvgssl.apis.box_preview import draw_boxes
 from mmcvgssl.apis.mapped_images import MappedImages, find_broken
-from mmcvgssl.apis.maps import (
-    MapEntry,
-    MapError,
-    MapFolder,
-)
 from mmcvgssl.datasets.coco_file import FROM_MAPS
 from mmcvgssl.datasets.files import MARK
 from mmcvgssl.datasets.preparation import stratified_split
 from mmcvgssl.datasets.reading import UnreadableImageError, read_image
 from mmcvgssl.evaluation.box_recall import check_ious
-from mmcvgssl.maps import Likeness
+from mmcvgssl.maps import Likeness, MapEntry, MapError, MapFolder
 from mmcvgssl.models.anomaly.boxes import (
     check_options,
     dataset_threshold,

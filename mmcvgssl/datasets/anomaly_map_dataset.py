@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from mmcvgssl.datasets.reading import TooManyUnreadableError
 from mmcvgssl.datasets.surface_images import SurfaceImages
+from mmcvgssl.maps import MapError, MapFolder
 from mmcvgssl.registry import DATASETS
 from mmcvgssl.utils import some
-
-if TYPE_CHECKING:
-    from mmcvgssl.apis.maps import MapFolder
 
 
 @DATASETS.register_module()
@@ -110,9 +107,6 @@ class AnomalyMapDataset(SurfaceImages):
 
         Beside them, the paths of images that have changed.
         """
-        # apis stand on data sets, so it is no import of this module
-        from mmcvgssl.apis.maps import MapFolder
-
         if not self.maps.is_dir():
             raise FileNotFoundError(
                 f'no folder of maps {self.maps}; check the path, or make the '
@@ -151,13 +145,10 @@ class AnomalyMapDataset(SurfaceImages):
         self, maps: MapFolder, root: str, paths: list[str]
     ) -> set[str]:
         """Return the images that have changed, if they may be left out."""
-        from mmcvgssl.apis.mapped_images import find_changed, say_changed
-        from mmcvgssl.apis.maps import MapError
-
-        changed = find_changed(maps, root, paths)
+        changed = maps.find_changed(root, paths)
         if not changed:
             return set()
-        problem = say_changed(maps, root, changed, len(paths))
+        problem = maps.say_changed(root, changed, len(paths))
         again = 'make the maps anew with tools/make_maps.py'
         if not self.allow_missing:
             raise MapError(

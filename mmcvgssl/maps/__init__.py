@@ -1,6 +1,7 @@
 """Anomaly maps: where their values lie and what they mean."""
 
 from mmcvgssl.maps.file import MapError, inside, read_map
+from mmcvgssl.maps.folder import MapEntry, MapFolder
 from mmcvgssl.maps.geometry import map_to_cells, resize_map
 from mmcvgssl.maps.likeness import Likeness
 from mmcvgssl.maps.picture import lay_map
@@ -13,7 +14,9 @@ from mmcvgssl.maps.thresholds import (
 
 __all__ = [
     'Likeness',
+    'MapEntry',
     'MapError',
+    'MapFolder',
     'dataset_threshold',
     'good_map_threshold',
     'halfway',

@@ -2,6 +2,7 @@
 
 from mmcvgssl.provenance.files import FileState, FileTable, digest_bytes
 from mmcvgssl.provenance.keep import EARLIER, settle
+from mmcvgssl.provenance.reading import IMAGE_OPTIONS, Reading, reading_in
 from mmcvgssl.provenance.record import (
     RECORD,
     Provenance,
@@ -24,6 +25,7 @@ from mmcvgssl.provenance.sources import (
 
 __all__ = [
     'EARLIER',
+    'IMAGE_OPTIONS',
     'PLACES',
     'RECORD',
     'SPEED',
@@ -32,6 +34,7 @@ __all__ = [
     'FileTable',
     'Provenance',
     'ProvenanceError',
+    'Reading',
     'digest_bytes',
     'digest_tensors',
     'make_room',
@@ -41,6 +44,7 @@ __all__ = [
     'of_file',
     'of_training',
     'of_versions',
+    'reading_in',
     'require_same',
     'settle',
 ]

@@ -15,9 +15,9 @@ from mmcvgssl.apis import box_report
 from mmcvgssl.apis.box_files import ImageBoxes
 from mmcvgssl.apis.box_preview import BOX_COLOUR, TRUTH_COLOUR
 from mmcvgssl.apis.mapped_images import find_mapped_images
-from mmcvgssl.apis.maps import MapError, MapFolder
 from mmcvgssl.apis.maps_to_boxes import BoxOptions, MapsToBoxes
 from mmcvgssl.datasets.files import MARK
+from mmcvgssl.maps import MapError, MapFolder
 from mmcvgssl.models.anomaly.boxes import dataset_threshold, map_to_boxes
 from mmcvgssl.provenance import RECORD, FileState, Provenance
 from tests.data import picture

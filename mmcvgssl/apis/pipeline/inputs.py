@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from mmcvgssl.apis.box_files import part_of_coco
-from mmcvgssl.apis.make_maps import list_images
 from mmcvgssl.datasets.coco_check import check_coco
 from mmcvgssl.datasets.preparation import stratified_split
+from mmcvgssl.maps.images import list_images
 from mmcvgssl.provenance import (
     RECORD,
     FileTable,

@@ -9,16 +9,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmcvgssl.apis.images import reading_in
 from mmcvgssl.apis.mapped_images import check_size, find_mapped_images
-from mmcvgssl.apis.maps import MapEntry, MapError, MapFolder
 from mmcvgssl.datasets.transforms import UnreadableImageError, read_image
-from mmcvgssl.maps import read_map
+from mmcvgssl.maps import MapEntry, MapError, MapFolder, read_map
 from mmcvgssl.provenance import (
     RECORD,
     FileState,
     Provenance,
     ProvenanceError,
+    reading_in,
 )
 from tests.data import picture
 

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from mmcvgssl.apis.images import reading_in
-from mmcvgssl.maps import MapError, inside, read_map
-from mmcvgssl.maps.file import MAKE
+from mmcvgssl.maps.file import MAKE, MapError, inside, read_map
 from mmcvgssl.maps.writer import MANIFEST, REMARKS
-from mmcvgssl.provenance import RECORD, FileState, Provenance
-from mmcvgssl.utils import parse_json
+from mmcvgssl.provenance import RECORD, FileState, Provenance, reading_in
+from mmcvgssl.utils import parse_json, some
 
 
 @dataclass(frozen=True)
@@ -130,6 +128,35 @@ class MapFolder:
                 f'{self.path / MANIFEST} lists a map that is missing: '
                 f'{file}; {MAKE}'
             ) from error
+
+    def find_changed(
+        self, home: str | Path, paths: Iterable[str]
+    ) -> list[str]:
+        """Find images that have changed since their maps were made.
+
+        A file that cannot be opened is none of them: reading it will fail.
+
+        Args:
+            home: Folder of the images.
+            paths: Of images that have maps.
+        """
+        home, changed = Path(home), []
+        for path in paths:
+            try:
+                if not self[path].file.holds(home / path):
+                    changed.append(path)
+            except OSError:
+                continue
+        return changed
+
+    def say_changed(
+        self, home: str | Path, changed: Sequence[str], count: int
+    ) -> str:
+        """Count the images that have changed, of all, and name the first."""
+        return (
+            f'{some(changed, "image")} of {count} in {home} changed since the '
+            f'maps in {self.path} were made'
+        )
 
 
 def _read_manifest(file: Path) -> Iterator[MapEntry]:

@@ -1,0 +1,76 @@
+"""The images that maps are made of: of a folder, or of a list."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mmcvgssl.datasets.contents import Contents
+from mmcvgssl.datasets.image_folders import EXTENSIONS, images_below
+from mmcvgssl.datasets.layouts.mask_files import warn_of_masks
+from mmcvgssl.datasets.text_lists import read_paths
+from mmcvgssl.maps.writer import relative_path, require_own_maps
+from mmcvgssl.utils import printable, some
+
+
+def list_images(
+    images: str | Path,
+    root: str | Path | None = None,
+    encoding: str = '',
+    inside: bool = True,
+) -> tuple[Path, list[str]]:
+    """Find the images of a folder, or those that a file lists.
+
+    Args:
+        images: A folder, or a text file with one path a line; what follows a
+            tab is left out.
+        root: Folder that listed paths are relative to; by default the
+            list's.
+        encoding: Of the list, by default UTF-8, or what a byte order mark
+            says.
+        inside: Whether listed paths must stay in the folder, as those of
+            images that results are named after.
+
+    Returns:
+        The folder and sorted relative paths, each once.
+
+    Raises:
+        FileNotFoundError: If there is neither.
+        ValueError: If there is no image, two would share a map, one lies out
+            of the folder, or it is an image itself.
+    """
+    images = Path(images)
+    if images.is_dir():
+        contents = Contents(str(images))
+        home, paths = images, images_below(images, contents=contents)
+        contents.kept = {'images': len(paths)}
+        warn_of_masks(home, paths, contents)
+        contents.log()
+    elif images.suffix.lower() in EXTENSIONS:
+        raise ValueError(
+            f'{images} is an image: expected a folder of images, or a text '
+            'file that lists them'
+        )
+    elif images.is_file():
+        home = Path(root) if root else images.parent
+        listed = read_paths(images, home, encoding)
+        plain = {p: relative_path(str(home / p), str(home)) for p in listed}
+        paths = sorted({*plain.values()})
+        out = [path for path in listed if plain[path].startswith('../')]
+        if out and inside:
+            raise ValueError(
+                f'{images}: {some(map(printable, out), "path")} out of '
+                f'{home}, so that their maps would lie outside of the folder '
+                'of maps; set --root to a folder above all images, and list '
+                'them relative to it'
+            )
+    else:
+        raise FileNotFoundError(
+            f'expected a folder of images or a list of them, found no {images}'
+        )
+    if not paths:
+        raise ValueError(
+            f'{images}: no images; expected files ending in '
+            f'{", ".join(EXTENSIONS)}, or one path a line in a list'
+        )
+    require_own_maps(paths)
+    return home, paths
