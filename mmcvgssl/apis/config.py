@@ -38,7 +38,9 @@ _RUNNER_KEYS = frozenset(
     }
 )
 # those that some tools read in configs that have them
-_TOOL_KEYS = frozenset({'fit_cfg', 'fit_dataloader', 'few_shot', 'detector'})
+_TOOL_KEYS = frozenset(
+    {'fit_cfg', 'fit_dataloader', 'map_cfg', 'few_shot', 'detector'}
+)
 
 
 def load_config(

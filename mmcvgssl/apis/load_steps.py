@@ -16,6 +16,7 @@ OPTIONS = {
     'OneClassDataset': ('max_unreadable',),
     'AnomalyMapDataset': ('max_unreadable',),
     'ImageList': ('max_unreadable',),
+    'MapLoop': ('max_unreadable',),
 }
 
 

@@ -1,161 +1,30 @@
-"""Anomaly maps of a folder or a list of images, by a Runner's test loop."""
+"""Anomaly maps of a folder or a list of images, by a loop of their own."""
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from mmengine.config import Config, ConfigDict
-from mmengine.dist import get_rank, is_main_process
-from mmengine.logging import MMLogger
+from mmengine.dist import get_rank
 
 from mmcvgssl.apis.images import fitted_range, settle_images
 from mmcvgssl.apis.train import build_runner, start_processes
-from mmcvgssl.apis.users_parts import (
-    fit_config,
-    join_hooks,
-    metrics_without_labels,
-)
-from mmcvgssl.engine.map_writer_hook import MapWriterHook
+from mmcvgssl.apis.users_parts import fit_config, join_hooks, loop_config
+from mmcvgssl.datasets.listed_images import check_listed
+from mmcvgssl.engine.map_loop import write_maps
 from mmcvgssl.locks import locked
 from mmcvgssl.maps.images import list_images
-from mmcvgssl.maps.writer import (
-    join_manifests,
-    paths_without_map,
-)
 from mmcvgssl.model_file import prediction_steps
 from mmcvgssl.models.anomaly import AnomalyModel
 from mmcvgssl.processes import on_first_process
 from mmcvgssl.registry import MODELS
-from mmcvgssl.utils import atomic_write, some
+from mmcvgssl.utils import atomic_write
 
-TODO, FIT = 'todo', 'fit'
-
-
-def prepare_maps(
-    cfg: Config,
-    images: str | Path,
-    out: str | Path,
-    root: str | Path | None = None,
-    fit: str | Path | None = None,
-    fitted: str | Path | None = None,
-    dtype: str = 'float16',
-    max_unreadable: float | None = None,
-    encoding: str = '',
-    ready: bool = False,
-) -> tuple[Config, Path, list[str]]:
-    """Turn a config's test loop into one that writes maps.
-
-    Hooks of the config that act in a test stay, and so do metrics that need no
-    labels.
-
-    Args:
-        cfg: With ``model``, ``fit_dataloader`` and ``test_dataloader``.
-        images: See :func:`list_images`.
-        out: Folder of the maps.
-        root: See :func:`list_images`.
-        fit: Folder or list of images to fit to, instead of the config's.
-        fitted: File of a fitted state, instead of fitting.
-        dtype: Of the maps.
-        max_unreadable: Largest share of unreadable images, by default that
-            of the config's data set, or 0.1.
-        encoding: Of lists, see :func:`list_images`.
-        ready: Whether the model is fitted, as that of a model file is.
-
-    Returns:
-        The config, whose lists of images are to be written to the folder,
-        the folder of the images and their relative paths.
-
-    Raises:
-        FileNotFoundError: If images or the fitted state are missing.
-        ValueError: If the config describes no images or no test loop, or has
-            a hook that cannot act in it.
-    """
-    out = Path(out)
-    if ready and (fit is not None or fitted is not None):
-        raise ValueError(
-            '--fit and --fitted are for configs: the model of a file is '
-            'fitted; fit another by tools/fit.py'
-        )
-    cfg = copy.copy(cfg)  # it may serve another folder
-    home, paths = on_first_process(lambda: list_images(images, root, encoding))
-    source = cfg.get('test_dataloader') or cfg.get('fit_dataloader')
-    if source is None or cfg.get('model') is None:
-        raise ValueError(
-            f'{cfg.filename} describes no map generator: expected `model` and '
-            '`test_dataloader`, as in configs/anomaly'
-        )
-    pipeline = prediction_steps(source.dataset.pipeline)
-    if max_unreadable is None:
-        max_unreadable = source.dataset.get('max_unreadable', 0.1)
-
-    def data_set(folder: Path, names: Sequence[str], name: str) -> dict:
-        return dict(
-            type='mmcvgssl.ImageList',
-            data_root=str(folder),
-            list_file=str(_write_list(out, name, names)),
-            pipeline=pipeline,
-            max_unreadable=max_unreadable,
-        )
-
-    loader = dict(
-        batch_size=source.get('batch_size', 16),
-        num_workers=source.get('num_workers', 2),
-        persistent_workers=False,
-        drop_last=False,
-        sampler=dict(type='DefaultSampler', shuffle=False, round_up=False),
-        collate_fn=dict(type='pseudo_collate'),
-        dataset=data_set(home, paths, TODO),
-    )
-    cfg.test_dataloader = ConfigDict(loader)
-    cfg.test_cfg = cfg.get('test_cfg') or ConfigDict()
-    cfg.test_evaluator = metrics_without_labels(cfg)
-    if fit is not None:
-        fit_home, fit_paths = list_images(fit, encoding=encoding, inside=False)
-        cfg.fit_dataloader = ConfigDict(
-            {**loader, 'dataset': data_set(fit_home, fit_paths, FIT)}
-        )
-    elif not ready and _fits_on_collection(cfg):
-        cfg.fit_dataloader = ConfigDict(
-            {**loader, 'dataset': data_set(home, paths, FIT)}
-        )
-    state = Path(fitted) if fitted else out / 'fitted.safetensors'
-    if fitted and not state.is_file():
-        raise FileNotFoundError(f'no fitted state {state}')
-    there = fitted or ready
-    fits = not there and cfg.get('fit_dataloader') and _needs_fit(cfg)
-    settle_images(
-        cfg,
-        testing=True,
-        paths=None if fits else [str(home / path) for path in paths],
-        learned=fitted_range(state) if fitted else None,
-        measure=not there,
-    )
-    options = 'use --out, --fitted and --dtype instead'
-    cfg.fit_cfg = fit_config(
-        cfg, options, state=str(state), must_exist=fitted is not None
-    )
-    writer = dict(
-        type='mmcvgssl.MapWriterHook',
-        out=str(out),
-        root=str(home),
-        dtype=dtype,
-    )
-    cfg.custom_hooks = join_hooks(
-        cfg, [dict(type='mmcvgssl.AnomalyFitHook'), writer], options
-    )
-    # the bar says it all
-    cfg.default_hooks = ConfigDict(
-        {**cfg.get('default_hooks', {}), 'logger': None, 'checkpoint': None}
-    )
-    for part in ('train', 'val'):
-        for key in (f'{part}_dataloader', f'{part}_cfg'):
-            cfg.pop(key, None)
-    cfg.pop('val_evaluator', None)
-    cfg.pop('optim_wrapper', None)
-    cfg.pop('param_scheduler', None)
-    return cfg, home, paths
+FIT = 'fit.{}.txt'  # list of the images that a process fits to
+_TEST = ('test_dataloader', 'test_cfg', 'test_evaluator')
 
 
 def make_maps(
@@ -180,7 +49,14 @@ def make_maps(
     """
     start_processes(cfg)
     with locked(out):
-        return _make_maps(cfg, images, Path(out), model, **options)
+        try:
+            made, paths = prepare_maps(
+                *(cfg, images, out), ready=model is not None, **options
+            )
+            runner = build_runner(made, True, settled=True, model=model)
+            return write_maps(runner, paths)
+        finally:
+            Path(out, FIT.format(get_rank())).unlink(missing_ok=True)
 
 
 def maps_text(counts: Mapping[str, int], out: str | Path) -> str:
@@ -192,65 +68,164 @@ def maps_text(counts: Mapping[str, int], out: str | Path) -> str:
     )
 
 
-def _make_maps(
+def prepare_maps(
     cfg: Config,
     images: str | Path,
-    out: Path,
-    model: AnomalyModel | None,
-    **options,
-) -> dict[str, int]:
-    try:
-        cfg, home, paths = prepare_maps(
-            cfg, images, out, ready=model is not None, **options
+    out: str | Path,
+    root: str | Path | None = None,
+    fit: str | Path | None = None,
+    fitted: str | Path | None = None,
+    dtype: str = 'float16',
+    max_unreadable: float | None = None,
+    encoding: str = '',
+    ready: bool = False,
+) -> tuple[Config, list[str]]:
+    """Describe the loop that writes maps, as ``map_cfg`` of a config.
+
+    Images are read and resized as in the config's test, which itself is left
+    as it is, and so are hooks that act in a test.
+
+    Args:
+        cfg: With ``model``, and ``test_dataloader`` or ``fit_dataloader``.
+        images: See :func:`list_images`.
+        out: Folder of the maps.
+        root: See :func:`list_images`.
+        fit: Folder or list of images to fit to, instead of the config's.
+        fitted: File of a fitted state, instead of fitting.
+        dtype: Of the maps.
+        max_unreadable: Largest share of unreadable images, by default that
+            of the config's data set, or 0.1.
+        encoding: Of lists, see :func:`list_images`.
+        ready: Whether the model is fitted, as that of a model file is.
+
+    Returns:
+        The config for a Runner, and the paths of the images, relative to
+        ``map_cfg.root``.
+
+    Raises:
+        FileNotFoundError: If images or the fitted state are missing.
+        ValueError: If the config describes no map generator, or has a hook
+            that cannot act.
+    """
+    if ready and (fit is not None or fitted is not None):
+        raise ValueError(
+            '--fit and --fitted are for configs: the model of a file is '
+            'fitted; fit another by tools/fit.py'
         )
-        runner = build_runner(cfg, settled=True, model=model)
-        # before it is asked which maps are there, as those may be of another
-        # generator
-        for hook in runner.hooks:
-            if isinstance(hook, MapWriterHook):
-                writer = hook
-        writer.prepare(runner)
-        # one process asks for all: one that looked later would see maps of
-        # the others, and take other images for its share
-        todo = on_first_process(lambda: paths_without_map(out, home, paths))
-        counts = {'images': len(paths), 'there': len(paths) - len(todo)}
-        if not todo:
-            if is_main_process():
-                join_manifests(out)
-            return {**counts, 'written': 0, 'unreadable': 0}
-        _write_list(out, TODO, todo)
-        runner.test()
-    finally:
-        for name in (TODO, FIT):
-            Path(out, f'{name}.{get_rank()}.txt').unlink(missing_ok=True)
-    logger = MMLogger.get_current_instance()
-    if writer.unreadable:
-        logger.warning(
-            f'{some(writer.unreadable, "image")} could not be read and have '
-            'no map'
+    out = Path(out)
+    state = Path(fitted) if fitted else out / 'fitted.safetensors'
+    if fitted and not state.is_file():
+        raise FileNotFoundError(f'no fitted state {state}')
+    source = _images_of(cfg)
+    home, paths = _listed(images, root, encoding)
+    own = 'use --out, --fitted and --dtype instead'
+    hooks = join_hooks(cfg, [], own)
+    cfg = copy.deepcopy(cfg)  # it may serve another folder
+    cfg.custom_hooks = hooks
+    reading = _picked(source, 'batch_size', 'num_workers')
+    precision = _picked(cfg.get('test_cfg') or {}, 'fp16')
+    steps = prediction_steps(source.dataset.pipeline)
+    share = _picked(source.dataset, 'max_unreadable')
+    if max_unreadable is not None:
+        share = dict(max_unreadable=max_unreadable)
+    fitting = (home, paths) if not ready and _fits_on_collection(cfg) else None
+    if fit is not None:
+        fitting = _listed(fit, None, encoding, inside=False)
+    if fitting is not None:
+        cfg.fit_dataloader = ConfigDict(
+            **reading,
+            dataset=dict(
+                type='mmcvgssl.ImageList',
+                data_root=str(fitting[0]),
+                list_file=_write_list(out, fitting[1]),
+                pipeline=copy.deepcopy(steps),
+                **share,
+            ),
         )
-    for path, reason in writer.unwritable.items():
-        logger.warning(f'{path} has no map, as it cannot be written: {reason}')
-    if writer.changed:
-        logger.warning(
-            f'{some(writer.changed, "image")} changed while maps were made '
-            'and have none: type the command again'
-        )
-    return {
-        **counts,
-        'written': writer.written,
-        'unreadable': len(writer.unreadable) + len(writer.unwritable),
-    }
+    cfg.map_cfg = loop_config(
+        cfg,
+        'map_cfg',
+        own,
+        dict(type='mmcvgssl.MapLoop', **reading, **precision),
+        dict(
+            root=str(home), out=str(out), pipeline=steps, dtype=dtype, **share
+        ),
+    )
+    cfg.fit_cfg = fit_config(
+        cfg, own, state=str(state), must_exist=fitted is not None
+    )
+    there = fitted or ready
+    fits = not there and cfg.get('fit_dataloader') and _needs_fit(cfg)
+    settle_images(
+        cfg,
+        testing=True,
+        paths=None if fits else [str(home / path) for path in paths],
+        learned=fitted_range(state) if fitted else None,
+        measure=not there,
+    )
+    _leave_out_training(cfg)
+    return cfg, paths
 
 
-def _write_list(out: Path, name: str, paths: Sequence[str]) -> Path:
-    """Write the images of a data set to a file of this process.
+def _images_of(cfg: Config) -> ConfigDict:
+    """Return the loader that says how images are read.
+
+    Raises:
+        ValueError: If there is none, or no map generator.
+    """
+    source = cfg.get('test_dataloader') or cfg.get('fit_dataloader')
+    kind = MODELS.get(str((cfg.get('model') or {}).get('type')))
+    made = isinstance(kind, type) and issubclass(kind, AnomalyModel)
+    if source is None or not made:
+        raise ValueError(
+            f'{cfg.filename} describes no map generator: expected `model` and '
+            '`test_dataloader`, as in configs/anomaly'
+        )
+    return source
+
+
+def _listed(
+    images: str | Path,
+    root: str | Path | None,
+    encoding: str,
+    inside: bool = True,
+) -> tuple[Path, list[str]]:
+    """Find images, once for all processes; those of a list must exist."""
+
+    def find() -> tuple[Path, list[str]]:
+        home, paths = list_images(images, root, encoding, inside)
+        if Path(images).is_file():
+            check_listed(images, home, paths)
+        return home, paths
+
+    return on_first_process(find)
+
+
+def _picked(options: Mapping[str, Any], *keys: str) -> dict[str, Any]:
+    """Return some of the options, those that are there."""
+    return {key: options[key] for key in keys if key in options}
+
+
+def _leave_out_training(cfg: Config) -> None:
+    """Leave out what a Runner would ask the rest of."""
+    for part in ('train', 'val'):
+        for key in (f'{part}_dataloader', f'{part}_cfg', f'{part}_evaluator'):
+            cfg.pop(key, None)
+    cfg.pop('optim_wrapper', None)
+    cfg.pop('param_scheduler', None)
+    if any(cfg.get(key) is None for key in _TEST):
+        for key in _TEST:
+            cfg.pop(key, None)
+
+
+def _write_list(out: Path, paths: Sequence[str]) -> str:
+    """Write the images of a fit to a file of this process.
 
     A file, since configs are printed and copied.
     """
-    file = out / f'{name}.{get_rank()}.txt'
+    file = out / FIT.format(get_rank())
     atomic_write(file, ''.join(f'{path}\n' for path in paths).encode())
-    return file
+    return str(file)
 
 
 def _needs_fit(cfg: Config) -> bool:

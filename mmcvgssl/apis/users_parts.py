@@ -1,15 +1,12 @@
-"""Hooks and metrics that a config holds beside those of a tool."""
+"""Hooks and loops of a config, beside those of a tool."""
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mmengine.config import Config, ConfigDict
 from mmengine.hooks import SyncBuffersHook
-from mmengine.logging import MMLogger
-from mmengine.registry import METRICS
 
 from mmcvgssl.engine import EpochSeedHook, InvalidLossHook
 from mmcvgssl.engine.hook_stages import (
@@ -19,12 +16,9 @@ from mmcvgssl.engine.hook_stages import (
     hook_class,
     is_fitting,
 )
-from mmcvgssl.evaluation import AnomalyMetric
-from mmcvgssl.registry import class_of
 
 # of configs/_base_/default_runtime.py, which many configs inherit
 _INHERITED = (EpochSeedHook, InvalidLossHook, SyncBuffersHook)
-_HOSTS = ('mmcvgssl', 'mmpretrain', 'mmdet', 'mmyolo')
 
 
 def join_hooks(
@@ -73,14 +67,36 @@ def fit_config(cfg: Config, fix: str, **own: Any) -> ConfigDict:
     Raises:
         ValueError: If the config sets one to something else.
     """
-    held = dict(cfg.get('fit_cfg') or {'type': 'mmcvgssl.FitLoop'})
-    for key, value in own.items():
-        if held.get(key) and held[key] != value:
+    return loop_config(cfg, 'fit_cfg', fix, {'type': 'mmcvgssl.FitLoop'}, own)
+
+
+def loop_config(
+    cfg: Config,
+    key: str,
+    fix: str,
+    usual: Mapping[str, Any],
+    own: Mapping[str, Any],
+) -> ConfigDict:
+    """Return a loop's config, as ``fit_cfg``, with what a tool sets.
+
+    Args:
+        cfg: With or without it.
+        key: Name of the loop's config.
+        fix: What to do instead of setting what the tool sets.
+        usual: What holds where the config says nothing.
+        own: What the tool sets.
+
+    Raises:
+        ValueError: If the config sets one of these to something else.
+    """
+    given = {**usual, **(cfg.get(key) or {})}
+    for name, value in own.items():
+        if given.get(name) and given[name] != value:
             raise ValueError(
-                f'fit_cfg sets {key}={held[key]!r}, which the tool sets '
+                f'{key} sets {name}={given[name]!r}, which the tool sets '
                 f'itself: {fix}'
             )
-    return ConfigDict(held | own)
+    return ConfigDict({**given, **own})
 
 
 def _require_same(
@@ -98,40 +114,3 @@ def _require_same(
                 f'{name} sets {key}={value!r}, which the tool sets itself: '
                 f'{fix}'
             )
-
-
-def metrics_without_labels(cfg: Config) -> Any:
-    """Return the config's evaluator for images that have no labels.
-
-    Metrics of this package and of the hosts compare with labels: they are left
-    out, and it is said. mmengine's ``DumpResults`` and the user's stay.
-
-    Args:
-        cfg: With ``test_evaluator`` and ``default_scope``.
-
-    Raises:
-        ValueError: If no metric of a name is registered.
-    """
-    held = cfg.get('test_evaluator') or []
-    given = dict_of(held).get('metrics', held)
-    given = given if isinstance(given, (list, tuple)) else [given]
-    kept = [metric for metric in given if _needs_no_labels(metric, cfg)]
-    if 'metrics' in dict_of(held):
-        return ConfigDict({**dict_of(held), 'metrics': kept})
-    return kept
-
-
-def _needs_no_labels(metric: Any, cfg: Config) -> bool:
-    given, scope = dict_of(metric), cfg.get('default_scope')
-    kind = given.get('type', type(metric))
-    kind = class_of(kind, METRICS, scope, 'test_evaluator')
-    if kind.__module__.partition('.')[0] not in _HOSTS:
-        return True
-    # the data sets of the package bring it, so it is no surprise
-    usual = issubclass(kind, AnomalyMetric)
-    MMLogger.get_current_instance().log(
-        logging.INFO if usual else logging.WARNING,
-        f'test_evaluator: {kind.__name__} is left out, as maps are made of '
-        'images without labels; tools/test.py computes it',
-    )
-    return False

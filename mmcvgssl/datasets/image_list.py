@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -22,6 +23,7 @@ class ImageList(SurfaceImages):
         data_root: Folder that the paths are relative to.
         list_file: Text file with one path a line; all images of the folder,
             in any nesting, if it is empty.
+        paths: The paths themselves, in place of a file.
         **kwargs: Of :class:`SurfaceImages`.
 
     Raises:
@@ -34,19 +36,29 @@ class ImageList(SurfaceImages):
         self,
         data_root: str = '',
         list_file: str = '',
+        paths: Sequence[str] | None = None,
         **kwargs,
     ) -> None:
-        self.list_file = list_file
+        if list_file and paths is not None:
+            raise ValueError(
+                f'ImageList takes list_file or paths, got both: {list_file} '
+                f'and {len(paths)} paths'
+            )
+        self.list_file, self.paths = list_file, paths
         super().__init__(data_root=data_root, **kwargs)
 
     def load_data_list(self) -> list[dict]:
         """List the images."""
-        if not self.list_file:
+        if not self.list_file and self.paths is None:
             return super().load_data_list()
         root = Path(self.data_root)
-        paths = read_paths(self.list_file, root, self.encoding)
-        check_listed(self.list_file, root, paths)
-        self.contents = Contents(self.list_file, {'images': len(paths)})
+        if self.paths is None:
+            source = self.list_file
+            paths = read_paths(source, root, self.encoding)
+        else:
+            source, paths = str(root), list(self.paths)
+        check_listed(self.list_file or 'paths', root, paths)
+        self.contents = Contents(source, {'images': len(paths)})
         return [{'img_path': str(root / path)} for path in paths]
 
     def __getitem__(self, idx: int) -> dict:

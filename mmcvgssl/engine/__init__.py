@@ -17,7 +17,7 @@ from mmcvgssl.engine.invalid_loss_hook import (
     InvalidLossHook,
 )
 from mmcvgssl.engine.load_backbone_hook import LoadBackboneHook
-from mmcvgssl.engine.map_writer_hook import MapWriterHook
+from mmcvgssl.engine.map_loop import MapLoop
 from mmcvgssl.engine.skipped_images_hook import SkippedImagesHook
 from mmcvgssl.engine.sspcab_loss_hook import (
     SSPCABLossHook,
@@ -38,7 +38,7 @@ __all__ = [
     'InvalidLossError',
     'InvalidLossHook',
     'LoadBackboneHook',
-    'MapWriterHook',
+    'MapLoop',
     'SSPCABLossHook',
     'SkippedImagesHook',
     'UnfreezeHook',

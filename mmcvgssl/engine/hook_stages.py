@@ -12,7 +12,7 @@ from mmengine.registry import HOOKS
 from mmcvgssl.registry import class_of
 
 # what tools set themselves, so that it is none of the user's
-FITTING = ('AnomalyFitHook', 'MapWriterHook')
+FITTING = ('AnomalyFitHook',)
 # stages of any run
 _ANY = {'before_run', 'after_run', 'after_load_checkpoint'}
 

@@ -1,23 +1,18 @@
-"""Hooks and metrics of the user, beside those of the tools."""
-
-import logging
+"""Hooks and loops of the user, beside those of the tools."""
 
 import pytest
 from mmengine.config import Config
-from mmengine.evaluator import BaseMetric
 from mmengine.hooks import Hook
-from mmengine.logging import MMLogger
-from mmengine.registry import HOOKS, METRICS
+from mmengine.registry import HOOKS
 
 from mmcvgssl.apis.users_parts import (
     fit_config,
     join_hooks,
-    metrics_without_labels,
+    loop_config,
 )
 from mmcvgssl.engine.hook_stages import hooks_in_tests
 
 FIT = dict(type='mmcvgssl.AnomalyFitHook')
-WRITE = dict(type='mmcvgssl.MapWriterHook', out='o', root='r')
 RUNTIME = [
     dict(type='mmcvgssl.EpochSeedHook'),
     dict(type='mmcvgssl.InvalidLossHook'),
@@ -45,15 +40,6 @@ class PerTrainedBatch(Hook):
     def before_run(self, runner): ...
 
     def before_train_iter(self, *args, **kwargs): ...
-
-
-@METRICS.register_module()
-class HighestScore(BaseMetric):
-    def process(self, data_batch, data_samples):
-        self.results += [s['anomaly_score'] for s in data_samples]
-
-    def compute_metrics(self, results):
-        return {'highest': float(max(results))}
 
 
 def config(**parts) -> Config:
@@ -88,11 +74,11 @@ def fit_hook(**options) -> dict:
 @pytest.mark.parametrize('trained', [False, True])
 def test_hooks_that_act_in_tests_stay_beside_the_tools(given, kept, trained):
     cfg = config(custom_hooks=given)
-    joined = join_hooks(cfg, [FIT, WRITE], 'use --out', trained)
-    assert joined[:2] == [FIT, WRITE]
-    assert joined[2:] == [cfg.custom_hooks[i] for i in kept]
+    joined = join_hooks(cfg, [FIT], 'use --out', trained)
+    assert joined[:1] == [FIT]
+    assert joined[1:] == [cfg.custom_hooks[i] for i in kept]
     # what a tool adds is not taken for the user's
-    assert hooks_in_tests(config(custom_hooks=joined)) == joined[2:]
+    assert hooks_in_tests(config(custom_hooks=joined)) == joined[1:]
 
 
 @pytest.mark.parametrize(
@@ -111,15 +97,12 @@ def test_hooks_that_act_in_tests_stay_beside_the_tools(given, kept, trained):
             [fit_hook(must_exist=True)],
             'sets must_exist=True',
         ),
-        ([hook('mmcvgssl.MapWriterHook', dtype='float32')], 'sets dtype='),
     ],
 )
 @pytest.mark.parametrize('trained', [False, True])
 def test_hooks_that_cannot_act_are_refused(given, message, trained):
     with pytest.raises(ValueError, match=message):
-        join_hooks(
-            config(custom_hooks=given), [FIT, WRITE], 'use --out', trained
-        )
+        join_hooks(config(custom_hooks=given), [FIT], 'use --out', trained)
 
 
 @pytest.mark.parametrize(
@@ -141,6 +124,7 @@ def test_hooks_of_trainings_need_one(kind):
     [
         (None, dict(type='mmcvgssl.FitLoop', state='s')),
         (dict(type='MyLoop', must_exist=1), dict(type='MyLoop', must_exist=1)),
+        (dict(must_exist=1), dict(type='mmcvgssl.FitLoop', must_exist=1)),
         (dict(type='A', state=None), dict(type='A', state='s')),
         (dict(type='A', state='s'), dict(type='A', state='s')),
         (dict(type='A', state='mine'), None),
@@ -155,38 +139,20 @@ def test_what_the_config_says_of_fitting_stays(given, whole):
         assert fit_config(cfg, '', state='s') == whole | {'state': 's'}
 
 
-DUMP = dict(type='DumpResults', out_file_path='all.pkl')
-OURS = dict(type='mmcvgssl.AnomalyMetric')
-
-
 @pytest.mark.parametrize(
-    ('given', 'kept', 'warned'),
+    ('given', 'whole'),
     [
-        (None, [], 0),
-        ([], [], 0),
-        (OURS, [], 0),
-        ([OURS, DUMP], [DUMP], 0),
-        (DUMP, [DUMP], 0),
-        ([dict(type='HighestScore'), OURS], [dict(type='HighestScore')], 0),
-        (dict(type='Accuracy', topk=(1,)), [], 1),
-        ([DUMP, dict(type='mmdet.CocoMetric')], [DUMP], 1),
+        (None, dict(type='A', batch_size=4, out='o')),
+        (dict(batch_size=2), dict(type='A', batch_size=2, out='o')),
+        (dict(type='B', out='o'), dict(type='B', batch_size=4, out='o')),
+        (dict(out='mine'), None),
     ],
 )
-def test_metrics_without_labels_stay(given, kept, warned, monkeypatch):
-    said = []
-    monkeypatch.setattr(
-        MMLogger.get_current_instance(), 'log', lambda *a: said.append(a)
-    )
-    assert metrics_without_labels(config(test_evaluator=given)) == kept
-    levels = [level for level, _ in said if level >= logging.INFO]
-    assert levels.count(logging.WARNING) == warned
-    given = given if isinstance(given, list) else [given] if given else []
-    assert len(levels) == len(given) - len(kept)
-
-
-def test_an_evaluator_of_the_user_stays():
-    held = dict(type='Evaluator', metrics=[OURS, DUMP])
-    found = metrics_without_labels(config(test_evaluator=held))
-    assert found == dict(type='Evaluator', metrics=[DUMP])
-    with pytest.raises(ValueError, match="'Highest', and no metric"):
-        metrics_without_labels(config(test_evaluator=dict(type='Highest')))
+def test_what_the_config_says_of_a_loop_stays(given, whole):
+    cfg = config(map_cfg=given)
+    parts = ('map_cfg', 'use --out', dict(type='A', batch_size=4))
+    if whole is None:
+        with pytest.raises(ValueError, match=r"map_cfg sets out='mine'"):
+            loop_config(cfg, *parts, dict(out='o'))
+    else:
+        assert loop_config(cfg, *parts, dict(out='o')) == whole
