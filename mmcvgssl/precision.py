@@ -9,7 +9,7 @@ _CPU = ('amx_bf16', 'avx512_bf16', 'sve_bf16')
 
 
 def has_native_bfloat16(device: str) -> bool:
-    """Tell whether a kind of device computes in bfloat16.
+    """Whether a kind of device computes in bfloat16.
 
     One that only emulates it trains several times slower in it than in
     float32.

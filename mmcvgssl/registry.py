@@ -78,14 +78,14 @@ EVALUATOR = Registry(
 )
 
 
-def class_of(kind: Any, registry: Registry, scope: Any, place: str) -> Any:
+def class_of(kind: Any, registry: Registry, scope: Any, key_path: str) -> Any:
     """Return the class that a config has as the type of a part.
 
     Args:
         kind: The type: a registered name, or the class itself.
         registry: Of the hosts, where names are looked up.
         scope: The config's ``default_scope``.
-        place: Of the part in the config.
+        key_path: Dotted keys of the part in the config.
 
     Raises:
         ValueError: If nothing is registered by this name.
@@ -96,8 +96,8 @@ def class_of(kind: Any, registry: Registry, scope: Any, place: str) -> Any:
         found = names.get(kind)
     if found is None:
         raise ValueError(
-            f'{place} has the type {kind!r}, and no {registry.name} of this '
-            'name is registered: correct it, or import its module by '
+            f'{key_path} has the type {kind!r}, and no {registry.name} of '
+            'this name is registered: correct it, or import its module by '
             'custom_imports'
         )
     return found

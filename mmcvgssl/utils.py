@@ -94,7 +94,7 @@ def check_folder(path: str | Path, what: str) -> str:
     if not os.access(part, os.W_OK | os.X_OK):
         raise PermissionError(
             f'{part} may not be written to by this user: choose another '
-            f'place for {what}, or change the rights of the folder'
+            f'folder for {what}, or change the rights of the folder'
         )
     return str(path)
 
@@ -131,15 +131,15 @@ def read_json(path: str | Path, kind: type = dict) -> Any:
         ValueError: If it is something else; names it.
     """
     try:
-        held = parse_json(Path(path).read_bytes())
-        if not isinstance(held, kind):
-            raise ValueError(f'it holds a {type(held).__name__}')
+        content = parse_json(Path(path).read_bytes())
+        if not isinstance(content, kind):
+            raise ValueError(f'it holds a {type(content).__name__}')
     except ValueError as error:
         raise ValueError(
             f'{path}: expected JSON as this package writes it, got something '
             f'else ({error}); move the file away, and it is made anew'
         ) from error
-    return held
+    return content
 
 
 def with_suffix_added(path: str, suffix: str) -> str:
@@ -166,7 +166,7 @@ def available_cores() -> int:
 
 
 def evenly(n: int, most: int) -> list[int]:
-    """Choose at most ``most`` of ``n`` places, evenly over all."""
+    """Choose at most ``most`` of ``n`` indices, evenly over all."""
     last, count = n - 1, min(n, most)
     if count < 2:
         return list(range(count))

@@ -62,7 +62,7 @@ def check_annotations(cfg: Config, parts: Sequence[str] = PARTS) -> Report:
         ValueError: If classes of data sets and model do not agree.
     """
     report = Report()
-    held_by: dict[Any, Contents] = {}
+    known: dict[Any, Contents] = {}
     scope = cfg.get('default_scope') or 'mmdet'
     look = cfg.get('check_images', 'pixels')
     listed: dict[tuple[str, ...], str] = {}
@@ -73,7 +73,7 @@ def check_annotations(cfg: Config, parts: Sequence[str] = PARTS) -> Report:
         own = []
         for data_set in sets:
             where = f'{part}_dataloader.dataset.metainfo.classes'
-            file, images = places(data_set)
+            file, images = coco_paths(data_set)
             classes = _classes(data_set, scope, file, where)
             check_class_counts(cfg.get('model'), classes, where)
             listed.setdefault(classes, where)
@@ -81,8 +81,8 @@ def check_annotations(cfg: Config, parts: Sequence[str] = PARTS) -> Report:
             _check_evaluator(cfg, part, file)
             testing = part != 'train'
             key = file, images, classes, testing
-            if key in held_by:
-                own.append(held_by[key])
+            if key in known:
+                own.append(known[key])
                 continue
             step = next(image_steps(data_set.get('pipeline')), {})
             # good images beside others are learned from
@@ -91,26 +91,28 @@ def check_annotations(cfg: Config, parts: Sequence[str] = PARTS) -> Report:
             found = found.skipping(step.get('max_unreadable', 0))
             found.raise_problems()
             _check_thin(found, data_set)
-            held_by[key] = _compare(report, found, data_set, cfg, part)
-            own.append(held_by[key])
+            known[key] = _compare(report, found, data_set, cfg, part)
+            own.append(known[key])
             names = {
                 os.path.realpath(images / image['file_name'])
-                for image in found.held['images']
+                for image in found.content['images']
             }
             if testing:
                 _note_shared(report, part, names & learned)
             else:
                 learned |= names
-        if part == 'train' and own and not any(c.kept[BOXES] for c in own):
+        if part == 'train' and own and not any(c.used[BOXES] for c in own):
             raise AnnotationError(
-                'expected boxes to learn from, but train_dataloader keeps '
+                'expected boxes to learn from, but train_dataloader reads '
                 f'none: {"; ".join(c.summary() for c in own)}'
             )
-        if part != 'train' and any(c.kept[GOOD] for c in own):
+        if part != 'train' and any(c.used[GOOD] for c in own):
             report.good.append(part)
     if len(listed) > 1:
-        told = ' but '.join(f'{listed[c]} lists {c}' for c in listed)
-        raise AnnotationError(f'{told}: a detector has one list of classes')
+        disagreeing = ' but '.join(f'{listed[c]} lists {c}' for c in listed)
+        raise AnnotationError(
+            f'{disagreeing}: a detector has one list of classes'
+        )
     report.classes = next(iter(listed), ())
     return report
 
@@ -130,17 +132,17 @@ def count_false_alarms(cfg: Config, report: Report) -> None:
         if not metrics or 'FalseAlarms' in str(metrics):
             continue
         sets = coco_sets(cfg[f'{part}_dataloader'].get('dataset'))
-        if all(_tells_truth(data_set) for data_set in sets):
+        if all(_has_true_boxes(data_set) for data_set in sets):
             own = metrics if isinstance(metrics, (list, tuple)) else [metrics]
             cfg[key] = [*own, dict(type='mmcvgssl.FalseAlarms')]
 
 
-def _tells_truth(data_set: MutableMapping[str, Any]) -> bool:
+def _has_true_boxes(data_set: MutableMapping[str, Any]) -> bool:
     steps = data_set.get('pipeline') or [{}]
     return 'instances' in (steps[-1].get('meta_keys') or ())
 
 
-def places(data_set: MutableMapping[str, Any]) -> tuple[Path, Path]:
+def coco_paths(data_set: MutableMapping[str, Any]) -> tuple[Path, Path]:
     """Return the COCO file and the folder of images of a data set."""
     root = Path(data_set.get('data_root') or '')
     prefix = data_set.get('data_prefix') or {}
@@ -177,12 +179,12 @@ def _classes(
         kind = data_set['type']
         kind = registry.get(kind) if isinstance(kind, str) else kind
     own = tuple(getattr(kind, 'METAINFO', {}).get('classes', ()))
-    held = tuple(check_coco(file).boxes)
-    if not set(held) <= set(own):
+    listed_classes = tuple(check_coco(file).boxes)
+    if not set(listed_classes) <= set(own):
         raise AnnotationError(
             f'{where} is not set, so that the data set takes {len(own)} '
             f'classes of its own ({", ".join(own[:2])}, ...): set it to '
-            f'those of {file}, {held}'
+            f'those of {file}, {listed_classes}'
         )
     return own
 
@@ -203,10 +205,10 @@ def _check_evaluator(cfg: Config, part: str, file: Path) -> None:
     """Refuse to compare with the truth of another file."""
     metrics = cfg.get(f'{part}_evaluator') or ()
     for metric in metrics if isinstance(metrics, (list, tuple)) else [metrics]:
-        told = metric.get('ann_file')
-        if told and os.path.realpath(told) != os.path.realpath(file):
+        ann_file = metric.get('ann_file')
+        if ann_file and os.path.realpath(ann_file) != os.path.realpath(file):
             raise AnnotationError(
-                f'{part}_evaluator.ann_file is {told}, but '
+                f'{part}_evaluator.ann_file is {ann_file}, but '
                 f'{part}_dataloader reads {file}: name the same file, or set '
                 f'{part}_evaluator.ann_file=None'
             )
@@ -227,7 +229,7 @@ def _check_thin(found: CocoCheck, data_set: MutableMapping[str, Any]) -> None:
     thin = [
         f'{printable(image["file_name"])}, {image["width"]} x '
         f'{image["height"]}'
-        for image in found.held['images']
+        for image in found.content['images']
         if min(image['width'], image['height']) * least
         < max(image['width'], image['height'])
     ]
@@ -265,7 +267,7 @@ def _compare(
 ) -> Contents:
     scope = cfg.get('default_scope') or 'mmdet'
     crowds = use_of_crowds(cfg.get('model'), data_set.get('pipeline'), scope)
-    seen = what_is_seen(found.held, data_set, scope, crowds)
+    seen = what_is_seen(found.content, data_set, scope, crowds)
     seen.warnings += found.note_lines()
     report.skipped += found.skipped
     level = logging.WARNING if seen.left_out else logging.INFO

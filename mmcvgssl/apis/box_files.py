@@ -95,13 +95,13 @@ class Outputs:
     def explain(self, path: Path, error: OSError) -> OSError:
         """Make an error that says what has been written, and what not."""
         done = some(self.written, 'file') if self.written else 'nothing'
-        told = OSError(
+        advised = OSError(
             f'{path} cannot be written: {error.strerror or error}. Already '
             f'written: {done}; these are whole, and nothing else was left '
-            'behind. Make room or choose another place, then run it again'
+            'behind. Make room or choose another folder, then run it again'
         )
-        told.errno = error.errno
-        return told
+        advised.errno = error.errno
+        return advised
 
 
 def to_coco(
@@ -120,7 +120,7 @@ def to_coco(
                     'bbox': [x1, y1, x2 - x1, y2 - y1],
                     'area': (x2 - x1) * (y2 - y1),
                     'iscrowd': 0,
-                    # as few digits as tell it from other float32 values
+                    # as few digits as distinguish it from other float32 values
                     'score': float(str(score)),
                 }
             )
@@ -198,14 +198,14 @@ def read_ground_truth(path: str | Path) -> GroundTruth:
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f'no ground truth {path}')
-    held = read_coco(path)
+    coco = read_coco(path)
     left_out = []
     try:
-        names = {c['id']: str(c['name']) for c in held['categories']}
+        names = {c['id']: str(c['name']) for c in coco['categories']}
         labels = {key: i for i, key in enumerate(names)}
-        files = {image['id']: image['file_name'] for image in held['images']}
+        files = {image['id']: image['file_name'] for image in coco['images']}
         found: dict[str, list] = {name: [] for name in files.values()}
-        for entry in held['annotations']:
+        for entry in coco['annotations']:
             box = plain_box(entry['bbox'])
             if box is None:
                 raise ValueError(f'a bbox is {shown(entry["bbox"])}')

@@ -11,7 +11,7 @@ import numpy as np
 from mmcvgssl.apis.box_files import GroundTruth, ImageBoxes
 from mmcvgssl.evaluation.box_recall import BoxRecall
 
-# a box over more of its image tells nothing about where the defect is
+# a box over more of its image does not say where the defect is
 _WHOLE = 0.95
 
 
@@ -78,9 +78,9 @@ def notes(report: dict[str, Any]) -> list[str]:
         )
     if report['maps_alike']:
         found.append(
-            'all maps are alike: nothing tells these images apart, and boxes '
-            'of them mean nothing; check the images and the weights of the '
-            'model'
+            'all maps are alike: they do not distinguish these images, and '
+            'their boxes mean nothing; check the images and the weights of '
+            'the model'
         )
     for path, reason in report['left_out'].items():
         found.append(f'{path} is left out: {reason}')

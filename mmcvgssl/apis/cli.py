@@ -136,15 +136,15 @@ def load_run(
         return load_run_config(args), None
     loaded = open_model(args.config)
     cfg = config_of(loaded, args.cfg_options)
-    return _placed(args, cfg), loaded
+    return _as_run(args, cfg), loaded
 
 
 def load_run_config(args: argparse.Namespace) -> Config:
     """Load the config that is asked for, with where and how it runs."""
-    return _placed(args, load_config(args.config, args.cfg_options))
+    return _as_run(args, load_config(args.config, args.cfg_options))
 
 
-def _placed(args: argparse.Namespace, cfg: Config) -> Config:
+def _as_run(args: argparse.Namespace, cfg: Config) -> Config:
     if args.launcher != 'none' or 'launcher' not in (args.cfg_options or {}):
         cfg.launcher = args.launcher
     cfg.work_dir = choose_work_dir(args, cfg)

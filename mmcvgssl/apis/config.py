@@ -159,13 +159,13 @@ def _check_yaml(path: Path) -> None:
         ValueError: If it, or a base of it, does, or is no YAML.
     """
     try:
-        held = yaml.safe_load(path.read_bytes())
+        content = yaml.safe_load(path.read_bytes())
     except (yaml.YAMLError, RecursionError) as error:
         text = ' '.join(str(error).split())
         raise ValueError(
             f'{path}: expected plain values in YAML, got {text}'
         ) from error
-    bases = held.get('_base_') if isinstance(held, dict) else None
+    bases = content.get('_base_') if isinstance(content, dict) else None
     for base in [bases] if isinstance(bases, str) else bases or ():
         file = path.parent / str(base)
         if file.suffix in ('.yaml', '.yml') and file.is_file():

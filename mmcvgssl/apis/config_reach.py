@@ -45,10 +45,10 @@ def check_reach(path: Path, config: Mapping[str, Any]) -> None:
         parts = {k: v for k, v in config.items() if isinstance(v, Mapping)}
         found = dict(_nested(parts, name))
         if found and value not in found.values():
-            place, other = next(iter(found.items()))
+            keys, other = next(iter(found.items()))
             raise ValueError(
                 f'{path}:{line}: {name}={value!r} reaches no part of the '
-                f'config: {place} is {other!r}, as of the base; set {place} '
+                f'config: {keys} is {other!r}, as of the base; set {keys} '
                 f'in the file, too, or give {name} on the command line '
                 '(--cfg-options), which sets all that repeat it'
             )
@@ -71,7 +71,7 @@ def _nested(
     else:
         return
     for key, value in items:
-        place = f'{above}.{key}' if above else str(key)
+        keys = f'{above}.{key}' if above else str(key)
         if key == name and above and _is_plain(value):
-            yield place, value
-        yield from _nested(value, name, place)
+            yield keys, value
+        yield from _nested(value, name, keys)

@@ -63,14 +63,14 @@ def export_backbone(
             f'Expected a target of {", ".join(TARGETS)}, got {target!r}.'
         )
     check_file(out, 'the weights')
-    held = read_checkpoint(checkpoint)
+    content = read_checkpoint(checkpoint)
     if out.exists() and out.samefile(checkpoint):
         raise ValueError(
             f'{out} is the checkpoint itself, which would be lost: choose '
             'another name for the weights'
         )
-    cfg = backbone_config(held, config, str(checkpoint))
-    found = backbone_state(held)
+    cfg = backbone_config(content, config, str(checkpoint))
+    found = backbone_state(content)
     state = convert(found, cfg, target)
     if config is None:
         model = build_within(

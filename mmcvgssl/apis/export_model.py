@@ -70,16 +70,16 @@ def export_model(
             f'expected a score threshold in [0, 1], got {score_threshold}'
         )
     cfg = None if config is None else load_config(config, options)
-    held = read_checkpoint(checkpoint)
-    top, source = _settings(checkpoint, held, cfg)
+    loaded = read_checkpoint(checkpoint)
+    top, source = _settings(checkpoint, loaded, cfg)
     model_config, data_set = _parts(top, source)
     check_detector(model_config, source)
-    classes = _classes(held, data_set, source)
+    classes = _classes(loaded, data_set, source)
     check_class_counts(
         model_config, classes, f'{source}: test_dataloader.dataset.metainfo'
     )
     steps = detection_steps(data_set['pipeline'], model_config['_scope_'])
-    state = plain_state(held)
+    state = plain_state(loaded)
     check_values(state, str(checkpoint))
     model = build(model_config, state, source)
     require_whole(model, state, str(checkpoint))
@@ -102,11 +102,11 @@ def export_model(
 
 
 def _settings(
-    checkpoint: str | Path, held: Mapping[str, Any], cfg: Config | None
+    checkpoint: str | Path, loaded: Mapping[str, Any], cfg: Config | None
 ) -> tuple[dict[str, Any], str]:
     """Return the settings of the training, images settled."""
     if cfg is None:
-        return training_config(held, None, str(checkpoint), _KEYS)
+        return training_config(loaded, None, str(checkpoint), _KEYS)
     if cfg.get('test_dataloader') is not None:
         cfg.load_from = str(checkpoint)
         settle_images(
@@ -147,26 +147,26 @@ def _parts(
 
 
 def _classes(
-    held: Mapping[str, Any], data_set: Mapping[str, Any], source: str
+    loaded: Mapping[str, Any], data_set: Mapping[str, Any], source: str
 ) -> list[str]:
     """Return the names of the classes that were trained."""
-    meta = held.get('meta')
-    kept = meta.get('dataset_meta') if isinstance(meta, Mapping) else None
-    trained = _names(kept)
-    told = _names(data_set.get('metainfo'))
-    if trained and told and trained != told:
+    meta = loaded.get('meta')
+    saved = meta.get('dataset_meta') if isinstance(meta, Mapping) else None
+    trained = _names(saved)
+    listed = _names(data_set.get('metainfo'))
+    if trained and listed and trained != listed:
         raise ValueError(
             f'the checkpoint was trained on classes {", ".join(trained)}, but '
-            f'{source} lists {", ".join(told)} in test_dataloader.dataset.'
+            f'{source} lists {", ".join(listed)} in test_dataloader.dataset.'
             'metainfo: they must agree, in this order'
         )
-    if not (trained or told):
+    if not (trained or listed):
         raise ValueError(
             f'neither the checkpoint nor {source} names the classes: set '
             'test_dataloader.dataset.metainfo=dict(classes=...) in a config, '
             'and pass it (--config CFG)'
         )
-    return trained or told
+    return trained or listed
 
 
 def _names(meta: Any) -> list[str]:

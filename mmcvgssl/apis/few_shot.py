@@ -285,7 +285,7 @@ class FewShot:
         """
         part = 'teachers' if self.checkpoint == 'teacher' else 'backbone'
         model = self.cfg.model[part]
-        held = {
+        values = {
             'mode': self.mode,
             'seed': self.seed,
             'size': list(self.size),
@@ -297,7 +297,7 @@ class FewShot:
             'classes': list(self.train.CLASSES),
         }
         return (
-            Provenance(held)
+            Provenance(values)
             | of_versions(self.cfg.model, also=('sklearn',))
             | of_dataset(self.train, 'train_images', known)
             | of_dataset(self.test, 'test_images', known)

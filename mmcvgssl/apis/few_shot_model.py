@@ -49,8 +49,8 @@ def images_to_learn_from(
             f'only the classifier of --mode probe can be saved, got mode '
             f'{protocol.mode!r}'
         )
-    names, held = protocol.train.CLASSES, {*protocol.labels.tolist()}
-    without = [name for i, name in enumerate(names) if i not in held]
+    names, present = protocol.train.CLASSES, {*protocol.labels.tolist()}
+    without = [name for i, name in enumerate(names) if i not in present]
     if without:
         raise ValueError(
             f'no training image is of class {", ".join(without)}: leave it '

@@ -49,7 +49,7 @@ def fit_model(
     """Fit the anomaly model of a config and write one model file.
 
     What a config trains (CutPaste) is trained first. The fitted state, and a
-    training's checkpoints, are kept in ``cfg.work_dir``, so that the same
+    training's checkpoints, are saved in ``cfg.work_dir``, so that the same
     call goes on, or is done at once.
 
     Args:
@@ -161,7 +161,7 @@ def _read_images(cfg: Config, images: Path) -> None:
         loader = cfg.get(f'{part}_dataloader')
         if loader is not None:
             loader.dataset = ConfigDict({**loader.dataset, **own})
-            # masks are found, or told of, as the config says
+            # masks are found or reported as the config says
             if loader.dataset.get('layout', 'mvtec') == 'mvtec':
                 loader.dataset.layout = 'auto'
 

@@ -11,7 +11,7 @@ from mmengine.dist import broadcast_object_list, is_main_process
 from mmengine.logging import MMLogger
 from mmengine.runner import find_latest_checkpoint
 
-from mmcvgssl.apis.annotations import coco_sets, places
+from mmcvgssl.apis.annotations import coco_paths, coco_sets
 from mmcvgssl.apis.checkpoint_config import literal_config
 from mmcvgssl.apis.load_steps import (
     OPTIONS,
@@ -48,7 +48,7 @@ def settle_images(
 
     ``depth_range``, ``page`` and ``max_pixels`` at the top of a config hold
     for all its steps. Where images have more than 8 bits and no range is
-    told, it is that of the run which is tested or resumed, or is measured on
+    given, it is that of the run which is tested or resumed, or is measured on
     the images that are trained on or fitted to. The config then says it, so
     that what is written of the run does.
 
@@ -58,7 +58,7 @@ def settle_images(
         paths: The images to measure on; by default those of
             ``train_dataloader`` or ``fit_dataloader``.
         learned: The range of what was fitted before.
-        measure: Whether a range that nothing tells is measured; without, deep
+        measure: Whether a range that is not given is measured; without, deep
             images are refused when they are read.
         log: Whether to log what was found, each line once a process.
 
@@ -149,8 +149,10 @@ def _choose(
 ) -> Range | None:
     """Return the range of deep images, None where there are none."""
     survey = survey_images(paths, cfg.get('page'), cfg.get('max_pixels'))
-    told = [step.get('depth_range') for step in steps]
-    chosen: Any = cfg.get('depth_range') or next(filter(None, told), None)
+    own_ranges = [step.get('depth_range') for step in steps]
+    chosen: Any = cfg.get('depth_range') or next(
+        filter(None, own_ranges), None
+    )
     given = chosen is not None
     if chosen is None and (survey.deep or not paths):
         chosen = learned or _learned(cfg, testing)
@@ -162,7 +164,7 @@ def _choose(
             int(v) if float(v).is_integer() else float(v) for v in chosen
         )
     lines += survey.lines(chosen, given)
-    if cfg.get('depth_range') is None and all(told):
+    if cfg.get('depth_range') is None and all(own_ranges):
         return None  # each step has its own
     return chosen
 
@@ -187,10 +189,10 @@ def list_paths(cfg: Config, data_set: MutableMapping[str, Any]) -> list[str]:
         AnnotationError: Names what is wrong with a file of boxes.
     """
     if any(coco_sets(data_set)):
-        file, folder = places(data_set)
+        file, folder = coco_paths(data_set)
         found = check_coco(file, testing=True)
         found.raise_problems()
-        return [str(folder / i['file_name']) for i in found.held['images']]
+        return [str(folder / i['file_name']) for i in found.content['images']]
     bare = dict(data_set)
     if bare.get('verify'):
         bare['verify'] = False
@@ -225,10 +227,10 @@ def learned_range(source: str | Path) -> Range | None:
         return None
     try:
         meta = read_checkpoint(source).get('meta') or {}
-        held = literal_config(str(meta.get('cfg') or ''), ('depth_range',))
+        settings = literal_config(str(meta.get('cfg') or ''), ('depth_range',))
     except ValueError:
         return None  # who loads the file says what is wrong with it
-    found = held.get('depth_range')
+    found = settings.get('depth_range')
     return tuple(found) if found else None
 
 

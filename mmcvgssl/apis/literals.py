@@ -96,10 +96,10 @@ def inside(text: str) -> str:
     if len(text) < 2 or text[0] not in '([' or text[-1] not in ')]':
         return text
     depth = 0
-    for place, char in _bare(text):
+    for index, char in _bare(text):
         depth += (char in OPEN) - (char in CLOSE)
         if depth == 0:
-            whole = place == len(text) - 1
+            whole = index == len(text) - 1
             pair = OPEN.index(text[0]) == CLOSE.index(char)
             return text[1:-1] if whole and pair else text
     return text
@@ -108,11 +108,11 @@ def inside(text: str) -> str:
 def split(text: str) -> list[str]:
     """Split at commas outside of brackets and quotation marks."""
     parts, depth, start = [], 0, 0
-    for place, char in _bare(text):
+    for index, char in _bare(text):
         depth += (char in OPEN) - (char in CLOSE)
         if char == ',' and depth == 0:
-            parts.append(text[start:place].strip())
-            start = place + 1
+            parts.append(text[start:index].strip())
+            start = index + 1
     last = text[start:].strip()
     return [*parts, last] if last or not parts else [*parts, '']
 
@@ -120,13 +120,13 @@ def split(text: str) -> list[str]:
 def _bare(text: str) -> list[tuple[int, str]]:
     """Return the characters outside of quotation marks."""
     found, quote = [], ''
-    for place, char in enumerate(text):
+    for index, char in enumerate(text):
         if quote:
             quote = '' if char == quote else quote
-        elif char in QUOTES and not text[:place].rstrip()[-1:].isalnum():
+        elif char in QUOTES and not text[:index].rstrip()[-1:].isalnum():
             quote = char
         else:
-            found.append((place, char))
+            found.append((index, char))
     return found
 
 

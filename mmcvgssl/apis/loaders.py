@@ -55,8 +55,8 @@ def settle_workers(
         for key in given:
             loader[key] = _OF_WORKERS[key]
         if given:
-            told = ', '.join(f'{key}={_OF_WORKERS[key]}' for key in given)
-            print_log(f'{name}: num_workers=0, hence {told}', 'current')
+            changes = ', '.join(f'{key}={_OF_WORKERS[key]}' for key in given)
+            print_log(f'{name}: num_workers=0, hence {changes}', 'current')
 
 
 def _loaders(
@@ -66,6 +66,6 @@ def _loaders(
     for key, value in cfg.items():
         if key.endswith(_END):
             several = isinstance(value, (list, tuple))
-            for place, loader in enumerate(value if several else [value]):
+            for index, loader in enumerate(value if several else [value]):
                 if isinstance(loader, MutableMapping):
-                    yield f'{key}.{place}' if several else key, loader
+                    yield f'{key}.{index}' if several else key, loader

@@ -257,8 +257,8 @@ class MapsToBoxes:
         )
         files = {'report.json': json.dumps(report, indent=1).encode()}
         for name, part in self.parts.items():
-            held = json.dumps(part_of_coco(whole, part)).encode()
-            files[self._part_file(name).name] = held
+            document = json.dumps(part_of_coco(whole, part)).encode()
+            files[self._part_file(name).name] = document
         # last: where it is, all is
         files[self.out.name] = json.dumps(whole).encode()
         self._keep_others(files)

@@ -52,7 +52,7 @@ FITTED = 'fitted.safetensors'
 TRAIN = 'train'  # folder of logs and checkpoints
 UNNAMED = 'all'  # folder of what has no category
 _KIND = 'mmcvgssl.OneClassDetector'
-_PLACED = 'the work directory says where the model file goes'
+_MODEL_PATH_ADVICE = 'the work directory says where the model file goes'
 
 
 def run_one_class(
@@ -63,7 +63,7 @@ def run_one_class(
 ) -> dict[str, dict[str, Any]]:
     """Train, fit and evaluate each category, and write their table.
 
-    What is done already is kept: a category with a result is left alone, a
+    Finished work is reused: a category with a result is left alone, a
     training goes on from its last checkpoint. What was made of other images,
     weights or settings is moved to the folder ``earlier`` beside it.
 
@@ -285,7 +285,9 @@ def evaluate_category(
     test.test_cfg = cfg.get('test_cfg') or ConfigDict()
     if not has_test:
         test.test_cfg = None
-    test.fit_cfg = fit_config(cfg, _PLACED, state=str(folder / FITTED))
+    test.fit_cfg = fit_config(
+        cfg, _MODEL_PATH_ADVICE, state=str(folder / FITTED)
+    )
     test.custom_hooks = _test_hooks(cfg)
     for part in ('train', 'val'):
         for key in ('dataloader', 'cfg', 'evaluator'):
@@ -339,7 +341,7 @@ def write_model(
 
 
 class ScoreCollector(BaseMetric):
-    """Keep score, label and embedding of each tested image."""
+    """Collects score, label and embedding of each tested image."""
 
     default_prefix = ''
 
@@ -366,14 +368,16 @@ class ScoreCollector(BaseMetric):
         return {}
 
     def compute_metrics(self, results: list) -> dict[str, float]:
-        """Keep the results, in the data set's order."""
+        """Store the results, in the data set's order."""
         self.collected = results
         return {'images': len(results)}
 
 
 def _test_hooks(cfg: Config) -> list[Any]:
     own = [dict(type='mmcvgssl.AnomalyFitHook')]
-    return join_hooks(cfg, own, _PLACED, trained=bool(cfg.get('detector')))
+    return join_hooks(
+        cfg, own, _MODEL_PATH_ADVICE, trained=bool(cfg.get('detector'))
+    )
 
 
 def _stage(cfg: Config, folder: Path) -> Config:

@@ -49,23 +49,23 @@ def hold_out(cfg: Config) -> Config:
         data_set.holdout, data_set.holdout_seed = share, seed
     cfg.holdout_dataloader = copy.deepcopy(cfg.fit_dataloader)
     cfg.holdout_dataloader.dataset.part = HELD_OUT
-    held = _paths(cfg, 'holdout')
+    reserved = _paths(cfg, 'holdout')
     try:
-        check_count(len(held), rate)
+        check_count(len(reserved), rate)
     except ValueError as error:
         raise ValueError(
-            f'of {n_all} good images, {len(held)} are held out for the '
+            f'of {n_all} good images, {len(reserved)} are held out for the '
             f'threshold, as the backbone is trained on the others: {error}, '
             'hold out a larger share (detector.holdout), take no threshold '
             '(detector.false_alarm_rate=None), or take one of unknown rate '
             '(detector.holdout=0)'
         ) from error
-    both = set(held) & set(_paths(cfg, 'train'))
+    both = set(reserved) & set(_paths(cfg, 'train'))
     if both:
         raise ValueError(
-            f'{len(both)} of {len(held)} images held out for the threshold '
-            f'are trained on, {min(both)} among them: let train_dataloader '
-            'and fit_dataloader read the same list'
+            f'{len(both)} of {len(reserved)} images held out for the '
+            f'threshold are trained on, {min(both)} among them: let '
+            'train_dataloader and fit_dataloader read the same list'
         )
     return cfg
 

@@ -1,4 +1,4 @@
-"""Pictures of what a one-class detector tells apart."""
+"""Plots of a one-class detector's scores and embeddings."""
 
 from __future__ import annotations
 
@@ -92,13 +92,13 @@ def tsne(rows: np.ndarray, names: Sequence[str]) -> Figure:
     """Draw embeddings [n, C] in two dimensions, by the defect's name."""
     perplexity = min(30.0, (len(rows) - 1) / 3)
     flat = np.ptp(rows, axis=0).max() == 0
-    places = TSNE(
+    points = TSNE(
         perplexity=perplexity, init='random' if flat else 'pca', random_state=0
     ).fit_transform(rows)
     figure, axes = _axes()
     kinds = sorted(set(names), key=lambda name: (name != 'good', name))
     for kind in kinds:
-        part = places[[name == kind for name in names]]
+        part = points[[name == kind for name in names]]
         colour = GOOD if kind == 'good' else None
         axes.scatter(*part.T, s=12, color=colour, label=kind)
     axes.set(xticks=[], yticks=[], title='t-SNE of embeddings')

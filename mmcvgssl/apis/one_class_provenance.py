@@ -14,7 +14,7 @@ from mmcvgssl.apis.one_class_table import read_result
 from mmcvgssl.engine.hook_stages import hooks_in_tests, named_options
 from mmcvgssl.processes import on_first_process
 from mmcvgssl.provenance import (
-    PLACES,
+    PATHS,
     RECORD,
     SPEED,
     Provenance,
@@ -89,7 +89,7 @@ def _of_result(
     cfg: Config, training: Provenance | None, known: Provenance | None
 ) -> Provenance:
     # loaders' batches change nothing here
-    drop = SPEED | PLACES | {'batch_size'}
+    drop = SPEED | PATHS | {'batch_size'}
     keys = ['fit_dataloader', 'test_dataloader', 'test_evaluator']
     keys.append('model' if training is None else 'detector')
     parts = {key: cfg[key] for key in keys if cfg.get(key) is not None}

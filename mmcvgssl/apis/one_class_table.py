@@ -126,9 +126,9 @@ def write_table(
 ) -> None:
     """Write ``results.md`` and ``results.json`` and print the table."""
     text = table(results)
-    held = {'categories': dict(results), 'mean': mean_row(results)}
+    document = {'categories': dict(results), 'mean': mean_row(results)}
     atomic_write(folder / 'results.md', text.encode())
-    atomic_write(folder / 'results.json', _to_json(held))
+    atomic_write(folder / 'results.json', _to_json(document))
     print(text, end='')
 
 

@@ -90,13 +90,15 @@ def check_sections(config: Mapping[str, Any], known: Collection[str]) -> None:
             raise KeyError(
                 f'{name}: nothing reads it; did you mean {near[0]}?'
             )
-    for place, names in _SECTIONS.items():
-        held: Any = config
-        for part in place.split('.'):
-            held = held.get(part) if isinstance(held, Mapping) else None
-        for name in held if isinstance(held, Mapping) else ():
+    for path, names in _SECTIONS.items():
+        section: Any = config
+        for part in path.split('.'):
+            section = (
+                section.get(part) if isinstance(section, Mapping) else None
+            )
+        for name in section if isinstance(section, Mapping) else ():
             if name not in names | _ALWAYS:
-                raise _unknown(f'{place}.{name}', name, names)
+                raise _unknown(f'{path}.{name}', name, names)
 
 
 def _check_option(
@@ -161,8 +163,8 @@ def _known(
         found = list(_kinds(kind, str(config.get('default_scope') or '')))
         names: frozenset[str] = frozenset()
         whole = bool(found)
-        for held in found:
-            own, closed = _arguments(held)
+        for section in found:
+            own, closed = _arguments(section)
             names, whole = names | own, whole and closed
         return names | _DEFAULTS.get(above, frozenset()), whole
     if above in _DEFAULTS:
@@ -203,12 +205,12 @@ def _arguments(kind: Any) -> tuple[frozenset[str], bool]:
         if part is nn.Module or part is object or call is None:
             continue
         try:
-            held = inspect.signature(call).parameters.values()
+            section = inspect.signature(call).parameters.values()
         except (TypeError, ValueError):
             return frozenset(names), False
-        names |= {p.name for p in held if p.kind is not p.VAR_KEYWORD}
+        names |= {p.name for p in section if p.kind is not p.VAR_KEYWORD}
         names.discard('self')
-        if not any(p.kind is p.VAR_KEYWORD for p in held):
+        if not any(p.kind is p.VAR_KEYWORD for p in section):
             return frozenset(names), closed
         closed = False
     return frozenset(names), closed

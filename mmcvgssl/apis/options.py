@@ -100,20 +100,20 @@ def type_options(
 
 
 def waits_for_stage(key: str, config: Mapping[str, Any]) -> bool:
-    """Tell whether an option is of the config of a pipeline's stage."""
+    """Whether an option is of the config of a pipeline's stage."""
     return 'stages' in config and _STAGE.fullmatch(key) is not None
 
 
 def _typed(key: str, text: OptionText, config: Mapping[str, Any]) -> Any:
     if waits_for_stage(key, config):
         return text
-    held, name = _find(config, key.split('.')), key.rpartition('.')[2]
+    current, name = _find(config, key.split('.')), key.rpartition('.')[2]
     if name in _FILLED and not text.strip():
         raise ValueError(
             f'{key}={str(text)!r} is empty: expected a file, a folder or a '
             'name; is a variable of the shell not set?'
         )
-    if held is NOTHING or held is None:
+    if current is NOTHING or current is None:
         if text != 'None' and name in _TEXTS:
             return str(text)
         # a file may list classes
@@ -123,11 +123,11 @@ def _typed(key: str, text: OptionText, config: Mapping[str, Any]) -> Any:
     if text == 'None' and name not in _CALLED:
         return None
     try:
-        return _as(held, str(text))
+        return _as(current, str(text))
     except _Misfit as error:
         raise ValueError(
             f'{key}={str(text)!r}: expected {error}, as the config holds '
-            f'{short(held)} there; for text all the same, put quotation '
+            f'{short(current)} there; for text all the same, put quotation '
             f'marks into the value: {key}="\'…\'"'
         ) from None
 
@@ -152,23 +152,23 @@ def _find(node: Any, names: Sequence[str]) -> Any:
     return node
 
 
-def _as(held: Any, text: str) -> Any:
-    if isinstance(held, str):
+def _as(current: Any, text: str) -> Any:
+    if isinstance(current, str):
         return text
     value = literal(text)
     if value is None:
         return None
-    if isinstance(held, (list, tuple)):
-        return _sequence(held, text, value)
+    if isinstance(current, (list, tuple)):
+        return _sequence(current, text, value)
     if isinstance(value, str) and text.strip()[0] in QUOTES:
         return value
-    if isinstance(held, bool):
+    if isinstance(current, bool):
         if isinstance(value, bool) or (type(value) is int and value in (0, 1)):
             return bool(value)
         raise _Misfit('true or false')
-    if isinstance(held, (int, float)):
-        return _number(held, text, value)
-    if isinstance(held, Mapping):
+    if isinstance(current, (int, float)):
+        return _number(current, text, value)
+    if isinstance(current, Mapping):
         dicts = value if isinstance(value, list) else [value]
         if all(isinstance(item, dict) for item in dicts):
             return value
@@ -176,7 +176,7 @@ def _as(held: Any, text: str) -> Any:
     return guess(text)
 
 
-def _number(held: float, text: str, value: Any) -> Any:
+def _number(current: float, text: str, value: Any) -> Any:
     """Read a number, or several, as of a size that was one number."""
     if isinstance(value, (list, tuple)):
         if value and all(is_number(item) for item in value):
@@ -187,16 +187,16 @@ def _number(held: float, text: str, value: Any) -> Any:
             value = int(text)  # 007
         except ValueError:
             raise _Misfit('a number, or several in brackets') from None
-    if isinstance(held, float):
+    if isinstance(current, float):
         return float(value)
     whole = isinstance(value, float) and value.is_integer()
     return int(value) if whole else value
 
 
-def _sequence(held: Sequence[Any], text: str, value: Any) -> Any:
-    """Read several values, each like those that are held."""
-    kind = tuple if isinstance(held, tuple) else list
-    if held and all(isinstance(item, str) for item in held):
+def _sequence(current: Sequence[Any], text: str, value: Any) -> Any:
+    """Read several values, each like the current ones."""
+    kind = tuple if isinstance(current, tuple) else list
+    if current and all(isinstance(item, str) for item in current):
         parts = split(inside(text))
         if not text.strip():
             raise _Misfit('names with commas between')
@@ -205,12 +205,12 @@ def _sequence(held: Sequence[Any], text: str, value: Any) -> Any:
         parts = split(text)
         if len(parts) > 1:
             value = [guess(part) for part in parts if part]
-        elif len(held) == 2 and all(is_number(item) for item in held):
+        elif len(current) == 2 and all(is_number(item) for item in current):
             raise _Misfit('two values such as 1,2, or [1] for a list of one')
         else:
             value = [guess(text)]
     for one in (is_number, lambda item: isinstance(item, Mapping)):
-        if held and all(map(one, held)) and not all(map(one, value)):
+        if current and all(map(one, current)) and not all(map(one, value)):
             like = 'numbers' if one is is_number else 'dicts'
             raise _Misfit(f'{like} in brackets, with commas between')
     return kind(value)

@@ -325,7 +325,7 @@ def find_images(
     Args:
         path: Image or folder.
         skip: Folders below it whose pictures are no input.
-        contents: Is told what is left out, by reason.
+        contents: Collects the files that are left out, by reason.
 
     Raises:
         FileNotFoundError: If there is neither.
@@ -338,12 +338,14 @@ def find_images(
         raise FileNotFoundError(
             f'expected an image or a folder of images, found no {path}'
         )
-    told = contents if contents is not None else Contents(str(path))
+    report = contents if contents is not None else Contents(str(path))
     found = [
         path / name
-        for name in images_below(path, [*map(Path, skip)], contents=told)
+        for name in images_below(path, [*map(Path, skip)], contents=report)
     ]
-    warn_of_masks(path, [p.relative_to(path).as_posix() for p in found], told)
+    warn_of_masks(
+        path, [p.relative_to(path).as_posix() for p in found], report
+    )
     if not found:
-        raise ValueError(f'{path}: no images; {told.left_out_text()}')
+        raise ValueError(f'{path}: no images; {report.left_out_text()}')
     return found

@@ -86,7 +86,7 @@ def predict_to_folder(
         predictor: Model and transforms.
         path: Image or folder.
         out: Where files go.
-        contents: Is told what the folder holds.
+        contents: Collects what the folder holds and what is left out.
         outputs: By default tables and overlays.
 
     Raises:
@@ -99,8 +99,8 @@ def predict_to_folder(
             they are of.
         FolderInUseError: If another run writes there.
     """
-    told = contents if contents is not None else Contents(str(path))
-    run = _FolderRun(predictor, path, Path(out), told, outputs or Outputs())
+    report = contents if contents is not None else Contents(str(path))
+    run = _FolderRun(predictor, path, Path(out), report, outputs or Outputs())
     with locked(out):
         predictions = run.predict()
     if not any(p.is_read for p in predictions):
@@ -119,17 +119,17 @@ class _FolderRun:
         predictor: Predictor,
         path: str | Path,
         out: Path,
-        told: Contents,
+        report: Contents,
         outputs: Outputs,
     ) -> None:
         self.predictor, self.kind = predictor, predictor.kind
-        self.out, self.told, self.outputs = out, told, outputs
+        self.out, self.report, self.outputs = out, report, outputs
         self.maps, self.without_map = out / MAPS, set[str]()
         skip = [out / OVERLAYS, self.maps]
-        images = find_images(path, skip, told)
+        images = find_images(path, skip, report)
         self.root = Path(path) if Path(path).is_dir() else Path(path).parent
-        odd = told.left_out.pop(why.ODD_NAME, [])
-        told.kept = {'images': len(images) + len(odd)}
+        odd = report.left_out.pop(why.ODD_NAME, [])
+        report.used = {'images': len(images) + len(odd)}
         self.refused = [self._refuse_name(self.root / name) for name in odd]
         # by path relative to the folder of images
         self.images = {
@@ -177,7 +177,7 @@ class _FolderRun:
 
     def _made_by(self) -> Provenance:
         content = self.predictor.content
-        held = {
+        values = {
             'model': of_file(self.predictor.path),
             'transforms': of_config(self.predictor.steps),
             'overlays': self.outputs.overlays,
@@ -185,7 +185,7 @@ class _FolderRun:
             'maps': self.outputs.maps,
             **self.kind.depends_on(),
         }
-        return Provenance(held) | of_versions(content.model)
+        return Provenance(values) | of_versions(content.model)
 
     def _settle_maps(self, made_by: Provenance, names: list[str]) -> None:
         # what only tables and overlays depend on
@@ -284,15 +284,15 @@ class _FolderRun:
         atomic_write(self.out / 'predictions.csv', table)
         for name, data in self.kind.files(predictions).items():
             atomic_write(self.out / name, data)
-        held = {
+        values = {
             'model': self.predictor.describe(),
             **self.kind.head(),
             'overlays': OVERLAYS if self.outputs.overlays else None,
             'maps': MAPS if self.outputs.maps else None,
             'root': str(self.root),
-            'contents': self.told.as_dict(),
+            'contents': self.report.as_dict(),
             'images': [{**p.row(), 'size': p.size} for p in predictions],
         }
         atomic_write(
-            self.out / TABLE, f'{json.dumps(held, indent=2)}\n'.encode()
+            self.out / TABLE, f'{json.dumps(values, indent=2)}\n'.encode()
         )

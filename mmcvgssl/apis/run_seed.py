@@ -26,10 +26,10 @@ def seed_views(cfg: Config) -> None:
             data_set.setdefault('seed', seed)
 
 
-def tell_views(runner: Runner) -> None:
-    """See to it that views are told epochs: add the hook if it is missing."""
-    told = any(isinstance(hook, EpochSeedHook) for hook in runner.hooks)
-    if not told and _view_configs(runner.cfg.get('train_dataloader')):
+def ensure_epoch_seeds(runner: Runner) -> None:
+    """Add the hook that passes the epoch to views, if it is missing."""
+    present = any(isinstance(hook, EpochSeedHook) for hook in runner.hooks)
+    if not present and _view_configs(runner.cfg.get('train_dataloader')):
         runner.logger.info('mmcvgssl.EpochSeedHook added: views need epochs')
         runner.register_hook(EpochSeedHook())
 

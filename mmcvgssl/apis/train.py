@@ -29,7 +29,7 @@ from mmcvgssl.apis.annotations import (
 from mmcvgssl.apis.images import settle_images
 from mmcvgssl.apis.loaders import settle_workers
 from mmcvgssl.apis.resume import check_load_from, guard_weights
-from mmcvgssl.apis.run_seed import seed_views, tell_views
+from mmcvgssl.apis.run_seed import ensure_epoch_seeds, seed_views
 from mmcvgssl.apis.run_values import check_run_values
 from mmcvgssl.engine import (
     SkippedImagesHook,
@@ -78,9 +78,9 @@ def build_runner(
     How images are read is settled, and boxes, their images and classes, and
     the checkpoint that is to be loaded, are checked first; checkpoints are
     written whole or not at all. Without CUDA, processes talk over gloo, freed
-    memory is kept for reuse and DDP gets no device number. Data sets of views
-    that are trained on take the seed of the run and are told epochs; models of
-    the hosts add the loss of a backbone's SSPCABs. Where the config has
+    memory stays reserved for reuse and DDP gets no device number. Data sets
+    of views that are trained on get the seed of the run and the epoch; models
+    of the hosts add the loss of a backbone's SSPCABs. Where the config has
     ``sync_bn``, batch norms see the images of all processes; so do the
     SyncBatchNorms that a model brings, on CPUs, too.
 
@@ -131,7 +131,7 @@ def build_runner(
     if sync_bn:
         cfg.sync_bn = runner.cfg.sync_bn = sync_bn
     guard_weights(runner, notes)
-    tell_views(runner)
+    ensure_epoch_seeds(runner)
     collect_sspcab_loss(runner)
     for level, line in (*lines, *report.lines):
         runner.logger.log(level, line)
@@ -151,7 +151,7 @@ def start_processes(cfg: Config) -> None:
     launcher = cfg.get('launcher', 'none')
     if launcher == 'none' or torch.distributed.is_initialized():
         return
-    # DDP imports it; what is imported later keeps the group as a default
+    # DDP imports it; what is imported later has the group as a default
     importlib.import_module('torch.distributed.nn')
     if launcher == 'pytorch' and not torch.cuda.is_available():
         # mmengine's would look for a device
@@ -184,7 +184,7 @@ def _gloo_options(cfg: Config) -> dict[str, Any]:
 def _stop_processes() -> None:
     if torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()
-        gc.collect()  # a runner is a cycle, and its model keeps the group
+        gc.collect()  # a runner is a cycle, and its model refers to the group
 
 
 def check_before_training(runner: Runner) -> None:
@@ -204,7 +204,7 @@ def check_before_training(runner: Runner) -> None:
             f'batch_size={loader.batch_size}'
         )
     n, world = len(loader.dataset), get_world_size()
-    # a batch sampler takes the place of the number
+    # a batch sampler replaces the batch size
     size = loader.batch_size or loader.batch_sampler.batch_size
     batch = size * world
     if n < batch:

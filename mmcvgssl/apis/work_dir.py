@@ -69,12 +69,12 @@ def claim_work_dir(
         if resume == 'auto':
             raise ProvenanceError(
                 f'{text}. Choose another --work-dir, leave out --resume to '
-                'start anew and keep it in `earlier`, or name the checkpoint '
+                'start anew and move it to `earlier`, or name the checkpoint '
                 'to go on from (--resume FILE)'
             )
         _say(f'{text}; it goes on, as {resume} is named')
     elif found:
-        _say(f'kept: the training in {folder}, to go on')
+        _say(f'reused: the training in {folder}, to go on')
     on_first_process(lambda: ours.write(folder / RECORD))
 
 

@@ -20,7 +20,7 @@ def set_attribute(owner: Any, name: str, value: Any) -> None:
     old = vars(owner).get(name, _MISSING)
 
     def restore() -> None:
-        # whoever has set another since then keeps it
+        # a value that was set since then stays
         if vars(owner).get(name) is not value:
             return
         if old is _MISSING:

@@ -10,7 +10,7 @@ from .changes import undo_by
 def add_config_scope(config_utils: ModuleType) -> None:
     """Make ``_base_ = 'mmcvgssl::…'`` known to mmengine.
 
-    mmengine keeps a fixed table of packages whose configs can be inherited.
+    mmengine has a fixed table of packages whose configs can be inherited.
     """
     table = config_utils.MODULE2PACKAGE
     if 'mmcvgssl' not in table:

@@ -16,7 +16,7 @@ from .import_hook import after_import
 
 
 def _cache_if_possible(module: ModuleType) -> None:
-    """Let numba compile where it finds no folder to keep the result in."""
+    """Let numba compile where it finds no folder for its cache."""
     enable = module.Dispatcher.enable_caching
 
     @functools.wraps(enable)

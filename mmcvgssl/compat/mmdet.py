@@ -1,6 +1,6 @@
 """mmdet's DetInferencer beside this package's LoadImage.
 
-It puts a loader of its own in the place of ``LoadImageFromFile``, and refuses
+It replaces ``LoadImageFromFile`` by a loader of its own, and refuses
 a config without that step.
 """
 
@@ -20,22 +20,22 @@ def _keep_load_image(module: ModuleType) -> None:
 
     def init_pipeline(self: Any, cfg: Any) -> Any:
         # some of its versions look at names without their scope, some with
-        place = self._get_transform_idx(
+        index = self._get_transform_idx(
             cfg.test_dataloader.dataset.pipeline,
             ('LoadImage', 'mmcvgssl.LoadImage'),
         )
-        if place < 0:
+        if index < 0:
             return given(self, cfg)
         from mmengine.registry import TRANSFORMS
 
         # the config stays as it is, for whoever reads it later
         changed = copy.deepcopy(cfg)
         steps = changed.test_dataloader.dataset.pipeline
-        reader = TRANSFORMS.build(steps[place])
-        steps[place] = type(steps[place])(type='LoadImageFromFile')
+        reader = TRANSFORMS.build(steps[index])
+        steps[index] = type(steps[index])(type='LoadImageFromFile')
         pipeline = given(self, changed)
         # its loader takes paths, arrays and dicts: all are read by one
-        loader = pipeline.transforms[place]
+        loader = pipeline.transforms[index]
         loader.from_file = loader.from_ndarray = reader
         return pipeline
 

@@ -21,7 +21,7 @@ FIRST_REFUSED = (2, 1)
 def shown_version(module: ModuleType) -> Iterator[None]:
     """Show mmcv's version as 2.0.1 in the block, if it is 2.1.0 or newer."""
     # What else looks at mmcv's version on import must see the true one, so
-    # it goes first. A missing host is left for mmyolo's own import to tell.
+    # it goes first. mmyolo's own import reports a missing host.
     with suppress(ImportError):
         import_module('mmdet')
     try:

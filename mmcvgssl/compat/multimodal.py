@@ -1,8 +1,8 @@
 """mmpretrain's multimodal models beside transformers 5.
 
-They need functions that transformers 5 removed, and bring down the import of
-all of mmpretrain. Nothing here needs them: mmpretrain is told that they cannot
-run, as where transformers is not installed.
+They need functions that transformers 5 removed, and the import of mmpretrain
+fails with them. Nothing here needs them: mmpretrain leaves them out, as where
+transformers is not installed.
 """
 
 from __future__ import annotations

@@ -30,7 +30,7 @@ def _module_folder(package: str) -> Path | None:
 
 
 def is_installed(package: str) -> bool:
-    """Tell whether a distribution or a module of that name is there."""
+    """Whether a distribution or a module of that name is there."""
     try:
         distribution(package)
     except PackageNotFoundError:

@@ -14,18 +14,18 @@ from .import_hook import around_import
 @contextmanager
 def _without_debug(module: ModuleType) -> Iterator[None]:
     """Keep ``print_log`` from printing them in the block."""
-    held = vars(import_module('mmengine.logging'))
-    print_log = held['print_log']
+    names = vars(import_module('mmengine.logging'))
+    print_log = names['print_log']
 
     def print_notes(msg, logger=None, level=logging.INFO) -> None:
         if logger is not None or level > logging.DEBUG:
             print_log(msg, logger, level)
 
-    held['print_log'] = print_notes
+    names['print_log'] = print_notes
     try:
         yield
     finally:
-        held['print_log'] = print_log
+        names['print_log'] = print_log
 
 
 def quieten_hosts() -> None:

@@ -2,7 +2,7 @@
 
 from mmcvgssl.datasets import transforms
 from mmcvgssl.datasets.anomaly_map_dataset import AnomalyMapDataset
-from mmcvgssl.datasets.epoch_sampler import tell_epochs
+from mmcvgssl.datasets.epoch_sampler import attach_epochs
 from mmcvgssl.datasets.image_list import ImageList
 from mmcvgssl.datasets.one_class import OneClassDataset
 from mmcvgssl.datasets.reading import (
@@ -21,7 +21,7 @@ __all__ = [
     'TooManyUnreadableError',
     'UpdateSampler',
     'ViewSeeds',
+    'attach_epochs',
     'inner_sets',
-    'tell_epochs',
     'transforms',
 ]

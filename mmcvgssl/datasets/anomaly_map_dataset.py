@@ -97,13 +97,13 @@ class AnomalyMapDataset(SurfaceImages):
             if path in found
         ]
         if without or changed:
-            self.contents.kept = {'images': len(kept)}
+            self.contents.used = {'images': len(kept)}
         return kept
 
     def _find(
         self, paths: list[str], root: str
     ) -> tuple[dict[str, dict], set[str]]:
-        """Return place and size of the maps that exist, by image path.
+        """Return path and size of the maps that exist, by image path.
 
         Beside them, the paths of images that have changed.
         """

@@ -14,7 +14,7 @@ _SLACK = 1.0  # pixels that a rounded box may stick out
 _TURNED = 1.0  # degrees from which a box is no upright one
 _XYWH = 1  # of detectron2's modes of boxes, the one that is COCO's
 _ALIKE = 0.5  # overlap from which a box is that of its outline
-_MANY = 8  # boxes from which their places alone tell a form
+_MANY = 8  # from so many boxes, their coordinates alone show the form
 
 Box = tuple[float, float, float, float]
 Size = tuple[float, float]
@@ -112,16 +112,16 @@ def box_notes(
 ) -> Iterator[tuple[str, str]]:
     """Say what of a sound annotation detectors do not read, by kind."""
     image = images.get(entry['image_id'])
-    held, size = entry.get('segmentation'), image_size(image)
-    if isinstance(held, dict) and size is not None:
-        told = held.get('size')
-        if told != [size[1], size[0]]:
+    segmentation, size = entry.get('segmentation'), image_size(image)
+    if isinstance(segmentation, dict) and size is not None:
+        stated = segmentation.get('size')
+        if stated != [size[1], size[0]]:
             yield (
                 'masks of another size than their image',
-                f'height and width {shown(told)} in {size[0]:.0f} x '
+                f'height and width {shown(stated)} in {size[0]:.0f} x '
                 f'{size[1]:.0f} pixels: do the boxes lie where they should?',
             )
-    box, around = plain_box(entry['bbox']), _bounds(held)
+    box, around = plain_box(entry['bbox']), _bounds(segmentation)
     if box is not None and around is not None and _iou(box, around) < _ALIKE:
         yield (
             'boxes that are not around their outlines',
@@ -134,10 +134,10 @@ def box_notes(
 def form_of(
     boxes: Sequence[tuple[Box, Size, float | None]],
 ) -> tuple[bool, str, str] | None:
-    """Tell boxes in another form than COCO's by all of them.
+    """Recognise boxes in another form than COCO's by all of them.
 
     Args:
-        boxes: Each with width and height of its image, and the area told.
+        boxes: Each with width and height of its image, and the area stated.
 
     Returns:
         Whether it is certain, a kind and a line; None for COCO's form.
@@ -160,8 +160,8 @@ def form_of(
     line = 'COCO has [x, y, width, height]: take x and y off the last two'
     # some that stick out are no corners where the areas are those of COCO
     plain = sum(
-        told is not None and isclose(told, box[2] * box[3], rel_tol=0.01)
-        for box, _, told in boxes
+        stated is not None and isclose(stated, box[2] * box[3], rel_tol=0.01)
+        for box, _, stated in boxes
     )
     if corners >= 0.95 * n and out >= max(1, n / (2 if 2 * plain > n else 10)):
         return (
@@ -171,10 +171,12 @@ def form_of(
             f'{corners} of {n} lie within: {line}',
         )
     areas = sum(
-        told is not None
-        and isclose(told, (box[2] - box[0]) * (box[3] - box[1]), rel_tol=0.01)
-        and not isclose(told, box[2] * box[3], rel_tol=0.01)
-        for box, _, told in boxes
+        stated is not None
+        and isclose(
+            stated, (box[2] - box[0]) * (box[3] - box[1]), rel_tol=0.01
+        )
+        and not isclose(stated, box[2] * box[3], rel_tol=0.01)
+        for box, _, stated in boxes
     )
     if corners >= 0.95 * n and areas >= 0.95 * n:
         return (
@@ -250,13 +252,16 @@ def _form_problems(entry: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             f'rotation {turned:g} degrees, which detectors do not read: an '
             'upright box around it is wanted',
         )
-    held = entry.get('segmentation')
-    if isinstance(held, dict):
-        sound = 'counts' in held and 'size' in held
+    segmentation = entry.get('segmentation')
+    if isinstance(segmentation, dict):
+        sound = 'counts' in segmentation and 'size' in segmentation
     else:
-        sound = held is None or isinstance(held, list)
+        sound = segmentation is None or isinstance(segmentation, list)
     if not sound:
-        yield 'segmentations that are neither polygons nor RLE', shown(held)
+        yield (
+            'segmentations that are neither polygons nor RLE',
+            shown(segmentation),
+        )
 
 
 def rotation(entry: Mapping[str, Any]) -> float | None:

@@ -63,8 +63,8 @@ def check_coco(
     """
     file = Path(file)
     check_classes(classes)
-    held = read_coco(file)
-    check = _Check(held, classes)
+    content = read_coco(file)
+    check = _Check(content, classes)
     return check.run(file, images, look, testing, reading or {})
 
 
@@ -92,9 +92,9 @@ class _Check:
     """One look at one file."""
 
     def __init__(
-        self, held: Mapping[str, Any], classes: Sequence[str] | None
+        self, content: Mapping[str, Any], classes: Sequence[str] | None
     ) -> None:
-        self.held, self.classes = held, classes
+        self.content, self.classes = content, classes
         self.problems: dict[str, list[str]] = {}
         self.notes: dict[str, list[str]] = {}
         self.entries = {part: self._sound(part) for part in _KEYS}
@@ -114,7 +114,7 @@ class _Check:
         self._images(folder, look, reading)
         self._boxes()
         self._crowds()
-        if not self.held['annotations']:
+        if not self.content['annotations']:
             self._no_boxes(testing)
         counts = Counter(
             self.names[a['category_id']]
@@ -127,7 +127,7 @@ class _Check:
             self.notes['categories without a box'] = empty
         return CocoCheck(
             *(file, len(self.images), boxes),
-            *(self.problems, self.notes, self.held),
+            *(self.problems, self.notes, self.content),
         )
 
     def _problem(self, kind: str, line: str) -> None:
@@ -139,8 +139,8 @@ class _Check:
     def _sound(self, part: str) -> list[Mapping[str, Any]]:
         """Return the entries whose keys and id are as COCO has them."""
         sound: list[Mapping[str, Any]] = []
-        for place, entry in enumerate(self.held[part]):
-            where = f'place {place} of {part}'
+        for index, entry in enumerate(self.content[part]):
+            where = f'entry {index} of {part}'
             if not isinstance(entry, dict):
                 self._problem(
                     f'{part} that are no objects', f'{where}: {shown(entry)}'
@@ -285,7 +285,7 @@ class _Check:
 
     def _no_boxes(self, testing: bool) -> None:
         kind = 'no boxes at all'
-        info = self.held.get('info')
+        info = self.content.get('info')
         if testing:
             self._note(
                 kind,

@@ -53,18 +53,18 @@ def read_coco(
             f'no file of boxes {file}: check ann_file and data_root'
         )
     try:
-        held = json.loads(_text(file), object_pairs_hook=_once)
+        content = json.loads(_text(file), object_pairs_hook=_once)
     except (RecursionError, ValueError) as error:
         if isinstance(error, AnnotationError):
             raise
         raise _no_coco(file, f'{type(error).__name__}: {error}') from error
-    if not isinstance(held, dict):
-        raise _no_coco(file, f'it holds {shown(held)}')
+    if not isinstance(content, dict):
+        raise _no_coco(file, f'it holds {shown(content)}')
     for part in parts:
-        if not isinstance(held.get(part), list):
-            found = shown(held[part]) if part in held else 'missing'
+        if not isinstance(content.get(part), list):
+            found = shown(content[part]) if part in content else 'missing'
             raise _no_coco(file, f'{part} is {found}')
-    return held
+    return content
 
 
 def _text(file: Path) -> str:
@@ -85,15 +85,15 @@ def _text(file: Path) -> str:
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    held = dict(pairs)
-    if len(held) < len(pairs):
+    content = dict(pairs)
+    if len(content) < len(pairs):
         seen: set[str] = set()
         key = next(k for k, _ in pairs if k in seen or seen.add(k))  # type: ignore[func-returns-value]
         raise _RepeatedKeyError(
             f'the key {shown(key)} stands twice in one object, and all but '
             'the last would be lost'
         )
-    return held
+    return content
 
 
 def _no_coco(file: Path, found: str) -> AnnotationError:

@@ -44,7 +44,7 @@ class CocoCheck:
         boxes: Number of boxes by category name.
         problems: One line each, in order, by kind.
         notes: In the same form, what training may go on with.
-        held: Content of the file.
+        content: Content of the file.
     """
 
     file: Path
@@ -52,7 +52,7 @@ class CocoCheck:
     boxes: Mapping[str, int]
     problems: Lines
     notes: Lines = field(default_factory=dict)
-    held: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    content: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     def summary(self) -> str:
         """Count images, and boxes by category; then the notes."""

@@ -114,15 +114,15 @@ def _look_at(
 def _size_problems(
     image: Mapping[str, Any], path: Path, size: tuple[int, int], turned: int
 ) -> Iterator[Found]:
-    told = image_size(image)
-    if told is None:
+    stated = image_size(image)
+    if stated is None:
         return  # a problem of the file's own
-    if size != told:
+    if size != stated:
         line = (
             f'{printable(str(path))} has {size[0]} x {size[1]} pixels, the '
-            f'file says {told[0]:.0f} x {told[1]:.0f}'
+            f'file says {stated[0]:.0f} x {stated[1]:.0f}'
         )
-        if turned in _SIDEWAYS and size == told[::-1]:
+        if turned in _SIDEWAYS and size == stated[::-1]:
             line += (
                 f': the photo is stored on its side (EXIF orientation '
                 f'{turned}) and its boxes belong to the stored frame; label '

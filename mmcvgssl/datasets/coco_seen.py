@@ -23,7 +23,7 @@ UNCOUNTED = 'regions in which detections are not counted'
 
 
 def what_is_seen(
-    held: Mapping[str, Any],
+    content: Mapping[str, Any],
     data_set: Mapping[str, Any],
     scope: str = 'mmdet',
     crowds: str = DIFFERENT,
@@ -35,7 +35,7 @@ def what_is_seen(
     image.
 
     Args:
-        held: Content of the file.
+        content: Content of the file.
         data_set: Config of the data set that reads it.
         scope: Of its type.
         crowds: What training makes of crowds.
@@ -45,7 +45,7 @@ def what_is_seen(
     """
     infos = {info['img_id']: info for info in build_infos(data_set, scope)}
     boxes: dict[Any, list[Mapping[str, Any]]] = defaultdict(list)
-    for entry in held['annotations']:
+    for entry in content['annotations']:
         boxes[entry['image_id']].append(entry)
     testing = data_set.get('test_mode')
     filters = {} if testing else data_set.get('filter_cfg')
@@ -53,7 +53,7 @@ def what_is_seen(
     found = Contents(str(data_set['ann_file']))
     good = counted = n_ignored = 0
     taken_for_good: list[str] = []
-    for image in held['images']:
+    for image in content['images']:
         name, own = image['file_name'], boxes[image['id']]
         info = infos.get(image['id'])
         if info is None:
@@ -74,7 +74,7 @@ def what_is_seen(
         # what no rule here explains is said, too
         rest = len(own) - len(ignored) - used
         found.leave_out('boxes, for a reason of its own', *[name] * rest)
-    found.kept = {IMAGES: len(infos), GOOD: good, BOXES: counted}
+    found.used = {IMAGES: len(infos), GOOD: good, BOXES: counted}
     if n_ignored:
         found.warnings.append(_advice(taken_for_good))
     return found
@@ -115,7 +115,7 @@ def _ignored(box: Mapping[str, Any], crowds: str, testing: Any) -> str:
 def _advice(taken_for_good: Sequence[str]) -> str:
     text = (
         'where a crowd or a box with ignore=1 is one defect, '
-        'tools/prepare_data.py repair --fixes crowds keeps it as a box'
+        'tools/prepare_data.py repair --fixes crowds makes it a box'
     )
     if taken_for_good:
         names = some(map(printable, taken_for_good), 'image')
@@ -133,12 +133,12 @@ def _why_not(
     if filters.get('filter_empty_gt') and not boxes:
         return (
             'images without a box (filter_cfg.filter_empty_gt=False of the '
-            'data set keeps them)'
+            'data set includes them)'
         )
     if min(image['width'], image['height']) < least:
         return (
             f'images with a side smaller than {least} pixels '
-            '(filter_cfg.min_size=1 of the data set keeps them)'
+            '(filter_cfg.min_size=1 of the data set includes them)'
         )
     if data_set.get('indices') is not None:
         return 'images that indices of the data set leaves out'

@@ -25,8 +25,8 @@ ODD_NAME = 'a name that lists of images cannot hold'
 IGNORED = 'named by ignore'
 UNREADABLE = 'unreadable'
 
-# what one process has told
-_told: set[str] = set()
+# texts that this process has logged
+_logged: set[str] = set()
 
 
 @dataclass
@@ -35,7 +35,7 @@ class Contents:
 
     Args:
         source: The folder or list.
-        kept: Counts by what they are of: ``{'images': 6, 'good': 4}``. The
+        used: Counts by what they are of: ``{'images': 6, 'good': 4}``. The
             first is the total; the others are parts of it.
         left_out: Names of files and folders by reason.
         notes: What was guessed, and how to set it.
@@ -43,7 +43,7 @@ class Contents:
     """
 
     source: str
-    kept: dict[str, int] = field(default_factory=dict)
+    used: dict[str, int] = field(default_factory=dict)
     left_out: dict[str, list[str]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
@@ -73,7 +73,7 @@ class Contents:
 
     def summary(self) -> str:
         """Say it in a line; the first is the total."""
-        (total, *parts) = self.kept.items() or [('images', 0)]
+        (total, *parts) = self.used.items() or [('images', 0)]
         text = f'{printable(self.source)}: {total[1]} {total[0]}'
         if parts:
             counts = ', '.join(f'{n} {what}' for what, n in parts)
@@ -92,7 +92,7 @@ class Contents:
         """Return it for a report in JSON; names are counted."""
         return {
             'source': printable(self.source),
-            'kept': dict(self.kept),
+            'used': dict(self.used),
             'left_out': {k: len(v) for k, v in self.left_out.items()},
             'notes': [*self.notes, *self.warnings],
         }
@@ -113,8 +113,8 @@ class Contents:
             return
         logger = MMLogger.get_current_instance()
         for level, text in self.lines():
-            if text not in _told:
-                _told.add(text)
+            if text not in _logged:
+                _logged.add(text)
                 logger.log(level, text)
 
 

@@ -24,18 +24,18 @@ def notes_on_copies(
     Raises:
         OSError: If one cannot be read.
     """
-    places = {
+    splits_and_labels = {
         path: (split, label)
         for split in ('train', 'test')
         for path, label in splits.get(split, ())
     }
     classes, parts = [], []
-    for paths in same_content(root, list(places)):
+    for paths in same_content(root, list(splits_and_labels)):
         for path in paths[1:]:
             pair = f'{printable(path)} = {printable(paths[0])}'
-            if places[path][1] != places[paths[0]][1]:
+            if splits_and_labels[path][1] != splits_and_labels[paths[0]][1]:
                 classes.append(pair)
-            elif places[path][0] != places[paths[0]][0]:
+            elif splits_and_labels[path][0] != splits_and_labels[paths[0]][0]:
                 parts.append(pair)
     notes = []
     if classes:

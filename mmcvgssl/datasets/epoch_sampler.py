@@ -1,4 +1,4 @@
-"""Samples that know which epoch they are drawn for."""
+"""Indices of samples, marked with the epoch that they are drawn for."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _current: Draw | None = None
 def current_draw() -> Draw | None:
     """Return what the sample is for that a loader reads just now.
 
-    None outside of loaders, and in loaders that :func:`tell_epochs` does not
+    None outside of loaders, and in loaders that :func:`attach_epochs` does not
     know.
     """
     return _current
@@ -85,7 +85,7 @@ class EpochBatch(list):
 class EpochSampler(Sampler):
     """A sampler whose indices remember their epoch.
 
-    Loops tell samplers the epoch (``set_epoch``), or how many samples of an
+    Loops set the epoch of samplers (``set_epoch``), or how many samples of an
     endless one are skipped in a resumed run (``skip``): so this one knows
     the epoch however many samples are fetched ahead.
 
@@ -93,7 +93,7 @@ class EpochSampler(Sampler):
         sampler: The sampler.
         size: Samples of an epoch in all processes together.
         by_epoch: Whether the loop counts epochs; otherwise each further pass
-            has to be told.
+            must call ``set_epoch``.
     """
 
     def __init__(self, sampler: Any, size: int, by_epoch: bool) -> None:
@@ -108,8 +108,8 @@ class EpochSampler(Sampler):
         if self.epoch is None:
             raise RuntimeError(
                 'the loop starts another pass over the images without '
-                "telling the sampler, so the views' epoch is not known: call "
-                'set_epoch(epoch) of the sampler before each pass, or use '
+                "setting the views' epoch: call set_epoch(epoch) of the "
+                'sampler before each pass, or use '
                 "mmengine's EpochBasedTrainLoop or IterBasedTrainLoop"
             )
         epoch = self.epoch
@@ -132,9 +132,9 @@ class EpochSampler(Sampler):
     def _passes(self) -> Iterator[int]:
         world, rank = self.sampler.world_size, self.sampler.rank
         for index in self.sampler:
-            place = self.position * world + rank
+            number = self.position * world + rank
             self.position += 1
-            yield _marked(index, place // self.size)
+            yield _marked(index, number // self.size)
 
     def __len__(self) -> int:
         return len(self.sampler)
@@ -203,8 +203,10 @@ class EpochBatchSampler:
         return getattr(inner, name)
 
 
-def tell_epochs(loader: DataLoader, by_epoch: bool, seed: int) -> EpochSampler:
-    """Have a loader tell its data set the epoch of each sample.
+def attach_epochs(
+    loader: DataLoader, by_epoch: bool, seed: int
+) -> EpochSampler:
+    """Make a loader pass the epoch of each sample to its data set.
 
     Args:
         loader: That has not been run through yet; it is changed in place,
@@ -222,8 +224,8 @@ def tell_epochs(loader: DataLoader, by_epoch: bool, seed: int) -> EpochSampler:
     if getattr(batches, 'sampler', None) is None:
         raise RuntimeError(
             'the loader has no batch sampler over a sampler, so it cannot '
-            "tell the views' epoch: give train_dataloader a batch_size, or a "
-            'batch_sampler with a `sampler`'
+            'pass the epoch to views: give train_dataloader a batch_size, or '
+            'a batch_sampler with a `sampler`'
         )
     data_set: Any = loader.dataset
     plain_sampler = batches.sampler

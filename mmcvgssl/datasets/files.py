@@ -49,28 +49,28 @@ def files_below(
 
     Args:
         folder: Where to look.
-        passed_over: Is told the reason, one of
+        passed_over: Called with the reason, one of
             :mod:`mmcvgssl.datasets.contents`, and the path of what is not
             yielded.
 
     Raises:
         OSError: If a folder cannot be read: names it.
     """
-    tell = passed_over or (lambda reason, path: None)
+    report = passed_over or (lambda reason, path: None)
     real = os.path.realpath(folder)
     if not os.path.isdir(real):
         return
-    if any(Path(place).is_relative_to(real) for place in _above):
-        tell(why.LOOP, Path(folder))
+    if any(Path(outer).is_relative_to(real) for outer in _above):
+        report(why.LOOP, Path(folder))
         return
     entries, results = _listed(folder)
     for entry in entries:
         path = Path(entry.path)
         reason = _reason(entry, results)
         if reason is not None:
-            tell(reason, path)
+            report(reason, path)
         elif entry.is_dir():
-            yield from files_below(path, tell, (*_above, real))
+            yield from files_below(path, report, (*_above, real))
         else:
             yield path
 
@@ -99,20 +99,20 @@ def similar_file(root: str | Path, path: str) -> str | None:
     Returns:
         Its path, relative to the folder; None if there is none.
     """
-    place, parts = Path(root), []
+    folder, parts = Path(root), []
     for part in PurePosixPath(path).parts:
-        if not os.path.isdir(place):
+        if not os.path.isdir(folder):
             return None
         name: str | None = part
-        if not os.path.exists(place / part):
-            changed = os.stat(place).st_mtime_ns
-            name = _by_folded_name(str(place), changed).get(folded(part))
+        if not os.path.exists(folder / part):
+            changed = os.stat(folder).st_mtime_ns
+            name = _by_folded_name(str(folder), changed).get(folded(part))
         if name is None:
             return None
         parts.append(name)
-        place /= name
+        folder /= name
     found = PurePosixPath(*parts).as_posix()
-    return found if os.path.isfile(place) else None
+    return found if os.path.isfile(folder) else None
 
 
 def ask_for_similar(root: str | Path, path: str, *others: str) -> str:

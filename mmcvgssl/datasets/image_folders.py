@@ -39,20 +39,20 @@ def images_below(
         folder: Paths are relative to it.
         skip: Folders and files of results, which are no images to look at.
         extensions: What image files end in, in small letters.
-        contents: Is told what is left out, by reason; paths are relative to
-            ``folder``.
+        contents: Collects the paths that are left out, by reason, relative
+            to ``folder``.
         ignore: Patterns of names, or of paths relative to ``folder``, to
             leave out with all below them.
 
     Raises:
         OSError: If a folder cannot be read.
     """
-    told = contents if contents is not None else Contents(str(folder))
+    report = contents if contents is not None else Contents(str(folder))
     found, others = [], []
     base, skip = folder.resolve(), [path.resolve() for path in skip]
 
     def leave_out(reason: str, path: Path) -> None:
-        told.leave_out(reason, path.relative_to(folder).as_posix())
+        report.leave_out(reason, path.relative_to(folder).as_posix())
 
     for path in files_below(folder, leave_out):
         inner = path.relative_to(folder)
@@ -117,9 +117,9 @@ def _check_names(root: Path, names: list[str]) -> None:
             'classes by metainfo=dict(classes=...); tools/prepare_data.py '
             'folder takes parts that are named train and test'
         )
-    held: dict[str, str] = {}
+    originals: dict[str, str] = {}
     for name in names:
-        other = held.setdefault(folded(name).strip(), name)
+        other = originals.setdefault(folded(name).strip(), name)
         if other != name:
             raise ValueError(
                 f'{root}: the class folders {other!a} and {name!a} '
@@ -139,11 +139,11 @@ def is_odd(name: str) -> bool:
 
 def is_ignored(path: PurePath, ignore: Collection[str]) -> bool:
     """Whether a pattern names a file, or a folder that it is in."""
-    places = [path, *path.parents][:-1]  # the last is the root
+    levels = [path, *path.parents][:-1]  # the last is the root
     return any(
-        fnmatchcase(place.name, pattern)
-        or fnmatchcase(place.as_posix(), pattern)
-        for place in places
+        fnmatchcase(level.name, pattern)
+        or fnmatchcase(level.as_posix(), pattern)
+        for level in levels
         for pattern in ignore
     )
 

@@ -17,7 +17,7 @@ from mmcvgssl.registry import DATASETS
 
 @DATASETS.register_module()
 class ImageList(SurfaceImages):
-    """Images named one by one; none takes an unreadable one's place.
+    """Images named one by one; an unreadable one is not replaced.
 
     Args:
         data_root: Folder that the paths are relative to.
@@ -68,7 +68,7 @@ class ImageList(SurfaceImages):
         return data if data is not None else self._placeholder(idx)
 
     def _placeholder(self, idx: int) -> dict:
-        """Fill the place in the batch; the loader pads it."""
+        """Fill the row of the batch; the loader pads it."""
         path = self.get_data_info(idx)['img_path']
         sample = DataSample(metainfo=dict(img_path=path, unreadable=True))
         black = torch.zeros(3, 8, 8, dtype=torch.uint8)

@@ -51,7 +51,7 @@ class OneClassDataset(SurfaceImages):
     Args:
         data_root: Folder of the images.
         ann_file: Optional list: a path (and a class index, 0 or 1, after a
-            space or tab) a line. Without an index the folder tells the
+            space or tab) a line. Without an index the folder gives the
             class, and what is to be trained on is good.
         leave_out: List of images that are not read from folders, such as
             those tested on; it need not exist.
@@ -162,7 +162,7 @@ class OneClassDataset(SurfaceImages):
                     'trained on, too; tools/prepare_data.py divides them'
                 )
         samples = self._divided(samples)
-        self.contents.kept = {
+        self.contents.used = {
             'images': len(samples),
             'good': sum(sample.label == GOOD for sample in samples),
             'defective': sum(sample.label == DEFECT for sample in samples),
@@ -171,7 +171,7 @@ class OneClassDataset(SurfaceImages):
         return [_info(root, sample) for sample in samples]
 
     def _divided(self, samples: list[Sample]) -> list[Sample]:
-        """Keep the part that is asked for."""
+        """Select the part that is asked for."""
         if not self.holdout:
             return samples
         kept = divide(

@@ -67,7 +67,7 @@ class SurfaceImages(CustomDataset):
 
     Raises:
         FileNotFoundError: If folder or list is missing.
-        ValueError: If there is no image, or a label is out of place.
+        ValueError: If there is no image, or a label is out of range.
         TooManyUnreadableError: If more than ``max_unreadable`` are broken.
     """
 
@@ -142,7 +142,7 @@ class SurfaceImages(CustomDataset):
         self.views.set_epoch(epoch)
 
     def get_subset_(self, indices: Sequence[int] | int) -> None:
-        """Keep some images."""
+        """Reduce the data set to some images."""
         super().get_subset_(indices)
         self._count_anew()
 
@@ -210,11 +210,11 @@ class SurfaceImages(CustomDataset):
             )
         if self.ann_file:
             self._check_listed(data)
-        self.contents.kept = {'images': len(data)}
+        self.contents.used = {'images': len(data)}
         if self.with_label and self.CLASSES:
             counts = Counter(info['gt_label'] for info in data)
             for index, name in enumerate(self.CLASSES):
-                self.contents.kept[f'of {name}'] = counts[index]
+                self.contents.used[f'of {name}'] = counts[index]
             empty = [n for i, n in enumerate(self.CLASSES) if not counts[i]]
             if empty:
                 self.contents.warnings.append(
@@ -360,6 +360,6 @@ class SurfaceImages(CustomDataset):
             paths = [self.get_data_info(i)['img_path'] for i in broken]
             self.contents.leave_out(UNREADABLE, *paths)
             keep = [i for i, text in enumerate(reasons) if text is None]
-            self.contents.kept = {'images': len(keep)}
+            self.contents.used = {'images': len(keep)}
             self.get_subset_(keep)
             self.unreadable.leave_out(len(broken))

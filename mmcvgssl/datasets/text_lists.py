@@ -55,7 +55,7 @@ def read_text(file: str | Path, encoding: str = '') -> str:
     except UnicodeError as error:
         raise ValueError(
             f'{file}: expected text in {_shown(name)}, got other bytes'
-            f'{_place(data, error)}; {_NAME_IT}'
+            f'{_position(data, error)}; {_NAME_IT}'
         ) from error
     except LookupError as error:
         raise ValueError(
@@ -185,7 +185,7 @@ def _shown(encoding: str) -> str:
     return 'UTF-8' if encoding.startswith('utf-8') else encoding
 
 
-def _place(data: bytes, error: UnicodeError) -> str:
+def _position(data: bytes, error: UnicodeError) -> str:
     if not isinstance(error, UnicodeDecodeError):
         return ''
     line = len(_END.findall(data[: error.start].decode('latin-1'))) + 1

@@ -26,12 +26,12 @@ class ViewSeeds:
 
     The view of sample i in epoch e depends on the seed, e, i and how often
     wrappers have named i in this epoch before, and on nothing else: not on
-    workers, processes, samplers, wrappers or a restart. The epoch is told by
-    the loader (:func:`mmcvgssl.datasets.tell_epochs`, which
+    workers, processes, samplers, wrappers or a restart. The epoch is set by
+    the loader (:func:`mmcvgssl.datasets.attach_epochs`, which
     ``mmcvgssl.EpochSeedHook`` calls) or by ``set_epoch``.
 
     Args:
-        seed: Of the views; None: that of the run, 0 until it is told.
+        seed: Of the views; None: that of the run, 0 until it is set.
         fixed_views: Number of sets of views after which they repeat; 0:
             new ones in each epoch.
         repeat: Passes over the images that count as an epoch.
@@ -60,7 +60,7 @@ class ViewSeeds:
     def words(self, idx: int) -> list[int]:
         """Return all that the view of a sample depends on."""
         seed = self.run_seed if self.seed is None else self.seed
-        words = [seed, self._view_set(), self._place(idx)]
+        words = [seed, self._view_set(), self._position(idx)]
         return [*words, self.member] if self.member else words
 
     def number(self, idx: int) -> int:
@@ -69,7 +69,7 @@ class ViewSeeds:
         It is the number of the set of views, and beyond bit 32 that of the
         pass over the images, and beyond bit 56 that of the data set.
         """
-        turn = self._place(idx) // self.n_images
+        turn = self._position(idx) // self.n_images
         return self._view_set() | turn << 32 | self.member << 56
 
     @contextmanager
@@ -82,7 +82,7 @@ class ViewSeeds:
 
         Raises:
             RuntimeError: If a loader goes over the samples again, views are
-                random and nobody has told the epoch.
+                random and the epoch was not set.
         """
         known = (
             current_draw() is not None or int(self._epoch.values) != _UNKNOWN
@@ -104,7 +104,7 @@ class ViewSeeds:
         epoch = max(int(self._epoch.values), 0) if draw is None else draw.epoch
         return epoch % self.fixed_views if self.fixed_views else epoch
 
-    def _place(self, idx: int) -> int:
+    def _position(self, idx: int) -> int:
         draw = current_draw()
         again = 0 if draw is None else draw.again
         return idx + again * self.repeat * self.n_images

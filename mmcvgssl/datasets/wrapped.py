@@ -20,11 +20,11 @@ def inner_sets(data_set: Any) -> list:
     Args:
         data_set: A data set, or wrappers of any nesting around some.
     """
-    held = _held(data_set)
-    if not held:
+    children = _wrapped(data_set)
+    if not children:
         return [data_set]
     found: list = []
-    for each in held:
+    for each in children:
         for one in inner_sets(each):
             if not any(one is other for other in found):
                 found.append(one)
@@ -40,7 +40,7 @@ def passes(data_set: Any) -> np.ndarray | None:
     Returns:
         Integers [len(data_set)]; None where each sample is named once.
     """
-    if not _held(data_set):
+    if not _wrapped(data_set):
         return None
     starts: dict[int, int] = {}
     total = 0
@@ -51,8 +51,8 @@ def passes(data_set: Any) -> np.ndarray | None:
     order = np.argsort(samples, kind='stable')
     ordered = samples[order]
     first = np.r_[True, ordered[1:] != ordered[:-1]]
-    places = np.arange(len(samples))
-    since = places - np.maximum.accumulate(np.where(first, places, 0))
+    positions = np.arange(len(samples))
+    since = positions - np.maximum.accumulate(np.where(first, positions, 0))
     if not since.any():
         return None
     counts = np.empty_like(since)
@@ -60,7 +60,7 @@ def passes(data_set: Any) -> np.ndarray | None:
     return counts
 
 
-def _held(data_set: Any) -> list:
+def _wrapped(data_set: Any) -> list:
     """Return what a wrapper holds; nothing for a data set itself."""
     own = vars(data_set) if hasattr(data_set, '__dict__') else {}
     if 'datasets' in own:
@@ -74,10 +74,10 @@ def _held(data_set: Any) -> list:
 
 def _samples(data_set: Any, starts: dict[int, int]) -> np.ndarray:
     """Number the sample behind each index."""
-    held, n = _held(data_set), len(data_set)
-    if not held:
+    children, n = _wrapped(data_set), len(data_set)
+    if not children:
         return starts[id(data_set)] + np.arange(n)
-    inner = [_samples(each, starts) for each in held]
+    inner = [_samples(each, starts) for each in children]
     if isinstance(data_set, (ConcatDataset, TorchConcatDataset)):
         return np.concatenate(inner)
     if isinstance(data_set, RepeatDataset):

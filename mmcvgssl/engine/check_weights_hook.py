@@ -39,9 +39,9 @@ class CheckWeightsHook(Hook):
         source = str(runner._load_from)
         model = getattr(runner.model, 'module', runner.model)
         for key in _STATES:
-            held = checkpoint.get(key)
-            if isinstance(held, Mapping):
-                tensors = {k: v for k, v in held.items() if _is_tensor(v)}
+            value = checkpoint.get(key)
+            if isinstance(value, Mapping):
+                tensors = {k: v for k, v in value.items() if _is_tensor(v)}
                 check_values(tensors, f'{source} ({key})')
         state = plain_state(checkpoint)
         if runner._resume:
@@ -62,23 +62,23 @@ def _check_training_state(
             "in meta['config'], which mmengine would run as code. Start from "
             'its weights instead (load_from, without --resume)'
         )
-    held = checkpoint.get('optimizer')
-    if held is None:
+    value = checkpoint.get('optimizer')
+    if value is None:
         runner.logger.warning(
             f'{source} holds no state of the optimizer, which starts anew'
         )
     else:
-        check_values(dict(_tensors(held)), f'{source} (optimizer)')
+        check_values(dict(_tensors(value)), f'{source} (optimizer)')
 
 
-def _tensors(held: Any, name: str = '') -> list[tuple[str, Tensor]]:
-    if _is_tensor(held):
-        return [(name, held)]
+def _tensors(value: Any, name: str = '') -> list[tuple[str, Tensor]]:
+    if _is_tensor(value):
+        return [(name, value)]
     inner: list[tuple[Any, Any]] = []
-    if isinstance(held, Mapping):
-        inner = list(held.items())
-    elif isinstance(held, (list, tuple)):
-        inner = list(enumerate(held))
+    if isinstance(value, Mapping):
+        inner = list(value.items())
+    elif isinstance(value, (list, tuple)):
+        inner = list(enumerate(value))
     found = [_tensors(value, f'{name}.{key}') for key, value in inner]
     return [item for part in found for item in part]
 

@@ -8,7 +8,7 @@ from mmengine.dist import get_rank
 from mmengine.hooks import Hook
 from mmengine.runner import IterBasedTrainLoop, Runner
 
-from mmcvgssl.datasets import SurfaceImages, inner_sets, tell_epochs
+from mmcvgssl.datasets import SurfaceImages, attach_epochs, inner_sets
 from mmcvgssl.randomness import derive_seed, seed_generators
 from mmcvgssl.registry import HOOKS
 
@@ -18,24 +18,24 @@ class EpochSeedHook(Hook):
     """Seed views, epochs and iterations, so that a resumed run repeats.
 
     The data sets of views take the run's seed, unless they have one, and the
-    loader tells them the epoch of each sample, in loops by epoch and by
+    loader passes the epoch of each sample to them, in loops by epoch and by
     iteration, through any wrapper. Other data sets with ``set_epoch`` are
-    told the epoch.
+    given the epoch.
 
     The generators of this process are seeded from the run's seed, the epoch
-    or the iteration, and the rank. Seeding each iteration keeps the loader,
+    or the iteration, and the rank. Seeding each iteration makes the loader,
     which draws as many numbers as its workers and restarts ask for, out of
     what the model draws.
 
     Raises:
-        RuntimeError: If a resumed run does not look for its place in the
+        RuntimeError: If a resumed run does not look for its position in the
             data.
     """
 
     priority = 'VERY_HIGH'
 
     def before_train(self, runner: Runner) -> None:
-        """Have the loader tell data sets of views seed and epoch."""
+        """Make the loader pass seed and epoch to data sets of views."""
         loop = runner.train_loop
         loader = loop.dataloader
         views = [
@@ -54,18 +54,18 @@ class EpochSeedHook(Hook):
         for number, data_set in enumerate(views):
             data_set.views.run_seed = _run_seed(runner)
             data_set.views.member = number
-        tell_epochs(loader, _by_epoch(runner), _run_seed(runner))
+        attach_epochs(loader, _by_epoch(runner), _run_seed(runner))
         iterator: Any = getattr(loop, 'dataloader_iterator', None)
         if iterator is not None:  # some start before there is a hook
             loop.dataloader_iterator = type(iterator)(loader)
 
     def before_train_epoch(self, runner: Runner) -> None:
-        """Seed this process, and tell sampler and data sets."""
+        """Seed this process, and set the epoch of sampler and data sets."""
         loader = runner.train_dataloader
         if _by_epoch(runner):
-            told = [*inner_sets(loader.dataset)]
-            told.append(getattr(loader, 'sampler', None))
-            for each in told:
+            receivers = [*inner_sets(loader.dataset)]
+            receivers.append(getattr(loader, 'sampler', None))
+            for each in receivers:
                 if hasattr(each, 'set_epoch'):
                     each.set_epoch(runner.epoch)
         words = runner.seed or 0, runner.epoch, get_rank()

@@ -32,7 +32,7 @@ class FitLoop(BaseLoop):
     Where the config has a ``holdout_dataloader``, calibration and threshold
     are measured on its images, and nothing learns from them.
 
-    What was learned is kept in a file, which a later run of the same
+    What was learned is saved in a file, which a later run of the same
     settings, images, weights and transforms reads; a state of others is
     moved to the folder ``earlier``. A fit that is interrupted goes on, in a
     later run, after the last batches that were put aside: see
@@ -150,7 +150,7 @@ class FitLoop(BaseLoop):
             self._read()
             on_first_process(partial.remove_own)
         else:
-            # its own lock: the folder may be held by what the fit is part of
+            # its own lock: the caller may have locked the folder already
             with locked(self.path.parent, f'.{self.path.name}.in_use'):
                 self._fit(partial)
         return self.model

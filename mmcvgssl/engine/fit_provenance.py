@@ -22,14 +22,14 @@ from mmcvgssl.provenance import (
 def of_model(model: AnomalyModel, cfg: Config) -> Provenance:
     """Return what a map generator's maps depend on, images aside."""
     data = cfg.model.get('data_preprocessor') or cfg.get('data_preprocessor')
-    held = {'model': model.settings, 'data_preprocessor': of_config(data)}
+    values = {'model': model.settings, 'data_preprocessor': of_config(data)}
     # they may change anything
     hooks = named_options(hooks_in_tests(cfg))
     if hooks:
-        held['custom_hooks'] = of_config(hooks)
+        values['custom_hooks'] = of_config(hooks)
     if cfg.get('test_cfg'):
-        held['test_cfg'] = of_config(cfg.test_cfg)
-    return Provenance(held) | of_versions(cfg.model)
+        values['test_cfg'] = of_config(cfg.test_cfg)
+    return Provenance(values) | of_versions(cfg.model)
 
 
 def of_transforms(loader: dict) -> list[Any]:

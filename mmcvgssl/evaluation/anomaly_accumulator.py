@@ -1,4 +1,4 @@
-"""What is kept of the images of one category."""
+"""Distributions of the scores of one category's images."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ class CategoryScores:
         }
 
     def problems(self, pixel: bool) -> list[str]:
-        """Say what keeps metrics from being defined or complete."""
+        """Return why metrics are undefined or leave images out."""
         found = []
         left_out = 'are undefined (NaN) and left out of the mean'
         if GOOD not in self.images.kinds:

@@ -161,10 +161,10 @@ def _by_score(
     weights: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the masses of good and of defect at each distinct score."""
-    distinct, place = np.unique(scores, return_inverse=True)
+    distinct, rank = np.unique(scores, return_inverse=True)
     weights = np.ones(len(scores)) if weights is None else weights
     good, defect = (
-        np.bincount(place[chosen], weights[chosen], len(distinct))
+        np.bincount(rank[chosen], weights[chosen], len(distinct))
         for chosen in (~is_defect, is_defect)
     )
     return good, defect

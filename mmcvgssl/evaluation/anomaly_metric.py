@@ -113,14 +113,14 @@ class AnomalyMetric(BaseMetric):
             ValueError: If there have been more images than that.
         """
         rank, n_processes = get_dist_info()
-        place = rank + (self._n_seen - 1) * n_processes
-        if place - n_processes >= size:
+        index = rank + (self._n_seen - 1) * n_processes
+        if index - n_processes >= size:
             raise ValueError(
                 f'process {rank} of {n_processes} has seen {self._n_seen} '
                 f'images of a data set of {size}: call evaluate() with the '
                 'size of the data set, once each image has been processed'
             )
-        if self._last is not None and place < size:
+        if self._last is not None and index < size:
             self._add(*self._last)
         self.results = [self._categories]
         self._reset()
@@ -133,10 +133,10 @@ class AnomalyMetric(BaseMetric):
         merged: dict[str, CategoryScores] = {}
         for part in results:
             for name, scores in part.items():
-                held = merged.setdefault(
+                total = merged.setdefault(
                     name, CategoryScores(self.exact_limit)
                 )
-                held.merge(scores)
+                total.merge(scores)
         if not merged:
             raise ValueError(
                 'AnomalyMetric has seen no image: is the data set empty?'

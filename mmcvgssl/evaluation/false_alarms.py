@@ -52,7 +52,7 @@ class FalseAlarms(BaseMetric):
 
     Raises:
         ValueError: If a threshold is out of [0, 1]; in :meth:`process`, if a
-            data sample does not tell its true boxes.
+            data sample has no true boxes.
     """
 
     default_prefix = 'false_alarms'
@@ -74,7 +74,7 @@ class FalseAlarms(BaseMetric):
     def process(
         self, data_batch: Any, data_samples: Sequence[Mapping[str, Any]]
     ) -> None:
-        """Keep the scores of good images."""
+        """Collect the scores of good images."""
         for sample in data_samples:
             if 'instances' in sample:
                 truth = len(sample['instances'])

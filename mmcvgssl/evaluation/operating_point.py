@@ -50,7 +50,7 @@ class DetectionRate:
 
 
 def calls_defective(scores: Any, threshold: float) -> Any:
-    """Tell whether scores are greater than the threshold.
+    """Whether scores are greater than the threshold.
 
     Args:
         scores: A number, or an array [n].
@@ -67,13 +67,13 @@ def operating_point(
     false_alarm_rate: float = 0.05,
     confidence: float = 0.95,
 ) -> OperatingPoint:
-    """Choose the lowest threshold that keeps to a false-alarm rate.
+    """Choose the lowest threshold within a false-alarm rate.
 
     The threshold is an order statistic of the good scores, which must not
     have been used to fit the model. If m of n independent scores lie above
     it, the true false-alarm rate follows Beta(m + 1, n - m), whatever the
     distribution of the scores, as long as it is continuous; its mean
-    (m + 1) / (n + 1) is kept at or below the wanted rate. Where scores equal
+    (m + 1) / (n + 1) stays at or below the wanted rate. Where scores equal
     the threshold, the Clopper-Pearson interval of m in n is given, which is
     wider.
 

@@ -15,7 +15,7 @@ KEY_BITS = 32
 class ScoreHistogram:
     """How much mass of each kind lies at which score.
 
-    Scores are kept one by one as float32 until there are more than
+    Scores are stored one by one as float32 until there are more than
     ``exact_limit`` distinct ones; then they share at most ``BINS`` bins. Any
     range will do: a bin is a dyadic interval of ordered float32 bit patterns
     (a q-digest, https://arxiv.org/abs/cs/0408039). Neighbours share a bin
@@ -25,11 +25,11 @@ class ScoreHistogram:
     come, AUROC, AP, F1 and AUPRO stay within 1e-3.
 
     A bin of ``2**level`` patterns from ``first`` on has the number
-    ``2 * first + 2**level - 1``, its place in order among the bins of all
+    ``2 * first + 2**level - 1``, its index in order among the bins of all
     sizes; single patterns have even numbers.
 
     Args:
-        exact_limit: Distinct scores that are kept one by one.
+        exact_limit: Distinct scores that are stored one by one.
 
     Raises:
         ValueError: If ``exact_limit`` is less than ``BINS``.
@@ -64,8 +64,8 @@ class ScoreHistogram:
         if weights is None:
             keys, mass = np.unique(keys, return_counts=True)
         else:
-            keys, place = np.unique(keys, return_inverse=True)
-            mass = np.bincount(place, weights=np.ravel(weights))
+            keys, part = np.unique(keys, return_inverse=True)
+            mass = np.bincount(part, weights=np.ravel(weights))
         self._push(kind, keys.astype(np.int64) * 2, mass)
 
     def merge(self, other: ScoreHistogram) -> None:
@@ -73,8 +73,8 @@ class ScoreHistogram:
         other._flush()
         self._share = max(self._share, other._share)
         for kind, masses in zip(other._kinds, other._masses, strict=True):
-            held = masses > 0
-            self._push(kind, other._ids[held], masses[held])
+            filled = masses > 0
+            self._push(kind, other._ids[filled], masses[filled])
 
     @property
     def kinds(self) -> list[Hashable]:
@@ -115,14 +115,14 @@ class ScoreHistogram:
         ]
         pieces += self._pending
         self._kinds = list(dict.fromkeys(kind for kind, _, _ in pieces))
-        self._ids, places = np.unique(
+        self._ids, inverse = np.unique(
             np.concatenate([ids for _, ids, _ in pieces]), return_inverse=True
         )
         self._masses = np.zeros((len(self._kinds), len(self._ids)))
         start = 0
         for kind, ids, mass in pieces:
-            place = places[start : start + len(ids)]
-            self._masses[self._kinds.index(kind), place] += mass
+            part = inverse[start : start + len(ids)]
+            self._masses[self._kinds.index(kind), part] += mass
             start += len(ids)
         self._pending, self._n_pending = [], 0
         if len(self._ids) > self.exact_limit:

@@ -32,7 +32,7 @@ def read_map(path: str | Path, digest: str = '') -> np.ndarray:
     again = f'remove it and {MAKE}'
     try:
         data = Path(path).read_bytes()
-        held = np.load(io.BytesIO(data), allow_pickle=False)
+        values = np.load(io.BytesIO(data), allow_pickle=False)
     except FileNotFoundError as error:
         raise FileNotFoundError(f'no anomaly map {path}; {MAKE}') from error
     except (ValueError, EOFError, OSError) as error:
@@ -45,25 +45,25 @@ def read_map(path: str | Path, digest: str = '') -> np.ndarray:
         raise MapError(
             f'{path} cannot be read as .npy: {error}; {again}'
         ) from error
-    if not isinstance(held, np.ndarray) or held.dtype.kind != 'f':
-        what = getattr(held, 'dtype', type(held).__name__)
+    if not isinstance(values, np.ndarray) or values.dtype.kind != 'f':
+        what = getattr(values, 'dtype', type(values).__name__)
         raise MapError(
             f'{path}: expected a map of floating-point numbers, got {what}; '
             f'{again}'
         )
-    if held.ndim != 2 or held.size == 0:
+    if values.ndim != 2 or values.size == 0:
         raise MapError(
             f'{path}: expected a map [h, w] at patch resolution, got the '
-            f'shape {list(held.shape)}; {again}'
+            f'shape {list(values.shape)}; {again}'
         )
-    if not np.isfinite(held).all():
+    if not np.isfinite(values).all():
         raise MapError(f'{path} has NaN or infinite values; {again}')
     if digest and digest != digest_bytes(data):
         raise MapError(
             f'{path} is another map than was written for its image: it was '
             f'changed or replaced since; {again}'
         )
-    return held.astype(np.float32)
+    return values.astype(np.float32)
 
 
 def inside(path: str) -> str:

@@ -27,7 +27,7 @@ class MapEntry:
         score: Of the image.
         map_max: Maximum of the map.
         file: State of the image when the map was made.
-        digest: Of the ``.npy`` file; empty if the line does not tell it.
+        digest: Of the ``.npy`` file; empty if the line has none.
     """
 
     path: str
@@ -73,7 +73,7 @@ class MapFolder:
         if not found:
             raise MapError(f'{file} lists no map; {MAKE}')
         self.entries = {path: found[path] for path in sorted(found)}
-        # what the maps were made with, if that was kept
+        # what the maps were made with, if it was recorded
         known = Provenance.read(self.path / RECORD)
         self.settings = {} if known is None else known.values
         self.reading = reading_in(self.settings)
@@ -180,12 +180,12 @@ def _read_remarks(file: Path) -> list[str]:
     if not file.is_file():
         return []
     try:
-        held = parse_json(file.read_text('utf-8'))
+        remarks = parse_json(file.read_text('utf-8'))
     except ValueError as error:
         raise MapError(f'{file} is no JSON: {error}; {MAKE}') from error
-    if not isinstance(held, list):
+    if not isinstance(remarks, list):
         raise MapError(f'{file}: expected a list of texts in JSON; {MAKE}')
-    return [str(text) for text in held]
+    return [str(text) for text in remarks]
 
 
 def _is_torn(end: bytes) -> bool:
@@ -197,24 +197,24 @@ def _is_torn(end: bytes) -> bool:
     return False
 
 
-def _entry(held: dict[str, Any]) -> MapEntry:
-    height, width = held['size']
-    score, top = float(held['score']), float(held['map_max'])
+def _entry(line: dict[str, Any]) -> MapEntry:
+    height, width = line['size']
+    score, top = float(line['score']), float(line['map_max'])
     if not (height == int(height) >= 1 and width == int(width) >= 1):
-        raise ValueError(f'size is {held["size"]}')
+        raise ValueError(f'size is {line["size"]}')
     if not (math.isfinite(score) and math.isfinite(top)):
         raise ValueError('score or map_max is not finite')
-    if 'file' not in held:
+    if 'file' not in line:
         raise ValueError(
-            'nothing tells which image the map was made of, as an earlier '
+            'the image that the map was made of is not named, as an earlier '
             'version of this package wrote the line'
         )
     return MapEntry(
-        inside(held['path']),
-        inside(held['map']),
+        inside(line['path']),
+        inside(line['map']),
         (int(height), int(width)),
         score,
         top,
-        FileState.from_list(held['file']),
-        str(held.get('digest', '')),
+        FileState.from_list(line['file']),
+        str(line.get('digest', '')),
     )

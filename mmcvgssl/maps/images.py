@@ -42,7 +42,7 @@ def list_images(
     if images.is_dir():
         contents = Contents(str(images))
         home, paths = images, images_below(images, contents=contents)
-        contents.kept = {'images': len(paths)}
+        contents.used = {'images': len(paths)}
         warn_of_masks(home, paths, contents)
         contents.log()
     elif images.suffix.lower() in EXTENSIONS:

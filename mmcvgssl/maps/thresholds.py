@@ -1,4 +1,4 @@
-"""Levels of maps: the map threshold, above which a place is anomalous.
+"""Levels of maps: the map threshold, above which a pixel is anomalous.
 
 It is a value of maps, and has nothing to do with the threshold on image
 scores, see :func:`mmcvgssl.evaluation.operating_point.operating_point`.
@@ -68,7 +68,7 @@ def halfway(anomaly_map: np.ndarray) -> float:
 
 
 def is_anomalous(anomaly_map: np.ndarray, map_threshold: float) -> np.ndarray:
-    """Tell the places whose value is greater than the threshold.
+    """Mark the pixels whose value is greater than the threshold.
 
     Args:
         anomaly_map: [h, w].

@@ -139,13 +139,13 @@ def check_dtype(dtype: str) -> None:
 
 
 def write_remarks(out: Path, remarks: Sequence[str]) -> None:
-    """Keep what a generator says, for those who cut boxes from its maps."""
+    """Write a generator's warnings beside its maps."""
     if remarks:
         atomic_write(out / REMARKS, json.dumps(list(remarks)).encode())
 
 
 def settle_maps(ours: Provenance, out: Path) -> bool:
-    """Keep the maps of a folder, or move those of something else aside.
+    """Reuse the maps of a folder, or move those of another model aside.
 
     Args:
         ours: What maps are to depend on, images aside.
@@ -204,8 +204,8 @@ def paths_without_map(
     if changed:
         print_log(
             f'{some(changed, "image")} of {len(paths)} changed since the maps '
-            'were made: these maps are made anew, the earlier ones are kept '
-            f'in {out / EARLIER / "images"}',
+            'were made: these maps are made anew, the earlier ones are moved '
+            f'to {out / EARLIER / "images"}',
             logger='current',
             level=logging.WARNING,
         )
@@ -275,7 +275,7 @@ def set_damaged_aside(out: Path) -> list[str]:
     if damaged:
         print_log(
             f'{some(damaged, "map")} not as written in {out}: to be made '
-            f'anew; what was there is kept in {out / EARLIER / "images"}',
+            f'anew; what was there is now in {out / EARLIER / "images"}',
             logger='current',
             level=logging.WARNING,
         )

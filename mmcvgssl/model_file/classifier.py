@@ -94,7 +94,7 @@ def from_file(content: ModelFile, source: str) -> ProbeClassifier:
         passes=places.count('teacher'),
     )
     frozen.take_weights(model.frozen(), content, source)
-    held = part_of(content.tensors, _HEAD)
-    load(model.head, held, EXACT, source, log=False)
+    tensors = part_of(content.tensors, _HEAD)
+    load(model.head, tensors, EXACT, source, log=False)
     model.dataset_meta = {'classes': tuple(content.classes)}
     return model

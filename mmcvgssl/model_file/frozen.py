@@ -16,7 +16,7 @@ from mmcvgssl.provenance import digest_tensors
 from mmcvgssl.registry import SCOPE
 from mmcvgssl.weights import EXACT, load
 from mmcvgssl.weights.packages import PACKAGES, licence_of, package_state
-from mmcvgssl.weights.safe_config import held_by
+from mmcvgssl.weights.safe_config import registered_in
 
 PACKAGE = 'package:'
 WEIGHTS = 'weights'
@@ -71,7 +71,7 @@ def plain_config(value: Any) -> Any:
         kind = made.get('type')
         if isinstance(kind, str) and '.' not in kind:
             # looked up without what imports a module of the name
-            own = held_by(SCOPE, 'MODELS', kind)
+            own = registered_in(SCOPE, 'MODELS', kind)
             if own is not None:
                 made['type'] = f'{SCOPE}.{own.__name__}'
         return made

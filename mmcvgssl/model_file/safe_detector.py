@@ -107,15 +107,15 @@ def _check_type(
         return
     packages = DETECTORS if top else PARTS
     found = [
-        held
+        registered
         for table in (('MODELS',) if top else ('MODELS', 'TASK_UTILS'))
-        for held in [find_registered(name, table, scope)]
-        if held is not None
+        for registered in [find_registered(name, table, scope)]
+        if registered is not None
     ]
     allowed = all(
-        is_of(held, packages)
-        and not any(base.__name__ in _FOREIGN for base in held.__mro__)
-        for held in found
+        is_of(registered, packages)
+        and not any(base.__name__ in _FOREIGN for base in registered.__mro__)
+        for registered in found
     )
     if not found or not allowed:
         what = 'a detector' if top else 'a part of a detector'

@@ -6,7 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mmcvgssl.model_file import frozen
-from mmcvgssl.weights.safe_config import SCOPES, check_transforms, held_by
+from mmcvgssl.weights.safe_config import (
+    SCOPES,
+    check_transforms,
+    registered_in,
+)
 
 META_KEYS = ('sample_idx', 'img_path', 'ori_shape', 'category')
 
@@ -100,6 +104,6 @@ def detection_steps(
 
 def _with_scope(name: str, scope: str) -> str:
     """Return a transform's name with the scope that registers it."""
-    if scope not in SCOPES or held_by(scope, 'TRANSFORMS', name) is None:
+    if scope not in SCOPES or registered_in(scope, 'TRANSFORMS', name) is None:
         return f'mmengine.{name}'
     return f'{scope}.{name}'

@@ -39,8 +39,8 @@ class PretrainedBackbone:
         """Load."""
         load(module, self.checkpoint, replace(FITTING, least=self.least))
         # what the hosts look at before they start parts anew
-        told = {'type': 'Pretrained', 'checkpoint': self.checkpoint}
-        module.init_cfg = told  # type: ignore[assignment]
+        init_cfg = {'type': 'Pretrained', 'checkpoint': self.checkpoint}
+        module.init_cfg = init_cfg  # type: ignore[assignment]
         for part in module.modules():
             if hasattr(part, '_is_init'):
                 part._is_init = True  # type: ignore[assignment]

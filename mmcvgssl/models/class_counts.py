@@ -24,10 +24,10 @@ def class_counts(
 
     Args:
         node: Config of the model, or a part of it.
-        path: Its place.
+        path: Dotted keys that lead to it.
 
     Yields:
-        The key's dotted place, and the mapping that holds it.
+        The dotted keys of the count, and the mapping that has it.
     """
     if isinstance(node, MutableMapping):
         if _KEY in node:
@@ -36,8 +36,8 @@ def class_counts(
             if key not in _OWN_COUNT:
                 yield from class_counts(value, f'{path}.{key}')
     elif isinstance(node, (list, tuple)):
-        for place, item in enumerate(node):
-            yield from class_counts(item, f'{path}.{place}')
+        for index, item in enumerate(node):
+            yield from class_counts(item, f'{path}.{index}')
 
 
 def check_class_counts(model: Any, classes: Sequence[str], where: str) -> None:
@@ -60,12 +60,14 @@ def check_class_counts(model: Any, classes: Sequence[str], where: str) -> None:
     }
     if not wrong:
         return
-    told = ' and '.join(f'{path}={value!r}' for path, value in wrong.items())
+    wrong_counts = ' and '.join(
+        f'{path}={value!r}' for path, value in wrong.items()
+    )
     fix = ' '.join(f'{path}={len(classes)}' for path in wrong)
     raise ValueError(
         f'{where} lists {len(classes)} classes ({_some(classes)}), but '
-        f'{told}: they must agree; set --cfg-options {fix}, or correct the '
-        'list'
+        f'{wrong_counts}: they must agree; set --cfg-options {fix}, or '
+        'correct the list'
     )
 
 

@@ -12,7 +12,7 @@ from mmcvgssl.provenance.record import (
 )
 from mmcvgssl.provenance.room import make_room
 from mmcvgssl.provenance.sources import (
-    PLACES,
+    PATHS,
     SPEED,
     TRAINING,
     digest_tensors,
@@ -26,7 +26,7 @@ from mmcvgssl.provenance.sources import (
 __all__ = [
     'EARLIER',
     'IMAGE_OPTIONS',
-    'PLACES',
+    'PATHS',
     'RECORD',
     'SPEED',
     'TRAINING',

@@ -1,4 +1,4 @@
-"""Which files a result depends on, told apart by their content."""
+"""Files that a result depends on, compared by their content."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class FileState:
             OSError: If it cannot be read.
         """
         at = cls.look(path)
-        if known is not None and at == known.place:
+        if known is not None and at == known.stamp:
             return known
         return cls(*at, _digest(os.path.realpath(path), *at))
 
@@ -64,7 +64,7 @@ class FileState:
         return stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns
 
     @property
-    def place(self) -> tuple[int, int, int]:
+    def stamp(self) -> tuple[int, int, int]:
         """Size and times."""
         return self.size, self.modified, self.changed
 
@@ -80,21 +80,21 @@ class FileState:
 
     def to_list(self) -> list[Any]:
         """Return what JSON can hold."""
-        return [*self.place, self.digest]
+        return [*self.stamp, self.digest]
 
     @classmethod
-    def from_list(cls, held: Any) -> FileState:
+    def from_list(cls, row: Any) -> FileState:
         """Read what :meth:`to_list` gave.
 
         Raises:
             ValueError: If it is something else.
         """
-        match held:
+        match row:
             case [int() as size, int() as mtime, int() as ctime, str() as d]:
                 return cls(size, mtime, ctime, d)
         raise ValueError(
             'expected size, two times and the digest of a file, got '
-            f'{str(held)[:80]}'
+            f'{str(row)[:80]}'
         )
 
 

@@ -1,4 +1,4 @@
-"""Who may keep an earlier result, and where it goes otherwise."""
+"""Reuse of an earlier result, and the folder it is moved to otherwise."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def settle(
     record: str = RECORD,
     read: Callable[[Path], Provenance | None] | None = None,
 ) -> bool:
-    """Keep an earlier result of the same provenance, or make room.
+    """Reuse an earlier result of the same provenance, or move it aside.
 
     A result of something else is moved to ``earlier/DIGEST`` in the folder,
     and one of ours is brought back from there: nothing is lost, and no
@@ -77,7 +77,7 @@ class _Place:
             aside = self.folder / EARLIER / theirs.digest
             self._say(
                 f'made anew: {self.what}: {named(different)}; the earlier '
-                f'result is kept in {aside}'
+                f'result is now in {aside}'
             )
             self._move(self.folder, aside)
             theirs = None
@@ -88,7 +88,7 @@ class _Place:
         self._move(self.folder / EARLIER / ours.digest, self.folder)
         found = self._found(self.folder)
         if found:
-            self._say(f'kept: {self.what} ({len(found)} files or folders)')
+            self._say(f'reused: {self.what} ({len(found)} files or folders)')
         return bool(found)
 
     def _found(self, folder: Path) -> list[Path]:

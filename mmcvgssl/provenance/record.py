@@ -23,7 +23,7 @@ class Provenance:
     """Values by name, and tables of files.
 
     Args:
-        values: Nested; kept flat, by names with dots.
+        values: Nested; stored flat, by names with dots.
         files: Tables by name.
     """
 
@@ -60,7 +60,7 @@ class Provenance:
 
     @property
     def digest(self) -> str:
-        """Tell all of it apart, in 16 characters."""
+        """Digest of all values and files, 16 characters."""
         rows = {
             name: [[path, state.digest] for path, state in table.items()]
             for name, table in self.files.items()
@@ -109,13 +109,13 @@ class Provenance:
             ProvenanceError: If it is something else.
         """
         try:
-            held = parse_json(text)
+            content = parse_json(text)
         except ValueError as error:
             raise _unreadable(where, error) from error
-        return cls.from_dict(held, where)
+        return cls.from_dict(content, where)
 
     @classmethod
-    def from_dict(cls, held: Any, where: str) -> Provenance:
+    def from_dict(cls, content: Any, where: str) -> Provenance:
         """Read what stands in the JSON of :meth:`to_json`.
 
         Raises:
@@ -123,8 +123,8 @@ class Provenance:
         """
         made = cls()
         try:
-            made.values = dict(held['values'])
-            for name, rows in held['files'].items():
+            made.values = dict(content['values'])
+            for name, rows in content['files'].items():
                 made.files[name] = FileTable(
                     {k: FileState.from_list(v) for k, v in rows.items()}
                 )

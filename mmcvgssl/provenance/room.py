@@ -17,7 +17,7 @@ def make_room(
     what: str,
     beside: Sequence[str] = (),
 ) -> bool:
-    """Keep files of another content that would be overwritten.
+    """Move files of another content aside that would be overwritten.
 
     If one of them is there with another content, all go to
     ``earlier/DIGEST`` in the folder, and the log says so.

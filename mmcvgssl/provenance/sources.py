@@ -27,7 +27,7 @@ SPEED = frozenset(
     }
 )
 # of data sets, what only says where images and lists lie: the images count
-PLACES = frozenset(
+PATHS = frozenset(
     {
         *('data_root', 'data_prefix', 'img_prefix', 'img_path', 'ann_file'),
         *('split_dir', 'leave_out', 'list_file', 'maps', 'map_root'),
@@ -62,7 +62,7 @@ TRAINING = (
 
 
 def digest_tensors(tensors: Mapping[str, Tensor], start: str = '') -> str:
-    """Tell tensors apart: same names, shapes and values, same text.
+    """Digest tensors: the same names, shapes and values give the same text.
 
     Args:
         tensors: In any order.
@@ -86,7 +86,7 @@ def of_file(path: str | Path) -> str:
 
 
 def of_config(
-    value: Any, drop: Collection[str] = SPEED | PLACES, key: str = ''
+    value: Any, drop: Collection[str] = SPEED | PATHS, key: str = ''
 ) -> Any:
     """Return what counts of a config, as JSON can hold it.
 
@@ -96,7 +96,7 @@ def of_config(
     Args:
         value: Of the config.
         drop: Keys to leave out, at any depth.
-        key: Of the value, which tells a bare word from a file's name.
+        key: Of the value; some keys name files even by a bare word.
     """
     if isinstance(value, nn.Module):
         return f'{type(value).__name__} {digest_tensors(value.state_dict())}'
@@ -170,10 +170,10 @@ def of_training(
         processes: Their number, as each learns from a batch of its own.
         known: See :func:`of_dataset`.
     """
-    held = {key: of_config(cfg.get(key), key=key) for key in TRAINING}
-    held['processes'] = processes
+    values = {key: of_config(cfg.get(key), key=key) for key in TRAINING}
+    values['processes'] = processes
     return (
-        Provenance(held)
+        Provenance(values)
         | of_versions(cfg.get('model'), cfg.get('train_dataloader'))
         | of_dataset(data_set, 'train_images', known)
     )
@@ -204,7 +204,7 @@ def of_versions(
 
 @lru_cache(maxsize=1)
 def _versions() -> dict[str, str]:
-    # '+cpu' and the like tell builds of one version apart
+    # '+cpu' and the like mark builds of one version
     return {k: v.partition('+')[0] for k, v in env.versions().items()}
 
 

@@ -23,7 +23,7 @@ def checkpoints_in(folder: str | Path) -> list[Path]:
     """Return a run's checkpoints, the newest first.
 
     The newest is the one that mmengine's note names, by its name in this
-    folder: the place where it was written may be of another machine.
+    folder: the folder where it was written may be of another machine.
     """
     folder = Path(folder)
     numbers = {
@@ -96,9 +96,11 @@ def check_resumable(path: str | Path) -> None:
         raise FileNotFoundError(f'no checkpoint {path}')
     fault = what_is_wrong(path)
     if not fault:
-        held = read_checkpoint(path)
-        lacking = [k for k in RESUMED if not isinstance(held.get(k), dict)]
-        meta = held['meta'] if 'meta' not in lacking else {}
+        checkpoint = read_checkpoint(path)
+        lacking = [
+            k for k in RESUMED if not isinstance(checkpoint.get(k), dict)
+        ]
+        meta = checkpoint['meta'] if 'meta' not in lacking else {}
         lacking += [k for k in COUNTS if not isinstance(meta.get(k), int)]
         if not lacking:
             return

@@ -59,11 +59,11 @@ def read_checkpoint(
         )
     try:
         if path.suffix == SUFFIXES[2]:
-            held: Any = load_file(path)
+            content: Any = load_file(path)
         else:
             safe = not may_run_code()
-            held = torch.load(path, map_location='cpu', weights_only=safe)
-        _check_sizes(held, path.stat().st_size)
+            content = torch.load(path, map_location='cpu', weights_only=safe)
+        _check_sizes(content, path.stat().st_size)
     except Exception as error:
         text = ' '.join(str(error).split()) or type(error).__name__
         code = isinstance(error, UnpicklingError) and _GLOBAL.search(text)
@@ -74,12 +74,12 @@ def read_checkpoint(
             f'as such: {text[:160]}. Download it again, or save it anew as a '
             f'plain state dict.{_trust(error)}'
         ) from error
-    if not isinstance(held, dict):
+    if not isinstance(content, dict):
         raise WeightsError(
             f'{of}Expected a dict of weights in {path}, got '
-            f'{type(held).__name__}. Save `model.state_dict()` instead.'
+            f'{type(content).__name__}. Save `model.state_dict()` instead.'
         )
-    return held
+    return content
 
 
 def _trust(error: Exception) -> str:
@@ -146,17 +146,17 @@ def _bare(key: str) -> str:
     return key
 
 
-def _check_sizes(held: Any, size: int) -> None:
+def _check_sizes(content: Any, size: int) -> None:
     """Refuse tensors of more numbers than their file has bytes."""
-    for value in _tensors(held):
+    for value in _tensors(content):
         if value.numel() > size:
             raise ValueError(
                 f'a tensor of {tuple(value.shape)} in a file of {size} bytes'
             )
 
 
-def _tensors(held: Any) -> Iterator[Tensor]:
-    waiting = [held]
+def _tensors(content: Any) -> Iterator[Tensor]:
+    waiting = [content]
     while waiting:
         value = waiting.pop()
         if torch.is_tensor(value):

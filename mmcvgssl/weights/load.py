@@ -19,7 +19,7 @@ from mmcvgssl.weights.tables import INDEX, resize_tables
 from mmcvgssl.weights.values import check_values, first
 
 # What a classifier head is called in mmpretrain, timm and torchvision. A
-# whole `head.` would also excuse norm layers that timm keeps there.
+# whole `head.` would also excuse norm layers that timm has there.
 HEAD_PREFIXES = (
     'fc.',
     'classifier.',

@@ -139,7 +139,7 @@ def convert(
     return renamed
 
 
-def names_kept(kind: str, target: str) -> bool:
+def same_names(kind: str, target: str) -> bool:
     """Whether ``package.Class`` can be built in the target as it is."""
     host = kind.partition('.')[0]
     return target == host or {host, target} == {'mmdet', 'mmyolo'}
@@ -170,7 +170,7 @@ def check_target(cfg: Mapping[str, Any], target: str) -> str:
         raise ValueError(
             f'{kind} cannot be written for {target}. Supported: {table}.'
         )
-    if family == 'resnet' and not names_kept(kind, target):
+    if family == 'resnet' and not same_names(kind, target):
         plain = dict(RESNET_NAMES)
         if target not in HOSTS:
             plain |= RESNET_SIZES

@@ -32,14 +32,14 @@ class UnsafeConfigError(WeightsError):
     """A config in a file that names what no file may name."""
 
 
-def refuse(source: str, place: str, expected: str, got: Any) -> NoReturn:
+def refuse(source: str, key_path: str, expected: str, got: Any) -> NoReturn:
     """Say where a file's config goes beyond what it may say.
 
     Raises:
         UnsafeConfigError: Always.
     """
     raise UnsafeConfigError(
-        f'{source}: expected {expected} in {place}, '
+        f'{source}: expected {expected} in {key_path}, '
         f'got {reprlib.repr(got)}. {FIX}'
     )
 
@@ -47,7 +47,7 @@ def refuse(source: str, place: str, expected: str, got: Any) -> NoReturn:
 def check_plain(
     value: Any,
     source: str,
-    place: str,
+    key_path: str,
     texts: bool = True,
     largest: int = MOST,
 ) -> None:
@@ -56,17 +56,17 @@ def check_plain(
     Args:
         value: Read from a file.
         source: The file, for messages.
-        place: What the value is called there.
+        key_path: Dotted keys of the value in the file.
         texts: Whether any text will do, or plain words alone.
         largest: Integer.
 
     Raises:
-        UnsafeConfigError: Names the place.
+        UnsafeConfigError: Names the keys of the value.
     """
-    check_depth(value, source, place)
-    for count, (where, key, item, _) in enumerate(walk(value, place)):
+    check_depth(value, source, key_path)
+    for count, (where, key, item, _) in enumerate(walk(value, key_path)):
         if count > MOST_VALUES:
-            refuse(source, place, f'up to {MOST_VALUES} values', 'more')
+            refuse(source, key_path, f'up to {MOST_VALUES} values', 'more')
         if isinstance(item, Mapping):
             for name in item:
                 fits = name == '_scope_' or matches(_KEY, name)
@@ -86,31 +86,31 @@ def check_plain(
 
 
 def walk(
-    value: Any, place: str, key: str = '', depth: int = 0
+    value: Any, key_path: str, key: str = '', depth: int = 0
 ) -> Iterator[tuple[str, str, Any, int]]:
-    """Go through nested values; give place, last key, value and depth."""
-    waiting = [(place, key, value, depth)]
+    """Yield keys with dots, last key, value and depth of nested values."""
+    waiting = [(key_path, key, value, depth)]
     while waiting:
-        place, key, value, depth = waiting.pop()
-        yield place, key, value, depth
+        key_path, key, value, depth = waiting.pop()
+        yield key_path, key, value, depth
         if isinstance(value, Mapping):
-            inner = [(f'{place}.{k}', str(k), v) for k, v in value.items()]
+            inner = [(f'{key_path}.{k}', str(k), v) for k, v in value.items()]
         elif isinstance(value, (list, tuple)):
-            inner = [(f'{place}[{i}]', key, v) for i, v in enumerate(value)]
+            inner = [(f'{key_path}[{i}]', key, v) for i, v in enumerate(value)]
         else:
             continue
         waiting += [(p, k, v, depth + 1) for p, k, v in reversed(inner)]
 
 
-def check_depth(value: Any, source: str, place: str) -> None:
+def check_depth(value: Any, source: str, key_path: str) -> None:
     """Check that a value is not nested too deeply.
 
     Raises:
         UnsafeConfigError: If it is.
     """
-    for where, _, _, depth in walk(value, place):
+    for where, _, _, depth in walk(value, key_path):
         if depth > MOST_DEPTH:
-            refuse(source, place, f'nesting up to {MOST_DEPTH}', where)
+            refuse(source, key_path, f'nesting up to {MOST_DEPTH}', where)
 
 
 def _check_text(

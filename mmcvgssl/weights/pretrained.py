@@ -61,9 +61,9 @@ def _own_source(module: nn.Module) -> str | None:
     own = getattr(type(module), 'init_weights', BaseModule.init_weights)
     if own is BaseModule.init_weights:
         return None
-    told = getattr(module, 'init_cfg', None)
-    if isinstance(told, Mapping):
-        source = told.get('checkpoint')
+    init_cfg = getattr(module, 'init_cfg', None)
+    if isinstance(init_cfg, Mapping):
+        source = init_cfg.get('checkpoint')
     else:
         source = getattr(module, 'pretrained', None)
     return source if isinstance(source, str) else None
@@ -105,7 +105,7 @@ def _reads_itself(
                 f'init_cfg: expected weights of {type(module).__name__} by '
                 f'the names that it reads itself in {source}, got others '
                 f'({reason[:200]}); take weights of this architecture, or '
-                'backbone_checkpoint in place of init_cfg, which knows more '
+                'backbone_checkpoint instead of init_cfg, which reads more '
                 'names'
             ) from error
         finally:
@@ -132,11 +132,11 @@ def _read_file(source: str) -> Mapping[str, Any]:
 def _check(module: nn.Module, source: str, prefix: str | None) -> None:
     is_file = '://' not in source
     if is_file:
-        held = _read_file(source)
+        loaded = _read_file(source)
     else:
-        held = CheckpointLoader.load_checkpoint(source, 'cpu', logger=None)
+        loaded = CheckpointLoader.load_checkpoint(source, 'cpu', logger=None)
     name = f'{source} (prefix {prefix!r})' if prefix else source
-    _check_state(module, _as_loaded(held, prefix), name, is_file, held)
+    _check_state(module, _as_loaded(loaded, prefix), name, is_file, loaded)
 
 
 def _check_state(
@@ -144,15 +144,15 @@ def _check_state(
     state: Mapping[str, Tensor],
     name: str,
     is_file: bool,
-    held: Mapping[str, Any],
+    loaded: Mapping[str, Any],
 ) -> None:
     kind, own = type(module).__name__, module.state_dict()
     if _takes_none(module, state):
         raise KeyMismatchError(
             f'init_cfg: expected weights of {kind} in {name}, got none that '
             f'fit: it needs {first(list(own))}, the file holds '
-            f'{first(list(_as_loaded(held, None)))}; '
-            f'{_advice(own, held)}'
+            f'{first(list(_as_loaded(loaded, None)))}; '
+            f'{_advice(own, loaded)}'
         )
     check_values(state, name, own)
     if is_file:
@@ -160,10 +160,10 @@ def _check_state(
 
 
 def _as_loaded(
-    held: Mapping[str, Any], prefix: str | None
+    loaded: Mapping[str, Any], prefix: str | None
 ) -> dict[str, Tensor]:
     """Return tensors by the names by which mmengine would look for them."""
-    inner = held.get('state_dict', held)
+    inner = loaded.get('state_dict', loaded)
     start = 'module.' if prefix is None else f'{prefix.removesuffix(".")}.'
     return {
         key.removeprefix(start): value
@@ -185,10 +185,10 @@ def _takes_none(module: nn.Module, state: Mapping[str, Tensor]) -> bool:
     return all(k in missing or k.endswith(COUNTER) for k in own)
 
 
-def _advice(own: Mapping[str, Tensor], held: Mapping[str, Any]) -> str:
+def _advice(own: Mapping[str, Tensor], loaded: Mapping[str, Any]) -> str:
     """Say which prefix would do, if one does."""
     some = next(iter(own), '')
-    for key in _as_loaded(held, None):
+    for key in _as_loaded(loaded, None):
         if some and key.endswith(f'.{some}'):
             return f"set prefix='{key.removesuffix(some)}' beside checkpoint"
     return 'take weights of this architecture'

@@ -58,14 +58,14 @@ _NAME = re.compile(r'[A-Za-z_][A-Za-z0-9_]*')
 
 
 def check_backbone(
-    cfg: Any, source: str, place: str = 'backbone'
+    cfg: Any, source: str, key_path: str = 'backbone'
 ) -> dict[str, Any]:
     """Check a file's config of a backbone, at every depth.
 
     Args:
         cfg: The config.
         source: The file, for messages.
-        place: What the config is called there.
+        key_path: Dotted keys of the config in the file.
 
     Returns:
         The config without what says where its weights come from.
@@ -75,16 +75,16 @@ def check_backbone(
         ModuleNotFoundError: If the package of a type is not installed.
     """
     if not isinstance(cfg, Mapping):
-        refuse(source, place, 'a config with a type', cfg)
-    check_depth(cfg, source, place)
-    bare = without_origins(cfg, source, place)
-    check_plain(bare, source, place, texts=False)
-    scope = _scope(bare, 'mmpretrain', source, place)
-    _check_types(bare, source, place, scope, top=True)
+        refuse(source, key_path, 'a config with a type', cfg)
+    check_depth(cfg, source, key_path)
+    bare = without_origins(cfg, source, key_path)
+    check_plain(bare, source, key_path, texts=False)
+    scope = _scope(bare, 'mmpretrain', source, key_path)
+    _check_types(bare, source, key_path, scope, top=True)
     return bare
 
 
-def check_scope(name: Any, source: str, place: str) -> str:
+def check_scope(name: Any, source: str, key_path: str) -> str:
     """Check that a scope is one of the known packages; return it.
 
     Raises:
@@ -92,7 +92,7 @@ def check_scope(name: Any, source: str, place: str) -> str:
     """
     if not isinstance(name, str) or name not in SCOPES:
         expected = f'one of {", ".join(SCOPES)}'
-        refuse(source, f'{place}._scope_', expected, name)
+        refuse(source, f'{key_path}._scope_', expected, name)
     return name
 
 
@@ -114,7 +114,7 @@ def check_transforms(steps: Any, source: str) -> list[dict[str, Any]]:
             look_up(
                 kind,
                 'TRANSFORMS',
-                lambda held: held.__name__ in TRANSFORMS,
+                lambda registered: registered.__name__ in TRANSFORMS,
                 'mmpretrain',
                 source,
                 f'{where}.type',
@@ -122,8 +122,8 @@ def check_transforms(steps: Any, source: str) -> list[dict[str, Any]]:
             )
         for name in ('backend_args', 'file_client_args', '_scope_'):
             if isinstance(item, Mapping) and item.get(name) is not None:
-                place = f'{where}.{name}'
-                refuse(source, place, 'nothing', item[name])
+                key_path = f'{where}.{name}'
+                refuse(source, key_path, 'nothing', item[name])
         if key == 'scale_factor':
             for _, _, number, _ in walk(item, ''):
                 if isinstance(number, (int, float)) and number > 16:
@@ -133,7 +133,7 @@ def check_transforms(steps: Any, source: str) -> list[dict[str, Any]]:
     return [dict(step) for step in steps]
 
 
-def without_origins(value: Any, source: str, place: str) -> Any:
+def without_origins(value: Any, source: str, key_path: str) -> Any:
     """Leave out where weights come from; it must be sound all the same.
 
     Raises:
@@ -142,7 +142,7 @@ def without_origins(value: Any, source: str, place: str) -> Any:
     if isinstance(value, Mapping):
         kept = {}
         for key, item in value.items():
-            where = f'{place}.{key}'
+            where = f'{key_path}.{key}'
             if key in ORIGINS:
                 _check_initial(item, source, where)
             else:
@@ -150,15 +150,15 @@ def without_origins(value: Any, source: str, place: str) -> Any:
         return kept
     if isinstance(value, (list, tuple)):
         made = [
-            without_origins(item, source, f'{place}[{i}]')
+            without_origins(item, source, f'{key_path}[{i}]')
             for i, item in enumerate(value)
         ]
         return type(value)(made)
     return value
 
 
-def _check_initial(value: Any, source: str, place: str) -> None:
-    for where, _, item, _ in walk(value, place):
+def _check_initial(value: Any, source: str, key_path: str) -> None:
+    for where, _, item, _ in walk(value, key_path):
         if isinstance(item, Mapping) and 'type' in item:
             look_up(
                 item['type'],
@@ -171,15 +171,17 @@ def _check_initial(value: Any, source: str, place: str) -> None:
             )
 
 
-def _scope(cfg: Mapping[str, Any], scope: str, source: str, place: str) -> str:
-    return check_scope(cfg.get('_scope_', scope), source, place)
+def _scope(
+    cfg: Mapping[str, Any], scope: str, source: str, key_path: str
+) -> str:
+    return check_scope(cfg.get('_scope_', scope), source, key_path)
 
 
 def _check_types(
-    value: Any, source: str, place: str, scope: str, top: bool = False
+    value: Any, source: str, key_path: str, scope: str, top: bool = False
 ) -> None:
     if isinstance(value, Mapping):
-        scope = _scope(value, scope, source, place)
+        scope = _scope(value, scope, source, key_path)
         if top or 'type' in value:
             found = look_up(
                 value.get('type'),
@@ -187,7 +189,7 @@ def _check_types(
                 _is_backbone if top else _is_layer,
                 scope,
                 source,
-                f'{place}.type',
+                f'{key_path}.type',
                 'a backbone of a host' if top else 'a layer of a host',
             )
             scope = found if top else scope
@@ -198,16 +200,16 @@ def _check_types(
                 _is_layer,
                 scope,
                 source,
-                f'{place}.norm_layer',
+                f'{key_path}.norm_layer',
                 'a layer of a host',
             )
         for key, item in value.items():
             # the backbone in a WithSSPCAB is one itself
             inner = top and key == 'backbone'
-            _check_types(item, source, f'{place}.{key}', scope, inner)
+            _check_types(item, source, f'{key_path}.{key}', scope, inner)
     elif isinstance(value, (list, tuple)):
         for i, item in enumerate(value):
-            _check_types(item, source, f'{place}[{i}]', scope)
+            _check_types(item, source, f'{key_path}[{i}]', scope)
 
 
 def look_up(
@@ -216,7 +218,7 @@ def look_up(
     allowed: Callable[[Any], bool],
     scope: str,
     source: str,
-    place: str,
+    key_path: str,
     expected: str,
 ) -> str:
     """Find a name in the registries of its scope; return the scope.
@@ -226,22 +228,22 @@ def look_up(
     """
     expected = f'{expected}, as registered in {", ".join(SCOPES)},'
     if not isinstance(name, str):
-        refuse(source, place, expected, name)
+        refuse(source, key_path, expected, name)
     first, dot, rest = name.rpartition('.')
     scope = first if dot else scope
     if scope not in SCOPES or not matches(_NAME, rest):
-        refuse(source, place, expected, name)
+        refuse(source, key_path, expected, name)
     scopes = [scope] if dot else list(dict.fromkeys([scope, *SCOPES[:2]]))
     found = [
-        held
-        for held in (held_by(s, registry, rest) for s in scopes)
-        if held is not None
+        registered
+        for registered in (registered_in(s, registry, rest) for s in scopes)
+        if registered is not None
     ]
-    root = held_by('mmengine', registry, rest)
+    root = registered_in('mmengine', registry, rest)
     if not found and root is not None:
         found = [root]
-    if not found or not all(allowed(held) for held in found):
-        refuse(source, place, expected, name)
+    if not found or not all(allowed(registered) for registered in found):
+        refuse(source, key_path, expected, name)
     return scope
 
 
@@ -265,11 +267,13 @@ def find_registered(name: Any, registry: str, scope: str) -> Any:
     scope = first if dot else scope
     if scope not in SCOPES or not matches(_NAME, rest):
         return None
-    found = held_by(scope, registry, rest)
-    return held_by('mmengine', registry, rest) if found is None else found
+    found = registered_in(scope, registry, rest)
+    return (
+        registered_in('mmengine', registry, rest) if found is None else found
+    )
 
 
-def held_by(scope: str, registry: str, name: str) -> Any:
+def registered_in(scope: str, registry: str, name: str) -> Any:
     """Return what a scope's registry has by a name, or None.
 
     Raises:
@@ -285,17 +289,17 @@ def held_by(scope: str, registry: str, name: str) -> Any:
     return table.module_dict.get(name)
 
 
-def is_of(held: Any, packages: Sequence[str]) -> bool:
+def is_of(registered: Any, packages: Sequence[str]) -> bool:
     """Whether something is defined in one of some packages."""
-    module = getattr(held, '__module__', '')
+    module = getattr(registered, '__module__', '')
     return any(module == p or module.startswith(f'{p}.') for p in packages)
 
 
-def _is_backbone(held: Any) -> bool:
-    scope = getattr(held, '__module__', '').partition('.')[0]
-    name = f'{scope}.{getattr(held, "__name__", "")}'
-    return is_of(held, BACKBONES) or name in MORE_BACKBONES
+def _is_backbone(registered: Any) -> bool:
+    scope = getattr(registered, '__module__', '').partition('.')[0]
+    name = f'{scope}.{getattr(registered, "__name__", "")}'
+    return is_of(registered, BACKBONES) or name in MORE_BACKBONES
 
 
-def _is_layer(held: Any) -> bool:
-    return is_of(held, LAYERS)
+def _is_layer(registered: Any) -> bool:
+    return is_of(registered, LAYERS)

@@ -15,7 +15,7 @@ from mmcvgssl.weights.names import (
     HOSTS,
     RESNET_SIZES,
     check_target,
-    names_kept,
+    same_names,
     scoped_type,
 )
 
@@ -44,7 +44,7 @@ def build_target(
                 f'{target} the config decides: leave it out.'
             )
         cfg = dict(backbone_cfg)
-        if not names_kept(scoped_type(cfg), target):
+        if not same_names(scoped_type(cfg), target):
             of = _swin_of if family == 'swin' else _resnet_of
             cfg = of(cfg, target)
         return build_host(cfg)

@@ -46,10 +46,10 @@ class _Inert:
     kind = ''
 
     def __init__(self) -> None:
-        self.held: dict[str, Any] = {}
+        self.attributes: dict[str, Any] = {}
 
     def __setstate__(self, state: Any) -> None:
-        self.held = state if isinstance(state, dict) else {}
+        self.attributes = state if isinstance(state, dict) else {}
 
 
 def is_torchscript(path: str | Path) -> bool:
@@ -185,12 +185,12 @@ def _collect(tree: Any, weights: dict[str, set[str]]) -> dict[str, Tensor]:
         own = weights.get(node.kind)
         if own is None:
             continue  # no module
-        for key, value in node.held.items():
+        for key, value in node.attributes.items():
             if isinstance(value, Tensor) and key in own:
                 state[f'{prefix}{key}'] = value
         inner = [
             (value, f'{prefix}{key}.')
-            for key, value in node.held.items()
+            for key, value in node.attributes.items()
             if isinstance(value, _Inert)
         ]
         waiting += reversed(inner)

@@ -119,7 +119,7 @@ def test_options_at_the_top_hold_for_all_steps(tmp_path, lines):
         assert (step.page, step.max_pixels) == (0, 5000)
         assert 'max_unreadable' not in step
     assert cfg.train_dataloader.dataset.max_unreadable == 0.5
-    assert any('(0, 8191), as told' in line for line in lines)
+    assert any('(0, 8191), as given' in line for line in lines)
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from mmcvgssl.apis.pipeline import Pipeline, StageError, read_inputs
 from mmcvgssl.apis.pipeline.arguments import check_arguments, read_arguments
 from mmcvgssl.apis.pipeline.calls import CALL, call_of, write_config
 from mmcvgssl.apis.pipeline.child import run_child
-from mmcvgssl.apis.pipeline.plan import DONE, GO_ON, places
+from mmcvgssl.apis.pipeline.plan import DONE, GO_ON, placeholder_values
 from mmcvgssl.apis.pipeline.stage_functions import FUNCTIONS
 from mmcvgssl.apis.pipeline.stage_process import main, read_call
 from mmcvgssl.locks import locked
@@ -150,7 +150,9 @@ def test_what_is_printed_does_what_the_stage_does(
     pipeline, tool, calls, processes
 ):
     pretend(pipeline, 'agbp', 'agdp', 'finetune')
-    known = places(pipeline.plan, pipeline.inputs, pipeline.work_dir)
+    known = placeholder_values(
+        pipeline.plan, pipeline.inputs, pipeline.work_dir
+    )
     for name, planned in pipeline.plan.items():
         planned.folder.mkdir(parents=True, exist_ok=True)
         write_config(planned, pipeline.plan, pipeline.inputs, known)

@@ -189,7 +189,7 @@ def test_missing_maps_stop_before_training_or_are_left_out(tmp_path, manifest):
     assert 'leaving out 2 images (02.png, deeper/01.png)' in lines[0]
     (images / 'twice.txt').write_text('00.png\n00.png\n02.png\n')
     twice = make(images, maps, ann_file='twice.txt', allow_missing=True)
-    assert twice.contents.kept == {'images': len(twice)} == {'images': 2}
+    assert twice.contents.used == {'images': len(twice)} == {'images': 2}
     # listed, but not there
     (maps / '00.npy').unlink()
     with pytest.raises(FileNotFoundError, match=r'3 images \(00\.png, 02'):

@@ -74,7 +74,7 @@ TABLE = [
     (
         of_one('images', id='0'),
         'ids that are no whole numbers in images',
-        "place 0 of images: '0'",
+        "entry 0 of images: '0'",
     ),
     (
         of_one('images', id=True),
@@ -189,22 +189,22 @@ TABLE = [
     (
         lambda h: h['annotations'].append(None),
         'annotations that are no objects',
-        'place 6 of annotations: None',
+        'entry 6 of annotations: None',
     ),
     (
         lambda h: h['images'].append([1]),
         'images that are no objects',
-        'place 6 of images: [1]',
+        'entry 6 of images: [1]',
     ),
     (
         lambda h: h['annotations'][1].pop('bbox'),
         'annotations without the key bbox',
-        'place 1 of annotations',
+        'entry 1 of annotations',
     ),
     (
         lambda h: h['images'][1].pop('file_name'),
         'images without the key file_name',
-        'place 1 of images',
+        'entry 1 of images',
     ),
 ]
 

@@ -31,11 +31,11 @@ from tests.data import CONFIGS, picture
 
 SMALL = (
     'images with a side smaller than 32 pixels (filter_cfg.min_size=1 of the '
-    'data set keeps them)'
+    'data set includes them)'
 )
 EMPTY = (
     'images without a box (filter_cfg.filter_empty_gt=False of the data set '
-    'keeps them)'
+    'includes them)'
 )
 HOST = {'filter_empty_gt': True, 'min_size': 32}
 KEEP = {'filter_empty_gt': False, 'min_size': 1}
@@ -163,7 +163,7 @@ def test_a_data_set_that_leaves_out_every_box_is_refused(good, tmp_path):
             entry.update(bbox=[8, 2, 20, 20])
 
     change(good, all_thin)
-    with pytest.raises(AnnotationError, match='keeps none: '):
+    with pytest.raises(AnnotationError, match='reads none: '):
         check_annotations(config(tmp_path, 'mmdet.CocoDataset', HOST))
     check_annotations(config(tmp_path, 'mmdet.CocoDataset', KEEP))
 

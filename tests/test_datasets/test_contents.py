@@ -13,7 +13,7 @@ from mmcvgssl.datasets.contents import Contents
 def logged(monkeypatch):
     """Give level and text of what is logged."""
     lines = []
-    monkeypatch.setattr(module, '_told', set())
+    monkeypatch.setattr(module, '_logged', set())
     logger = MMLogger.get_current_instance()
     monkeypatch.setattr(logger, 'log', lambda *args: lines.append(args))
     return lines
@@ -49,7 +49,7 @@ def test_what_is_said_once_is_not_repeated(logged, monkeypatch):
         (logging.INFO, 'data: guessed'),
         (logging.WARNING, 'data: look'),
     ]
-    other.kept['images'] = 2
+    other.used['images'] = 2
     monkeypatch.setattr(module, 'is_main_process', lambda: False)
     other.log()
     monkeypatch.setattr(module, 'is_main_process', lambda: True)

@@ -129,7 +129,7 @@ def test_which_folders_are_good(tmp_path, tree, options, expected):
         return
     data_set = make(tmp_path, **options)
     assert paths(data_set, tmp_path) == expected
-    assert data_set.contents.kept['good'] == len(expected)
+    assert data_set.contents.used['good'] == len(expected)
     rest = len(tree) - len(expected)
     assert data_set.contents.n_left_out == rest
     if any('/' in path for path in tree):
@@ -240,7 +240,7 @@ def test_which_files_are_masks(tmp_path, tree, options, expected):
         held = info['mask_path']
         found[Path(info['img_path']).name] = Path(held).name if held else 0
     assert found == expected
-    assert data_set.contents.kept['with mask'] == sum(
+    assert data_set.contents.used['with mask'] == sum(
         value != 0 for value in expected.values()
     )
 
@@ -294,7 +294,7 @@ def test_masks_of_no_image_are_told(tmp_path):
     write(tmp_path, ['a/test/dent/1.png', 'a/train/good/1.png'])
     mask(tmp_path / 'a/ground_truth/dent/01_mask.png')
     data_set = make(tmp_path, split='test')
-    assert data_set.contents.kept['with mask'] == 0
+    assert data_set.contents.used['with mask'] == 0
     assert '01_mask.png) of no image' in data_set.contents.warnings[0]
 
 

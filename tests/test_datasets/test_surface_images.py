@@ -152,7 +152,7 @@ def test_class_folders_are_told_or_refused(tmp_path, files, kwargs, expected):
         info = data_set.get_data_info(i)
         folder = info['img_path'].removeprefix(f'{tmp_path}/').split('/')[0]
         assert data_set.CLASSES[info['gt_label']] == folder
-    assert data_set.contents.kept['images'] == len(data_set)
+    assert data_set.contents.used['images'] == len(data_set)
 
 
 @pytest.mark.parametrize(

@@ -60,7 +60,7 @@ def test_what_comes_back_is_told_and_nothing_is_lost(tmp_path, monkeypatch):
     assert (tmp_path / 'b.txt').read_bytes() == b'new'
     # the third and the fourth bring back what was moved before
     assert [text.split()[0] for text in told] == [
-        *('made', 'made', 'kept:', 'made', 'kept:')
+        *('made', 'made', 'reused:', 'made', 'reused:')
     ]
     assert told[0].startswith('made anew: lists: b.txt: ')
     assert str(tmp_path / EARLIER) in told[0]

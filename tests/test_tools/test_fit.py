@@ -52,7 +52,7 @@ def test_one_file_serves_fit_test_predict_and_maps(recipe, tool, tmp_path):
     written = file.read_bytes()
     code, _, err = tool(*fit)
     assert code == 0, err
-    assert 'kept: the state fitted' in err + _
+    assert 'reused: the state fitted' in err + _
     assert file.read_bytes() == written
 
     code, _, err = tool(

@@ -281,10 +281,10 @@ def main() -> None:
     rounds = []
     for i in range(args.rounds):
         rounds.append({kind: child(kind) for kind in kinds})
-        told = ', '.join(
+        figures = ', '.join(
             f'{kind}: {rounds[-1][kind]["rate"]:.3g}' for kind in kinds
         )
-        print(f'round {i + 1}, {UNITS[args.part]}: {told}', flush=True)
+        print(f'round {i + 1}, {UNITS[args.part]}: {figures}', flush=True)
     for kind in kinds:
         rates = [r[kind]['rate'] for r in rounds]
         ratios = [

@@ -95,24 +95,24 @@ class Call:
 
 
 def call_of(
-    planned: Planned, places: Mapping[str, str], processes: int = 1
+    planned: Planned, values: Mapping[str, str], processes: int = 1
 ) -> Call:
     """Return what a stage calls.
 
     Args:
         planned: The stage.
-        places: What stands for ``{place}``.
+        values: By the names of the placeholders.
         processes: On this machine; functions that can use several get as
             many.
     """
     stage, folder = planned.stage, planned.folder
     given: dict[str, Any]
-    images = {'images': places['images'], 'root': places['root']}
+    images = {'images': values['images'], 'root': values['root']}
     made = {'out': planned.output}
     if stage.tool == 'maps_to_boxes':
-        given = {'maps': places[stage.config], **images, **made}
+        given = {'maps': values[stage.config], **images, **made}
         given |= {'preview': str(folder / 'preview')}
-        given |= read_arguments(fill(stage.arguments, places))
+        given |= read_arguments(fill(stage.arguments, values))
         return Call(stage.tool, given, folder)
     given = {'config': str(folder / CONFIG)}
     if stage.tool == 'make_maps':
@@ -120,7 +120,7 @@ def call_of(
     elif stage.tool == 'train':
         given |= {'work_dir': str(folder), 'resume': 'auto'}
     else:
-        given |= {'checkpoint': places[stage.config], 'work_dir': str(folder)}
+        given |= {'checkpoint': values[stage.config], 'work_dir': str(folder)}
         given |= made
     return Call(stage.tool, given, folder, processes)
 
@@ -129,7 +129,7 @@ def write_config(
     planned: Planned,
     plan: Mapping[str, Planned],
     inputs: Inputs,
-    places: Mapping[str, str],
+    values: Mapping[str, str],
 ) -> None:
     """Write the config that a stage's call names, with all options."""
     stage = planned.stage
@@ -142,5 +142,5 @@ def write_config(
         options[PREDICTIONS] = str(planned.folder / 'predictions')
         stage = trained
     classes = inputs.classes if stage.num_classes else ()
-    cfg: Config = build_config(stage.config, fill(options, places), classes)
+    cfg: Config = build_config(stage.config, fill(options, values), classes)
     atomic_write(planned.folder / CONFIG, cfg.pretty_text.encode())

@@ -66,10 +66,10 @@ def of_stage(
         parts['test_options'] = stage.options
     if owner.tool == 'train':  # of which its test reads a part of its own
         parts = {
-            name: {k: v for k, v in held.items() if is_of_test(k) == test}
+            name: {k: v for k, v in values.items() if is_of_test(k) == test}
             if name != 'test_options'
-            else held
-            for name, held in parts.items()
+            else values
+            for name, values in parts.items()
         }
     ours |= Provenance(of_config(parts, SPEED | _RUN))
     ours |= of_versions(cfg)

@@ -54,9 +54,9 @@ class Inputs:
         """Return the lists that stages read, by name."""
         lines = ''.join(f'{path}\n' for path in self.images)
         files = {IMAGES: lines.encode()}
-        for name, held in ((TRAIN, self.train), (TEST, self.test)):
-            if held is not None:
-                files[name] = json.dumps(held).encode()
+        for name, coco in ((TRAIN, self.train), (TEST, self.test)):
+            if coco is not None:
+                files[name] = json.dumps(coco).encode()
         return files
 
     def provenance(
@@ -70,9 +70,9 @@ class Inputs:
         """
         files = self.files()
         listed = {IMAGES: self.images}
-        for name, held in ((TRAIN, self.train), (TEST, self.test)):
-            if held is not None:
-                listed[name] = [i['file_name'] for i in held['images']]
+        for name, coco in ((TRAIN, self.train), (TEST, self.test)):
+            if coco is not None:
+                listed[name] = [i['file_name'] for i in coco['images']]
         found = {}
         for name, paths in listed.items():
             values = {}
@@ -168,10 +168,10 @@ def _read(
 ) -> dict[str, Any]:
     found = check_coco(file, root, look='pixels', testing=testing)
     found.raise_problems()
-    held = dict(found.held)
-    for image in held['images']:
+    coco = dict(found.content)
+    for image in coco['images']:
         image['file_name'] = _inner(root, image['file_name'])
-    return held
+    return coco
 
 
 def _inner(root: Path, path: str) -> str:

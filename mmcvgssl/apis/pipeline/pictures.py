@@ -55,7 +55,7 @@ def draw_detections(
     found: dict[Any, list] = {}
     for box in json.loads(file.read_text('utf-8')):
         if box['score'] > DRAWN_CONFIDENCE:
-            # the metric counts categories by their place
+            # the metric numbers categories by their position
             found.setdefault(box['image_id'], []).append(
                 (box['category_id'], box['bbox'], box['score'])
             )
@@ -87,10 +87,10 @@ def plot_losses(
     losses: Mapping[str, Sequence[tuple[int, float]]],
 ) -> bytes:
     """Return the losses of all trainings as a PNG."""
-    held = {name: rows for name, rows in losses.items() if rows}
-    figure = Figure(figsize=(4 * len(held), 3), layout='constrained')
-    for number, (name, rows) in enumerate(held.items(), 1):
-        axes = figure.add_subplot(1, len(held), number)
+    shown = {name: rows for name, rows in losses.items() if rows}
+    figure = Figure(figsize=(4 * len(shown), 3), layout='constrained')
+    for number, (name, rows) in enumerate(shown.items(), 1):
+        axes = figure.add_subplot(1, len(shown), number)
         axes.plot(*zip(*rows, strict=True))
         axes.set(title=name, xlabel='step', ylabel='loss', yscale='log')
     buffer = io.BytesIO()

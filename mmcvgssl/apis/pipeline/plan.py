@@ -30,7 +30,7 @@ class Planned:
     Args:
         stage: The stage.
         key: Digest of what its result depends on.
-        folder: Its place.
+        folder: Folder of its results.
         reason: Why it is to be run.
         depends: What its result depends on.
     """
@@ -107,7 +107,9 @@ def make_plan(
     plan: dict[str, Planned] = {}
     configs: dict[str, Config] = {}
     for name, stage in stages.items():
-        if any(_is_left_out(place, plan, found) for place in stage.places):
+        if any(
+            _is_left_out(asked, plan, found) for asked in stage.placeholders
+        ):
             plan[name] = Planned(stage, '', work_dir, 'no labels')
             continue
         if stage.tool in ('make_maps', 'train'):
@@ -120,9 +122,9 @@ def make_plan(
         depends = of_stage(
             stage, cfg, trained, inputs.root, given, work_dir, processes
         )
-        for place in stage.learns_from:
-            if place in plan:
-                depends |= Provenance({f'stage {place}': plan[place].key})
+        for source in stage.learns_from:
+            if source in plan:
+                depends |= Provenance({f'stage {source}': plan[source].key})
         key = depends.digest[:12]
         folder = work_dir / f'{name}-{key}'
         reason = _reason(depends, folder, name)
@@ -131,13 +133,13 @@ def make_plan(
 
 
 def _is_left_out(
-    place: str,
+    name: str,
     plan: Mapping[str, Planned],
     found: Mapping[str, Provenance | None],
 ) -> bool:
-    if place in plan:
-        return not plan[place].key
-    return place in found and found[place] is None
+    if name in plan:
+        return not plan[name].key
+    return name in found and found[name] is None
 
 
 def _reason(depends: Provenance, folder: Path, name: str) -> str:
@@ -155,10 +157,10 @@ def _reason(depends: Provenance, folder: Path, name: str) -> str:
     return f'not as {last.name}: {named(depends.differences(theirs))}'
 
 
-def places(
+def placeholder_values(
     plan: Mapping[str, Planned], inputs: Inputs, work_dir: Path
 ) -> dict[str, str]:
-    """Return what stands for ``{place}`` in the texts of stages."""
+    """Return the value of each placeholder ``{name}`` of stages."""
     lists = work_dir / LISTS
     found = {name: str(lists / file) for name, file in INPUTS.items()}
     found |= {'root': str(inputs.root), 'lists': str(lists)}
@@ -171,9 +173,9 @@ def places(
 def _check_batch(
     stage: Stage, cfg: Config, inputs: Inputs, processes: int
 ) -> None:
-    if 'labels_train' in stage.places:
+    if 'labels_train' in stage.placeholders:
         count = len(inputs.train['images']) if inputs.train else 0
-    elif 'lists' in stage.places:
+    elif 'lists' in stage.placeholders:
         count = len(inputs.images)
     else:
         return

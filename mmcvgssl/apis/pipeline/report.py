@@ -52,22 +52,22 @@ def write_report(
             summary['stages'][name] = {'state': planned.state}
             continue
         note = json.loads((planned.folder / DONE).read_text('utf-8'))
-        held = {
+        entry = {
             'state': planned.state,
             'folder': os.path.relpath(planned.folder, work_dir),
             'seconds': note['seconds'],
         }
         tool = planned.stage.tool
         if tool == 'maps_to_boxes':
-            held |= _read_boxes(planned.folder)
+            entry |= _read_boxes(planned.folder)
             shown = sorted(planned.folder.glob('preview/**/*.jpg'))
             pictures[f'{name}.jpg'] = contact_sheet(shown)
         elif tool == 'train':
             losses[name] = read_losses(planned.folder)
-            held['last_loss'] = losses[name][-1][1] if losses[name] else None
+            entry['last_loss'] = losses[name][-1][1] if losses[name] else None
         elif tool == 'test':
             metrics = Path(planned.output).read_text('utf-8')
-            held['metrics'] = json.loads(metrics)
+            entry['metrics'] = json.loads(metrics)
             found = planned.folder / 'predictions.bbox.json'
             # the test has written there how it reads images
             cfg = Config.fromfile(
@@ -76,7 +76,7 @@ def write_report(
             pictures[f'{name}.jpg'] = draw_detections(
                 found, inputs, reading_of_test(cfg)
             )
-        summary['stages'][name] = held
+        summary['stages'][name] = entry
     if any(losses.values()):
         pictures['losses.png'] = plot_losses(losses)
     if pictures:
@@ -99,11 +99,11 @@ def read_losses(folder: Path) -> list[tuple[int, float]]:
     for file in sorted(folder.glob('*/vis_data/scalars.json')):
         for line in file.read_text('utf-8').splitlines():
             try:
-                held = json.loads(line)
+                entry = json.loads(line)
             except ValueError:  # cut off while being written
                 continue
-            if 'loss' in held:
-                found[int(held['step'])] = float(held['loss'])
+            if 'loss' in entry:
+                found[int(entry['step'])] = float(entry['loss'])
     return sorted(found.items())
 
 
@@ -131,22 +131,22 @@ def _page(summary: dict[str, Any], pictures: list[str], inputs: Inputs) -> str:
             'out of all training)'
         )
     lines += ['', '| stage | state | minutes | |', '|---|---|---|---|']
-    for name, held in summary['stages'].items():
-        minutes = f'{held["seconds"] / 60:.1f}' if 'seconds' in held else ''
-        state = 'done' if held['state'] == UP_TO_DATE else held['state']
+    for name, entry in summary['stages'].items():
+        minutes = f'{entry["seconds"] / 60:.1f}' if 'seconds' in entry else ''
+        state = 'done' if entry['state'] == UP_TO_DATE else entry['state']
         if state == LEFT_OUT:
             state = 'left out: no labels'
-        lines.append(f'| {name} | {state} | {minutes} | {_said(held)} |')
+        lines.append(f'| {name} | {state} | {minutes} | {_said(entry)} |')
     for name in pictures:
         stem = Path(name).stem
         lines += ['', f'## {stem}', '', f'![{stem}](pictures/{name})']
     return '\n'.join(lines) + '\n'
 
 
-def _said(held: Mapping[str, Any]) -> str:
-    if 'metrics' in held:
-        found = held['metrics']
-        told = [
+def _said(entry: Mapping[str, Any]) -> str:
+    if 'metrics' in entry:
+        found = entry['metrics']
+        parts = [
             f'{key.rpartition("/")[2]} {value:.3f}'
             for key, value in found.items()
             # below 0: there are no boxes to find
@@ -155,17 +155,17 @@ def _said(held: Mapping[str, Any]) -> str:
         share = found.get('false_alarms/images_0.3')
         if share is not None:
             count = found['false_alarms/good_images']
-            told.append(
+            parts.append(
                 f'boxes of score 0.3 or more on {share:.0%} of {count:.0f} '
                 'good images'
             )
-        return ', '.join(told)
-    if 'boxes' in held:
+        return ', '.join(parts)
+    if 'boxes' in entry:
         text = (
-            f'{held["boxes"]} boxes, {held["boxes_per_image"]:.2f} an image, '
-            f'{held["share_without_box"]:.0%} of images without'
+            f'{entry["boxes"]} boxes, {entry["boxes_per_image"]:.2f} an image'
+            f', {entry["share_without_box"]:.0%} of images without'
         )
-        return '; '.join([text, *held['notes']])
-    if held.get('last_loss') is not None:
-        return f'loss {held["last_loss"]:.4g} at the end'
+        return '; '.join([text, *entry['notes']])
+    if entry.get('last_loss') is not None:
+        return f'loss {entry["last_loss"]:.4g} at the end'
     return ''

@@ -21,7 +21,7 @@ from mmcvgssl.apis.pipeline.plan import (
     UP_TO_DATE,
     Planned,
     make_plan,
-    places,
+    placeholder_values,
 )
 from mmcvgssl.apis.pipeline.report import write_report
 from mmcvgssl.apis.pipeline.stage import read_stages
@@ -64,7 +64,7 @@ class Pipeline:
 
     def describe(self) -> str:
         """Return the plan as text: state and command of every stage."""
-        known = places(self.plan, self.inputs, self.work_dir)
+        known = placeholder_values(self.plan, self.inputs, self.work_dir)
         lines = []
         for number, (name, planned) in enumerate(self.plan.items(), 1):
             why = f' ({planned.reason})' if planned.reason else ''
@@ -101,17 +101,17 @@ class Pipeline:
         if only:
             chosen = [only]
         for name in chosen:
-            for place in self.plan[name].stage.places:
-                need = self.plan.get(place)
+            for asked in self.plan[name].stage.placeholders:
+                need = self.plan.get(asked)
                 if (
                     need is not None
-                    and place not in chosen
+                    and asked not in chosen
                     and need.state not in (UP_TO_DATE, LEFT_OUT)
                 ):
                     raise StageError(
-                        f'stage {name} needs {place}, which is not up to '
+                        f'stage {name} needs {asked}, which is not up to '
                         f'date; leave out --only and --from, or run '
-                        f'--from {place}'
+                        f'--from {asked}'
                     )
         return chosen
 
@@ -132,7 +132,7 @@ class Pipeline:
         return write_report(self.plan, self.inputs, self.work_dir)
 
     def _run(self, planned: Planned) -> None:
-        known = places(self.plan, self.inputs, self.work_dir)
+        known = placeholder_values(self.plan, self.inputs, self.work_dir)
         planned.folder.mkdir(parents=True, exist_ok=True)
         name = planned.stage.name
         # of another name than the lock of the stage's own process

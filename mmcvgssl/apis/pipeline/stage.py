@@ -21,7 +21,7 @@ TOOLS = ('make_maps', 'maps_to_boxes', 'train', 'test')
 INPUTS = {'images': IMAGES, 'labels_train': TRAIN, 'labels_test': TEST}
 # tools that take what a stage of another makes
 _TAKES = {'test': 'train', 'maps_to_boxes': 'make_maps'}
-_PLACE = re.compile(r'\{(\w+)\}')
+_PLACEHOLDER = re.compile(r'\{(\w+)\}')
 _SHIPPED = 'mmcvgssl::'
 PREDICTIONS = 'test_evaluator.outfile_prefix'
 
@@ -57,18 +57,18 @@ class Stage:
     num_classes: str | None = None
 
     @property
-    def places(self) -> list[str]:
-        """What its texts ask for, each once."""
+    def placeholders(self) -> list[str]:
+        """Names in braces in its texts, and of the inputs it takes, once."""
         return self._asked(self.options)
 
     @property
     def learns_from(self) -> list[str]:
-        """Those of its places that its own result depends on.
+        """Those of its placeholders that its own result depends on.
 
         A training's detector is no other where it is tested otherwise.
         """
         if self.tool != 'train':
-            return self.places
+            return self.placeholders
         return self._asked(
             {k: v for k, v in self.options.items() if not is_of_test(k)}
         )
@@ -76,7 +76,7 @@ class Stage:
     def _asked(self, options: Mapping[str, Any]) -> list[str]:
         found = []
         for value in (*options.values(), *self.arguments.values()):
-            found += _PLACE.findall(str(value))
+            found += _PLACEHOLDER.findall(str(value))
         if self.tool in ('maps_to_boxes', 'test'):
             found.append(self.config)
         if self.tool == 'test':
@@ -89,7 +89,7 @@ class Stage:
 
 
 def is_of_test(option: str) -> bool:
-    """Tell whether an option is of the test loop alone."""
+    """Whether an option is of the test loop alone."""
     return option.startswith('test_')
 
 
@@ -100,15 +100,15 @@ def read_stages(cfg: Config) -> dict[str, Stage]:
         ValueError: If one is malformed, or asks for what no earlier one
             makes.
     """
-    held = cfg.get('stages')
-    if not held:
+    configured = cfg.get('stages')
+    if not configured:
         raise ValueError(
             f'{cfg.filename} describes no pipeline: expected `stages`, as in '
             'configs/pipelines'
         )
     stages: dict[str, Stage] = {}
     known = {'root', 'lists', *INPUTS}
-    for name, values in held.items():
+    for name, values in configured.items():
         try:
             stage = Stage(name, **values.to_dict())
         except TypeError as error:
@@ -119,14 +119,14 @@ def read_stages(cfg: Config) -> dict[str, Stage]:
                 f'{stage.tool!r}'
             )
         check_arguments(name, stage.tool, stage.arguments)
-        unknown = [place for place in stage.places if place not in known]
+        unknown = [n for n in stage.placeholders if n not in known]
         if unknown:
             raise ValueError(
                 f'stage {name} asks for {", ".join(unknown)}, which neither '
                 f'an input nor an earlier stage is: {", ".join(sorted(known))}'
             )
         maker = _TAKES.get(stage.tool)
-        taken = [n for n, other in stages.items() if other.tool == maker]
+        taken = [n for n, other in configured.items() if other.tool == maker]
         if maker is not None and stage.config not in taken:
             raise ValueError(
                 f'stage {name}: config of {stage.tool} is an earlier stage '
@@ -144,17 +144,17 @@ def read_stages(cfg: Config) -> dict[str, Stage]:
     return stages
 
 
-def fill(value: Any, places: Mapping[str, str]) -> Any:
-    """Put what is known into ``{place}`` of texts, however nested."""
+def fill(value: Any, values: Mapping[str, str]) -> Any:
+    """Replace ``{name}`` in nested texts by the value of this name."""
     if isinstance(value, str):
-        filled = _PLACE.sub(
-            lambda found: places.get(found[1], found[0]), value
+        filled = _PLACEHOLDER.sub(
+            lambda found: values.get(found[1], found[0]), value
         )
         return type(value)(filled)  # typed text stays what it is
     if isinstance(value, Mapping):
-        return {key: fill(item, places) for key, item in value.items()}
+        return {key: fill(item, values) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return type(value)(fill(item, places) for item in value)
+        return type(value)(fill(item, values) for item in value)
     return value
 
 

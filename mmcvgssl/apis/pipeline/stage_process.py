@@ -46,11 +46,11 @@ def read_call(path: str | Path) -> tuple[str, dict[str, Any]]:
         ValueError: If it holds something else.
     """
     try:
-        held = json.loads(Path(path).read_text('utf-8'))
+        call = json.loads(Path(path).read_text('utf-8'))
     except ValueError:  # no text, or no JSON
-        held = None
-    held = held if isinstance(held, dict) else {}
-    name, arguments = held.get('function'), held.get('arguments')
+        call = None
+    call = call if isinstance(call, dict) else {}
+    name, arguments = call.get('function'), call.get('arguments')
     if name not in [*FUNCTIONS] or not isinstance(arguments, dict):
         raise ValueError(
             f'{path}: expected call.json as a pipeline writes it, with '

@@ -106,8 +106,8 @@ class AnomalyKind(PredictionKind):
 
     def line(self, prediction: Prediction) -> str:
         """Return score and verdict."""
-        held = prediction.row()
-        return f'{held["score"]:.4f}  {held["verdict"] or "–":9}'
+        row = prediction.row()
+        return f'{row["score"]:.4f}  {row["verdict"] or "–":9}'
 
     def summary(self, predictions: Sequence[Prediction]) -> str:
         """Count defective images, and name the threshold."""

@@ -83,11 +83,11 @@ class BoxKind(PredictionKind):
 
     def describe(self, path: str, sample: Any) -> BoxPrediction:
         """Return the boxes that are shown."""
-        held = sample.pred_instances
+        instances = sample.pred_instances
         rows = zip(
-            held.labels.tolist(),
-            held.scores.tolist(),
-            held.bboxes.tolist(),
+            instances.labels.tolist(),
+            instances.scores.tolist(),
+            instances.bboxes.tolist(),
             strict=True,
         )
         boxes = [
@@ -123,7 +123,7 @@ class BoxKind(PredictionKind):
             'boxes': 'x1, y1, x2, y2 in pixels of the upright image',
             'coco': {
                 'file': COCO,
-                'image_id': 'place in images, counted from 1',
+                'image_id': 'index in images, counted from 1',
                 'categories': [
                     {'id': i, 'name': name}
                     for i, name in enumerate(self.classes, 1)
@@ -154,13 +154,11 @@ class BoxKind(PredictionKind):
 
     def line(self, prediction: Prediction) -> str:
         """Return the number of boxes, and the best of them."""
-        held = prediction.row()
-        if not held['count']:
+        row = prediction.row()
+        if not row['count']:
             return 'no box'
-        several = 'box' if held['count'] == 1 else 'boxes'
-        return (
-            f'{held["count"]} {several}, {held["label"]} {held["score"]:.4f}'
-        )
+        several = 'box' if row['count'] == 1 else 'boxes'
+        return f'{row["count"]} {several}, {row["label"]} {row["score"]:.4f}'
 
     def summary(self, predictions: Sequence[Prediction]) -> str:
         """Count boxes and the images that have some."""

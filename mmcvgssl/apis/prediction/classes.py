@@ -70,10 +70,10 @@ class ClassKind(PredictionKind):
 
     def drawing(self, prediction: Prediction) -> Drawing | None:
         """Write class and probability into the picture."""
-        held = prediction.row()
-        index = self.classes.index(held['label'])
+        row = prediction.row()
+        index = self.classes.index(row['label'])
         name = shown_name(self.classes, index)
-        text = f'{name} {held["probability"]:.2f}'
+        text = f'{name} {row["probability"]:.2f}'
         return partial(draw_class, text=text, colour=class_colour(index))
 
     def head(self) -> dict[str, Any]:
@@ -82,8 +82,8 @@ class ClassKind(PredictionKind):
 
     def line(self, prediction: Prediction) -> str:
         """Return probability and class."""
-        held = prediction.row()
-        return f'{held["probability"]:.4f}  {held["label"]}'
+        row = prediction.row()
+        return f'{row["probability"]:.4f}  {row["label"]}'
 
     def summary(self, predictions: Sequence[Prediction]) -> str:
         """Count the images of each class."""

@@ -64,7 +64,7 @@ class PartialFile:
 
 
 def settle_predictions(ours: Provenance, out: Path, folder: str) -> None:
-    """Keep predictions of the same files, or move them aside.
+    """Reuse predictions of the same files, or move them aside.
 
     Those of a run that was stopped may be of images that have changed since:
     each is compared by itself, see :func:`find_known`.
@@ -126,11 +126,11 @@ def _rows(out: Path) -> Iterator[tuple[str, Any]]:
     """Yield rows, and the folder that their paths begin with, if known."""
     table = out / TABLE
     if table.is_file():
-        held = _parsed(table.read_bytes())
-        if isinstance(held, dict):
+        content = _parsed(table.read_bytes())
+        if isinstance(content, dict):
             # what the table was made of is what the record says
-            for row in held.get('images') or ():
-                yield str(held.get('root') or ''), row
+            for row in content.get('images') or ():
+                yield str(content.get('root') or ''), row
     partial = out / PARTIAL
     if partial.is_file():
         for line in partial.read_bytes().split(b'\n'):

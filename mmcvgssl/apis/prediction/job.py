@@ -54,7 +54,7 @@ class ImageJob:
     Args:
         transforms: Built; from ``img_path`` to ``inputs``.
         extra: What the transforms get beside the path.
-        room: Bytes of pictures that are kept. One that does not fit is
+        room: Bytes of pictures in memory. One that does not fit is
             decoded again to be drawn on.
     """
 
@@ -148,8 +148,8 @@ class ImageJob:
         self._pictures.pop(key, None)
 
     def _left(self) -> int:
-        held = sum(picture.nbytes for picture in self._pictures.values())
-        return self.room - held
+        used = sum(picture.nbytes for picture in self._pictures.values())
+        return self.room - used
 
 
 def _apply(step: Any, results: dict[str, Any]) -> dict[str, Any]:
@@ -172,6 +172,6 @@ def _apply(step: Any, results: dict[str, Any]) -> dict[str, Any]:
 def _holds(path: str, known: FileState | None) -> bool:
     """Whether a file is what it was, by its size and times."""
     try:
-        return known is not None and FileState.look(path) == known.place
+        return known is not None and FileState.look(path) == known.stamp
     except OSError:
         return False

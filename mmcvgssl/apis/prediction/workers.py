@@ -1,4 +1,4 @@
-"""Processes beside the one that computes, each of which keeps its images."""
+"""Worker processes; each one has the images that it has decoded."""
 
 from __future__ import annotations
 

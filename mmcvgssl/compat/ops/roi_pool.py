@@ -36,7 +36,7 @@ def roi_pool_forward(
     """Pool features (N, C, H, W) in regions (K, 5), index and xyxy.
 
     Fills ``output`` and ``argmax`` (K, C, PH, PW); ``argmax`` is a pixel's
-    place in its plane, -1 for an empty bin. Corners are inclusive and scaled
+    index in its plane, -1 for an empty bin. Corners are inclusive and scaled
     without rounding; a region without area is left as it came.
 
     Raises:
@@ -76,8 +76,8 @@ def roi_pool_forward(
         col = col.gather(1, row)
         filled = in_row.any(1)[:, None] & in_col.any(1)
         output[k] = best.where(filled, torch.zeros_like(best)).to(output)
-        place = (row + y0) * width + col + x0
-        argmax[k] = place.where(filled, torch.full_like(place, -1)).to(argmax)
+        index = (row + y0) * width + col + x0
+        argmax[k] = index.where(filled, torch.full_like(index, -1)).to(argmax)
 
 
 @compiled_like

@@ -1,4 +1,4 @@
-"""What folders and lists tell about good and defective images."""
+"""Layouts of folders and lists: which images are good or defective."""
 
 from mmcvgssl.datasets.layouts.base import (
     CLASSES,

@@ -35,7 +35,7 @@ class Layout:
         root: The folder.
         good_names: See :class:`GoodNames`.
         extensions: What image files end in, in small letters.
-        contents: Is told what is guessed and left out.
+        contents: Collects what is guessed and left out.
     """
 
     name: str
@@ -69,7 +69,7 @@ class Layout:
         )
 
     def describe(self, path: str) -> Sample:
-        """Say what an image's path tells."""
+        """Return category, class and mask that an image's path gives."""
         raise NotImplementedError(
             f'{type(self).__name__} must implement describe()'
         )

@@ -95,7 +95,7 @@ class FolderLayout(Layout):
         return [self.settle(s.path, s.label, split, where) for s in found]
 
     def describe(self, path: str) -> Sample:
-        """Tell the class by the first folder, where these are classes."""
+        """Return the class by the first folder, where these are classes."""
         folder = self._folder(path)
         if not self.has_classes:
             return Sample(path, None)
@@ -144,11 +144,11 @@ class FolderLayout(Layout):
             self._check_classes(folders, loose)
             self._check_inner(inner)
             good = [name for name in folders if self.is_good(name)]
-            told = [f'{name or "all"} ({counts[name]})' for name in good]
+            counted = [f'{name or "all"} ({counts[name]})' for name in good]
             bad = [f'{n} ({counts[n]})' for n in folders if n not in good]
             self.contents.notes.append(
-                f'good by the names of folders: {", ".join(told) or "all"}; '
-                f'defective: {", ".join(bad) or "none"}; good_names says '
+                f'good by the names of folders: {", ".join(counted) or "all"}'
+                f'; defective: {", ".join(bad) or "none"}; good_names says '
                 'which are good'
             )
             return
@@ -159,12 +159,12 @@ class FolderLayout(Layout):
                 f'{self.root}: no folder of good images is named '
                 f'{self.good_names}; found {", ".join(folders)}. {_SET}.'
             )
-        telling = self.good_names.telling(
+        recognised = self.good_names.recognised(
             {*folders, *(name for _, name in inner)}
         )
-        if len(folders) > 1 or loose or telling:
+        if len(folders) > 1 or loose or recognised:
             beside = f' beside {some(loose, "image")}' if loose else ''
-            names = ', '.join(sorted({*folders, *telling}))
+            names = ', '.join(sorted({*folders, *recognised}))
             raise self.error(
                 f'{self.root}: which images are good? No folder has a usual '
                 f'name of good ones, found {names}{beside}. {_SET}.'
@@ -223,7 +223,7 @@ class FolderLayout(Layout):
         if odd:
             raise self.error(
                 f'{self.root}: {", ".join(odd)}: the names of both folders '
-                'tell classes, and not the same one. Move the inner one, or '
+                'name classes, and not the same one. Move the inner one, or '
                 'set good_names to confirm the outer ones (--cfg-options '
                 'good_names=NAME).'
             )
@@ -289,7 +289,7 @@ class MaskBesideLayout(FolderLayout):
         return super().walked(split, without)
 
     def describe(self, path: str) -> Sample:
-        """Tell class and mask."""
+        """Return class and mask of an image."""
         if path in self._mask_files:
             raise ValueError(
                 f'{self.root}: {path} is a mask; list the image beside it'

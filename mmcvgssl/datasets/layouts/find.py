@@ -49,7 +49,7 @@ def find_layout(
         good_names: See :class:`Layout`, as ``extensions``.
         extensions: Of image files.
         categories: See :class:`MvtecLayout`.
-        contents: Is told what is guessed and left out.
+        contents: Collects what is guessed and left out.
         ignore: See :func:`images_below`.
         mask_suffix: What follows an image's stem in the name of its mask;
             ``auto``: ``_mask.png``, ``.png`` and their like, if what ends
@@ -63,39 +63,39 @@ def find_layout(
         raise ValueError(
             f'layout is one of auto, {", ".join(NAMES)}, got {name!r}'
         )
-    told = contents if contents is not None else Contents(str(root))
+    report = contents if contents is not None else Contents(str(root))
     good = GoodNames(good_names)
     if name == MvtecLayout.name or (
         name == 'auto' and (categories or _is_mvtec(root, good, ignore))
     ):
         return MvtecLayout(
-            root, good_names, extensions, categories, told, ignore
+            root, good_names, extensions, categories, report, ignore
         )
     if categories:
         raise ValueError(
             f'categories are those of an MVTec-style tree; layout {name!r} '
             'has none: leave them out'
         )
-    files = images_below(root, (), extensions, told, ignore)
+    files = images_below(root, (), extensions, report, ignore)
     if name == FolderLayout.name:
-        return FolderLayout(root, good_names, extensions, files, told)
+        return FolderLayout(root, good_names, extensions, files, report)
     if name == MaskBesideLayout.name or mask_suffix != AUTO:
         suffix = '.png' if mask_suffix == AUTO else mask_suffix
         return MaskBesideLayout(
-            root, good_names, extensions, files, told, suffix
+            root, good_names, extensions, files, report, suffix
         )
-    masks = _find_masks(root, files, told)
+    masks = _find_masks(root, files, report)
     if masks:
         return MaskBesideLayout(
             root,
             good_names,
             extensions,
             files,
-            told,
+            report,
             masks=masks,
             guessed=True,
         )
-    return FolderLayout(root, good_names, extensions, files, told, True)
+    return FolderLayout(root, good_names, extensions, files, report, True)
 
 
 def _is_mvtec(root: Path, good: GoodNames, ignore: Collection[str]) -> bool:
@@ -170,8 +170,8 @@ def _find_masks(
             f'but no image is beside it. {_SET}'
         )
     if masks:
-        told = contents.warnings if alone else contents.notes
-        told.append(
+        report = contents.warnings if alone else contents.notes
+        report.append(
             f'{some(map(printable, masks), "file")} beside an image is taken '
             f'for its mask, {len(alone)} of the same suffix for images, by '
             "what they look like; layout='folder' takes all for images"

@@ -54,9 +54,9 @@ class GoodNames:
     def __str__(self) -> str:
         return ', '.join(self.names)
 
-    def telling(self, folders: Iterable[str]) -> list[str]:
-        """Return those whose names tell good or bad, in whatever words."""
-        return [name for name in folders if name in self or _words_tell(name)]
+    def recognised(self, folders: Iterable[str]) -> list[str]:
+        """Return the folders whose names mean good or bad in any words."""
+        return [name for name in folders if name in self or _words_match(name)]
 
     def unclear(self, folders: Iterable[str]) -> list[str]:
         """Return those that are like a good name, but are none: ``good 2``."""
@@ -97,7 +97,7 @@ def is_bad(folder: str) -> bool:
     )
 
 
-def _words_tell(folder: str) -> bool:
+def _words_match(folder: str) -> bool:
     plain = {_plain(name) for name in USUAL}
     words = words_of(folder)
     return is_bad(folder) or any(word in plain for word in words)

@@ -17,7 +17,7 @@ from mmcvgssl.datasets.reading import UnreadableImageError, read_image
 from mmcvgssl.utils import evenly, printable, some
 
 AUTO = 'auto'
-# what a mask's name has in place of its image's suffix
+# what replaces the image's suffix in a mask's name
 SUFFIXES = ('_mask.png', '-mask.png', '_gt.png', '_label.png', '.png')
 _EXTREME = 0.9  # of a mask's pixels have its lowest or its highest value
 _LOOKED_AT = 40  # files that may be masks
@@ -75,11 +75,11 @@ def find_masks(root: Path, files: Sequence[str]) -> str | None:
         root: Folder of the files.
         files: Paths with /.
     """
-    tells = cache(is_of_masks)  # a folder stands in many paths
+    is_mask_folder = cache(is_of_masks)  # a folder stands in many paths
     pairs: dict[str, str | None] = {
         path: None
         for path in files
-        if any(map(tells, _without_suffix(path).split('/')))
+        if any(map(is_mask_folder, _without_suffix(path).split('/')))
     }
     for suffix in SUFFIXES:
         pairs |= pair_masks(files, suffix)
@@ -111,7 +111,7 @@ def warn_of_masks(
     Args:
         root: Folder of the files.
         files: All that are taken for images.
-        contents: Is told.
+        contents: Collects the masks that are left out.
     """
     found = find_masks(root, files)
     if found:

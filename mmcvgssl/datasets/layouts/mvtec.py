@@ -70,7 +70,7 @@ class MvtecLayout(Layout):
     ) -> list[Sample]:
         """Return good images to train on, or all of ``test``."""
         samples = []
-        self._tell_others()
+        self._note_other_folders()
         out = set(without)
         for name, prefix in self.categories.items():
             folder = PurePosixPath(prefix, split)
@@ -90,16 +90,16 @@ class MvtecLayout(Layout):
                 where = str(self.root / folder)
                 samples.append(self.settle(whole, None, split, where))
             if split == 'test':
-                self._tell_masks(name, prefix, samples)
+                self._note_masks(name, prefix, samples)
         return samples
 
     def _images(self, folder: PurePosixPath) -> list[str]:
         """List the images below a folder, relative to it."""
-        told = Contents('')
+        report = Contents('')
         found = images_below(
-            self.root / folder, (), self.extensions, told, self.ignore
+            self.root / folder, (), self.extensions, report, self.ignore
         )
-        for reason, names in told.left_out.items():
+        for reason, names in report.left_out.items():
             self.contents.leave_out(reason, *[f'{folder}/{n}' for n in names])
         return found
 
@@ -129,22 +129,22 @@ class MvtecLayout(Layout):
         )
         return good
 
-    def _tell_others(self) -> None:
+    def _note_other_folders(self) -> None:
         """Say which images of the tree are of no category or of no part."""
-        places = []
+        strangers = []
         if self._others != ['']:
-            places = [
+            strangers = [
                 (name, 'category', f'{name}/train/good and {name}/test in it')
                 for name in folders_in(self.root)
                 if name not in (*self._others, OUT_FOLDER)
             ]
-        places += [
+        strangers += [
             (Path(prefix, name).as_posix(), 'part of a category', _SHOWN)
             for prefix in self.categories.values()
             for name in folders_in(self.root / prefix)
             if name not in (*_PARTS, OUT_FOLDER)
         ]
-        for folder, what, expected in places:
+        for folder, what, expected in strangers:
             found = self._images(PurePosixPath(folder))
             if found:
                 self.contents.leave_out(
@@ -158,7 +158,7 @@ class MvtecLayout(Layout):
         if unused:
             self.contents.notes.append(f'categories not asked for: {unused}')
 
-    def _tell_masks(
+    def _note_masks(
         self, name: str, prefix: str, samples: list[Sample]
     ) -> None:
         """Warn of masks that belong to no image."""
@@ -173,7 +173,7 @@ class MvtecLayout(Layout):
             )
 
     def describe(self, path: str) -> Sample:
-        """Tell category, class and mask."""
+        """Return category, class and mask of an image."""
         for name, prefix in self.categories.items():
             parts = PurePosixPath(path).parts
             if prefix and parts[0] != prefix:

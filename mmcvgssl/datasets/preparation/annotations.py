@@ -16,7 +16,7 @@ from mmcvgssl.datasets.image_folders import images_below
 from mmcvgssl.provenance import make_room
 from mmcvgssl.utils import atomic_write, some
 
-# of all preparations: what was drawn together is kept together
+# of all preparations: lists of one draw are written together
 LISTS = (
     *('train.txt', 'train_unlabelled.txt', 'train_*pct.txt', 'test.txt'),
     *('classes.txt', 'unlabelled.txt', 'good.txt', 'anomaly.txt'),
@@ -73,10 +73,10 @@ class Prepared:
 
 
 class Summary(Protocol):
-    """What a subcommand can tell at its end."""
+    """Summary that a subcommand prints at its end."""
 
     def summary(self) -> str:
-        """Tell it."""
+        """Return the text."""
         ...
 
 

@@ -26,26 +26,26 @@ class Checked:
     """What a file holds, and what detectors learn from it.
 
     Args:
-        held: By the file.
+        coco: Content of the file, checked.
         seen: By the data set of this package's recipes; None without mmdet.
         hosts: By that of mmdet's own.
         notes: On the images in the folder.
     """
 
-    held: CocoCheck
+    coco: CocoCheck
     seen: Contents | None = None
     hosts: Contents | None = None
     notes: Sequence[str] = ()
 
     def summary(self) -> str:
         """Say what the file holds and what is left out of it."""
-        lines = [self.held.summary(), *(f'note: {n}' for n in self.notes)]
+        lines = [self.coco.summary(), *(f'note: {n}' for n in self.notes)]
         if self.seen is None or self.hosts is None:
             return '\n'.join([*lines, 'not compared with detectors: no mmdet'])
         lines.append(f'learned from: {self.seen.summary()}')
         if self.hosts.left_out != self.seen.left_out:
-            told = self.hosts.left_out_text()
-            lines.append(f"mmdet's own recipes: {told}")
+            left_out = self.hosts.left_out_text()
+            lines.append(f"mmdet's own recipes: {left_out}")
         lines += [f'note: {text}' for text in self.seen.warnings]
         return '\n'.join(lines)
 
@@ -83,7 +83,7 @@ def check_boxes(
         'test_mode': testing,
     }
     seen, hosts = (
-        what_is_seen(found.held, {**data_set, 'filter_cfg': filters})
+        what_is_seen(found.content, {**data_set, 'filter_cfg': filters})
         for filters in (None, _HOSTS)
     )
     return Checked(found, seen, hosts, notes)
@@ -91,7 +91,7 @@ def check_boxes(
 
 def _folder_notes(folder: Path, found: CocoCheck) -> list[str]:
     """Say which images a sound file does not name, or names twice."""
-    named = [image['file_name'] for image in found.held['images']]
+    named = [image['file_name'] for image in found.content['images']]
     plain = {*map(os.path.normpath, named)}
     others = [path for path in images_below(folder) if path not in plain]
     copies = [

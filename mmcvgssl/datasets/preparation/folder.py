@@ -48,7 +48,7 @@ def prepare_folder(
 
     Args:
         root: Folder with a folder per class, or with ``train`` and ``test``
-            that hold these; the latter split is kept as it is.
+            that hold these; the latter split is used as it is.
         out: Folder of the lists; by default ``mmcvgssl`` in ``root``.
         test_fraction: Of each class, where there is no split yet.
         seed: Of the draw, where there is no split yet.

@@ -21,7 +21,7 @@ def images_besides(root: Path, out: Path, contents: Contents) -> list[str]:
         root: The folder.
         out: Folder of the lists; what is in it is passed over, unless the
             images are in it, too.
-        contents: Is told what is left out.
+        contents: Collects what is left out.
     """
     inside = root.resolve() in out.resolve().parents
     return images_below(root, [out] if inside else [], contents=contents)

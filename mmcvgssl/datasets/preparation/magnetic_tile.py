@@ -101,14 +101,14 @@ def prepare_magnetic_tile(
         name: [(s.path, int(s.label == DEFECT)) for s in part]
         for name, part in divided.items()
     }
-    held = _boxes(root, samples, test_fraction, seed)
+    documents = _boxes(root, samples, test_fraction, seed)
     notes += [
         f'{name}: {len(found["annotations"])} boxes around the masks of '
         f'{len(found["images"])} defective images'
-        for name, found in held.items()
+        for name, found in documents.items()
     ]
-    defective = [image['file_name'] for image in held[BOXES[0]]['images']]
-    more = {name: [json.dumps(found)] for name, found in held.items()}
+    defective = [image['file_name'] for image in documents[BOXES[0]]['images']]
+    more = {name: [json.dumps(found)] for name, found in documents.items()}
     more[UNLABELLED] = [path for path, _ in items['train']] + defective
     return write_annotations(Prepared(root, out, CLASSES, items, notes), more)
 

@@ -93,7 +93,7 @@ def prepare_neu_cls(
 
 
 def class_of(path: str) -> int | None:
-    """Return the class index that an image's folder or name tells."""
+    """Return the class index that an image's folder or name gives."""
     parsed = PurePosixPath(path)
     for word in (parsed.parent.name, parsed.stem.rpartition('_')[0]):
         name = word.lower().replace(' ', '_')

@@ -92,13 +92,13 @@ def prepare_neu_det(
     )
     folder = root if splits is None else Path(splits)
     divided |= _read_few(folder, labels, divided['train'], encoding)
-    held = {
+    documents = {
         f'{name}.json': to_coco(
             [path for path, _ in items], boxes, CLASSES, 'NEU-DET'
         )
         for name, items in divided.items()
     }
-    counted = [f'{n} {len(d["annotations"])}' for n, d in held.items()]
+    counted = [f'{n} {len(d["annotations"])}' for n, d in documents.items()]
     notes = [f'boxes: {", ".join(counted)}']
     others = [
         name
@@ -111,7 +111,7 @@ def prepare_neu_det(
     notes += notes_of(contents)
     return write_annotations(
         Prepared(root, out, CLASSES, divided, notes),
-        {name: [json.dumps(document)] for name, document in held.items()},
+        {name: [json.dumps(document)] for name, document in documents.items()},
     )
 
 
@@ -122,7 +122,7 @@ def read_neu_det(
 
     Args:
         root: Folder of ``images`` and ``annotations``, in any case.
-        contents: Is told what is left out.
+        contents: Collects what is left out.
 
     Raises:
         ValueError: If images and annotations do not match, or one is wrong.

@@ -103,7 +103,7 @@ def prepare_one_class_to_simclr(
         f'{name}.txt': [p for p, label in splits['train'] if label == index]
         for index, name in enumerate(CLASSES)
     }
-    # in place of lists with labels, and of training images alone
+    # instead of lists with labels, and of training images alone
     lists['unlabelled.txt'] = [p for p, _ in splits['unlabelled']]
     lists['train_unlabelled.txt'] = sorted(
         [p for p, _ in splits['train']] + lists['unlabelled.txt']
@@ -118,8 +118,8 @@ def _divide(
 ) -> tuple[list[Sample], list[Sample]]:
     """Draw a fraction of each category and kind of defect."""
     kinds = [(sample.category, sample.defect) for sample in samples]
-    kept, drawn = stratified_split(kinds, fraction, seed)
-    return [samples[i] for i in kept], [samples[i] for i in drawn]
+    remaining, drawn = stratified_split(kinds, fraction, seed)
+    return [samples[i] for i in remaining], [samples[i] for i in drawn]
 
 
 def _item(sample: Sample) -> Item:

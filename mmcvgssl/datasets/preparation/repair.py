@@ -76,21 +76,21 @@ def repair_boxes(
     if out.exists():
         raise ValueError(f'{out} exists: choose the name of a new file')
     folder = Path(images) if images else file.parent
-    held = read_coco(file)
+    coco = read_coco(file)
     for part in ('images', 'annotations', 'categories'):
-        if not all(isinstance(entry, dict) for entry in held[part]):
+        if not all(isinstance(entry, dict) for entry in coco[part]):
             raise AnnotationError(
                 f'{file}: some {part} are no objects: tools/prepare_data.py '
                 'check names them'
             )
     counts = {
-        name: fix(held, folder) for name, fix in FIXES.items() if name in fixes
+        name: fix(coco, folder) for name, fix in FIXES.items() if name in fixes
     }
-    atomic_write(out, json.dumps(held, ensure_ascii=False).encode())
+    atomic_write(out, json.dumps(coco, ensure_ascii=False).encode())
     return Repaired(counts, check_coco(out, folder, look='sizes'))
 
 
-def _numbers(held: Entry, folder: Path) -> int:
+def _numbers(coco: Entry, folder: Path) -> int:
     """Numbers as text become numbers; a missing area is that of the box."""
     changed = 0
     keys = {
@@ -99,7 +99,7 @@ def _numbers(held: Entry, folder: Path) -> int:
         'categories': ('id',),
     }
     for part, names in keys.items():
-        for entry in held[part]:
+        for entry in coco[part]:
             before = repr(entry)
             for key in names:
                 if key in entry:
@@ -124,11 +124,11 @@ def _number(value: Any) -> Any:
     return value
 
 
-def _crowds(held: Entry, folder: Path) -> int:
+def _crowds(coco: Entry, folder: Path) -> int:
     """iscrowd=1 and ignore=1 become 0, where a box is one defect."""
     crowds = [
         entry
-        for entry in held['annotations']
+        for entry in coco['annotations']
         if entry.get('iscrowd') or entry.get('ignore')
     ]
     for entry in crowds:
@@ -137,19 +137,19 @@ def _crowds(held: Entry, folder: Path) -> int:
     return len(crowds)
 
 
-def _corners(held: Entry, folder: Path) -> int:
+def _corners(coco: Entry, folder: Path) -> int:
     """[left, top, right, bottom] becomes [x, y, width, height]."""
     changed = 0
-    for entry, (left, top, right, bottom) in _boxes(held):
+    for entry, (left, top, right, bottom) in _boxes(coco):
         _put(entry, (left, top, right - left, bottom - top))
         changed += 1
     return changed
 
 
-def _shares(held: Entry, folder: Path) -> int:
+def _shares(coco: Entry, folder: Path) -> int:
     """Shares of width and height become pixels."""
-    sizes, changed = _sizes(held), 0
-    for entry, (x, y, w, h) in _boxes(held):
+    sizes, changed = _sizes(coco), 0
+    for entry, (x, y, w, h) in _boxes(coco):
         width, height = sizes.get(_key(entry), (0.0, 0.0))
         if width and height:
             _put(entry, (x * width, y * height, w * width, h * height))
@@ -157,10 +157,10 @@ def _shares(held: Entry, folder: Path) -> int:
     return changed
 
 
-def _rotated(held: Entry, folder: Path) -> int:
+def _rotated(coco: Entry, folder: Path) -> int:
     """A box that CVAT has turned becomes the upright one around it."""
     changed = 0
-    for entry, (x, y, w, h) in _boxes(held):
+    for entry, (x, y, w, h) in _boxes(coco):
         degrees = rotation(entry)
         if not degrees:
             continue
@@ -175,21 +175,21 @@ def _rotated(held: Entry, folder: Path) -> int:
     return changed
 
 
-def _orientation(held: Entry, folder: Path) -> int:
+def _orientation(coco: Entry, folder: Path) -> int:
     """Boxes of the stored frame of a photo move to the upright one.
 
     Of images whose size in the file is that of the stored pixels alone;
     outlines are dropped, as no detector here reads them.
     """
     moved: dict[str, tuple[int, int, int]] = {}
-    for image in held['images']:
+    for image in coco['images']:
         with OpenedImage(folder / str(image['file_name'])) as opened:
             size, turned = opened.size, opened.orientation
-        told = image.get('width'), image.get('height')
-        if turned >= 5 and size[0] != size[1] and told == size[::-1]:
-            moved[_key(image, 'id')] = (*told, turned)
+        stated = image.get('width'), image.get('height')
+        if turned >= 5 and size[0] != size[1] and stated == size[::-1]:
+            moved[_key(image, 'id')] = (*stated, turned)
             image['width'], image['height'] = size
-    for entry, box in _boxes(held):
+    for entry, box in _boxes(coco):
         if _key(entry) in moved:
             _put(entry, _upright(box, *moved[_key(entry)]))
     return len(moved)
@@ -204,11 +204,11 @@ def _upright(box: Box, width: int, height: int, turned: int) -> Box:
     return left, top, h, w
 
 
-def _clip(held: Entry, folder: Path) -> int:
+def _clip(coco: Entry, folder: Path) -> int:
     """Boxes end with their image; those without a pixel in it are dropped."""
-    sizes = _sizes(held)
+    sizes = _sizes(coco)
     kept, changed = [], 0
-    for entry in held['annotations']:
+    for entry in coco['annotations']:
         box, size = plain_box(entry.get('bbox')), sizes.get(_key(entry))
         if box is None or size is None or not all(size):
             kept.append(entry)
@@ -224,7 +224,7 @@ def _clip(held: Entry, folder: Path) -> int:
             _put(entry, cut)
             changed += 1
         kept.append(entry)
-    held['annotations'] = kept
+    coco['annotations'] = kept
     return changed
 
 
@@ -239,8 +239,8 @@ FIXES: dict[str, Callable[[Entry, Path], int]] = {
 }
 
 
-def _boxes(held: Entry) -> Iterator[tuple[Entry, Box]]:
-    for entry in held['annotations']:
+def _boxes(coco: Entry) -> Iterator[tuple[Entry, Box]]:
+    for entry in coco['annotations']:
         box = plain_box(entry.get('bbox'))
         if box is not None:
             yield entry, box
@@ -253,13 +253,13 @@ def _put(entry: Entry, box: Box) -> None:
     entry.pop('segmentation', None)
 
 
-def _sizes(held: Entry) -> dict[str, tuple[float, float]]:
+def _sizes(coco: Entry) -> dict[str, tuple[float, float]]:
     return {
         _key(image, 'id'): (
             number(image.get('width')) or 0.0,
             number(image.get('height')) or 0.0,
         )
-        for image in held['images']
+        for image in coco['images']
     }
 
 

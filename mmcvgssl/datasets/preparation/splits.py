@@ -113,7 +113,7 @@ def split_or_fixed(
         test_fraction: Of each class, where no split is fixed.
         seed: Of the draw, where no split is fixed.
         encoding: Of the fixed lists.
-        contents: Is told which images are in no fixed list.
+        contents: Collects the images that are in no fixed list.
 
     Raises:
         FileNotFoundError: If a fixed list or an image of it is missing.

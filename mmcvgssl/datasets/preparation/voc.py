@@ -15,7 +15,7 @@ CORNERS = ('xmin', 'ymin', 'xmax', 'ymax')
 
 @dataclass(frozen=True)
 class Boxes:
-    """What an annotation tells about its image.
+    """Content of the annotation of one image.
 
     Args:
         size: Width and height, pixels.
@@ -40,7 +40,7 @@ def read_voc(file: Path, names: Sequence[str]) -> Boxes:
             or not inside the image.
     """
     data = file.read_bytes()
-    # a NUL tells UTF-16, in which declarations look otherwise
+    # a NUL means UTF-16, in which declarations look otherwise
     unsafe = (b'<!DOCTYPE', b'<!ENTITY', b'\0')
     if any(word in data.upper() for word in unsafe):
         raise ValueError(
@@ -99,8 +99,8 @@ def to_coco(
 
     VOC's corners are pixels from 1, the last one included; COCO's box starts
     at 0 and has a width: ``[xmin - 1, ymin - 1, xmax - xmin + 1,
-    ymax - ymin + 1]``. An image keeps its id, its place among all, in every
-    list; category ids are places in ``names``, from 0; those of boxes count
+    ymax - ymin + 1]``. An image has one id, its index among all, in every
+    list; category ids are indices of ``names``, from 0; those of boxes count
     from 1, as pycocotools wants.
 
     Args:

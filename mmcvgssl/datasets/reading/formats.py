@@ -1,4 +1,4 @@
-"""Which image files the reader reads, and which limits it keeps."""
+"""Image formats that can be read, and limits on their size."""
 
 from __future__ import annotations
 
@@ -56,8 +56,8 @@ def other_content(head: bytes) -> str | None:
     Args:
         head: Its first 32 bytes.
     """
-    for place, start, name in _OTHERS:
-        if head[place : place + len(start)] == start:
+    for offset, start, name in _OTHERS:
+        if head[offset : offset + len(start)] == start:
             return name
     return None
 

@@ -61,7 +61,7 @@ def jpeg2000_samples(file: IO[bytes]) -> Samples:
 
 
 def ends_in_zeros(file: IO[bytes]) -> bool:
-    """Whether a JPEG has zeros in the place of its end.
+    """Whether a JPEG has zeros where its end should be.
 
     Copies that were broken off may have their full size; decoders take the
     zeros for pixels.

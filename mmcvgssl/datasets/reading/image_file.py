@@ -48,8 +48,8 @@ class OpenedImage(contextlib.AbstractContextManager):
         try:
             with contextlib.ExitStack() as stack:
                 file = stack.enter_context(open(self.path, 'rb'))
-                self._held = self._identify(file, stack)
-                self._held.select(self._frame(page))
+                self._reader = self._identify(file, stack)
+                self._reader.select(self._frame(page))
                 self._check_size(limit)
                 self._stack = stack.pop_all()
         except Exception as error:
@@ -61,27 +61,27 @@ class OpenedImage(contextlib.AbstractContextManager):
     @property
     def format(self) -> str:
         """What the content is, as Pillow calls it; an MPO is a JPEG."""
-        return self._held.format
+        return self._reader.format
 
     @property
     def size(self) -> tuple[int, int]:
         """Width and height in pixels, upright."""
-        return self._held.size
+        return self._reader.size
 
     @property
     def orientation(self) -> int:
         """The number of the orientation tag, 1 to 8; it is honoured."""
-        return self._held.orientation
+        return self._reader.orientation
 
     @property
     def samples(self) -> Samples:
         """How a value is stored."""
-        return self._held.samples
+        return self._reader.samples
 
     @property
     def has_alpha(self) -> bool:
         """Whether pixels have an opacity."""
-        return self._held.has_alpha
+        return self._reader.has_alpha
 
     def pixels(self, input_size: int | None = None) -> np.ndarray:
         """Decode the picture upright, at its own depth, without opacity.
@@ -96,7 +96,7 @@ class OpenedImage(contextlib.AbstractContextManager):
             UnreadableImageError: If it cannot be decoded in full.
         """
         try:
-            values, small = self._held.pixels(input_size)
+            values, small = self._reader.pixels(input_size)
         except Exception as error:
             raise self._unreadable(error) from error
         width, height = self.size
@@ -115,7 +115,7 @@ class OpenedImage(contextlib.AbstractContextManager):
                 deeper values.
         """
         try:
-            return self._held.rgba()
+            return self._reader.rgba()
         except Exception as error:
             raise self._unreadable(error) from error
 
@@ -139,8 +139,12 @@ class OpenedImage(contextlib.AbstractContextManager):
         )
 
     def _frame(self, page: int | None) -> int:
-        frames = self._held.frames
-        if page is None and len(frames) > 1 and not self._held.first_is_meant:
+        frames = self._reader.frames
+        if (
+            page is None
+            and len(frames) > 1
+            and not self._reader.first_is_meant
+        ):
             raise UnreadableImageError(
                 f'{self.path}: the file holds {len(frames)} pictures; set '
                 'page=0 of LoadImage to read the first of each such file, or '

@@ -104,10 +104,10 @@ class PillowFile:
 
     def _check_end(self) -> None:
         if self.format == 'JPEG':
-            place = self._file.tell()
+            position = self._file.tell()
             if headers.ends_in_zeros(self._file):
                 raise ValueError('it ends too early, zeros follow')
-            self._file.seek(place)
+            self._file.seek(position)
 
     def _find_frames(self) -> list[int]:
         count = getattr(self._image, 'n_frames', 1)
@@ -125,9 +125,9 @@ class PillowFile:
 
     def _read_orientation(self) -> int:
         if self.format == 'PNG':
-            place = self._file.tell()
+            position = self._file.tell()
             behind = headers.png_says_more_behind(self._file)
-            self._file.seek(place)
+            self._file.seek(position)
             if behind:
                 self._image.load()
         # that of PNGs would decode each file to look behind its pixels
@@ -141,9 +141,9 @@ class PillowFile:
             'JPEG2000': headers.jpeg2000_samples,
         }
         if self.format in readers:
-            place = self._file.tell()
+            position = self._file.tell()
             samples = readers[self.format](self._file)
-            self._file.seek(place)
+            self._file.seek(position)
             return samples
         if self.format != 'TIFF':
             return Samples()
@@ -157,9 +157,11 @@ class PillowFile:
             most = Image.MAX_IMAGE_PIXELS
             if most is not None and math.prod(self.size) > most:
                 return True
-        held = self.mode in ('L', 'I', 'F') or self.mode.startswith('I;')
+        one_channel = self.mode in ('L', 'I', 'F') or self.mode.startswith(
+            'I;'
+        )
         scaled = self.format in ('PPM', 'JPEG2000')
-        return self.samples.deep and (scaled or not held)
+        return self.samples.deep and (scaled or not one_channel)
 
     def _by_other(self) -> np.ndarray:
         if self.format == 'TIFF':

@@ -101,8 +101,8 @@ def to_bgr(
     if image.samples.deep:
         if depth_range is None:
             floats = image.samples.kind == 'f'
-            held = extremes(image.path, values)
-            depth_range = common_range([held], floats)
+            limits = extremes(image.path, values)
+            depth_range = common_range([limits], floats)
         values = _in_range(image.path, values, depth_range)
     return _three_channels(values)
 
@@ -178,7 +178,7 @@ def extremes(name: str, values: np.ndarray) -> tuple[float, float]:
         count = int((~np.isfinite(values)).sum())
         raise UnreadableImageError(
             f'{name}: {count} values are infinite or no numbers; '
-            'expected finite ones, so write some value in their place'
+            'expected finite ones, so replace them by some value'
         )
     return low, high
 

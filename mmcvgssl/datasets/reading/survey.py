@@ -71,23 +71,23 @@ class Survey:
         return common_range(self.measured, self.floats)
 
     def lines(
-        self, depth_range: Range | None, told: bool
+        self, depth_range: Range | None, given: bool
     ) -> Iterator[tuple[int, str]]:
         """Yield level and text of what a log should say.
 
         Args:
             depth_range: Of the deep files.
-            told: Whether it was given rather than measured.
+            given: Whether the config gives the range; else it was measured.
         """
         if self.deep and depth_range is not None:
-            held = ' and '.join(self.kinds)
-            text = f'images are of {held}'
+            depths = ' and '.join(self.kinds)
+            text = f'images are of {depths}'
             if self.measured:
                 low = min(low for low, _ in self.measured)
                 high = max(high for _, high in self.measured)
                 text += f' and use {low:g} to {high:g}'
-            source = 'as told'
-            if not told:
+            source = 'as given'
+            if not given:
                 source = (
                     f'measured on {len(self.measured)} of {self.count} images'
                 )

@@ -41,19 +41,19 @@ class TiffFile(contextlib.AbstractContextManager):
     def __init__(self, file: IO[bytes]) -> None:
         file.seek(0)
         self._file = file
-        self._held = tifffile.TiffFile(file)
-        first = self._held.pages.first.tags
+        self._tiff = tifffile.TiffFile(file)
+        first = self._tiff.pages.first.tags
         check_first_page(
-            {tag.code: tag.value for tag in first}, len(self._held.pages)
+            {tag.code: tag.value for tag in first}, len(self._tiff.pages)
         )
         self.frames = [
             i
-            for i, page in enumerate(self._held.pages)
+            for i, page in enumerate(self._tiff.pages)
             if is_page(page.aspage().subfiletype)
         ]
 
     def __exit__(self, *error: object) -> None:
-        self._held.close()
+        self._tiff.close()
 
     @property
     def has_alpha(self) -> bool:
@@ -62,7 +62,7 @@ class TiffFile(contextlib.AbstractContextManager):
 
     def select(self, frame: int) -> None:
         """Go to a picture; find out its size, orientation and depth."""
-        page = self._page = self._held.pages[frame].aspage()
+        page = self._page = self._tiff.pages[frame].aspage()
         tag = page.tags.get(_ORIENTATION)
         self.orientation = valid_orientation(tag and int(tag.value))
         stored = page.imagewidth, page.imagelength
@@ -134,7 +134,7 @@ class TiffFile(contextlib.AbstractContextManager):
         data = self._file.read()
         tag = page.tags.get(_ORIENTATION)
         if tag is not None:  # OpenCV honours some of its values
-            order = 'little' if self._held.byteorder == '<' else 'big'
+            order = 'little' if self._tiff.byteorder == '<' else 'big'
             at = tag.valueoffset
             one = (1).to_bytes(2, order)  # type: ignore[arg-type]
             data = data[:at] + one + data[at + 2 :]

@@ -1,4 +1,4 @@
-"""Keeping images that are read again and again."""
+"""Cache of images that are read again and again."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from mmcvgssl.registry import TRANSFORMS
 
 @TRANSFORMS.register_module()
 class Cached(BaseTransform):
-    """Run transforms once an image, and keep what they add.
+    """Run transforms once an image, and store what they add.
 
     For steps from a path to an image that draw nothing at random. Each
-    process of a loader keeps images of its own; once they fill its share of
+    process of a loader caches its own images; once they fill its share of
     memory, further ones are made each time. They cannot be written into.
 
     **Required keys:** img_path, and those of the transforms. **Added keys:**
@@ -25,7 +25,7 @@ class Cached(BaseTransform):
 
     Args:
         transforms: Configs.
-        megabytes: What a process keeps at most.
+        megabytes: Upper limit of the cache, in each process.
 
     Raises:
         ValueError: If ``megabytes`` is negative, or a transform draws at
@@ -39,21 +39,21 @@ class Cached(BaseTransform):
             raise ValueError(f'megabytes is 0 or more, got {megabytes}')
         self.transforms = [TRANSFORMS.build(step) for step in transforms]
         self.megabytes = megabytes
-        self._kept: dict[str, dict[str, Any]] = {}
+        self._cache: dict[str, dict[str, Any]] = {}
         self._free = megabytes * 2**20
 
     def transform(self, results: dict) -> dict:
         """Make what the transforms add to ``results['img_path']``."""
         path = results['img_path']
-        if path in self._kept:
-            return {**results, **self._kept[path]}
+        if path in self._cache:
+            return {**results, **self._cache[path]}
         made = dict(results)
         before = GeneratorStates.read()
         for step in self.transforms:
             made = step(made)
         if not before.unchanged():
             raise ValueError(
-                'Cached keeps what its transforms make, and one of '
+                'Cached stores what its transforms make, and one of '
                 f'{[type(step).__name__ for step in self.transforms]} draws '
                 'at random: move it behind Cached in the pipeline'
             )
@@ -62,7 +62,7 @@ class Cached(BaseTransform):
         size = sum(array.nbytes for array in arrays)
         if size <= self._free:
             self._free -= size
-            self._kept[path] = added
+            self._cache[path] = added
             for array in arrays:
                 array.flags.writeable = False
         return made

@@ -23,7 +23,7 @@ class PasteViews(BaseTransform):
 
     Source: "CutPaste: Self-Supervised Learning for Anomaly Detection and
     Localization", https://arxiv.org/abs/2104.04015. All views come from the
-    same jittered image, so that nothing but the paste tells them apart.
+    same jittered image, so that they differ by the paste alone.
 
     **Required keys:** img (BGR uint8 [H, W, 3]). **Modified keys:** img, a
     list of V views. **Added keys:** view_labels (int64 [V], the class of each

@@ -16,7 +16,7 @@ class LoadMask(BaseTransform):
     """Load the mask of an image's defects, at the file's resolution.
 
     A good image without a mask gets zeros. Where a defect's mask is missing,
-    its place is unknown, and there is no ``gt_mask``. mmcv's transforms do
+    its location is unknown, and there is no ``gt_mask``. mmcv's transforms do
     not touch ``gt_mask``, so it stays as large as the image file.
 
     **Required keys:** img_path, mask_path, gt_label, ori_shape. **Added

@@ -12,7 +12,7 @@ from mmcvgssl.registry import TRANSFORMS
 
 @TRANSFORMS.register_module()
 class MapCrop(RandomCrop):
-    """Random crop that shows normal and anomalous places.
+    """Random crop that shows normal and anomalous regions.
 
     Source: AGBP of AGSSP, https://arxiv.org/abs/2509.18919. Pixels whose map
     lies above a threshold are one class, the others the other. Crops are

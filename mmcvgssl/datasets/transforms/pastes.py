@@ -166,11 +166,13 @@ def _pixels(length: float, most: int) -> int:
 
 def _cut(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Cut a rectangle of this height and width out, anywhere."""
-    y, x = _place(image, size)
+    y, x = _random_corner(image, size)
     return image[y : y + size[0], x : x + size[1]]
 
 
-def _place(image: np.ndarray, size: tuple[int, int]) -> tuple[int, int]:
+def _random_corner(
+    image: np.ndarray, size: tuple[int, int]
+) -> tuple[int, int]:
     return (
         np.random.randint(image.shape[0] - size[0] + 1),
         np.random.randint(image.shape[1] - size[1] + 1),
@@ -187,7 +189,7 @@ def _paste(
     size = image.shape[:2]
     patch, shape = _middle(patch, *size), _middle(shape, *size)
     height, width = shape.shape
-    y, x = _place(image, (height, width))
+    y, x = _random_corner(image, (height, width))
     pasted, mask = image.copy(), np.zeros(size, np.uint8)
     mask[y : y + height, x : x + width] = shape
     window = pasted[y : y + height, x : x + width]

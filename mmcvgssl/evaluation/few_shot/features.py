@@ -26,7 +26,7 @@ def build_labelled(
 
     Args:
         cfg: Data set config without a pipeline.
-        size: Height and width in pixels; the aspect ratio is not kept.
+        size: Height and width in pixels; the aspect ratio may change.
         interpolation: Of the resize.
         reading: Options of ``LoadImage``.
     """
@@ -47,7 +47,7 @@ def input_steps(
     """Return transforms from a path to an image of one size.
 
     Args:
-        size: Height and width in pixels; the aspect ratio is not kept.
+        size: Height and width in pixels; the aspect ratio may change.
         interpolation: Of the resize.
         reading: Options of ``LoadImage``.
     """

@@ -13,10 +13,10 @@ from mmcvgssl.utils import atomic_write, read_json
 
 
 class FewShotResults:
-    """Accuracies by number of shots, kept on disk after every run.
+    """Accuracies by number of shots, written to disk after every run.
 
     Args:
-        path: The JSON file; finished runs in it are kept.
+        path: The JSON file; finished runs in it are reused.
         settings: What to say of the runs. Whether runs of other settings
             lie there is for :func:`mmcvgssl.provenance.settle` to find out.
     """
@@ -25,8 +25,8 @@ class FewShotResults:
         self.path = path
         self.data: dict[str, Any] = {**settings, 'shots': {}}
         if path.is_file():
-            held = read_json(path)
-            self.data['shots'] = held.get('shots', {})
+            saved = read_json(path)
+            self.data['shots'] = saved.get('shots', {})
 
     def has(self, shots: int, run: int) -> bool:
         """Whether this run is finished."""

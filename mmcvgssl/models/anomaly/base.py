@@ -45,10 +45,10 @@ class AnomalyModel(Storable, BaseModel):
     Args:
         settings: All that the maps depend on, as JSON can hold it.
         calibration: Of :class:`Calibration`, with ``holdout``, the share of
-            the fitting images kept for it (default 0.2); None leaves maps as
-            they come.
+            the fitting images set aside for it (default 0.2); None leaves
+            maps as they come.
         false_alarm_rate: Wanted share of good images above a threshold that
-            is chosen on fitting images, of which ``holdout`` is kept from
+            is chosen on fitting images, of which ``holdout`` is excluded from
             the fit; None: no threshold.
         data_preprocessor: By default BGR bytes become RGB in [0, 1].
         init_cfg: Of mmengine's ``BaseModule``.
@@ -191,7 +191,7 @@ class AnomalyModel(Storable, BaseModel):
     def _predict(
         self, images: Tensor, data_samples: Sequence
     ) -> tuple[Tensor, Tensor]:
-        """Make maps with what the data samples tell beside the image."""
+        """Make maps, with what the data samples say about the images."""
         return self.predict_maps(images)
 
     @torch.no_grad()
@@ -211,7 +211,7 @@ class AnomalyModel(Storable, BaseModel):
                 ``data_samples``; iterated several times.
             held_out: The same of good images that nothing has learned from,
                 neither here nor in a training, for calibration and
-                threshold; by default a part of ``batches`` is kept for them.
+                threshold; by default a part of ``batches`` is set aside.
             passes: Shows what is done, and puts it aside; by default neither.
 
         Raises:
@@ -252,7 +252,7 @@ class AnomalyModel(Storable, BaseModel):
         return 0.0, 0.0
 
     def remark(self, text: str) -> None:
-        """Warn, and keep the warning with what was learned."""
+        """Warn, and store the warning with the fitted state."""
         if text:
             self.remarks.append(text)
             print_log(text, logger='current', level=logging.WARNING)

@@ -13,14 +13,14 @@ from mmcvgssl.maps import Likeness
 from mmcvgssl.models.anomaly.fitted_state import part_of
 
 _SAMPLES = 1 << 20
-# float32 tells values apart that differ by more, of their size
+# relative difference that float32 can represent
 _STEP = 1e-6
 
 
 class RawValues:
     """Raw values of many images, in bounded memory.
 
-    At most about a million patches are kept, evenly over the images.
+    At most about a million patches are stored, evenly over the images.
     """
 
     def __init__(self) -> None:
@@ -33,7 +33,7 @@ class RawValues:
         """Take maps [N, h, w] and scores [N]."""
         maps = maps.detach().float().cpu()
         self._scores.append(scores.detach().float().cpu())
-        # a copy: a view would keep all of the maps
+        # a copy: a view would hold all of the maps in memory
         self._patches.append(maps.flatten()[:: self._step].clone())
         if sum(len(p) for p in self._patches) > _SAMPLES:
             self._patches = [torch.cat(self._patches)[::2]]
@@ -54,11 +54,11 @@ class RawValues:
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
         """Take what :meth:`state_dict` gave."""
-        held = {key: value.cpu() for key, value in state.items()}
-        self._step = int(held['step'])
-        self._patches = [held['patches']] if 'patches' in held else []
-        self._scores = [held['scores']] if 'scores' in held else []
-        known = part_of(held, 'likeness')
+        saved = {key: value.cpu() for key, value in state.items()}
+        self._step = int(saved['step'])
+        self._patches = [saved['patches']] if 'patches' in saved else []
+        self._scores = [saved['scores']] if 'scores' in saved else []
+        known = part_of(saved, 'likeness')
         self.likeness.load_state_dict({k: v.numpy() for k, v in known.items()})
 
     def patches(self) -> Tensor:

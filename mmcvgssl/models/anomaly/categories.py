@@ -44,10 +44,10 @@ class Categories:
 
     @property
     def digest(self) -> str:
-        """Tell the prompts of all categories apart from others."""
+        """Digest of the prompts of all categories."""
         texts = {name: vars(value) for name, value in self.prompts.items()}
-        told = json.dumps(texts, sort_keys=True).encode()
-        return hashlib.sha256(told).hexdigest()[:32]
+        encoded = json.dumps(texts, sort_keys=True).encode()
+        return hashlib.sha256(encoded).hexdigest()[:32]
 
     def normal_images(self, k: int) -> dict[str, tuple[str, ...]]:
         """Return the first k paths of each category that lists images."""

@@ -1,4 +1,4 @@
-"""What each place of an image adds to its score."""
+"""Contribution of each position of an image to its score."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ def contribution_map(
     score_of: Callable[[Tensor], Tensor],
     centre: Tensor,
 ) -> Tensor:
-    """Return ``max(0, g · (F - p̄))`` at each place, [N, h, w].
+    """Return ``max(0, g · (F - p̄))`` at each position, [N, h, w].
 
     Args:
         last: Features F: [N, C, h, w], tokens [N, L, C], or anything else,
-            which has no places and gives the score itself, [N, 1, 1].
+            which has no positions and gives the score itself, [N, 1, 1].
         pooled: Their pooled form [N, C], where g is the score's gradient.
         scores: [N].
         score_of: Scores [N] of embeddings [N, C] of unit length.

@@ -16,7 +16,7 @@ class PatchPool:
     Every patch gets a random key; those with the largest keys stay.
 
     Args:
-        size: Patches kept at most.
+        size: Number of patches to choose.
         seed: Of the keys.
     """
 

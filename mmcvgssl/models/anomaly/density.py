@@ -91,7 +91,7 @@ def score_rows(
     density: Gaussian | KernelDensity,
     rows: Tensor,
     state: Mapping[str, Tensor],
-    places: bool,
+    by_position: bool,
 ) -> Tensor:
     """Score rows [N, P, C], to [N, P].
 
@@ -99,20 +99,20 @@ def score_rows(
         density: What was fitted.
         rows: Of N images, P each.
         state: Of the density.
-        places: Whether it holds a Gaussian for each place: ``mean`` [P, C]
-            and ``whiten`` [P, C, C].
+        by_position: Whether each position has a Gaussian: ``mean``
+            [P, C] and ``whiten`` [P, C, C].
 
     Raises:
-        ValueError: If there are Gaussians of another number of places.
+        ValueError: If there are Gaussians of another number of positions.
     """
-    if not places:
+    if not by_position:
         flat = density.score(rows.flatten(0, 1), dict(state))
         return flat.view(rows.shape[:2])
     if len(state['mean']) != rows.shape[1]:
         raise ValueError(
             f'images give {rows.shape[1]} patches, but the Gaussians are '
-            f'those of {len(state["mean"])} places; use images of the size '
-            'that was fitted to'
+            f'those of {len(state["mean"])} positions; use images of the '
+            'size that was fitted to'
         )
     centred = (rows - state['mean']).transpose(0, 1)
     return torch.bmm(centred, state['whiten']).norm(dim=2).T

@@ -30,13 +30,13 @@ class Chooser(Resumable, Protocol):
             categories: Of its images; '' where they have none.
 
         Returns:
-            Places of the images that are needed, and what ``compute`` is to
+            Indices of the images that are needed, and what ``compute`` is to
             know of them.
         """
 
 
 class EveryImage:
-    """Takes every image, and tells the number of those before the batch.
+    """Takes every image, and gives the number of those before the batch.
 
     Args:
         batches: Number of batches to take; 0: all.
@@ -93,15 +93,15 @@ class FitPass:
 
 
 def pick(
-    inputs: Tensor, samples: Sequence, places: list[int]
+    inputs: Tensor, samples: Sequence, indices: list[int]
 ) -> tuple[Tensor, list]:
-    """Return the images and data samples of some places of a batch.
+    """Return the images and data samples at some indices of a batch.
 
     Args:
         inputs: Images [N, 3, H, W]; where all are wanted, no copy is made.
         samples: Their data samples.
-        places: In ascending order.
+        indices: In ascending order.
     """
-    if len(places) == len(inputs):
+    if len(indices) == len(inputs):
         return inputs, list(samples)
-    return inputs[places], [samples[i] for i in places]
+    return inputs[indices], [samples[i] for i in indices]

@@ -111,19 +111,21 @@ def part_of(tensors: Mapping[str, _T], name: str) -> dict[str, _T]:
     }
 
 
-def told(key: str, kind: type, notes: Mapping[str, Any], where: str) -> Any:
+def read_note(
+    key: str, kind: type, notes: Mapping[str, Any], where: str
+) -> Any:
     """Return a text of :func:`read_notes`, empty if it is not there.
 
     Raises:
         FittedStateError: If it is of another kind.
     """
-    held = notes.get(key, kind())
-    if not isinstance(held, kind):
+    value = notes.get(key, kind())
+    if not isinstance(value, kind):
         raise FittedStateError(
             f'{where}: expected a {kind.__name__} as `{key}`, got '
-            f'{held!r:.40}; fit anew'
+            f'{value!r:.40}; fit anew'
         )
-    return held
+    return value
 
 
 def read_provenance(path: Path) -> Provenance | None:

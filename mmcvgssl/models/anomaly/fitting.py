@@ -21,7 +21,7 @@ class Facts(NamedTuple):
 
     Args:
         size: Number of its images.
-        readable: For each image that could be read: its place, its category
+        readable: For each image that could be read: its index, its category
             and whether it is left out by its path.
     """
 
@@ -61,7 +61,7 @@ class FittingImages:
         counts = [0] * len(self.divisions)
         for inputs, samples in self.read():
             facts = self.facts(samples)
-            keep = [i for i, _ in self.kept(facts, counts)]
+            keep = [i for i, _ in self.chosen(facts, counts)]
             seen += facts.size
             used += len(keep)
             if keep:
@@ -104,7 +104,7 @@ class FittingImages:
 
     @property
     def total(self) -> int | None:
-        """Number of images, if the loader tells."""
+        """Number of images, if the loader has a length."""
         data_set: Any = getattr(self.batches, 'dataset', None)
         return None if data_set is None else len(data_set)
 
@@ -114,7 +114,7 @@ class FittingImages:
         return getattr(self.preprocessor, 'device', torch.device('cpu'))
 
     def unreadable(self) -> set[tuple[int, int]]:
-        """Return what the loader has skipped, if it tells."""
+        """Return the images that the loader has skipped, if it counts them."""
         found = getattr(self.batches, 'unreadable', None)
         return set() if found is None else set(found())
 
@@ -140,8 +140,8 @@ class FittingImages:
         ]
         return Facts(len(samples), readable)
 
-    def kept(self, facts: Facts, counts: list[int]) -> list[tuple[int, str]]:
-        """Return places and categories of the images that are taken.
+    def chosen(self, facts: Facts, counts: list[int]) -> list[tuple[int, str]]:
+        """Return index and category of the images that are taken.
 
         Args:
             facts: Of a batch.
@@ -151,7 +151,7 @@ class FittingImages:
         return [
             (i, category)
             for i, category, left_out in facts.readable
-            if self._keeps_next(counts) and not left_out
+            if self._takes_next(counts) and not left_out
         ]
 
     def require(self, used: int, seen: int) -> None:
@@ -165,7 +165,7 @@ class FittingImages:
     def _leaves_out(self, path: str) -> bool:
         return bool(self.without) and os.path.realpath(path) in self.without
 
-    def _keeps_next(self, counts: list[int]) -> bool:
+    def _takes_next(self, counts: list[int]) -> bool:
         for i, (every, held_out) in enumerate(self.divisions):
             counts[i] += 1
             if (counts[i] % every == 0) != held_out:

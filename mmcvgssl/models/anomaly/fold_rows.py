@@ -16,7 +16,7 @@ class FoldRows:
     """Embeddings of one fold: all, or a sample of the patches.
 
     Args:
-        pool: Size of the sample; None keeps all.
+        pool: Size of the sample; None: all rows.
         seed: Of the sample.
     """
 
@@ -96,31 +96,35 @@ class Folds:
 
 
 def fit_density(
-    density: Gaussian | KernelDensity, folds: Sequence[FoldRows], places: bool
+    density: Gaussian | KernelDensity,
+    folds: Sequence[FoldRows],
+    by_position: bool,
 ) -> dict[str, Tensor]:
     """Fit a density to all rows of some folds.
 
     Args:
         density: What is fitted.
         folds: Those without an image are left out.
-        places: Fit one for each place.
+        by_position: Fit one for each position.
     """
     rows = torch.cat([fold.rows() for fold in folds if fold.count])
-    if not places:
+    if not by_position:
         return density.fit(rows.flatten(0, 1))
-    fits = [density.fit(place) for place in rows.unbind(1)]
+    fits = [density.fit(position) for position in rows.unbind(1)]
     return {key: torch.stack([f[key] for f in fits]) for key in fits[0]}
 
 
 def fit_without_each(
-    density: Gaussian | KernelDensity, folds: Sequence[FoldRows], places: bool
+    density: Gaussian | KernelDensity,
+    folds: Sequence[FoldRows],
+    by_position: bool,
 ) -> dict[str, Tensor]:
     """Fit, for each fold, a density to the others; see :func:`split`."""
     count = min(len(folds), sum(fold.count for fold in folds))
     made = {}
     for k in range(count):
         others = [*folds[:k], *folds[k + 1 :]]
-        for name, value in fit_density(density, others, places).items():
+        for name, value in fit_density(density, others, by_position).items():
             made[f'{k}.{name}'] = value
     return made
 

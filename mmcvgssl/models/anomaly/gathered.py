@@ -57,6 +57,6 @@ def as_tensor(value: Any) -> Tensor:
     return torch.tensor(list(json.dumps(value).encode()), dtype=torch.uint8)
 
 
-def from_tensor(held: Tensor) -> Any:
+def from_tensor(encoded: Tensor) -> Any:
     """Return what :func:`as_tensor` was given."""
-    return json.loads(held.cpu().numpy().tobytes())
+    return json.loads(encoded.cpu().numpy().tobytes())

@@ -39,9 +39,9 @@ class GaussianPatch(AnomalyModel):
     Args:
         teacher: A frozen teacher with ``levels``, or its config.
         shared: One Gaussian for all positions, or one for each (for parts
-            that lie in the same place in every image).
-        channels: Channels of the joined levels kept, drawn by the seed; 0
-            keeps all. A Gaussian per position holds h * w * channels^2
+            that lie at the same position in every image).
+        channels: Channels drawn from the joined levels by the seed; 0
+            uses all. A Gaussian per position holds h * w * channels^2
             numbers.
         image_score: ``'max'`` of the map; ``'pooled'``: sum over levels of
             the Mahalanobis distance of mean- and max-pooled features;
@@ -158,9 +158,9 @@ class GaussianPatch(AnomalyModel):
 
         def compute(inputs: Tensor, *_: Any) -> tuple:
             levels = self.features.teacher.local_features(inputs)
-            rows = self._place_rows(levels)
+            rows = self._rows_by_position(levels)
             # of one Gaussian the sums are smaller than the rows, of those of
-            # all places the rows are
+            # all positions the rows are
             made = moments.sums(rows) if self.shared else rows
             return made, _pool(levels) if pooled else []
 
@@ -185,7 +185,9 @@ class GaussianPatch(AnomalyModel):
 
         def compute(inputs: Tensor, *_: Any) -> Tensor:
             levels = self.features.teacher.local_features(inputs)
-            return self._place_rows(levels).double().mean(1, keepdim=True)
+            return (
+                self._rows_by_position(levels).double().mean(1, keepdim=True)
+            )
 
         self._pass(
             images,
@@ -199,8 +201,8 @@ class GaussianPatch(AnomalyModel):
             lambda: {'origin': guess['origin']}, self.device
         )['origin']
 
-    def _place_rows(self, levels: Sequence[Tensor]) -> Tensor:
-        """Lay out features as [p, n, D]: p is 1, or all places."""
+    def _rows_by_position(self, levels: Sequence[Tensor]) -> Tensor:
+        """Lay out features as [p, n, D]: p is 1, or all positions."""
         maps = self._join(levels)
         if self.shared:
             return as_rows(maps)[None]
@@ -213,7 +215,7 @@ class GaussianPatch(AnomalyModel):
     def _state(
         self, moments: Moments, pooled: Sequence[PatchPool]
     ) -> dict[str, Tensor]:
-        """Return the Gaussians of places and of pooled levels."""
+        """Return the Gaussians of positions and of pooled levels."""
         mean, covariance = moments.result()
         noise = _noise(mean, covariance)
         whiten = _whiten(covariance, self.ridge, noise)
@@ -274,14 +276,14 @@ class GaussianPatch(AnomalyModel):
         self.state = tensors_of_first_process(settle, self.device)
 
     def state_forms(self, names: Iterable[str]) -> Forms:
-        """Return the forms of Gaussians of places and of pooled levels."""
+        """Return the forms of Gaussians of positions and of pooled levels."""
         widths = self.features.widths
         width = min(self.channels or sum(widths), sum(widths))
         pooled = () if self.image_score == 'max' else (*widths, *widths)
-        places: int | str = 1 if self.shared else 'p'
+        positions: int | str = 1 if self.shared else 'p'
         forms = {
-            'mean': Form((places, width)),
-            'whiten': Form((places, width, width)),
+            'mean': Form((positions, width)),
+            'whiten': Form((positions, width, width)),
             'rounding': Form((1 + len(pooled),)),
         }
         for i, size in enumerate(pooled):

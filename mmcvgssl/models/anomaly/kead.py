@@ -86,7 +86,7 @@ class KeAD(AnomalyModel):
         k: Normal images a category; 0: words alone, nothing to fit.
         autocast: ``'bfloat16'`` or ``'float16'`` for the image tower, which
             an accelerator gains from; None leaves it as it is.
-        cache_dir: Folder of text features; None keeps them in memory only.
+        cache_dir: Folder of text features; None: in memory only.
         depth_range: Of normal images that the knowledge file names, see
             :func:`read_image`.
         **kwargs: Of :class:`AnomalyModel`.
@@ -193,7 +193,7 @@ class KeAD(AnomalyModel):
         self.categories.default = name
 
     def frozen(self) -> dict[str, nn.Module]:
-        """Return the image tower; words are kept as their features."""
+        """Return the image tower; words are stored as features."""
         return {'': self.clip.visual}
 
     def fixed_tensors(self) -> dict[str, Tensor]:
@@ -224,10 +224,10 @@ class KeAD(AnomalyModel):
 
     @classmethod
     def portable(cls, config: dict[str, Any]) -> dict[str, Any]:
-        """Return a config with what is known, in place of its file's name."""
+        """Return a config with the knowledge itself instead of its file."""
         own = ('cache_dir', 'allow_random', 'depth_range')
-        kept = {k: v for k, v in config.items() if k not in own}
-        return {**kept, 'knowledge': as_content(config['knowledge'])}
+        shared = {k: v for k, v in config.items() if k not in own}
+        return {**shared, 'knowledge': as_content(config['knowledge'])}
 
     @classmethod
     def for_file(cls, config: dict[str, Any]) -> dict[str, Any]:
@@ -355,7 +355,7 @@ class KeAD(AnomalyModel):
         return self.predict_maps(images, names)
 
     def _fit(self, images: FittingImages) -> None:
-        """Keep the patches of k normal images of each category."""
+        """Store the patches of k normal images of each category."""
         named = self.categories.normal_images(self.k)
         missing = set(self.knowledge) - set(named)
         known, found = NormalImages(), NormalImages()
@@ -373,7 +373,9 @@ class KeAD(AnomalyModel):
                 FirstOfEach(self.k, missing, self.categories.complete),
             )
         self.state = tensors_of_first_process(
-            lambda: memories({**known.kept, **found.kept}, self.k),
+            lambda: memories(
+                {**known.by_category, **found.by_category}, self.k
+            ),
             self.device,
         )
 

@@ -109,9 +109,9 @@ class MapEnsemble(AnomalyModel):
     def frozen(self) -> dict[str, nn.Module]:
         """Return those of the members."""
         return {
-            f'members.{i}.{place}'.rstrip('.'): module
+            f'members.{i}.{name}'.rstrip('.'): module
             for i, member in enumerate(self._members)
-            for place, module in member.frozen().items()
+            for name, module in member.frozen().items()
         }
 
     def fixed_tensors(self) -> dict[str, Tensor]:
@@ -181,10 +181,10 @@ class MapEnsemble(AnomalyModel):
 
     def _forms(self, names: Iterable[str]) -> Forms:
         """Return the forms of all that :meth:`_tensors` gives."""
-        held, forms = dict.fromkeys(names), super()._forms(names)
+        tensors, forms = dict.fromkeys(names), super()._forms(names)
         for i, member in enumerate(self._members):
             part = f'members.{i}'
-            forms |= below(part, member._forms(part_of(held, part)))
+            forms |= below(part, member._forms(part_of(tensors, part)))
         return forms
 
     def rounding(self) -> tuple[float, float]:
@@ -208,7 +208,7 @@ class MapEnsemble(AnomalyModel):
         if self.fits_on_collection or not any(
             member.needs_fit for member in self._members
         ):
-            # no image is learned from as a good one, so none is kept back
+            # no image is learned from as a good one, so none is set aside
             self._learn_members(images)
             self._measure_scales(images)
             return
@@ -256,11 +256,11 @@ class MapEnsemble(AnomalyModel):
 
     def _tensors(self) -> dict[str, Tensor]:
         """What the members and their sum have learned, by name."""
-        held = super()._tensors()
+        tensors = super()._tensors()
         for i, member in enumerate(self._members):
             for key, value in member._tensors().items():
-                held[f'members.{i}.{key}'] = value
-        return held
+                tensors[f'members.{i}.{key}'] = value
+        return tensors
 
     def _take(
         self, tensors: Mapping[str, Tensor], where: str = 'the state'

@@ -111,7 +111,7 @@ class MutualScoring(AnomalyModel):
 
     def _score(self, images: Tensor, names: Tensor) -> tuple[Tensor, Tensor]:
         levels = self.teacher.local_features(images)
-        # an image is not compared with itself, as far as its path tells
+        # an image is not compared with itself, as known by its path
         known = self.state['names'].cpu()
         others = (names[:, None] != known) | (known == 0)
         made = []
@@ -165,23 +165,23 @@ class MutualScoring(AnomalyModel):
         return table.topk(count, dim=0, largest=False).values.mean(0)
 
     def _fit(self, images: FittingImages) -> None:
-        kept = References(self.references)
+        references = References(self.references)
         self._pass(
             images,
             'fitting',
             self._describe,
-            lambda made: kept.add(*made),
-            {'references': kept},
+            lambda made: references.add(*made),
+            {'references': references},
             Draw(self.references, self.seed),
         )
 
         def settle() -> dict[str, Tensor]:
-            if len(kept) < 2:
+            if len(references) < 2:
                 raise ValueError(
                     'MutualScoring compares an image with others: expected a '
-                    f'collection of at least 2 images, got {len(kept)}'
+                    f'collection of at least 2 images, got {len(references)}'
                 )
-            return kept.tensors()
+            return references.tensors()
 
         self.state = tensors_of_first_process(settle, self.device)
 

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-# distances held at once: 64 MiB
+# distances in memory at once: 64 MiB
 _BLOCK = 1 << 24
 # patches of a memory that are compared with at once
 _CHUNK = 4096
@@ -18,7 +18,7 @@ def distance_rounding(rows: Tensor) -> float:
     A squared distance is a difference of squares, so its error is about the
     float32 step of the squares themselves, and that of the distance its
     root. The factor of 4 covers sums over the width, the networks' own
-    rounding and vectors kept in half precision.
+    rounding and vectors in half precision.
 
     Args:
         rows: [..., D].

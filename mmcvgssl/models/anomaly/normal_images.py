@@ -38,7 +38,7 @@ class FirstOfEach:
         return all(n >= self._count for n in self._found.values())
 
     def choose(self, categories: Sequence[str]) -> tuple[list[int], list[str]]:
-        """Return places and categories of the images that are needed."""
+        """Return indices and categories of the images that are needed."""
         names = self._name(categories)
         chosen = []
         for i, name in enumerate(names):
@@ -60,12 +60,12 @@ class NormalImages:
     """Patch features of images, by category in the order of the first one."""
 
     def __init__(self) -> None:
-        self.kept: dict[str, list[Tensor]] = {}
+        self.by_category: dict[str, list[Tensor]] = {}
 
     def add(self, names: Iterable[str], features: Iterable[Tensor]) -> None:
         """Take features [S, L, D] of images."""
         for name, one in zip(names, features, strict=True):
-            self.kept.setdefault(name, []).append(one)
+            self.by_category.setdefault(name, []).append(one)
 
     def read(
         self,
@@ -82,9 +82,15 @@ class NormalImages:
             self.add([name] * len(files), [features(file) for file in files])
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Return all that is kept."""
-        names = [name for name, held in self.kept.items() for _ in held]
-        features = [one for held in self.kept.values() for one in held]
+        """Return the features and their categories."""
+        names = [
+            name
+            for name, features in self.by_category.items()
+            for _ in features
+        ]
+        features = [
+            one for features in self.by_category.values() for one in features
+        ]
         return {
             'names': as_tensor(names),
             **{str(i): one for i, one in enumerate(features)},
@@ -93,15 +99,17 @@ class NormalImages:
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
         """Take what :meth:`state_dict` gave."""
         names = from_tensor(state['names'])
-        self.kept = {}
+        self.by_category = {}
         self.add(names, [state[str(i)] for i in range(len(names))])
 
 
-def memories(kept: Mapping[str, list[Tensor]], k: int) -> dict[str, Tensor]:
+def memories(
+    by_category: Mapping[str, list[Tensor]], k: int
+) -> dict[str, Tensor]:
     """Join the patches of each category's images, by category and block.
 
     Args:
-        kept: Features [S, L, D] of each image, of S blocks.
+        by_category: Features [S, L, D] of each image, of S blocks.
         k: Images that each category needs.
 
     Returns:
@@ -111,13 +119,13 @@ def memories(kept: Mapping[str, list[Tensor]], k: int) -> dict[str, Tensor]:
         ValueError: If a category has fewer images.
     """
     state = {}
-    for name, held in kept.items():
-        if len(held) < k:
+    for name, features in by_category.items():
+        if len(features) < k:
             raise ValueError(
                 f'KeAD(k={k}) needs {k} normal images of {name!r}, got '
-                f'{len(held)}; give more, or lower k'
+                f'{len(features)}; give more, or lower k'
             )
-        for level, rows in enumerate(torch.cat(held, dim=1)):
+        for level, rows in enumerate(torch.cat(features, dim=1)):
             state[f'{name}/{level}'] = rows.clone()
     return state
 

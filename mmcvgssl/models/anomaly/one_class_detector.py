@@ -53,10 +53,10 @@ class OneClassDetector(AnomalyModel):
     backbone's last output, pooled and L2-normalised.
 
     The map of a whole image: with p the mean of the last features F [C, h, w]
-    and g the gradient of the score with respect to p, the value at a place is
-    ``max(0, g · (F - p̄))``, where p̄ is the mean p of good images. Without
+    and g the gradient of the score with respect to p, the value at a position
+    is ``max(0, g · (F - p̄))``, where p̄ is the mean p of good images. Without
     the maximum, the values' mean is the linear estimate of how much the score
-    exceeds that of p̄. Backbones whose output has no places give maps of one
+    exceeds that of p̄. Backbones whose output has no positions give maps of one
     value, the score.
 
     With ``patch``, each patch of a dense grid is scored as an image, for
@@ -78,8 +78,8 @@ class OneClassDetector(AnomalyModel):
         density: ``'gaussian'`` or ``'kde'``.
         bandwidth: Of the latter.
         patch: Options of :class:`PatchGrid`, with ``shared``: one Gaussian
-            for all places (default), or one for each, which needs
-            ``C * (C + 1)`` numbers a place; and ``pool``: patches that the
+            for all positions (default), or one for each, which needs
+            ``C * (C + 1)`` numbers a position; and ``pool``: patches that the
             shared one is fitted to at most (default 50,000).
         false_alarm_rate: Wanted share of good images above the threshold;
             None: no threshold.
@@ -152,7 +152,7 @@ class OneClassDetector(AnomalyModel):
         self.grid = None if patch is None else PatchGrid(**options)
         self.density = make_density(density, bandwidth)
         self.folds = folds
-        self._held: list[FoldRows] = []  # between fitting and measuring
+        self._fold_rows: list[FoldRows] = []  # between fitting and measuring
         self._weights = checkpoint or ''
         # whether the backbone is known to be trained on the fitting images
         self.knows_fit_images = False
@@ -178,7 +178,7 @@ class OneClassDetector(AnomalyModel):
     std: Tensor
 
     def init_weights(self) -> None:
-        """Keep the weights: the constructor has loaded them."""
+        """Do nothing: the constructor has loaded the weights."""
 
     def train(self, mode: bool = True) -> OneClassDetector:
         """Stay in eval mode."""
@@ -246,7 +246,7 @@ class OneClassDetector(AnomalyModel):
             return maps, scores, rows[:, None]
         rows = self.embed(images)
         places = self.grid.cut(images[:1]).shape[1:3]
-        scores = score_rows(self.density, rows, state, self._places)
+        scores = score_rows(self.density, rows, state, self._by_position)
         maps = self.grid.smooth(
             scores.unflatten(1, places),
             *images.shape[-2:],
@@ -254,8 +254,8 @@ class OneClassDetector(AnomalyModel):
         return maps, maps.flatten(1).amax(1), rows
 
     @property
-    def _places(self) -> bool:
-        """Whether each place has a density of its own."""
+    def _by_position(self) -> bool:
+        """Whether each position has a density of its own."""
         return self.grid is not None and not self.shared
 
     def _holds_out(self) -> bool:
@@ -266,7 +266,7 @@ class OneClassDetector(AnomalyModel):
         pool = None
         if self.grid is not None and self.shared:
             pool = max(self.pool // self.folds, 1)
-        held = Folds(self.folds, pool)
+        fold_rows = Folds(self.folds, pool)
 
         def compute(inputs: Tensor, *_: Any) -> tuple[Tensor, Tensor | None]:
             if self.grid is not None:
@@ -275,28 +275,32 @@ class OneClassDetector(AnomalyModel):
             return F.normalize(pooled)[:, None], pooled.sum(0)
 
         def settle() -> dict[str, Tensor]:
-            state = fit_density(self.density, held.folds, self._places)
+            state = fit_density(
+                self.density, fold_rows.folds, self._by_position
+            )
             if self.grid is None:
-                state['centre'] = held.total / held.images
+                state['centre'] = fold_rows.total / fold_rows.images
             return state
 
         self._pass(
             images,
             'fitting',
             compute,
-            lambda made: held.add(*made),
-            {'folds': held},
+            lambda made: fold_rows.add(*made),
+            {'folds': fold_rows},
         )
         self.state = tensors_of_first_process(settle, self.device)
-        self._held = held.folds
+        self._fold_rows = fold_rows.folds
 
     def _measure(self, images: FittingImages, apart: bool) -> None:
         """Score each image by what has not learned from it."""
-        held, self._held = self._held, []
+        fold_rows, self._fold_rows = self._fold_rows, []
         states = [self.state]
         if self.false_alarm_rate is not None and not apart:
             made = tensors_of_first_process(
-                lambda: fit_without_each(self.density, held, self._places),
+                lambda: fit_without_each(
+                    self.density, fold_rows, self._by_position
+                ),
                 self.device,
             )
             states = [{**self.state, **state} for state in split(made)]

@@ -48,7 +48,7 @@ class PartialFit:
         self._next = time.monotonic() + save_every
 
     def settle(self) -> bool:
-        """Keep the files of this provenance; move those of another away.
+        """Reuse the files of this provenance; move those of another away.
 
         Returns:
             Whether there is something to go on from.

@@ -105,8 +105,8 @@ class _Running:
         self.images.mark_unreadable(self.unreadable - self.images.unreadable())
         self.work.chooser.load_state_dict(part_of(at, 'chooser'))
         for name, part in self.work.parts.items() if loaded else ():
-            held = moved(part_of(loaded, name), self.images.device)
-            part.load_state_dict(held)
+            loaded_state = moved(part_of(loaded, name), self.images.device)
+            part.load_state_dict(loaded_state)
         self.mark = self._position()
         if self.team.rank == 0 and not done:
             print_log(
@@ -156,9 +156,9 @@ class _Running:
         mine, taken = self._plan([f for f in known if f is not None])
         result = None
         if batch is not None and mine is not None:
-            (inputs, samples), (places, note) = batch, mine
+            (inputs, samples), (indices, note) = batch, mine
             try:
-                result = work.compute(*pick(inputs, samples, places), note)
+                result = work.compute(*pick(inputs, samples, indices), note)
             except Exception as error:  # raised in all by the next exchange
                 self.error = error
         made = self.team.collect((self.error is None, result))
@@ -172,14 +172,14 @@ class _Running:
         error, several = self.error, self.team.size > 1
         sent = as_sent(error) if error is not None and several else error
         found = self.images.unreadable()
-        told = self.team.exchange((sent, facts, found - self.unreadable))
-        for met in (error, *(other for other, _, _ in told)):
+        received = self.team.exchange((sent, facts, found - self.unreadable))
+        for met in (error, *(other for other, _, _ in received)):
             if met is not None:
                 raise met
         # too many may be those of all together
-        self.unreadable |= {mark for _, _, marks in told for mark in marks}
+        self.unreadable |= {mark for _, _, marks in received for mark in marks}
         self.images.mark_unreadable(self.unreadable - found)
-        return [each for _, each, _ in told]
+        return [each for _, each, _ in received]
 
     def _plan(
         self, known: list[Facts]
@@ -187,14 +187,14 @@ class _Running:
         """Choose images of all batches of a round, alike in all processes.
 
         Returns:
-            Places in this process's batch, with the chooser's note, and
+            Indices of this process's batch, with the chooser's note, and
             ranks whose batches have any.
         """
         mine, taken = None, []
         for rank, facts in enumerate(known):
             if self.work.chooser.full:
                 break
-            kept = self.images.kept(facts, self.counts)
+            kept = self.images.chosen(facts, self.counts)
             self.seen += facts.size
             self.used += len(kept)
             if not kept:
@@ -240,7 +240,7 @@ class _Running:
         self.changed = not written
 
     def _say_where(self) -> None:
-        """Tell, in the first process, what a next run goes on from."""
+        """Log, in the first process, where a next run goes on."""
         partial, seen = self.partial, int(self.mark['at.counts'][0])
         if self.shows and partial is not None and seen and not self.changed:
             print_log(

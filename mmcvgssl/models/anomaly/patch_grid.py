@@ -1,4 +1,4 @@
-"""Patches of an image at all places, and a map from their scores."""
+"""Patches of an image at all positions, and a map from their scores."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class PatchGrid:
         """Spread scores [N, h, w] over the image by Gaussian weights.
 
         A value of the map is the mean of scores, weighted by the distance of
-        the middle of their patches; so borders keep the level of what is
+        the middle of their patches; so borders have the level of what is
         near.
 
         Returns:
@@ -65,10 +65,10 @@ class PatchGrid:
         return up @ scores @ across.T
 
     def _weights(self, side: int, count: int, like: Tensor) -> Tensor:
-        """Return the weight [n, count] of each patch at each place."""
+        """Return the weight [n, count] of each patch at each position."""
         n = max(round(side / self.stride), 1)
-        places = torch.linspace(0, side - 1, n).to(like)
+        positions = torch.linspace(0, side - 1, n).to(like)
         centres = torch.arange(count).to(like) * self.stride
         centres = centres + (self.size - 1) / 2
-        apart = places[:, None] - centres[None]
+        apart = positions[:, None] - centres[None]
         return (-apart.square() / (2 * self.sigma**2)).softmax(dim=1)

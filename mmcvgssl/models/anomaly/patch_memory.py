@@ -34,7 +34,7 @@ class PatchMemory(AnomalyModel):
     https://arxiv.org/abs/2106.08265.
 
     Fitting streams over the images: a uniform sample of at most
-    ``pool_size`` patches is kept, and ``coreset_size`` are chosen from it.
+    ``pool_size`` patches is stored, and ``coreset_size`` are chosen from it.
 
     Args:
         teacher: A frozen teacher with ``levels``, or its config.
@@ -137,9 +137,9 @@ class PatchMemory(AnomalyModel):
         values = distances.mean(1).view(shape)
         if not self.reweight:
             return values, highest(values, self.top)
-        peaks, places = values.flatten(1).max(1)
+        peaks, highest_patch = values.flatten(1).max(1)
         first = torch.arange(len(images), device=rows.device)
-        at = places + first * shape[1] * shape[2]
+        at = highest_patch + first * shape[1] * shape[2]
         weights = self._weights(rows[at], indices[at, 0])
         return values, peaks * weights
 

@@ -58,7 +58,7 @@ class KnowledgeError(ValueError):
 
 @dataclass(frozen=True)
 class Knowledge:
-    """What an expert tells of one category.
+    """An expert's description of one category.
 
     Args:
         name: What the prompts call the object.

@@ -17,7 +17,7 @@ class Draw:
     not depend on the images, so every process knows which are needed.
 
     Args:
-        size: Images kept at most.
+        size: Number of images at most.
         seed: Of the keys.
     """
 
@@ -31,7 +31,7 @@ class Draw:
     def choose(
         self, categories: Sequence[str]
     ) -> tuple[list[int], list[float]]:
-        """Draw keys for the next images; return those kept, and their keys."""
+        """Draw keys for the next images; return the chosen ones with keys."""
         keys = torch.rand(
             len(categories), generator=self._random, dtype=torch.float64
         ).tolist()
@@ -63,15 +63,15 @@ class References:
     with the time that one takes.
 
     Args:
-        size: Images kept at most.
+        size: Number of images at most.
     """
 
     def __init__(self, size: int) -> None:
         self._size = size
-        self._kept: list[tuple[float, int, list[Tensor]]] = []
+        self._references: list[tuple[float, int, list[Tensor]]] = []
 
     def __len__(self) -> int:
-        return len(self._kept)
+        return len(self._references)
 
     def add(
         self,
@@ -81,15 +81,15 @@ class References:
     ) -> None:
         """Take images by key and name, with maps [N, D, h, w] a scale."""
         for i, (key, name) in enumerate(zip(keys, names, strict=True)):
-            # a copy: a view would keep the whole batch
+            # a copy: a view would hold the whole batch in memory
             rows = [as_rows(maps[i : i + 1]).clone() for maps in scales]
-            self._kept.append((key, name, rows))
-        self._kept.sort(key=lambda item: -item[0])
-        del self._kept[self._size :]
+            self._references.append((key, name, rows))
+        self._references.sort(key=lambda item: -item[0])
+        del self._references[self._size :]
 
     def tensors(self) -> dict[str, Tensor]:
         """Return names [R] and, a scale, patches [R, L, D]."""
-        kept = self._kept
+        kept = self._references
         made = {'names': torch.tensor([name for _, name, _ in kept])}
         for i in range(len(kept[0][2]) if kept else 0):
             made[f'patches.{i}'] = torch.stack(
@@ -98,8 +98,8 @@ class References:
         return made
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Return all that is kept."""
-        keys = [key for key, _, _ in self._kept]
+        """Return the references and their keys."""
+        keys = [key for key, _, _ in self._references]
         return {
             'keys': torch.tensor(keys, dtype=torch.float64),
             **self.tensors(),
@@ -108,7 +108,7 @@ class References:
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
         """Take what :meth:`state_dict` gave."""
         scales = [state[f'patches.{i}'] for i in range(len(state) - 2)]
-        self._kept = [
+        self._references = [
             (key, name, [rows[i].clone() for rows in scales])
             for i, (key, name) in enumerate(
                 zip(

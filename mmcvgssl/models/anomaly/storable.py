@@ -15,8 +15,8 @@ from mmcvgssl.models.anomaly.fitted_state import (
     FittedStateError,
     part_of,
     provenance_of,
+    read_note,
     read_state,
-    told,
 )
 from mmcvgssl.models.anomaly.state_forms import (
     UNKNOWN,
@@ -134,8 +134,8 @@ class Storable(Thresholded):
                 form.
         """
         check_state(tensors, self._forms(tensors), where)
-        chosen = told('chosen', dict, notes, where)
-        remarks = told('remarks', list, notes, where)
+        chosen = read_note('chosen', dict, notes, where)
+        remarks = read_note('remarks', list, notes, where)
         known = provenance_of(notes, where) if 'provenance' in notes else None
         self._take(tensors, where)
         self.chosen, self.remarks, self.provenance = chosen, remarks, known
@@ -150,9 +150,9 @@ class Storable(Thresholded):
         return self._tensors()
 
     def frozen(self) -> dict[str, nn.Module]:
-        """Return networks that are used as they came, by place.
+        """Return the networks that fitting does not change, by position.
 
-        Places are dotted names in the model's config; '' is the whole.
+        Positions are dotted keys of the model's config; '' is the whole.
         """
         return {}
 
@@ -184,7 +184,7 @@ class Storable(Thresholded):
         return {**config, 'teacher': {**teacher, 'allow_random': True}}
 
     def state_forms(self, names: Iterable[str]) -> Forms | None:
-        """Return the forms of what :meth:`_fit` and measuring keep.
+        """Return the forms of the tensors that :meth:`_fit` stores.
 
         Args:
             names: Of the tensors at hand, for states whose names depend on

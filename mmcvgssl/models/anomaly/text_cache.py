@@ -25,7 +25,7 @@ _BATCH = 64
 
 
 class TextCache:
-    """Averages a CLIP's embeddings of prompts and keeps the result.
+    """Averages a CLIP's embeddings of prompts and caches the result.
 
     Entries are named by the digest of the token numbers, of the weights and
     of the versions of the packages that compute, open_clip among them, so that
@@ -35,7 +35,7 @@ class TextCache:
         clip: An open_clip model.
         tokenizer: List of texts to token numbers [N, T].
         digest: Of the model (:func:`model_digest`).
-        folder: Where entries are kept between runs; None: in memory only.
+        folder: Folder of the cached entries; None: in memory only.
     """
 
     def __init__(
@@ -93,10 +93,10 @@ class TextCache:
         if path.is_file():
             try:
                 data = path.read_bytes()
-                kept = read_tensors(data)
-                check_values(kept, str(path))
+                tensors = read_tensors(data)
+                check_values(tensors, str(path))
                 if read_notes(data).get('of') == name:
-                    return kept['features']
+                    return tensors['features']
                 raise ValueError('it is of other texts or another model')
             except (OSError, ValueError, KeyError) as error:
                 MMLogger.get_current_instance().warning(
@@ -142,6 +142,6 @@ class FixedTexts:
 
 def model_digest(model: nn.Module) -> str:
     """Digest of a model's structure and weights."""
-    # what repr() does not tell
+    # what repr() does not show
     heads = [getattr(module, 'num_heads', '') for module in model.modules()]
     return digest_tensors(model.state_dict(), f'{model!r}{heads}')

@@ -33,7 +33,7 @@ def describe_choice(
     paths: Sequence[str] = (),
     note: str = '',
 ) -> dict[str, Any]:
-    """Tell how a threshold was chosen, as JSON can hold it.
+    """Describe how a threshold was chosen, as values of JSON.
 
     Args:
         point: What was chosen.
@@ -71,7 +71,7 @@ def cross_fit_note(weights: str = '') -> str:
 
 
 def digest_paths(paths: Sequence[str]) -> str:
-    """Tell sets of images apart by their paths below their common folder."""
+    """Digest a set of images by their paths below their common folder."""
     if not paths or not all(paths):
         return ''  # images that came from no file
     paths = [os.path.abspath(path) for path in paths]
@@ -89,7 +89,7 @@ def to_tensor(point: OperatingPoint) -> Tensor:
     )
 
 
-def from_tensor(held: Tensor) -> OperatingPoint:
+def from_tensor(encoded: Tensor) -> OperatingPoint:
     """Return what :func:`to_tensor` was given."""
-    threshold, rate, low, high, confidence, n = held.tolist()
+    threshold, rate, low, high, confidence, n = encoded.tolist()
     return OperatingPoint(threshold, rate, (low, high), confidence, round(n))

@@ -21,7 +21,7 @@ from mmcvgssl.models.anomaly.threshold_choice import (
 
 
 class Thresholded:
-    """Keeps the threshold in ``state``, and how it was chosen in ``chosen``.
+    """Stores the threshold in ``state``, how it was chosen in ``chosen``.
 
     Above the threshold an image is called defective. It is a value of image
     scores, not of maps, whose level is the map threshold.
@@ -39,8 +39,8 @@ class Thresholded:
     @property
     def operating_point(self) -> OperatingPoint | None:
         """The threshold and the false alarms to expect, if it has one."""
-        held = self.state.get('operating_point')
-        return None if held is None else from_tensor(held)
+        saved = self.state.get('operating_point')
+        return None if saved is None else from_tensor(saved)
 
     @property
     def threshold(self) -> float | None:
@@ -57,7 +57,7 @@ class Thresholded:
     ) -> None:
         """Choose the threshold anew, and note in ``chosen`` how.
 
-        Images of known defects have no part in it: they may tell what share
+        Images of known defects have no part in it: they may show what share
         is detected, and never where the threshold lies.
 
         Args:

@@ -18,7 +18,7 @@ _SUPPORTED = (
 
 
 class VVAttention:
-    """Walks an image tower and keeps a path of V-V attention beside it.
+    """Runs an image tower with a second path of V-V attention.
 
     V-V attention takes the values of a block as queries and keys, too, so
     that a patch gathers from patches like itself. Values are those of the
@@ -208,7 +208,7 @@ def quarter_blocks(depth: int) -> list[int]:
 def resize_positions(
     positions: Tensor, old: Sequence[int], new: Sequence[int]
 ) -> Tensor:
-    """Interpolate a positional embedding, bicubic; the class keeps its own.
+    """Interpolate a positional embedding, except the class token's.
 
     Args:
         positions: [1 + old h * old w, C], class token first.
@@ -226,7 +226,7 @@ def resize_positions(
 
 
 def at_least_float(x: Tensor) -> Tensor:
-    """Leave half precision, keep double."""
+    """Convert half precision to float32; leave others as they are."""
     return x if x.dtype == torch.float64 else x.float()
 
 

@@ -28,7 +28,7 @@ class TimmBackbone(TIMMBackbone):
         model_name: Name that ``timm.create_model`` knows.
         weights: ``'package:<name>'`` as of :class:`TimmTeacher`, or a file
             with timm's names; loaded by ``init_weights``. None: random.
-        norm_eval: Keep the statistics of batch norms while training.
+        norm_eval: Freeze the statistics of batch norms while training.
         **kwargs: Of ``TIMMBackbone``.
 
     Raises:

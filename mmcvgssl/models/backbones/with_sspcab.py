@@ -1,4 +1,4 @@
-"""Backbones of the hosts with SSPCAB in place of convolutions."""
+"""Backbones of the hosts with SSPCAB instead of convolutions."""
 
 from __future__ import annotations
 

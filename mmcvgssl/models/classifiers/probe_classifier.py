@@ -99,7 +99,7 @@ class ProbeClassifier(BaseClassifier):
 
         Args:
             coefficients: [num_classes, in_channels], or [1, in_channels] of
-                the second of two classes, as scikit-learn keeps them.
+                the second of two classes, as in scikit-learn.
             intercepts: [num_classes], or [1].
 
         Raises:
@@ -162,7 +162,7 @@ class ProbeClassifier(BaseClassifier):
         return samples
 
     def init_weights(self) -> None:
-        """Keep the weights: the constructor has loaded them."""
+        """Do nothing: the constructor has loaded the weights."""
 
     def train(self, mode: bool = True) -> ProbeClassifier:
         """Set the mode; the frozen network stays in evaluation."""
@@ -182,9 +182,9 @@ class ProbeClassifier(BaseClassifier):
         return {**config, 'teacher': {**teacher, 'allow_random': True}}
 
     def frozen(self) -> dict[str, nn.Module]:
-        """Return networks that are used as they came, by place.
+        """Return the networks that fitting does not change, by position.
 
-        Places are names in the model's config.
+        Positions are keys of the model's config.
         """
         if isinstance(self.encoder, Embedder):
             return {'backbone': self.encoder.backbone}

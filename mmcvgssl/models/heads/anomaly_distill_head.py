@@ -14,7 +14,7 @@ from mmcvgssl.registry import MODELS
 
 @MODELS.register_module()
 class AnomalyDistillHead(BaseModule):
-    """Anomalous places should be those of strong activation.
+    """Anomalous regions should be those of strong activation.
 
     Source: AGSSP, https://arxiv.org/abs/2509.18919. It has no weights: the
     activation is the sum of squares over the channels. Behind a LayerNorm

@@ -60,7 +60,7 @@ def gather_rows(rows: Tensor) -> Tensor:
 
 
 def whole_gradient(loss: Tensor) -> Tensor:
-    """Keep a loss, and multiply its gradient by the number of processes.
+    """Return a loss unchanged; multiply its gradient by the process count.
 
     For a loss that each process computes over all rows, while its gradient
     reaches the process's own rows alone: DDP's average would be too small.

@@ -11,7 +11,7 @@ def global_pool(features: Tensor | Sequence[Tensor]) -> Tensor:
     Args:
         features: A tensor or a sequence of levels of which the last counts:
             [N, C, H, W] maps and [N, L, C] tokens are averaged, [N, C] class
-            tokens are kept.
+            tokens are used.
 
     Raises:
         ValueError: If the output has another number of dimensions.

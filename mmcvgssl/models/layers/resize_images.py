@@ -14,7 +14,7 @@ def resize_images(
     """Resize images as Pillow does, by which published weights were trained.
 
     Each side is filtered by how much it shrinks itself, so that a strip
-    keeps no pattern that its long side is too short for. A side that grows
+    loses the patterns that are too fine for its long side. A side that grows
     is interpolated alone.
 
     Args:

@@ -43,9 +43,9 @@ class CVGSSL(BaseSelfSupervisor):
             Partners are of the same process, so that runs of other numbers
             of processes mix other pairs.
         channels_last: Memory layout of the student and the teachers.
-        cache_teacher: Keep teacher features of a fixed set of views (the data
+        cache_teacher: Cache teacher features of a fixed set of views (the data
             set's ``fixed_views``) instead of computing them each epoch.
-        cache_megabytes: What is kept at most, in a process.
+        cache_megabytes: Upper limit of the cache, in each process.
 
     Raises:
         ValueError: If options contradict each other.
@@ -251,7 +251,7 @@ class CVGSSL(BaseSelfSupervisor):
         except AttributeError as error:
             raise ValueError(
                 'cache_teacher needs a fixed set of views: set `fixed_views` '
-                'of the data set and have PackInputs keep the meta keys '
+                'of the data set and have PackInputs copy the meta keys '
                 'sample_idx and view_set'
             ) from error
 

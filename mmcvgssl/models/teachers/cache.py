@@ -10,15 +10,15 @@ from torch import Tensor
 
 
 class FeatureCache:
-    """Keeps half-precision teacher features in host memory.
+    """Caches half-precision teacher features in host memory.
 
     One entry holds all views and levels of a sample; its key is the sample
     and the number of its views. Samples are looked up one by one, so batches
-    may be shuffled and shared among processes. Once it is full, it keeps
+    may be shuffled and shared among processes. Once it is full, it has
     what it has, and says so.
 
     Args:
-        megabytes: What this process keeps at most.
+        megabytes: Upper limit of the cache, in each process.
 
     Raises:
         ValueError: If ``megabytes`` is negative.
@@ -36,7 +36,7 @@ class FeatureCache:
         return len(self._store)
 
     def missing(self, keys: Sequence[tuple[int, int]]) -> list[int]:
-        """Return the places of those that are not there."""
+        """Return the indices of images that are not in the cache."""
         return [i for i, key in enumerate(keys) if key not in self._store]
 
     def get(self, keys: Sequence[tuple[int, int]]) -> Tensor:
@@ -44,7 +44,7 @@ class FeatureCache:
         return torch.stack([self._store[key] for key in keys]).float()
 
     def put(self, keys: Sequence[tuple[int, int]], features: Tensor) -> None:
-        """Keep [N, V, W], as far as there is room."""
+        """Store features [N, V, W], as far as there is room."""
         for key, row in zip(keys, features.half().cpu(), strict=True):
             size = row.numel() * row.element_size()
             if size <= self._free and key not in self._store:
