@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from copy import deepcopy
 from functools import cache
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import torch
@@ -25,19 +24,6 @@ from tests.data import ROOT, tiny_config, write_classes, write_images
 
 # sums do not depend on the machine, and tests run side by side
 torch.set_num_threads(1)
-
-
-@pytest.fixture(scope='session', autouse=True)
-def no_collection():
-    """Keep data sets from collecting garbage of the whole process.
-
-    mmengine does so for each data set it makes, to save memory. Among all
-    that tests import, it took three quarters of their time.
-    """
-    idle = SimpleNamespace(collect=lambda: 0)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr('mmengine.dataset.base_dataset.gc', idle)
-        yield
 
 
 def managers() -> list[type[ManagerMixin]]:

@@ -40,6 +40,17 @@ class AnomalyMapDataset(SurfaceImages):
         ValueError: If the manifest is malformed, no image has a map, or
             images have changed since their maps were made.
         TooManyUnreadableError: If too many have, or are broken.
+
+    Example:
+        >>> import cv2, numpy as np
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as images, TemporaryDirectory() as maps:
+        ...     black = np.zeros((8, 8, 3), np.uint8)
+        ...     saved = cv2.imwrite(f'{images}/1.png', black)
+        ...     np.save(f'{maps}/1.npy', np.zeros((2, 2), np.float16))
+        ...     data_set = AnomalyMapDataset(images, maps)
+        ...     Path(data_set.get_data_info(0)['map_path']).name
+        '1.npy'
     """
 
     def __init__(

@@ -217,6 +217,16 @@ def attach_epochs(
     Raises:
         RuntimeError: If it makes no batches, or of a way that hides from
             where they come.
+
+    Example:
+        >>> from mmengine.dataset import DefaultSampler
+        >>> images = [0, 1, 2, 3]
+        >>> sampler = DefaultSampler(images, shuffle=False)
+        >>> loader = DataLoader(images, 2, sampler=sampler)
+        >>> sampler = attach_epochs(loader, by_epoch=True, seed=0)
+        >>> sampler.set_epoch(1)
+        >>> len(list(loader))
+        2
     """
     if isinstance(loader.sampler, EpochSampler):
         return loader.sampler

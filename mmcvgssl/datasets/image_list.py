@@ -30,6 +30,25 @@ class ImageList(SurfaceImages):
         FileNotFoundError: If the folder, the list or an image is missing.
         ValueError: If there is no image.
         TooManyUnreadableError: If more than ``max_unreadable`` are broken.
+
+    Example:
+        >>> import cv2, numpy as np
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     black = np.zeros((8, 8, 3), np.uint8)
+        ...     saved = cv2.imwrite(f'{folder}/1.png', black)
+        ...     list_file = Path(folder, 'images.txt')
+        ...     size = list_file.write_text('1.png')
+        ...     images = ImageList(
+        ...         folder,
+        ...         str(list_file),
+        ...         pipeline=[
+        ...             dict(type='mmcvgssl.LoadImage'),
+        ...             dict(type='mmpretrain.PackInputs'),
+        ...         ],
+        ...     )
+        ...     images[0]['inputs'].shape
+        torch.Size([3, 8, 8])
     """
 
     def __init__(

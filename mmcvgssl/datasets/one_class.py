@@ -75,6 +75,19 @@ class OneClassDataset(SurfaceImages):
     Raises:
         FileNotFoundError: If folder or list is missing.
         ValueError: If the tree or the list is not as expected.
+
+    Example:
+        >>> import cv2, numpy as np
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     for name in ('good/1.png', 'crack/2.png'):
+        ...         Path(folder, name).parent.mkdir()
+        ...         saved = cv2.imwrite(
+        ...             f'{folder}/{name}', np.zeros((8, 8, 3), np.uint8)
+        ...         )
+        ...     images = OneClassDataset(folder, split='test')
+        ...     [images.get_data_info(i)['defect'] for i in range(len(images))]
+        ['crack', 'good']
     """
 
     METAINFO: ClassVar[dict] = {'classes': CLASSES}

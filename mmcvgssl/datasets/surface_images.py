@@ -69,6 +69,23 @@ class SurfaceImages(CustomDataset):
         FileNotFoundError: If folder or list is missing.
         ValueError: If there is no image, or a label is out of range.
         TooManyUnreadableError: If more than ``max_unreadable`` are broken.
+
+    Example:
+        >>> import cv2, numpy as np
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     black = np.zeros((8, 8, 3), np.uint8)
+        ...     for i in range(3):
+        ...         saved = cv2.imwrite(f'{folder}/{i}.png', black)
+        ...     images = DATASETS.build(
+        ...         dict(
+        ...             type='mmcvgssl.SurfaceImages',
+        ...             data_root=folder,
+        ...             pipeline=[dict(type='mmcvgssl.LoadImage')],
+        ...         )
+        ...     )
+        ...     len(images), images[0]['img'].shape
+        (3, (8, 8, 3))
     """
 
     def __init__(

@@ -30,6 +30,14 @@ class UpdateSampler(Sampler):
 
     Raises:
         ValueError: If the data set has too few passes.
+
+    Example:
+        >>> class Images(list):  # as SurfaceImages with repeat=4
+        ...     n_images = 3
+        >>> images = Images(range(12))
+        >>> sampler = UpdateSampler(images, updates=5, batch_size=2, seed=0)
+        >>> len(list(sampler))
+        10
     """
 
     def __init__(

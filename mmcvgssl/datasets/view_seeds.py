@@ -38,6 +38,17 @@ class ViewSeeds:
 
     Attributes:
         member: Number of this data set among those of a wrapper.
+
+    Example:
+        >>> views = ViewSeeds(seed=1)
+        >>> views.resize(n_images=10)
+        >>> drawn = []
+        >>> for epoch in (0, 1, 0):
+        ...     views.set_epoch(epoch)
+        ...     with views.seeded(idx=3, guard=False):
+        ...         drawn.append(float(torch.rand(1)))
+        >>> drawn[0] == drawn[2], drawn[0] == drawn[1]
+        (True, False)
     """
 
     def __init__(

@@ -19,6 +19,12 @@ def inner_sets(data_set: Any) -> list:
 
     Args:
         data_set: A data set, or wrappers of any nesting around some.
+
+    Example:
+        >>> images = ['a.png', 'b.png']
+        >>> wrapped = TorchConcatDataset([images, Subset(images, [0])])
+        >>> inner_sets(wrapped)
+        [['a.png', 'b.png']]
     """
     children = _wrapped(data_set)
     if not children:

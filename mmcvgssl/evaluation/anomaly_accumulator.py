@@ -24,6 +24,13 @@ class CategoryScores:
 
     Args:
         exact_limit: Of :class:`ScoreHistogram`.
+
+    Example:
+        >>> scores = CategoryScores()
+        >>> scores.add(0.1, is_defective=False)
+        >>> scores.add(0.8, is_defective=True, defect='crack')
+        >>> scores.defect_auroc()
+        {'crack': 1.0}
     """
 
     def __init__(self, exact_limit: int = 2**17) -> None:

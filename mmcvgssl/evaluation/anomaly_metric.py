@@ -57,6 +57,17 @@ class AnomalyMetric(BaseMetric):
     Raises:
         ValueError: If an option is out of range; in :meth:`process`, if a
             data sample lacks something or a value is not finite.
+
+    Example:
+        >>> metric = AnomalyMetric(pixel=False)
+        >>> samples = [
+        ...     dict(anomaly_score=0.2, gt_label=0, category='bottle'),
+        ...     dict(anomaly_score=0.9, gt_label=1, category='bottle'),
+        ... ]
+        >>> metric.process(None, samples)
+        >>> found = metric.evaluate(size=2)
+        >>> found['image_auroc'], found['bottle/image_auroc']
+        (1.0, 1.0)
     """
 
     default_prefix = ''

@@ -18,6 +18,15 @@ def anomaly_table(metrics: Mapping[str, float], prefix: str = '') -> str:
 
     Returns:
         A row for each category, then their mean, in [0, 1].
+
+    Example:
+        >>> metrics = {'image_auroc': 0.9, 'bottle/image_auroc': 0.9}
+        >>> metrics |= {'image_ap': 0.8, 'bottle/image_ap': 0.8}
+        >>> print(anomaly_table(metrics), end='')
+        | category | image_auroc | image_ap |
+        | --- | --- | --- |
+        | bottle | 0.900 | 0.800 |
+        | mean | 0.900 | 0.800 |
     """
     start = f'{prefix}/' if prefix else ''
     own = {

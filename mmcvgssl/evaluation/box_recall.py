@@ -82,6 +82,13 @@ class BoxRecall:
 
     Raises:
         ValueError: If there is no overlap to measure at.
+
+    Example:
+        >>> recall = BoxRecall(['scratch'], ious=[0.5])
+        >>> boxes = np.array([[0.0, 0.0, 4.0, 4.0]])
+        >>> recall.add(boxes, np.array([0.9]), boxes, np.array([0]))
+        >>> recall.result()['iou']['0.5']['recall']
+        1.0
     """
 
     def __init__(

@@ -66,6 +66,13 @@ class ContrastiveAccuracy(BaseMetric):
     Raises:
         ValueError: If a group is smaller than two images, or in evaluation
             the data set is, or a sample has fewer than two views.
+
+    Example:
+        >>> metric = ContrastiveAccuracy()
+        >>> views = torch.eye(2)[:, None].repeat(1, 2, 1)  # 2 images, 2 views
+        >>> metric.process(None, [dict(embeddings=own) for own in views])
+        >>> metric.evaluate(size=2)
+        {'contrastive_accuracy': 1.0}
     """
 
     default_prefix = ''

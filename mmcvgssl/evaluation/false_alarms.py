@@ -53,6 +53,14 @@ class FalseAlarms(BaseMetric):
     Raises:
         ValueError: If a threshold is out of [0, 1]; in :meth:`process`, if a
             data sample has no true boxes.
+
+    Example:
+        >>> import torch
+        >>> metric = FalseAlarms(thresholds=[0.5])
+        >>> boxes = dict(scores=torch.tensor([0.7, 0.2]))
+        >>> metric.process(None, [dict(pred_instances=boxes, instances=[])])
+        >>> metric.evaluate(size=1)['false_alarms/images_0.5']
+        1.0
     """
 
     default_prefix = 'false_alarms'

@@ -23,6 +23,12 @@ class OperatingPoint:
             probability ``confidence``.
         confidence: Of the interval.
         n: Number of good scores.
+
+    Example:
+        >>> scores = np.linspace(0, 1, 99)
+        >>> point = operating_point(scores, false_alarm_rate=0.05)
+        >>> print(f'{point.threshold:.3f}, {point.false_alarm_rate:.2f}')
+        0.959, 0.05
     """
 
     threshold: float
@@ -41,6 +47,11 @@ class DetectionRate:
         interval: Clopper-Pearson interval of the true share.
         confidence: Of the interval.
         n: Number of defective images.
+
+    Example:
+        >>> found = detection_rate(np.array([0.2, 0.7, 0.9]), threshold=0.5)
+        >>> print(f'{found.rate:.2f}, {found.n} defective images')
+        0.67, 3 defective images
     """
 
     rate: float

@@ -33,6 +33,13 @@ class ScoreHistogram:
 
     Raises:
         ValueError: If ``exact_limit`` is less than ``BINS``.
+
+    Example:
+        >>> scores = ScoreHistogram()
+        >>> scores.add(np.array([0.1, 0.2, 0.2]), 'good')
+        >>> scores.add(np.array([0.9]), 'defect')
+        >>> scores.masses('good'), scores.masses('defect')
+        (array([1., 2., 0.]), array([0., 0., 1.]))
     """
 
     def __init__(self, exact_limit: int = 2**17) -> None:

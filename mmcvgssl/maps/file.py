@@ -13,7 +13,18 @@ MAKE = 'make the maps with tools/make_maps.py'
 
 
 class MapError(ValueError):
-    """A map, or the list of maps, that is not what it should be."""
+    """A map, or the list of maps, that is not what it should be.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     np.save(Path(folder, 'map.npy'), np.array([[0, 1]]))
+        ...     try:
+        ...         read_map(Path(folder, 'map.npy'))
+        ...     except MapError as error:
+        ...         print(str(error).rpartition('map.npy: ')[2][:50])
+        expected a map of floating-point numbers, got int6
+    """
 
 
 def read_map(path: str | Path, digest: str = '') -> np.ndarray:
@@ -28,6 +39,13 @@ def read_map(path: str | Path, digest: str = '') -> np.ndarray:
         MapError: If it is not what tools/make_maps.py writes: cannot be
             read, is not 2-D and floating-point, has values that are not
             finite, or is another file than was written.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     np.save(Path(folder, 'map.npy'), np.array([[0.25, 0.5]]))
+        ...     read_map(Path(folder, 'map.npy'))
+        array([[0.25, 0.5 ]], dtype=float32)
     """
     again = f'remove it and {MAKE}'
     try:
@@ -72,6 +90,14 @@ def inside(path: str) -> str:
     Raises:
         TypeError: If it is no text.
         ValueError: If it does not.
+
+    Example:
+        >>> inside('cracks/1.png')
+        'cracks/1.png'
+        >>> inside('../1.png')
+        Traceback (most recent call last):
+            ...
+        ValueError: '../1.png' is no path inside the folder
     """
     pure = PurePosixPath(path)
     if pure.is_absolute() or '..' in pure.parts or not pure.parts:

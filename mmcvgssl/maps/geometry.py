@@ -68,6 +68,12 @@ def map_to_cells(anomaly_map: Tensor, grid: Sequence[int]) -> Tensor:
 
     Returns:
         [B, 1, h, w], bilinearly interpolated.
+
+    Example:
+        >>> anomaly_map = torch.arange(16.0).view(1, 1, 4, 4)
+        >>> map_to_cells(anomaly_map, (2, 2))[0, 0]
+        tensor([[ 2.5000,  4.5000],
+                [10.5000, 12.5000]])
     """
     return F.interpolate(
         anomaly_map,

@@ -9,7 +9,15 @@ import numpy as np
 
 
 class Likeness:
-    """How far maps lie from the first of them; memory is that of one map."""
+    """How far maps lie from the first of them; memory is that of one map.
+
+    Example:
+        >>> likeness = Likeness()
+        >>> for value in (0.5, 0.5):
+        ...     likeness.add(np.full((2, 2), value))
+        >>> likeness.alike()
+        True
+    """
 
     def __init__(self) -> None:
         self.count = 0

@@ -30,6 +30,12 @@ def lay_map(
 
     Returns:
         BGR uint8 [H, W, 3].
+
+    Example:
+        >>> image = np.zeros((8, 8, 3), np.uint8)
+        >>> overlay = lay_map(image, np.array([[0.0, 1.0]]), 0.5, highest=1.0)
+        >>> overlay.shape, overlay.dtype
+        ((8, 8, 3), dtype('uint8'))
     """
     span = max(highest - map_threshold, 1e-12)
     level = (resize_map(anomaly_map, image.shape[:2]) - map_threshold) / span

@@ -28,6 +28,20 @@ class PretrainedBackbone:
         mmcvgssl.weights.KeyMismatchError: If too few weights fit.
         mmcvgssl.weights.WeightsError: If the file cannot be read as weights,
             or holds NaN or infinity.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> import torch
+        >>> from mmcvgssl.registry import MODELS
+        >>> config = dict(type='mmpretrain.ResNet', depth=18)
+        >>> with TemporaryDirectory() as folder:
+        ...     path = f'{folder}/backbone.pth'
+        ...     torch.save(MODELS.build(config).state_dict(), path)
+        ...     init_cfg = dict(
+        ...         type='mmcvgssl.PretrainedBackbone', checkpoint=path
+        ...     )
+        ...     backbone = MODELS.build({**config, 'init_cfg': init_cfg})
+        ...     backbone.init_weights()
     """
 
     wholemodule = False  # mmengine sets it

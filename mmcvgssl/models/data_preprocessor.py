@@ -20,6 +20,21 @@ class InPlaceSelfSupDataPreprocessor(SelfSupDataPreprocessor):
 
     Args:
         **kwargs: Of ``SelfSupDataPreprocessor``.
+
+    Example:
+        >>> from mmcvgssl.registry import MODELS
+        >>> preprocessor = MODELS.build(
+        ...     dict(
+        ...         type='mmcvgssl.InPlaceSelfSupDataPreprocessor',
+        ...         mean=[127.5] * 3,
+        ...         std=[127.5] * 3,
+        ...         to_rgb=True,
+        ...     )
+        ... )
+        >>> view = torch.zeros(2, 3, 8, 8, dtype=torch.uint8)
+        >>> batch = preprocessor(dict(inputs=[view], data_samples=[]))
+        >>> batch['inputs'][0].dtype, batch['inputs'][0].min().item()
+        (torch.float32, -1.0)
     """
 
     def forward(self, data: dict, training: bool = False) -> dict:

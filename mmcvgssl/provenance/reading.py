@@ -1,4 +1,4 @@
-"""How images were read, as the records of results tell it."""
+"""How images were read, from the records of results."""
 
 from __future__ import annotations
 

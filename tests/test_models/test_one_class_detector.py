@@ -248,12 +248,12 @@ def test_each_place_may_have_its_gaussian():
     data = model.data_preprocessor({'inputs': images})['inputs']
     known = model.embed(data)
     asked = model.embed(torch.rand(1, 3, SIDE, SIDE))
-    got = score_rows(model.density, asked, model.state, places=True)
+    got = score_rows(model.density, asked, model.state, by_position=True)
     for place in range(4):
         state = model.density.fit(known[:, place])
         expected = model.density.score(asked[:, place], state)
         assert torch.allclose(got[:, place], expected, rtol=1e-3)
-    with pytest.raises(ValueError, match='those of 4 places'):
+    with pytest.raises(ValueError, match='those of 4 positions'):
         model(torch.rand(1, 3, 96, 96))
 
 

@@ -43,11 +43,38 @@ MAX_PIXELS_VARIABLE = 'MMCVGSSL_MAX_PIXELS'
 
 
 class UnreadableImageError(OSError):
-    """An image file that cannot be decoded in full, or must not be."""
+    """An image file that cannot be decoded in full, or must not be.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tempfile import TemporaryDirectory
+        >>> from mmcvgssl.datasets.transforms import read_image
+        >>> with TemporaryDirectory() as folder:
+        ...     path = Path(folder, '1.png')
+        ...     size = path.write_bytes(b'%PDF-1.7')
+        ...     try:
+        ...         read_image(str(path))
+        ...     except UnreadableImageError as error:
+        ...         print(str(error).split(': ')[1].split(';')[0])
+        it holds a PDF, which is not read
+    """
 
 
 class TooManyUnreadableError(RuntimeError):
-    """More files than allowed cannot be decoded."""
+    """More files than allowed cannot be decoded.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tempfile import TemporaryDirectory
+        >>> from mmcvgssl.datasets import SurfaceImages
+        >>> with TemporaryDirectory() as folder:
+        ...     size = Path(folder, '1.png').write_bytes(b'no image')
+        ...     try:
+        ...         SurfaceImages(folder, verify=True)
+        ...     except TooManyUnreadableError as error:
+        ...         print('1 of 1' in str(error))
+        True
+    """
 
 
 def other_content(head: bytes) -> str | None:

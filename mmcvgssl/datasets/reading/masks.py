@@ -54,6 +54,16 @@ def read_mask(
         ValueError: If colours and opacity mark other pixels and ``channel``
             is ``'auto'``, or the file has no opacity and it is ``'alpha'``;
             or if values differ, but all are above the threshold.
+
+    Example:
+        >>> import cv2
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     saved = cv2.imwrite(
+        ...         f'{folder}/mask.png', np.array([[0, 255]], np.uint8)
+        ...     )
+        ...     read_mask(f'{folder}/mask.png')
+        array([[0, 1]], dtype=uint8)
     """
     check_mask_options(threshold, channel)
     with OpenedImage(path, page, max_pixels) as image:

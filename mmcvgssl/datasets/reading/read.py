@@ -51,6 +51,15 @@ def read_image(
         UnreadableImageError: If the file cannot be decoded in full, or is
             larger than allowed.
         ValueError: If an option is out of range.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     grey = np.array([[0, 4095]], np.uint16)  # a 12-bit camera
+        ...     saved = cv2.imwrite(f'{folder}/1.png', grey)
+        ...     image = read_image(f'{folder}/1.png', depth_range=(0, 4095))
+        >>> image.tolist()  # BGR
+        [[[0, 0, 0], [255, 255, 255]]]
     """
     check_depth_range(depth_range)
     with OpenedImage(path, page, max_pixels) as image:

@@ -30,6 +30,22 @@ class Cached(BaseTransform):
     Raises:
         ValueError: If ``megabytes`` is negative, or a transform draws at
             random.
+
+    Example:
+        >>> import cv2
+        >>> from tempfile import TemporaryDirectory
+        >>> cached = TRANSFORMS.build(
+        ...     dict(
+        ...         type='mmcvgssl.Cached',
+        ...         transforms=[dict(type='mmcvgssl.LoadImage')],
+        ...     )
+        ... )
+        >>> with TemporaryDirectory() as folder:
+        ...     path = f'{folder}/1.png'
+        ...     saved = cv2.imwrite(path, np.zeros((8, 8, 3), np.uint8))
+        ...     first = cached(dict(img_path=path))
+        >>> cached(dict(img_path=path))['img'].shape  # the file is gone
+        (8, 8, 3)
     """
 
     def __init__(

@@ -76,6 +76,13 @@ class CutPaste(PasteViews):
     Args:
         jitter: Of the image.
         **kwargs: Of :class:`RectanglePaste`.
+
+    Example:
+        >>> image = np.random.randint(256, size=(64, 64, 3), dtype=np.uint8)
+        >>> transform = TRANSFORMS.build(dict(type='mmcvgssl.CutPaste'))
+        >>> results = transform(dict(img=image))
+        >>> len(results['img']), results['view_labels']
+        (2, array([0, 1]))
     """
 
     def __init__(self, jitter: float | Mapping = 0.1, **kwargs) -> None:
@@ -91,6 +98,13 @@ class CutPasteScar(PasteViews):
     Args:
         jitter: Of the image.
         **kwargs: Of :class:`ScarPaste`.
+
+    Example:
+        >>> image = np.random.randint(256, size=(64, 64, 3), dtype=np.uint8)
+        >>> transform = TRANSFORMS.build(dict(type='mmcvgssl.CutPasteScar'))
+        >>> results = transform(dict(img=image))
+        >>> len(results['img']), results['view_labels']
+        (2, array([0, 1]))
     """
 
     def __init__(self, jitter: float | Mapping = 0.1, **kwargs) -> None:
@@ -107,6 +121,13 @@ class CutPasteUnion(PasteViews):
         jitter: Of the image.
         rectangle: Options of :class:`RectanglePaste`.
         scar: Options of :class:`ScarPaste`.
+
+    Example:
+        >>> image = np.random.randint(256, size=(64, 64, 3), dtype=np.uint8)
+        >>> transform = TRANSFORMS.build(dict(type='mmcvgssl.CutPasteUnion'))
+        >>> results = transform(dict(img=image))
+        >>> len(results['img']), results['view_labels']
+        (2, array([0, 1]))
     """
 
     def __init__(
@@ -131,6 +152,13 @@ class CutPaste3Way(PasteViews):
         jitter: Of the image.
         rectangle: Options of :class:`RectanglePaste`.
         scar: Options of :class:`ScarPaste`.
+
+    Example:
+        >>> image = np.random.randint(256, size=(64, 64, 3), dtype=np.uint8)
+        >>> transform = TRANSFORMS.build(dict(type='mmcvgssl.CutPaste3Way'))
+        >>> results = transform(dict(img=image))
+        >>> len(results['img']), results['view_labels']
+        (3, array([0, 1, 2]))
     """
 
     def __init__(

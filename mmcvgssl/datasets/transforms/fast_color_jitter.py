@@ -30,6 +30,14 @@ class FastColorJitter(ColorJitter):
         contrast: The same.
         saturation: The same.
         hue: A number in [0, 0.5], or a range in [-0.5, 0.5].
+
+    Example:
+        >>> jitter = TRANSFORMS.build(
+        ...     dict(type='mmcvgssl.FastColorJitter', brightness=0.2)
+        ... )
+        >>> image = np.full((8, 8, 3), 128, np.uint8)
+        >>> jitter(dict(img=image))['img'].dtype
+        dtype('uint8')
     """
 
     def __init__(

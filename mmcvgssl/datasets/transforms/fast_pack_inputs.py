@@ -24,6 +24,13 @@ class FastPackInputs(PackInputs):
 
     Args:
         **kwargs: Of ``PackInputs``.
+
+    Example:
+        >>> pack = TRANSFORMS.build(
+        ...     dict(type='mmcvgssl.FastPackInputs', meta_keys=())
+        ... )
+        >>> pack(dict(img=np.zeros((8, 6, 3), np.uint8)))['inputs'].shape
+        torch.Size([3, 8, 6])
     """
 
     @staticmethod

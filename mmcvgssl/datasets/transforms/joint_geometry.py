@@ -70,6 +70,19 @@ class JointGeometry(BaseTransform):
     Raises:
         ValueError: If there is another transform, or the map has another
             size than the image.
+
+    Example:
+        >>> joint = TRANSFORMS.build(
+        ...     dict(
+        ...         type='mmcvgssl.JointGeometry',
+        ...         transforms=[dict(type='mmcv.Resize', scale=(16, 16))],
+        ...     )
+        ... )
+        >>> image = np.zeros((8, 8, 3), np.uint8)
+        >>> heat = np.zeros((8, 8), np.float32)
+        >>> results = joint(dict(img=image, anomaly_map=heat))
+        >>> results['img'].shape, results['anomaly_map'].shape
+        ((16, 16, 3), (16, 16))
     """
 
     def __init__(self, transforms: Sequence[dict | BaseTransform]) -> None:

@@ -26,6 +26,17 @@ class LoadAnomalyMap(BaseTransform):
         FileNotFoundError: If the map is missing.
         ValueError: If it cannot be read, was made of an image of another
             size, or the image has already been resized or flipped.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> image = np.zeros((32, 48, 3), np.uint8)
+        >>> with TemporaryDirectory() as folder:
+        ...     np.save(f'{folder}/1.npy', np.zeros((4, 6), np.float16))
+        ...     results = LoadAnomalyMap()(
+        ...         dict(img=image, map_path=f'{folder}/1.npy')
+        ...     )
+        >>> results['anomaly_map'].shape, results['anomaly_map'].dtype
+        ((32, 48), dtype('float32'))
     """
 
     def transform(self, results: dict) -> dict:
@@ -69,6 +80,14 @@ class PackInputsWithMap(PackInputs):
 
     Args:
         **kwargs: Of ``PackInputs``.
+
+    Example:
+        >>> pack = PackInputsWithMap(meta_keys=())
+        >>> image = np.zeros((8, 8, 3), np.uint8)
+        >>> heat = np.zeros((8, 8), np.float32)
+        >>> packed = pack(dict(img=image, anomaly_map=heat))
+        >>> packed['data_samples'].anomaly_map.shape
+        torch.Size([1, 8, 8])
     """
 
     def transform(self, results: dict) -> dict:

@@ -50,6 +50,17 @@ class LoadImage(BaseTransform):
         UnreadableImageError: If the file cannot be decoded in full.
         TooManyUnreadableError: If more than ``max_unreadable`` cannot.
         ValueError: If an option is out of range, or an array is no image.
+
+    Example:
+        >>> import cv2
+        >>> from tempfile import TemporaryDirectory
+        >>> load = TRANSFORMS.build(dict(type='mmcvgssl.LoadImage'))
+        >>> with TemporaryDirectory() as folder:
+        ...     path = f'{folder}/1.png'
+        ...     saved = cv2.imwrite(path, np.zeros((8, 6), np.uint8))
+        ...     results = load(dict(img_path=path))
+        >>> results['img'].shape, results['ori_shape']
+        ((8, 6, 3), (8, 6))
     """
 
     def __init__(

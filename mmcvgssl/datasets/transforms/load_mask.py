@@ -33,6 +33,13 @@ class LoadMask(BaseTransform):
         UnreadableImageError: If a mask cannot be decoded.
         ValueError: If a mask has another size than its image, or shows a
             defect of a good image, or is missing though ``required``.
+
+    Example:
+        >>> load = TRANSFORMS.build(dict(type='mmcvgssl.LoadMask'))
+        >>> good = dict(img_path='1.png', mask_path=None, gt_label=0)
+        >>> load({**good, 'ori_shape': (2, 3)})['gt_mask']
+        array([[0, 0, 0],
+               [0, 0, 0]], dtype=uint8)
     """
 
     def __init__(

@@ -36,6 +36,15 @@ class MapCrop(RandomCrop):
 
     Raises:
         ValueError: If an option is out of range.
+
+    Example:
+        >>> crop = TRANSFORMS.build(dict(type='mmcvgssl.MapCrop', crop_size=4))
+        >>> image = np.zeros((8, 8, 3), np.uint8)
+        >>> heat = np.zeros((8, 8), np.float32)
+        >>> heat[:, 4:] = 1.0
+        >>> results = crop(dict(img=image, anomaly_map=heat))
+        >>> results['img'].shape, results['anomaly_map'].shape
+        ((4, 4, 3), (4, 4))
     """
 
     def __init__(

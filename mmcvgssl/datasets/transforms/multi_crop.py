@@ -40,6 +40,15 @@ class MultiCrop(BaseTransform):
     Raises:
         ValueError: If a range or a size makes no sense, or a map cannot
             follow the weak view.
+
+    Example:
+        >>> import numpy as np
+        >>> crops = TRANSFORMS.build(
+        ...     dict(type='mmcvgssl.MultiCrop', view_size=32, crop_size=16)
+        ... )
+        >>> results = crops(dict(img=np.zeros((64, 64, 3), np.uint8)))
+        >>> [view.shape for view in results['img']][:2]
+        [(32, 32, 3), (16, 16, 3)]
     """
 
     def __init__(

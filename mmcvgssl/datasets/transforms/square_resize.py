@@ -20,6 +20,14 @@ class SquareResize(Resize):
 
     Raises:
         ValueError: If the side is no positive integer.
+
+    Example:
+        >>> import numpy as np
+        >>> resize = TRANSFORMS.build(
+        ...     dict(type='mmcvgssl.SquareResize', input_size=16)
+        ... )
+        >>> resize(dict(img=np.zeros((8, 12, 3), np.uint8)))['img'].shape
+        (16, 16, 3)
     """
 
     def __init__(self, input_size: int, **kwargs) -> None:

@@ -19,6 +19,12 @@ def draw_seed(seed: int, run: int) -> int:
 
     Returns:
         A number below 2**32.
+
+    Example:
+        >>> draw_seed(0, 3)
+        3
+        >>> draw_seed(1, 3) == draw_seed(2, 3)
+        False
     """
     if seed == 0:
         return run
@@ -46,6 +52,11 @@ def draw_shots(
 
     Raises:
         ValueError: If a class has fewer images than ``shots``.
+
+    Example:
+        >>> drawn = draw_shots([0, 0, 0, 1, 1], shots=2, seed=0)
+        >>> drawn.shape, sorted(drawn.tolist())[-2:]
+        ((4,), [3, 4])
     """
     labels = np.asarray(labels)
     classes, counts = np.unique(labels, return_counts=True)

@@ -51,6 +51,13 @@ def probe(
     Args:
         train: [n, D] features of the drawn images.
         test: [N, D] features of the test images.
+
+    Example:
+        >>> train = np.array([[1.0, 0.0], [0.0, 1.0]])
+        >>> labels = np.array([0, 1])
+        >>> test = np.array([[0.9, 0.1], [0.2, 0.8]])
+        >>> probe(train, labels, test, labels)
+        100.0
     """
     return accuracy(fit_probe(train, train_labels), test, test_labels)
 
@@ -91,6 +98,16 @@ def train_classifier(
 
     Returns:
         Accuracies; the last one is that of the last epoch.
+
+    Example:
+        >>> inputs, labels = torch.eye(2), torch.tensor([0, 1])
+        >>> layer = linear_layer(2, n_classes=2, seed=0)
+        >>> def evaluate(model):
+        ...     hits = model(inputs).argmax(1) == labels
+        ...     return 100 * float(hits.float().mean())
+        >>> schedule = {**SCHEDULE, 'lr': 1.0, 'epochs': 20}
+        >>> train_classifier(layer, inputs, labels, evaluate, schedule, seed=0)
+        [100.0]
     """
     optimizer = torch.optim.SGD(
         (p for p in model.parameters() if p.requires_grad),

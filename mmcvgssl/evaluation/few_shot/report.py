@@ -19,6 +19,19 @@ class FewShotResults:
         path: The JSON file; finished runs in it are reused.
         settings: What to say of the runs. Whether runs of other settings
             lie there is for :func:`mmcvgssl.provenance.settle` to find out.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> settings = dict(mode='probe', checkpoint='backbone.pth')
+        >>> with TemporaryDirectory() as folder:
+        ...     path = Path(folder, 'few_shot.json')
+        ...     results = FewShotResults(path, settings)
+        ...     results.add(1, 80.0, ['good/1.png', 'crack/7.png'])
+        ...     results.add(1, 90.0, ['good/2.png', 'crack/3.png'])
+        >>> print(results.table(), end='')
+        | accuracy, % | 1-shot |
+        | --- | --- |
+        | probe, backbone.pth | 85.0 ± 5.0 |
     """
 
     def __init__(self, path: Path, settings: dict[str, Any]) -> None:

@@ -56,6 +56,16 @@ class AnomalyModel(Storable, BaseModel):
     Raises:
         ValueError: If an option is out of range, or a threshold is wanted of
             a model that knows no good images.
+
+    Example:
+        >>> class Brightness(AnomalyModel):
+        ...     def predict_maps(self, images):
+        ...         maps = images.mean(1)
+        ...         return maps, maps.flatten(1).amax(1)
+        >>> model = Brightness(settings={})
+        >>> sample = model(torch.rand(2, 3, 4, 4), mode='predict')[0]
+        >>> sample.anomaly_map.shape, sample.anomaly_score.shape
+        (torch.Size([4, 4]), torch.Size([]))
     """
 
     needs_fit = False

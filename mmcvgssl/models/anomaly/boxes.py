@@ -57,6 +57,13 @@ def map_to_boxes(
     Raises:
         ValueError: If the map is not 2-D or not finite, or an option is out
             of range.
+
+    Example:
+        >>> anomaly_map = np.zeros((8, 8))
+        >>> anomaly_map[2:4, 5:7] = 1.0
+        >>> boxes, scores = map_to_boxes(anomaly_map, (64, 64), threshold=0.5)
+        >>> boxes.tolist(), scores.tolist()
+        ([[41.0, 14.0, 59.0, 32.0]], [1.0])
     """
     _check(anomaly_map, size, threshold, min_area, top_k, nms_iou)
     heat = resize_map(anomaly_map, size)

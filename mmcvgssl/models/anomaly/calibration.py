@@ -83,6 +83,14 @@ class Calibration(nn.Module):
             ``quantile``; the curve then starts there. What learns from the
             shape of maps (AGBP) needs this of distances, which hardly differ
             from a constant.
+
+    Example:
+        >>> calibration = Calibration(quantile=0.99)
+        >>> maps, scores = torch.rand(8, 4, 4), torch.arange(8.0)
+        >>> problem = calibration.fit([(maps, scores)])
+        >>> calibrated, _ = calibration(maps, scores)
+        >>> bool(calibrated.min() >= 0), bool(calibrated.max() < 1)
+        (True, True)
     """
 
     centre: Tensor

@@ -16,7 +16,7 @@ class PatchPool:
     Every patch gets a random key; those with the largest keys stay.
 
     Args:
-        size: Number of patches to choose.
+        size: Patches in the sample at most.
         seed: Of the keys.
     """
 
@@ -98,6 +98,12 @@ def greedy_coreset(
 
     Raises:
         ValueError: If ``size`` is not positive or there are no patches.
+
+    Example:
+        >>> patches = torch.tensor([[0.0], [0.1], [5.0], [9.9], [10.0]])
+        >>> chosen = patches[greedy_coreset(patches, 3)].flatten()
+        >>> sorted(chosen.round().tolist())
+        [0.0, 5.0, 10.0]
     """
     n = len(patches)
     if size < 1 or n == 0:

@@ -19,7 +19,18 @@ _LARGEST = 100_000_000  # bytes of a header, as safetensors allows
 
 
 class FittedStateError(ProvenanceError):
-    """Fitted state that belongs to other settings, or is missing."""
+    """Fitted state that belongs to other settings, or is missing.
+
+    Example:
+        >>> from mmcvgssl.models import HostTeacher, PatchMemory
+        >>> teacher = HostTeacher(nn.Conv2d(3, 8, 4, 4), levels=[0])
+        >>> model = PatchMemory(teacher)
+        >>> try:
+        ...     model(None)  # before fit()
+        ... except FittedStateError as error:
+        ...     print(str(error).partition(':')[0])
+        PatchMemory has not been fitted
+    """
 
 
 def as_settings(value: Any) -> Any:

@@ -58,6 +58,23 @@ class GaussianPatch(AnomalyModel):
 
     Raises:
         ValueError: If an option is out of range.
+
+    Example:
+        >>> from mmpretrain.structures import DataSample
+        >>> from mmcvgssl.models import HostTeacher
+        >>> conv = nn.Conv2d(3, 8, 4, 4)
+        >>> model = MODELS.build(
+        ...     dict(
+        ...         type='mmcvgssl.GaussianPatch',
+        ...         teacher=HostTeacher(conv, input_size=32, levels=[0]),
+        ...     )
+        ... )
+        >>> good = torch.randint(256, (4, 3, 32, 32), dtype=torch.uint8)
+        >>> samples = [DataSample() for _ in good]
+        >>> model.fit([dict(inputs=list(good), data_samples=samples)])
+        >>> maps, scores = model(torch.rand(2, 3, 32, 32))
+        >>> maps.shape, scores.shape
+        (torch.Size([2, 8, 8]), torch.Size([2]))
     """
 
     needs_fit = True

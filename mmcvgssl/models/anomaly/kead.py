@@ -96,6 +96,23 @@ class KeAD(AnomalyModel):
             kind, or an option is out of range.
         FileNotFoundError: If checkpoint or knowledge file is missing.
         KnowledgeError: If the knowledge file does not have the format.
+
+    Example:
+        >>> clip = open_clip.CLIP(
+        ...     16,
+        ...     open_clip.CLIPVisionCfg(
+        ...         layers=4,
+        ...         width=16,
+        ...         head_width=8,
+        ...         patch_size=8,
+        ...         image_size=32,
+        ...     ),
+        ...     dict(width=16, heads=2, layers=1),
+        ... )
+        >>> model = KeAD(clip=clip, knowledge='steel_strip')
+        >>> maps, scores = model(torch.rand(2, 3, 32, 32))
+        >>> maps.shape, scores.shape
+        (torch.Size([2, 4, 4]), torch.Size([2]))
     """
 
     mean: Tensor

@@ -42,6 +42,26 @@ class MapEnsemble(AnomalyModel):
     Raises:
         ValueError: If there are no members, they do not go together, or
             numbers do not fit them.
+
+    Example:
+        >>> from mmcvgssl.models import HostTeacher
+        >>> conv = nn.Conv2d(3, 8, 4, 4)
+        >>> teacher = HostTeacher(conv, input_size=32, levels=[0])
+        >>> model = MODELS.build(
+        ...     dict(
+        ...         type='mmcvgssl.MapEnsemble',
+        ...         members=[
+        ...             dict(type='mmcvgssl.PatchMemory', teacher=teacher),
+        ...             dict(type='mmcvgssl.GaussianPatch', teacher=teacher),
+        ...         ],
+        ...     )
+        ... )
+        >>> good = torch.randint(256, (10, 3, 32, 32), dtype=torch.uint8)
+        >>> samples = [DataSample() for _ in good]
+        >>> model.fit([dict(inputs=list(good), data_samples=samples)])
+        >>> maps, scores = model(torch.rand(2, 3, 32, 32))
+        >>> maps.shape, scores.shape
+        (torch.Size([2, 8, 8]), torch.Size([2]))
     """
 
     needs_fit = True

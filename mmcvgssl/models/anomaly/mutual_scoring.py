@@ -48,6 +48,23 @@ class MutualScoring(AnomalyModel):
     Raises:
         ValueError: If an option is out of range, or the collection has but
             one image.
+
+    Example:
+        >>> from mmpretrain.structures import DataSample
+        >>> from mmcvgssl.models import HostTeacher
+        >>> conv = nn.Conv2d(3, 8, 4, 4)
+        >>> model = MODELS.build(
+        ...     dict(
+        ...         type='mmcvgssl.MutualScoring',
+        ...         teacher=HostTeacher(conv, input_size=32, levels=[0]),
+        ...     )
+        ... )
+        >>> images = torch.randint(256, (4, 3, 32, 32), dtype=torch.uint8)
+        >>> samples = [DataSample(img_path=f'{i}.png') for i in range(4)]
+        >>> model.fit([dict(inputs=list(images), data_samples=samples)])
+        >>> maps, scores = model(images.float() / 255, samples)
+        >>> maps.shape, scores.shape
+        (torch.Size([4, 8, 8]), torch.Size([4]))
     """
 
     needs_fit = True

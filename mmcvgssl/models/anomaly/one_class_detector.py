@@ -96,6 +96,22 @@ class OneClassDetector(AnomalyModel):
         ValueError: If an option is out of range.
         FileNotFoundError: If the checkpoint is missing.
         mmcvgssl.weights.KeyMismatchError: If it does not fit.
+
+    Example:
+        >>> from mmpretrain.structures import DataSample
+        >>> model = MODELS.build(
+        ...     dict(
+        ...         type='mmcvgssl.OneClassDetector',
+        ...         backbone=nn.Conv2d(3, 8, 4, 4),
+        ...         false_alarm_rate=0.1,
+        ...     )
+        ... )
+        >>> good = torch.randint(256, (12, 3, 32, 32), dtype=torch.uint8)
+        >>> samples = [DataSample(img_path=f'{i}.png') for i in range(12)]
+        >>> model.fit([dict(inputs=list(good), data_samples=samples)])
+        >>> sample = model(torch.rand(1, 3, 32, 32), mode='predict')[0]
+        >>> sample.anomaly_map.shape, 'threshold' in sample
+        (torch.Size([8, 8]), True)
     """
 
     needs_fit = True

@@ -27,6 +27,13 @@ class PatchFeatures(nn.Module):
 
     Raises:
         ValueError: If the teacher has no levels or an option is out of range.
+
+    Example:
+        >>> from mmcvgssl.models import HostTeacher
+        >>> conv = nn.Conv2d(3, 8, 4, 4)
+        >>> teacher = HostTeacher(conv, input_size=32, levels=[0])
+        >>> PatchFeatures(teacher)(torch.rand(2, 3, 64, 48)).shape
+        torch.Size([2, 8, 8, 8])
     """
 
     def __init__(

@@ -53,7 +53,15 @@ _FORMAT = (
 
 
 class KnowledgeError(ValueError):
-    """A knowledge file that does not say what is needed."""
+    """A knowledge file that does not say what is needed.
+
+    Example:
+        >>> try:
+        ...     load_knowledge({'tile': {'name': 'tile'}})
+        ... except KnowledgeError as error:
+        ...     print(error)
+        knowledge: tile: good is empty; write at least one, such as 'clean {}'
+    """
 
 
 @dataclass(frozen=True)
@@ -65,6 +73,11 @@ class Knowledge:
         good: Phrases with ``{}`` for the object in order.
         defects: Sentences with ``{}`` for the object with its defects.
         normal_images: Paths of images without defects.
+
+    Example:
+        >>> known = Knowledge('tile', ('even {}',), ('{} with a crack',))
+        >>> build_prompts(known).anomalous[-1]
+        'a photo of a tile with a crack for anomaly detection.'
     """
 
     name: str
@@ -75,7 +88,14 @@ class Knowledge:
 
 @dataclass(frozen=True)
 class Prompts:
-    """Sentences for the normal, the anomalous and no particular object."""
+    """Sentences for the normal, the anomalous and no particular object.
+
+    Example:
+        >>> known = Knowledge('tile', ('even {}',), ('{} with a crack',))
+        >>> prompts = build_prompts(known)
+        >>> len(prompts.normal), len(prompts.anomalous), len(prompts.redundant)
+        (105, 105, 21)
+    """
 
     normal: tuple[str, ...]
     anomalous: tuple[str, ...]
@@ -83,7 +103,13 @@ class Prompts:
 
 
 def build_prompts(knowledge: Knowledge) -> Prompts:
-    """Put the states of an object into every template."""
+    """Put the states of an object into every template.
+
+    Example:
+        >>> known = Knowledge('tile', ('even {}',), ('{} with a crack',))
+        >>> build_prompts(known).normal[0]
+        'a photo of the tile.'
+    """
 
     def fill(states: Sequence[str]) -> tuple[str, ...]:
         return tuple(
@@ -100,7 +126,12 @@ def build_prompts(knowledge: Knowledge) -> Prompts:
 
 
 def shipped_knowledge() -> list[str]:
-    """Name the knowledge files of the package."""
+    """Name the knowledge files of the package.
+
+    Example:
+        >>> 'steel_strip' in shipped_knowledge()
+        True
+    """
     return sorted(path.stem for path in SHIPPED.glob('*.yaml'))
 
 
@@ -120,6 +151,10 @@ def load_knowledge(
     Raises:
         FileNotFoundError: If there is no such file or shipped name.
         KnowledgeError: If a file does not have the format.
+
+    Example:
+        >>> list(load_knowledge('steel_strip'))
+        ['steel_strip']
     """
     if isinstance(source, Mapping):
         return _parse(source, 'knowledge', Path())

@@ -47,6 +47,13 @@ class VVAttention:
     Raises:
         ValueError: If the tower is of another kind, or an option is out of
             range.
+
+    Example:
+        >>> visual = VisionTransformer(32, 8, 16, 4, 2, 4.0, output_dim=24)
+        >>> path = VVAttention(visual)
+        >>> features, embedding = path(torch.rand(2, 3, 32, 32))
+        >>> features.shape, embedding.shape
+        (torch.Size([4, 2, 17, 24]), torch.Size([2, 24]))
     """
 
     def __init__(

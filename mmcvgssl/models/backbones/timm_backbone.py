@@ -35,6 +35,19 @@ class TimmBackbone(TIMMBackbone):
         ValueError: If the package is not a known one.
         FileNotFoundError: If the file is missing.
         WeightsError: If weights do not fit.
+
+    Example:
+        >>> import torch
+        >>> backbone = MODELS.build(
+        ...     dict(
+        ...         type='mmcvgssl.TimmBackbone',
+        ...         model_name='resnet18',
+        ...         features_only=True,
+        ...         out_indices=(3, 4),
+        ...     )
+        ... )
+        >>> [level.shape for level in backbone(torch.rand(1, 3, 64, 64))]
+        [torch.Size([1, 256, 4, 4]), torch.Size([1, 512, 2, 2])]
     """
 
     def __init__(

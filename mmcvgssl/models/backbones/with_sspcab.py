@@ -37,6 +37,18 @@ class WithSSPCAB(nn.Module):
     Raises:
         ValueError: If a layer is missing or cannot be replaced; the message
             names those that can be. If an option is out of range.
+
+    Example:
+        >>> import torch
+        >>> backbone = MODELS.build(
+        ...     dict(
+        ...         type='mmcvgssl.WithSSPCAB',
+        ...         backbone=dict(type='mmpretrain.ResNet', depth=18),
+        ...         layers='layer4.1.conv2',
+        ...     )
+        ... )
+        >>> type(backbone.layer4[1].conv2).__name__
+        'CollectedSSPCAB'
     """
 
     # beside the shared attributes, where it would be a part of itself

@@ -20,6 +20,12 @@ class Embedder(nn.Module):
 
     Raises:
         ValueError: If mean or std are not of three channels.
+
+    Example:
+        >>> net = nn.Conv2d(3, 16, 3)
+        >>> embedder = Embedder(net, mean=[127.5] * 3, std=[127.5] * 3)
+        >>> embedder(torch.rand(2, 3, 32, 32)).shape
+        torch.Size([2, 16])
     """
 
     mean: Tensor

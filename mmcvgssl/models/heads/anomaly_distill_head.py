@@ -28,6 +28,13 @@ class AnomalyDistillHead(BaseModule):
 
     Raises:
         ValueError: If the weight is negative.
+
+    Example:
+        >>> head = MODELS.build(dict(type='mmcvgssl.AnomalyDistillHead'))
+        >>> levels = [torch.rand(2, 8, 16, 16), torch.rand(2, 16, 8, 8)]
+        >>> losses = head.loss(levels, torch.rand(2, 1, 64, 64))
+        >>> losses['loss_anomaly'].shape
+        torch.Size([])
     """
 
     def __init__(
@@ -60,6 +67,12 @@ def stack_maps(data_samples: Sequence | None, images: Tensor) -> Tensor:
 
     Raises:
         ValueError: If one is missing, or has another size than its image.
+
+    Example:
+        >>> from mmengine.structures import BaseDataElement
+        >>> sample = BaseDataElement(anomaly_map=torch.rand(1, 8, 8))
+        >>> stack_maps([sample, sample], torch.rand(2, 3, 8, 8)).shape
+        torch.Size([2, 1, 8, 8])
     """
     maps = []
     for sample in data_samples or ():

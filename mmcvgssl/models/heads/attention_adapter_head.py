@@ -52,6 +52,19 @@ class AttentionAdapterHead(AnomalyDistillHead):
 
     Raises:
         ValueError: If there is no level, or the weight is negative.
+
+    Example:
+        >>> import torch
+        >>> head = MODELS.build(
+        ...     dict(
+        ...         type='mmcvgssl.AttentionAdapterHead',
+        ...         in_channels=[8, 16],
+        ...         hid_channels=32,
+        ...     )
+        ... )
+        >>> levels = [torch.rand(2, 8, 16, 16), torch.rand(2, 16, 8, 8)]
+        >>> [activation.shape for activation in head(levels)]
+        [torch.Size([2, 1, 16, 16]), torch.Size([2, 1, 8, 8])]
     """
 
     def __init__(

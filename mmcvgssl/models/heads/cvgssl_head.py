@@ -31,6 +31,19 @@ class CVGSSLHead(BaseModule):
         norm_cfg: Norm of predictor and projectors.
         gather: Whether the terms compare the images of all processes, as one
             process with the whole batch would; else each its own alone.
+
+    Example:
+        >>> head = MODELS.build(
+        ...     dict(
+        ...         type='mmcvgssl.CVGSSLHead',
+        ...         channels=32,
+        ...         teacher_widths=[64],
+        ...     )
+        ... )
+        >>> z, features = torch.rand(4, 32), [torch.rand(4, 64)]
+        >>> predictions, projected = head(z, features)
+        >>> predictions.shape, projected[0].shape
+        (torch.Size([4, 32]), torch.Size([4, 32]))
     """
 
     def __init__(

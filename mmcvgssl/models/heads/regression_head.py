@@ -22,6 +22,19 @@ class FeatureRegressionHead(BaseModule):
             that every channel counts alike.
         weight: Factor of ``loss_regression``.
         level_widths: Width of each teacher level; the model fills it in.
+
+    Example:
+        >>> import torch
+        >>> head = MODELS.build(
+        ...     dict(
+        ...         type='mmcvgssl.FeatureRegressionHead',
+        ...         in_channels=16,
+        ...         level_widths=[32],
+        ...     )
+        ... )
+        >>> losses = head.loss(torch.rand(4, 16), [torch.rand(4, 32)])
+        >>> losses['loss_regression'].shape
+        torch.Size([])
     """
 
     def __init__(

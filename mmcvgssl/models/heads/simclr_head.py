@@ -18,6 +18,18 @@ class SimCLRHead(ContrastiveHead):
     ``SimCLR`` gathers the rows of all processes, but hands gradients to a
     process's own rows alone; averaged by DDP, they would be too small by the
     number of processes.
+
+    Example:
+        >>> import torch
+        >>> head = MODELS.build(
+        ...     dict(
+        ...         type='mmcvgssl.SimCLRHead',
+        ...         loss=dict(type='mmpretrain.CrossEntropyLoss'),
+        ...         temperature=0.1,
+        ...     )
+        ... )
+        >>> head.loss(torch.ones(4, 1), torch.zeros(4, 6)).round(decimals=4)
+        tensor(0.0003)
     """
 
     def loss(self, pos: Tensor, neg: Tensor) -> Tensor:

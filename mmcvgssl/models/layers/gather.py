@@ -43,6 +43,10 @@ def gather_rows(rows: Tensor) -> Tensor:
     Raises:
         ValueError: If another process has more or fewer rows (found out on
             CPUs; on other devices ``check_before_training`` does).
+
+    Example:
+        >>> gather_rows(torch.ones(2, 3)).shape  # in one process: the rows
+        torch.Size([2, 3])
     """
     if get_world_size() == 1:
         return rows
@@ -67,6 +71,11 @@ def whole_gradient(loss: Tensor) -> Tensor:
 
     Args:
         loss: Any shape.
+
+    Example:
+        >>> rows = torch.ones(2, requires_grad=True)
+        >>> whole_gradient(rows.sum())  # in one process: the loss
+        tensor(2., grad_fn=<SumBackward0>)
     """
     world = get_world_size()
     return loss if world == 1 else world * loss - (world - 1) * loss.detach()

@@ -15,6 +15,13 @@ def global_pool(features: Tensor | Sequence[Tensor]) -> Tensor:
 
     Raises:
         ValueError: If the output has another number of dimensions.
+
+    Example:
+        >>> import torch
+        >>> global_pool(torch.zeros(2, 8, 4, 4)).shape  # maps
+        torch.Size([2, 8])
+        >>> global_pool([torch.zeros(2, 16, 8)]).shape  # tokens
+        torch.Size([2, 8])
     """
     x = features if isinstance(features, Tensor) else features[-1]
     if x.ndim == 4:

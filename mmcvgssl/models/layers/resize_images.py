@@ -24,6 +24,11 @@ def resize_images(
 
     Returns:
         [N, C, height, width] in [0, 1].
+
+    Example:
+        >>> import torch
+        >>> resize_images(torch.rand(1, 3, 40, 20), (16, 16)).shape
+        torch.Size([1, 3, 16, 16])
     """
     size = (int(size[0]), int(size[1]))
     if tuple(images.shape[-2:]) == size:

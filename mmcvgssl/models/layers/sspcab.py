@@ -61,6 +61,13 @@ class SSPCAB(nn.Module):
 
     Raises:
         ValueError: If an option is out of range.
+
+    Example:
+        >>> block = SSPCAB(channels=16)
+        >>> block(torch.rand(1, 16, 8, 8)).shape
+        torch.Size([1, 16, 8, 8])
+        >>> block.reconstruction_loss.shape
+        torch.Size([])
     """
 
     reconstruction_loss: Tensor | None

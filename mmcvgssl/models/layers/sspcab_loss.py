@@ -65,6 +65,13 @@ def sspcab_losses(model: nn.Module) -> Iterator[dict[str, Tensor]]:
         A dict, empty until the block ends. Then it holds ``loss_sspcab``, a
         scalar: the weighted losses, averaged over passes and summed over
         layers; nothing if there were none.
+
+    Example:
+        >>> block = CollectedSSPCAB(loss_weight=0.1, channels=16)
+        >>> with sspcab_losses(block) as losses:
+        ...     features = block(torch.rand(1, 16, 8, 8))
+        >>> list(losses)
+        ['loss_sspcab']
     """
     collected: dict[str, Tensor] = {}
     blocks = _open(model)
@@ -75,7 +82,17 @@ def sspcab_losses(model: nn.Module) -> Iterator[dict[str, Tensor]]:
 
 
 def with_sspcab_loss(loss: Callable[..., dict]) -> Callable[..., dict]:
-    """Have the ``loss`` of a model add ``loss_sspcab`` to what it returns."""
+    """Have the ``loss`` of a model add ``loss_sspcab`` to what it returns.
+
+    Example:
+        >>> class Model(nn.Sequential):
+        ...     @with_sspcab_loss
+        ...     def loss(self, inputs):
+        ...         return {'loss_task': self(inputs).mean()}
+        >>> model = Model(CollectedSSPCAB(loss_weight=0.1, channels=16))
+        >>> sorted(model.loss(torch.rand(1, 16, 8, 8)))
+        ['loss_sspcab', 'loss_task']
+    """
 
     @wraps(loss)
     def wrapped(self: nn.Module, *args: Any, **kwargs: Any) -> dict:
@@ -95,6 +112,15 @@ def add_sspcab_loss(model: nn.Module) -> None:
 
     Args:
         model: Any model of mmengine's, without the wrapper of DDP.
+
+    Example:
+        >>> class Detector(nn.Sequential):
+        ...     def forward(self, inputs, mode='tensor'):
+        ...         return {'loss_task': super().forward(inputs).mean()}
+        >>> model = Detector(CollectedSSPCAB(loss_weight=0.1, channels=16))
+        >>> add_sspcab_loss(model)
+        >>> sorted(model(torch.rand(1, 16, 8, 8), mode='loss'))
+        ['loss_sspcab', 'loss_task']
     """
     if _add not in model._forward_hooks.values():
         model.register_forward_pre_hook(_before)
@@ -103,7 +129,17 @@ def add_sspcab_loss(model: nn.Module) -> None:
 
 
 def needs_sspcab_loss(model: nn.Module) -> bool:
-    """Say whether a model holds SSPCABs and does not add their loss itself."""
+    """Say whether a model holds SSPCABs and does not add their loss itself.
+
+    Example:
+        >>> block = CollectedSSPCAB(loss_weight=0.1, channels=16)
+        >>> model = nn.Sequential(block)
+        >>> needs_sspcab_loss(model)
+        True
+        >>> add_sspcab_loss(model)
+        >>> needs_sspcab_loss(model)
+        False
+    """
     loss = getattr(type(model), 'loss', None)
     if getattr(loss, 'adds_sspcab_loss', False):
         return False

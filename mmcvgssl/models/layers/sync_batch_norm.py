@@ -94,6 +94,11 @@ def synchronize_batch_norm(model: nn.Module) -> nn.Module:
 
     Returns:
         The model.
+
+    Example:
+        >>> model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8))
+        >>> type(synchronize_batch_norm(model)[1]).__name__  # on CPUs
+        'CPUSyncBatchNorm'
     """
     first = next(model.parameters(), None)
     if first is not None and first.device.type != 'cpu':
@@ -111,6 +116,11 @@ def replace_sync_batch_norm(model: nn.Module) -> nn.Module:
 
     Returns:
         The model.
+
+    Example:
+        >>> model = nn.Sequential(nn.SyncBatchNorm(8), nn.BatchNorm2d(8))
+        >>> [type(layer).__name__ for layer in replace_sync_batch_norm(model)]
+        ['CPUSyncBatchNorm', 'BatchNorm2d']
     """
     return _converted(model, nn.SyncBatchNorm)
 

@@ -26,6 +26,14 @@ def activation_distill_loss(
 
     Raises:
         ValueError: If there is no level, or a shape does not fit.
+
+    Example:
+        >>> features = torch.zeros(1, 2, 2, 2)
+        >>> features[:, :, 0, 0] = 1.0  # active at the anomaly
+        >>> anomaly_map = torch.zeros(1, 1, 2, 2)
+        >>> anomaly_map[..., 0, 0] = 0.5
+        >>> activation_distill_loss([features], anomaly_map)
+        tensor(0.)
     """
     return map_distance([squared_activation(f) for f in feats], anomaly_map)
 
@@ -37,6 +45,11 @@ def squared_activation(features: Tensor) -> Tensor:
 
     Raises:
         ValueError: If the features are no maps.
+
+    Example:
+        >>> squared_activation(torch.full((1, 3, 2, 2), 2.0))[0, 0]
+        tensor([[12., 12.],
+                [12., 12.]])
     """
     if features.ndim != 4:
         raise ValueError(
@@ -60,6 +73,11 @@ def map_distance(activations: Sequence[Tensor], anomaly_map: Tensor) -> Tensor:
 
     Raises:
         ValueError: If there is no level, or a shape does not fit.
+
+    Example:
+        >>> anomaly_map = torch.rand(2, 1, 8, 8)
+        >>> bool(map_distance([anomaly_map], 3 * anomaly_map) < 1e-6)
+        True
     """
     _check(activations, anomaly_map)
     # lengths are sums of squares: half precision overflows

@@ -21,6 +21,11 @@ def contrast(query: Tensor, key: Tensor, temperature: float = 1.0) -> Tensor:
 
     Returns:
         Scalar.
+
+    Example:
+        >>> rows = torch.eye(4)  # each row is like itself alone
+        >>> bool(contrast(rows, rows) < contrast(rows, rows.flip(0)))
+        True
     """
     logits = F.normalize(query, dim=1) @ F.normalize(key, dim=1).T
     target = torch.arange(len(query), device=query.device)
@@ -40,6 +45,11 @@ def self_constraint(projections: Sequence[Tensor]) -> Tensor:
 
     Returns:
         Scalar.
+
+    Example:
+        >>> views = [torch.eye(4), torch.eye(4)]  # all 4 pairs are alike
+        >>> self_constraint(views)
+        tensor(1.3863)
     """
     views = F.normalize(torch.stack(list(projections)), dim=2)
     similarity = (views * views.roll(-1, dims=0)).sum(dim=2)  # [V, N]
@@ -70,6 +80,12 @@ def cvgssl_loss(
     Raises:
         ValueError: If there are fewer than two views, the numbers of views
             differ, a shape differs or the temperature is not positive.
+
+    Example:
+        >>> views = [torch.randn(4, 8) for _ in range(3)]
+        >>> losses = cvgssl_loss(views[0], views, views)
+        >>> sorted(losses), losses['loss_distill'].shape
+        (['loss_contrast', 'loss_distill', 'loss_self'], torch.Size([]))
     """
     _check(z0, predictions, teacher_projections, temperature)
     p0 = predictions[0]

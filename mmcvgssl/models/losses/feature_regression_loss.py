@@ -21,6 +21,11 @@ def feature_regression_loss(
 
     Raises:
         ValueError: If the levels or their shapes differ.
+
+    Example:
+        >>> target = torch.tensor([[1.0, 0.0]])
+        >>> feature_regression_loss([3 * target], [target])
+        tensor(0.)
     """
     shapes = [tuple(p.shape) for p in predictions]
     if not shapes or shapes != [tuple(t.shape) for t in targets]:

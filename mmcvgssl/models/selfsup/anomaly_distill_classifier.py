@@ -37,6 +37,21 @@ class AnomalyDistillClassifier(ImageClassifier):
 
     Raises:
         ValueError: If options contradict each other.
+
+    Example:
+        >>> import torch
+        >>> from mmpretrain.structures import DataSample
+        >>> model = MODELS.build(
+        ...     dict(
+        ...         type='mmcvgssl.AnomalyDistillClassifier',
+        ...         backbone=dict(
+        ...             type='mmpretrain.ResNet', depth=18, out_indices=(2, 3)
+        ...         ),
+        ...     )
+        ... )
+        >>> sample = DataSample(anomaly_map=torch.rand(1, 64, 64))
+        >>> list(model.loss(torch.rand(2, 3, 64, 64), [sample] * 2))
+        ['loss_anomaly']
     """
 
     neck: Any

@@ -30,6 +30,42 @@ class AnomalyDistillSimMIM(SimMIM):
         head: The reconstruction's loss.
         distill_head: By default :class:`AnomalyDistillHead` of weight 2.
         **kwargs: Of ``SimMIM``.
+
+    Example:
+        >>> import torch
+        >>> from mmpretrain.structures import DataSample
+        >>> from mmcvgssl.registry import MODELS
+        >>> model = MODELS.build(
+        ...     dict(
+        ...         type='mmcvgssl.AnomalyDistillSimMIM',
+        ...         backbone=dict(
+        ...             type='mmpretrain.SimMIMSwinTransformer',
+        ...             arch='tiny',
+        ...             img_size=32,
+        ...             pad_small_map=True,
+        ...             out_indices=(2, 3),
+        ...         ),
+        ...         neck=dict(
+        ...             type='mmpretrain.SimMIMLinearDecoder',
+        ...             in_channels=768,
+        ...             encoder_stride=32,
+        ...         ),
+        ...         head=dict(
+        ...             type='mmpretrain.SimMIMHead',
+        ...             patch_size=4,
+        ...             loss=dict(
+        ...                 type='mmpretrain.PixelReconstructionLoss',
+        ...                 criterion='L1',
+        ...                 channel=3,
+        ...             ),
+        ...         ),
+        ...     )
+        ... )
+        >>> sample = DataSample(
+        ...     anomaly_map=torch.rand(1, 32, 32), mask=torch.ones(8, 8)
+        ... )
+        >>> list(model.loss(torch.rand(1, 3, 32, 32), [sample]))
+        ['loss_reconstruction', 'loss_anomaly']
     """
 
     distill_head: Any

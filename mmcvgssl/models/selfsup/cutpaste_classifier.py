@@ -34,6 +34,20 @@ class CutPasteClassifier(BaseSelfSupervisor):
 
     Raises:
         ValueError: If there are too few classes, or no layer in the head.
+
+    Example:
+        >>> from mmpretrain.structures import DataSample
+        >>> model = MODELS.build(
+        ...     dict(
+        ...         type='mmcvgssl.CutPasteClassifier',
+        ...         backbone=dict(type='mmpretrain.ResNet', depth=18),
+        ...         in_channels=512,
+        ...     )
+        ... )
+        >>> views = [torch.rand(2, 3, 32, 32) for _ in range(3)]
+        >>> sample = DataSample(view_labels=np.arange(3))
+        >>> list(model.loss(views, [sample] * 2))
+        ['loss_cutpaste', 'accuracy']
     """
 
     def __init__(

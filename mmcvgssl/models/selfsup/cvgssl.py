@@ -49,6 +49,28 @@ class CVGSSL(BaseSelfSupervisor):
 
     Raises:
         ValueError: If options contradict each other.
+
+    Example:
+        >>> from torch import nn
+        >>> from mmcvgssl.models import HostTeacher
+        >>> model = MODELS.build(
+        ...     dict(
+        ...         type='mmcvgssl.CVGSSL',
+        ...         backbone=dict(type='mmpretrain.ResNet', depth=18),
+        ...         teachers=[HostTeacher(nn.Conv2d(3, 8, 3), input_size=32)],
+        ...         neck=dict(
+        ...             type='mmpretrain.NonLinearNeck',
+        ...             in_channels=512,
+        ...             hid_channels=64,
+        ...             out_channels=32,
+        ...             with_avg_pool=False,
+        ...         ),
+        ...         head=dict(type='mmcvgssl.CVGSSLHead', channels=32),
+        ...     )
+        ... )
+        >>> views = [torch.rand(2, 3, 32, 32) for _ in range(2)]
+        >>> list(model.loss(views, [None] * 2))
+        ['loss_distill', 'loss_contrast', 'loss_self']
     """
 
     regression_head: Any

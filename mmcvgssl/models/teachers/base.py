@@ -31,6 +31,15 @@ class FrozenTeacher(nn.Module):
     Attributes:
         feature_width: Width of the embedding.
         level_widths: Widths of what :meth:`encode` returns.
+
+    Example:
+        >>> class MeanColour(FrozenTeacher):
+        ...     def _run(self, images):
+        ...         return [], self.tower(images).flatten(1)
+        >>> pool = nn.AdaptiveAvgPool2d(1)
+        >>> teacher = MeanColour(pool, (0.5,) * 3, (0.5,) * 3, input_size=8)
+        >>> teacher(torch.rand(2, 3, 40, 30)).shape, teacher.feature_width
+        (torch.Size([2, 3]), 3)
     """
 
     tower: Any

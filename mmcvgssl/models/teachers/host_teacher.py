@@ -31,6 +31,18 @@ class HostTeacher(FrozenTeacher):
         ValueError: If there is no checkpoint and ``allow_random`` is not set.
         FileNotFoundError: If the checkpoint file is missing.
         mmcvgssl.weights.KeyMismatchError: If keys are missing.
+
+    Example:
+        >>> teacher = MODELS.build(
+        ...     dict(
+        ...         type='mmcvgssl.HostTeacher',
+        ...         backbone=dict(type='mmpretrain.ResNet', depth=18),
+        ...         input_size=32,
+        ...         allow_random=True,  # else checkpoint='backbone.pth'
+        ...     )
+        ... )
+        >>> teacher(torch.rand(2, 3, 48, 48)).shape  # RGB in [0, 1]
+        torch.Size([2, 512])
     """
 
     def __init__(

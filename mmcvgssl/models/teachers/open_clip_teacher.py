@@ -38,6 +38,14 @@ class OpenCLIPTeacher(FrozenTeacher):
         ValueError: If there are no weights and ``allow_random`` is not set.
         FileNotFoundError: If the checkpoint file is missing.
         WeightsError: If a download fails or weights do not fit.
+
+    Example:
+        >>> import torch
+        >>> from open_clip.transformer import VisionTransformer
+        >>> tower = VisionTransformer(32, 16, 64, 1, 2, 4.0, output_dim=24)
+        >>> teacher = OpenCLIPTeacher(tower=tower)  # or pretrained='openai'
+        >>> teacher(torch.rand(2, 3, 48, 48)).shape
+        torch.Size([2, 24])
     """
 
     def __init__(

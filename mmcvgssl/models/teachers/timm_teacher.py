@@ -45,6 +45,21 @@ class TimmTeacher(FrozenTeacher):
         ValueError: If there are no weights and ``allow_random`` is not set.
         FileNotFoundError: If a weights file is missing.
         WeightsError: If a download fails or weights do not fit the model.
+
+    Example:
+        >>> import torch
+        >>> teacher = MODELS.build(
+        ...     dict(
+        ...         type='mmcvgssl.TimmTeacher',
+        ...         model_name='resnet18',
+        ...         levels=[1, 2],
+        ...         input_size=32,
+        ...         allow_random=True,  # else weights='timm' or a file
+        ...     )
+        ... )
+        >>> features = teacher.encode(torch.rand(1, 3, 48, 48))
+        >>> [level.shape[1] for level in features]  # the last: embedding
+        [64, 128, 512]
     """
 
     def __init__(
