@@ -57,7 +57,7 @@ def main() -> None:
     """Make the maps that are not there yet."""
     args = parse_args()
     with user_errors():
-        cfg, loaded = load_run(args)
+        cfg, loaded = load_run(args, maps=True)
         counts = make_maps(
             cfg,
             args.images,

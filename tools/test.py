@@ -1,4 +1,6 @@
-"""Evaluate a checkpoint by the test loop of a config."""
+"""Evaluate a checkpoint or a model file by a test loop; nothing is fitted
+or trained that a file holds already.
+"""
 
 import argparse
 
@@ -12,7 +14,8 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
         'config',
-        help='config file, or a model file, as tools/fit.py writes it',
+        help='config file, or a model file, of tools/fit.py, '
+        'tools/few_shot.py --save or tools/export_model.py',
     )
     parser.add_argument(
         'checkpoint',
@@ -23,8 +26,15 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument(
         '--images',
-        help='for a model file: folder of images to test on, good ones and '
-        'those of each defect in folders of their own, or MVTec-style',
+        help='for a model file, what to test it on. Anomaly model: a folder '
+        'of images, good ones and those of each defect in folders of their '
+        'own, or MVTec-style; classifier: a folder with a folder for each '
+        'class; detector: a COCO file, or the folder of images that holds it',
+    )
+    parser.add_argument(
+        '--root',
+        help='folder that the names in a COCO file are relative to (default: '
+        'that of the file)',
     )
     parser.add_argument('--work-dir', help='folder of logs')
     parser.add_argument('--out', help='file for the metrics, as JSON')
@@ -40,7 +50,7 @@ def main() -> None:
         if checkpoint == 'none':
             named = 'load_from' in (args.cfg_options or {})
             checkpoint = cfg.get('load_from') if named else None
-        run_test(cfg, checkpoint, model, args.images, args.out)
+        run_test(cfg, checkpoint, model, args.images, args.out, args.root)
 
 
 if __name__ == '__main__':

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import shutil
 import tempfile
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -137,21 +137,6 @@ def to_coco(
         ],
         'annotations': annotations,
         'categories': [{'id': 1, 'name': CLASS}],
-    }
-
-
-def part_of_coco(
-    whole: dict[str, Any], indices: Collection[int]
-) -> dict[str, Any]:
-    """Return the images at these indices, with the ids that they have."""
-    images = [whole['images'][i] for i in indices]
-    ids = {image['id'] for image in images}
-    return {
-        **whole,
-        'images': images,
-        'annotations': [
-            a for a in whole['annotations'] if a['image_id'] in ids
-        ],
     }
 
 

@@ -14,7 +14,11 @@ import cv2
 from mmengine.config import Config
 
 from mmcvgssl.apis.config import load_config
-from mmcvgssl.apis.model_file_runs import config_of, open_model
+from mmcvgssl.apis.model_file_runs import (
+    config_of,
+    open_model,
+    require_maps,
+)
 from mmcvgssl.apis.options import OptionAction
 from mmcvgssl.apis.train import default_work_dir
 from mmcvgssl.datasets import TooManyUnreadableError
@@ -125,9 +129,13 @@ def parse_run_args(parser: argparse.ArgumentParser) -> argparse.Namespace:
 
 
 def load_run(
-    args: argparse.Namespace,
+    args: argparse.Namespace, maps: bool = False
 ) -> tuple[Config, LoadedModel | None]:
     """Load what is asked for, a config or a model file.
+
+    Args:
+        args: Command line.
+        maps: Whether a model file has to be of a model that makes maps.
 
     Returns:
         The config, with where and how it runs, and the model of the file.
@@ -135,6 +143,8 @@ def load_run(
     if not is_model_file(args.config):
         return load_run_config(args), None
     loaded = open_model(args.config)
+    if maps:
+        require_maps(loaded)
     cfg = config_of(loaded, args.cfg_options)
     return _as_run(args, cfg), loaded
 

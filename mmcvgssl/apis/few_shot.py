@@ -48,7 +48,7 @@ from mmcvgssl.provenance import (
 from mmcvgssl.registry import MODELS
 from mmcvgssl.utils import atomic_write
 from mmcvgssl.weights import load
-from mmcvgssl.weights.pretrained import pretrained_must_fit
+from mmcvgssl.weights.pretrained import initialize
 
 MODES = ('finetune', 'linear', 'probe')
 
@@ -270,8 +270,7 @@ class FewShot:
         with_scope: Callable = MODELS.switch_scope_and_registry
         with with_scope(self.cfg.get('default_scope', 'mmpretrain')) as models:
             backbone = models.build(model.backbone)
-        with pretrained_must_fit(backbone):
-            backbone.init_weights()
+        initialize(backbone)
         if self.checkpoint != 'none':
             load(backbone, self.checkpoint)
         preprocessor = self.cfg.data_preprocessor

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Iterator, Mapping, MutableMapping
 from typing import Any
 
 from mmcvgssl.provenance import IMAGE_OPTIONS
@@ -39,7 +39,7 @@ def image_steps(node: Any) -> Iterator[MutableMapping[str, Any]]:
             yield step
 
 
-def type_name(step: MutableMapping[str, Any]) -> str:
+def type_name(step: Mapping[str, Any]) -> str:
     """Return the name of a step's type, without its scope."""
     kind = step.get('type', '')
     return getattr(kind, '__name__', str(kind)).rpartition('.')[2]

@@ -18,14 +18,13 @@ from mmcvgssl.apis.box_files import (
     GroundTruth,
     ImageBoxes,
     Outputs,
-    part_of_coco,
     read_ground_truth,
     to_coco,
     to_yolo,
 )
 from mmcvgssl.apis.box_preview import draw_boxes
 from mmcvgssl.apis.mapped_images import MappedImages, find_broken
-from mmcvgssl.datasets.coco_file import FROM_MAPS
+from mmcvgssl.datasets.coco_file import FROM_MAPS, part_of_coco
 from mmcvgssl.datasets.files import MARK
 from mmcvgssl.datasets.preparation import stratified_split
 from mmcvgssl.datasets.reading import UnreadableImageError, read_image

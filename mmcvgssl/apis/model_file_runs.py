@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +9,14 @@ from mmengine.config import Config, ConfigDict
 from mmengine.registry import init_default_scope
 
 from mmcvgssl.apis.config import load_config
-from mmcvgssl.apis.load_steps import type_name
 from mmcvgssl.apis.options import type_options
 from mmcvgssl.apis.shipped import shipped
+from mmcvgssl.apis.testing import kind_of_test
 from mmcvgssl.model_file import LoadedModel, load_model
-from mmcvgssl.model_file.anomaly import KIND
+from mmcvgssl.model_file.anomaly import KIND as ANOMALY
 
-RUNTIME = '_base_/anomaly_runtime.py'
+# what a Runner of a model file has, by kind: only anomaly models are fitted
+RUNTIME, FIT_RUNTIME = '_base_/default_runtime.py', '_base_/anomaly_runtime.py'
 
 
 def open_model(path: str | Path) -> LoadedModel:
@@ -25,10 +25,23 @@ def open_model(path: str | Path) -> LoadedModel:
     return load_model(path)
 
 
+def require_maps(loaded: LoadedModel) -> None:
+    """Refuse a model that makes no maps.
+
+    Raises:
+        ValueError: If it is one.
+    """
+    if loaded.content.kind != ANOMALY:
+        raise ValueError(
+            f'expected an anomaly model, got a {loaded.content.kind} in '
+            f'{loaded.source}: only anomaly models give maps'
+        )
+
+
 def config_of(
     loaded: LoadedModel, options: dict[str, Any] | None = None
 ) -> Config:
-    """Return the config of a Runner for an anomaly model of a file.
+    """Return the config of a Runner for the model of a file.
 
     Its ``test_dataloader`` says how images are read, and names none.
 
@@ -37,14 +50,9 @@ def config_of(
         options: Settings of the command line.
 
     Raises:
-        ValueError: If the file holds a model of another kind.
+        ValueError: If one of them is of the model.
     """
-    content = loaded.content
-    if content.kind != KIND:
-        raise ValueError(
-            f'expected an anomaly model, got a {content.kind}: only anomaly '
-            'models give maps'
-        )
+    content, kind = loaded.content, kind_of_test(loaded)
     given, later = dict(options or {}), {}
     for key in options or ():
         part = key.partition('.')[0]
@@ -55,88 +63,11 @@ def config_of(
             )
         if part == 'test_dataloader':
             later[key] = given.pop(key)
-    cfg = load_config(shipped('configs') / RUNTIME, given)
+    runtime = FIT_RUNTIME if content.kind == ANOMALY else RUNTIME
+    cfg = load_config(shipped('configs') / runtime, given)
+    cfg.default_scope = kind.scope
     cfg.model = ConfigDict(content.model)
-    cfg.test_dataloader = ConfigDict(
-        batch_size=16,
-        num_workers=2,
-        dataset=dict(pipeline=content.images['pipeline']),
-    )
+    cfg.test_dataloader = kind.loader(dataset=dict(pipeline=kind.steps))
+    cfg.test_cfg = ConfigDict()
     cfg.merge_from_dict(type_options(later, cfg._cfg_dict))
     return cfg
-
-
-def test_on_folder(cfg: Config, folder: str | Path | None) -> None:
-    """Have a model file's config test on a folder of images.
-
-    Args:
-        cfg: Of :func:`config_of`; changed.
-        folder: Class folders, good images in one that is called so, or an
-            MVTec-style tree.
-
-    Raises:
-        ValueError: If there is no folder.
-    """
-    if not folder:
-        raise ValueError(
-            'a model file names no images to test on: give --images DIR, or '
-            'a config and the model file: tools/test.py CONFIG MODEL'
-        )
-    loader = cfg.test_dataloader
-    packing: dict[str, Any] = dict(
-        type='mmpretrain.PackInputs',
-        algorithm_keys=('gt_mask',),
-        meta_keys=(
-            *('sample_idx', 'img_path', 'ori_shape', 'category', 'defect'),
-        ),
-    )
-    labels = [dict(type='mmcvgssl.LoadMask'), packing]
-    loader.dataset = ConfigDict(
-        type='mmcvgssl.OneClassDataset',
-        data_root=str(folder),
-        split='test',
-        pipeline=merged_steps(loader.dataset.pipeline, labels),
-    )
-    loader.drop_last = False
-    loader.sampler = ConfigDict(type='DefaultSampler', shuffle=False)
-    loader.collate_fn = ConfigDict(type='pseudo_collate')
-    cfg.test_cfg = ConfigDict()
-    cfg.test_evaluator = ConfigDict(type='mmcvgssl.AnomalyMetric')
-
-
-def read_as_the_model(cfg: Config, loaded: LoadedModel) -> None:
-    """Have the test of a config read images as a model file says.
-
-    Masks and labels are read as the config says.
-
-    Args:
-        cfg: Its ``test_dataloader`` is changed.
-        loaded: The model.
-    """
-    data_set = cfg.test_dataloader.dataset
-    data_set.pipeline = merged_steps(
-        loaded.content.images['pipeline'], data_set.pipeline
-    )
-
-
-def merged_steps(
-    ours: Sequence[dict[str, Any]], theirs: Sequence[dict[str, Any]]
-) -> list[ConfigDict]:
-    """Put the labels' steps of a test among the steps of a model file.
-
-    Args:
-        ours: Of the model file, which read, resize and pack.
-        theirs: Of the test.
-
-    Example:
-        >>> ours = [dict(type='LoadImage'), dict(type='Resize')]
-        >>> ours += [dict(type='PackInputs')]
-        >>> theirs = [dict(type='LoadImage'), dict(type='LoadMask')]
-        >>> theirs += [dict(type='PackInputs', meta_keys=('img_path',))]
-        >>> [s['type'] for s in merged_steps(ours, theirs)]
-        ['LoadImage', 'LoadMask', 'Resize', 'PackInputs']
-    """
-    masks = [s for s in theirs if type_name(s) == 'LoadMask']
-    packing = [s for s in theirs if type_name(s).endswith('PackInputs')]
-    first, *others = [s for s in ours if not type_name(s).endswith('Inputs')]
-    return [ConfigDict(s) for s in (first, *masks, *others, *packing)]

@@ -11,11 +11,9 @@ from mmengine.dist import is_main_process
 from mmengine.runner import Runner
 
 from mmcvgssl.apis.config import use_amp
-from mmcvgssl.apis.model_file_runs import (
-    open_model,
-    read_as_the_model,
-    test_on_folder,
-)
+from mmcvgssl.apis.images import settle_images
+from mmcvgssl.apis.model_file_runs import open_model
+from mmcvgssl.apis.testing import kind_of_test
 from mmcvgssl.apis.train import (
     build_runner,
     check_before_training,
@@ -100,6 +98,7 @@ def run_test(
     model: LoadedModel | None = None,
     images: str | Path | None = None,
     out: str | Path | None = None,
+    root: str | Path | None = None,
 ) -> dict[str, Any]:
     """Evaluate by the test loop of a config.
 
@@ -108,8 +107,11 @@ def run_test(
         checkpoint: Checkpoint, or model file, that is tested on the images
             of the config; None for what is fitted, not trained.
         model: What :func:`config_of` made the config of, instead.
-        images: Folder to test this model on, see :func:`test_on_folder`.
+        images: What to test this model on: a folder of good and other
+            images, of a folder for each class, or a COCO file, see
+            :mod:`mmcvgssl.apis.testing`.
         out: File for the metrics, as JSON.
+        root: Folder that the names in a COCO file are relative to.
 
     Returns:
         The metrics, by name.
@@ -117,44 +119,80 @@ def run_test(
     Raises:
         FileNotFoundError: If the checkpoint is missing.
         OSError: If ``out`` cannot be written.
-        ValueError: If the config describes no test, or images are given to
-            one that names its own.
+        ValueError: If the config describes no test, or none for the model
+            of the file, or images are given to one that names its own.
     """
     if out is not None:
         check_file(out, '--out')
-    loaded = model
-    if model is not None:
-        if checkpoint is not None:
-            raise ValueError(
-                f'expected a model file or a checkpoint, got both: a model '
-                f'file needs no {checkpoint}, leave it out'
-            )
-        test_on_folder(cfg, images)
-    elif images:
+    if model is not None and checkpoint is not None:
         raise ValueError(
-            '--images is for a model file; a config names its images: '
-            '--cfg-options data_root=DIR'
+            f'expected a model file or a checkpoint, got both: a model '
+            f'file needs no {checkpoint}, leave it out'
         )
-    elif checkpoint is not None and is_model_file(checkpoint):
+    if model is None and (images or root):
+        raise ValueError(
+            '--images and --root are for a model file; a config names its '
+            'images: --cfg-options data_root=DIR'
+        )
+    loaded = model
+    if checkpoint is not None and is_model_file(checkpoint):
         loaded, checkpoint = open_model(checkpoint), None
     if checkpoint is not None and not _is_there(checkpoint):
         raise FileNotFoundError(f'no checkpoint {checkpoint}')
-    if cfg.get('test_dataloader') is None:
-        raise ValueError(
-            f'{cfg.filename} describes no test; a pretraining config is '
-            'evaluated by tools/few_shot.py'
-        )
     cfg.load_from = checkpoint
-    if loaded is not None:
-        read_as_the_model(cfg, loaded)
-    runner = build_runner(
-        cfg, testing=True, model=None if loaded is None else loaded.model
-    )
+    if loaded is None:
+        _require_test(cfg)
+        runner = build_runner(cfg, testing=True)
+    else:
+        runner = _runner_of_file(cfg, loaded, images, root, model is None)
     metrics = runner.test()
     if out is not None and is_main_process():
         plain = {key: float(value) for key, value in metrics.items()}
         atomic_write(out, json.dumps(plain, indent=1).encode())
     return metrics
+
+
+def _runner_of_file(
+    cfg: Config,
+    loaded: LoadedModel,
+    images: str | Path | None,
+    root: str | Path | None,
+    has_images: bool,
+) -> Runner:
+    """Build the Runner that tests a model file.
+
+    Args:
+        cfg: Is changed.
+        loaded: The model.
+        images: What to test on.
+        root: Of their names.
+        has_images: Whether the config names the images instead.
+    """
+    kind = kind_of_test(loaded)
+    if has_images:
+        kind.on_config(cfg)
+    elif not images:
+        raise ValueError(
+            'a model file names no images to test on: give --images PATH, or '
+            'a config and the model file: tools/test.py CONFIG MODEL'
+        )
+    else:
+        kind.on_images(cfg, images, root)
+    kind.finish(cfg)
+    start_processes(cfg)
+    # what the file does not say of images is refused, not measured on them
+    settle_images(cfg, testing=True, measure=False)
+    runner = build_runner(cfg, testing=True, settled=True, model=loaded.model)
+    kind.check(runner)
+    return runner
+
+
+def _require_test(cfg: Config) -> None:
+    if cfg.get('test_dataloader') is None:
+        raise ValueError(
+            f'{cfg.filename} describes no test; a pretraining config is '
+            'evaluated by tools/few_shot.py'
+        )
 
 
 def _is_there(checkpoint: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any, TypeGuard
 
@@ -65,6 +65,32 @@ def read_coco(
             found = shown(content[part]) if part in content else 'missing'
             raise _no_coco(file, f'{part} is {found}')
     return content
+
+
+def first_categories(whole: dict[str, Any]) -> list[Any]:
+    """Return the category id of each image's first box, None without one.
+
+    It is what images are divided, and drawn, by.
+    """
+    first: dict[Any, Any] = {}
+    for box in whole['annotations']:
+        first.setdefault(box['image_id'], box['category_id'])
+    return [first.get(image['id']) for image in whole['images']]
+
+
+def part_of_coco(
+    whole: dict[str, Any], indices: Collection[int]
+) -> dict[str, Any]:
+    """Return the images at these indices, with the ids that they have."""
+    images = [whole['images'][i] for i in indices]
+    ids = {image['id'] for image in images}
+    return {
+        **whole,
+        'images': images,
+        'annotations': [
+            a for a in whole['annotations'] if a['image_id'] in ids
+        ],
+    }
 
 
 def _text(file: Path) -> str:

@@ -22,6 +22,7 @@ from mmcvgssl.datasets.layouts.mask_files import warn_of_masks
 from mmcvgssl.datasets.listed_images import check_listed
 from mmcvgssl.datasets.reading import UnreadableImageError, check_image
 from mmcvgssl.datasets.text_lists import (
+    classes_beside,
     read_labelled,
     read_lines,
     read_paths,
@@ -61,7 +62,8 @@ class SurfaceImages(CustomDataset):
         ignore: Names of files and folders to leave out, or paths relative to
             the folder; they may hold ``*``.
         encoding: Of lists, by default UTF-8, or what a byte order mark says.
-        classes: Names of the classes, or a file that lists them.
+        classes: Names of the classes, or a file that lists them; by default
+            those of ``classes.txt`` beside ``ann_file``, or the folders'.
         metainfo: The same as ``classes`` of it, among others.
         **kwargs: Of ``CustomDataset``.
 
@@ -264,8 +266,9 @@ class SurfaceImages(CustomDataset):
                     'one folder per class, or list "path class_index" lines'
                 )
             if self.CLASSES is None:
-                names = tuple(str(i) for i in range(found[-1] + 1))
-                self._metainfo['classes'] = names
+                named = classes_beside(self.ann_file)
+                numbers = tuple(str(i) for i in range(found[-1] + 1))
+                self._metainfo['classes'] = named or numbers
         return data
 
     def _check_listed(self, data: list[dict]) -> None:

@@ -18,6 +18,7 @@ _MARKS = (
     (codecs.BOM_UTF16_BE, 'utf-16'),
 )
 _MOST_CLASSES = 100_000
+CLASS_NAMES = 'classes.txt'  # beside lists that name classes by index
 _END = re.compile(r'\r\n|\n|\r')
 _NAME_IT = (
     'save it as UTF-8, or name its encoding, such as cp1252: `encoding` of '
@@ -87,6 +88,33 @@ def read_lines(file: str | Path, encoding: str = '') -> list[Line]:
         for number, text in enumerate(lines, 1)
         if text.strip()
     ]
+
+
+def classes_beside(file: str | Path) -> tuple[str, ...] | None:
+    """Return the names of a list's classes, by index.
+
+    They stand in ``classes.txt`` beside it, one a line, where
+    tools/prepare_data.py has written both.
+
+    Args:
+        file: The list.
+
+    Returns:
+        The names; None if there is no such file.
+
+    Raises:
+        ValueError: If a name stands twice.
+    """
+    names = Path(file).parent / CLASS_NAMES
+    if not names.is_file():
+        return None
+    found = tuple(line.text.strip() for line in read_lines(names))
+    if len({*found}) < len(found):
+        raise ValueError(
+            f'{names}: expected each class once, got {", ".join(found)}; '
+            'leave the repeated one out'
+        )
+    return found
 
 
 def listed_path(line: Line, root: str | Path, text: str | None = None) -> str:

@@ -14,6 +14,7 @@ from mmcvgssl.evaluation.anomaly import (
     operating_point,
 )
 from mmcvgssl.evaluation.box_recall import BoxRecall, match_boxes
+from mmcvgssl.evaluation.classwise_metric import ClasswiseMetric
 from mmcvgssl.evaluation.contrastive_accuracy import ContrastiveAccuracy
 from mmcvgssl.evaluation.false_alarms import FalseAlarms, false_alarms
 
@@ -21,6 +22,7 @@ __all__ = [
     'AnomalyMetric',
     'BoxRecall',
     'CategoryScores',
+    'ClasswiseMetric',
     'ContrastiveAccuracy',
     'DetectionRate',
     'FalseAlarms',

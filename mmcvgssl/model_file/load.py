@@ -30,11 +30,13 @@ class LoadedModel:
         model: Ready to predict, on the CPU.
         transforms: Built; from ``img_path`` (and ``category``) to the input.
         content: What the file says.
+        source: The file, for messages.
     """
 
     model: nn.Module
     transforms: list[Any]
     content: ModelFile
+    source: str = 'the model file'
 
 
 def load_model(path: str | Path) -> LoadedModel:
@@ -56,4 +58,4 @@ def load_model(path: str | Path) -> LoadedModel:
     source = printable(str(path))
     transforms = build_transforms(content.images.get('pipeline'), source)
     model = _BUILDERS[content.kind](content, source)
-    return LoadedModel(model.eval(), transforms, content)
+    return LoadedModel(model.eval(), transforms, content, source)

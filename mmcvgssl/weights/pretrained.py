@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from logging import FileHandler
 from typing import Any
 
 import torch
+from mmengine.logging import MMLogger
 from mmengine.model import BaseModule, PretrainedInit
 from mmengine.runner import CheckpointLoader
 from torch import Tensor, nn
@@ -17,6 +19,47 @@ from mmcvgssl.weights.load import COUNTER, require_fit
 from mmcvgssl.weights.values import check_values, first
 
 _CALL = '__call__'
+
+
+def initialize(model: nn.Module) -> None:
+    """Initialise a model as its config says, and check what it loads.
+
+    mmengine lists how each parameter was set. The list goes to files of the
+    log, and not to the terminal, where nobody has asked for it.
+
+    Args:
+        model: Of a host; one without ``init_weights`` is left as it is.
+
+    Raises:
+        FileNotFoundError: See :func:`pretrained_must_fit`.
+        WeightsError: See :func:`pretrained_must_fit`.
+    """
+    start: Any = getattr(model, 'init_weights', None)
+    if start is not None:
+        with pretrained_must_fit(model), _told_to_files(model):
+            # as the check may have put its own in place
+            model.init_weights()  # type: ignore[operator]
+
+
+@contextmanager
+def _told_to_files(model: nn.Module) -> Iterator[None]:
+    """Have a model of mmengine tell files of the log alone, in the block."""
+    if not isinstance(model, BaseModule):
+        yield
+        return
+    tell = model._dump_init_info
+
+    def tell_files() -> None:
+        handlers = MMLogger.get_current_instance().handlers
+        if any(isinstance(handler, FileHandler) for handler in handlers):
+            tell()
+
+    # of this one alone
+    vars(model)['_dump_init_info'] = tell_files
+    try:
+        yield
+    finally:
+        del vars(model)['_dump_init_info']
 
 
 @contextmanager

@@ -172,7 +172,7 @@ def build_transforms(steps: Any, source: str) -> list[Any]:
     checked = check_transforms(steps, source)
 
     def make() -> list[Any]:
-        made = [TRANSFORMS.build(_with_tuples(step)) for step in checked]
+        made = [TRANSFORMS.build(with_tuples(step)) for step in checked]
         trial = np.zeros((64, 64, 3), np.uint8)
         results = {'img_path': '', 'img': trial, 'ori_shape': (64, 64)}
         results['img_shape'] = (64, 64)
@@ -188,12 +188,12 @@ def build_transforms(steps: Any, source: str) -> list[Any]:
     return _built(make, source)
 
 
-def _with_tuples(value: Any) -> Any:
+def with_tuples(value: Any) -> Any:
     """Return sizes and colours as tuples, as transforms take them."""
     if isinstance(value, Mapping):
-        return {key: _with_tuples(item) for key, item in value.items()}
+        return {key: with_tuples(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        made = [_with_tuples(item) for item in value]
+        made = [with_tuples(item) for item in value]
         numbers = all(isinstance(item, (int, float)) for item in made)
         return tuple(made) if numbers else made
     return value

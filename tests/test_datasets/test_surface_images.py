@@ -107,6 +107,26 @@ def test_lists_may_be_read_instead(tmp_path):
     assert labelled.CLASSES == ('0', '1')
 
 
+def test_classes_have_the_names_beside_their_list(tmp_path):
+    write(tmp_path, 2)
+    (tmp_path / 'lists').mkdir()
+    (tmp_path / 'lists/a.txt').write_text('00.png 1\ndeeper/01.png 0\n')
+    names_of = tmp_path / 'lists/classes.txt'
+    given = dict(ann_file='a.txt', split_dir='lists', with_label=True)
+
+    names_of.write_text('iron ash\nrust\ndent\n')
+    data_set = make(tmp_path, **given)
+    assert data_set.CLASSES == ('iron ash', 'rust', 'dent')
+    told = dict(classes=('a', 'b'))
+    assert make(tmp_path, **given, metainfo=told).CLASSES == ('a', 'b')
+    names_of.write_text('rust\nrust\n')
+    with pytest.raises(ValueError, match='each class once, got rust, rust'):
+        make(tmp_path, **given)
+    names_of.write_text('rust\n')
+    with pytest.raises(ValueError, match='has the class index 1'):
+        make(tmp_path, **given)
+
+
 def test_class_folders_give_labels(tmp_path):
     write_classes(tmp_path, 2)
     data_set = make(tmp_path, data_prefix='train', with_label=True)

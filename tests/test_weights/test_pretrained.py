@@ -5,6 +5,7 @@ import torch
 from mmdet.models import PyramidVisionTransformer, SwinTransformer
 from mmdet.models.backbones import DetectoRS_ResNet
 from mmengine.config import ConfigDict
+from mmengine.logging import MMLogger
 from mmengine.model import BaseModule, PretrainedInit
 from mmengine.runner import CheckpointLoader
 from mmpretrain.models import ResNet
@@ -12,7 +13,7 @@ from safetensors.torch import save_file
 
 from mmcvgssl.models.anomaly.one_class_detector import OneClassDetector
 from mmcvgssl.weights import KeyMismatchError, WeightsError
-from mmcvgssl.weights.pretrained import pretrained_must_fit
+from mmcvgssl.weights.pretrained import initialize, pretrained_must_fit
 
 
 def net(width: int = 4, depth: int = 18, **told) -> ResNet:
@@ -322,3 +323,27 @@ def test_a_one_class_detector_stops_as_well(folder):
     }
     with pytest.raises(KeyMismatchError, match=r'half\.pth'):
         OneClassDetector(backbone)
+
+
+@pytest.mark.parametrize('filed', [False, True])
+def test_how_parameters_were_set_is_told_to_files_alone(
+    tmp_path, capsys, filed
+):
+    file = tmp_path / 'run.log' if filed else None
+    MMLogger.get_instance(f'{tmp_path}', log_file=file and str(file))
+    model = net()
+    initialize(model)
+    told = capsys.readouterr()
+    assert 'conv1.weight' not in told.out + told.err
+    assert not filed or 'conv1.weight' in file.read_text()
+    # another's own telling is as it was
+    net().init_weights()
+    assert ('conv1.weight' in capsys.readouterr().out) != filed
+    assert not {'_dump_init_info', 'init_weights'} & vars(model).keys()
+
+
+def test_a_module_of_torch_is_left_as_it_is():
+    model = torch.nn.Linear(2, 2)
+    before = model.weight.clone()
+    initialize(model)
+    assert (model.weight == before).all()

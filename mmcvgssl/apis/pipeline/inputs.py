@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mmcvgssl.apis.box_files import part_of_coco
 from mmcvgssl.datasets.coco_check import check_coco
+from mmcvgssl.datasets.coco_file import first_categories, part_of_coco
 from mmcvgssl.datasets.preparation import stratified_split
 from mmcvgssl.maps.images import list_images
 from mmcvgssl.provenance import (
@@ -205,10 +205,7 @@ def _divide(
             'a part to test on needs at least 2 labelled images, got '
             f'{len(whole["images"])}'
         )
-    first: dict[Any, Any] = {}
-    for box in whole['annotations']:
-        first.setdefault(box['image_id'], box['category_id'])
-    strata = [first.get(image['id']) for image in whole['images']]
+    strata = first_categories(whole)
     train, test = (
         part_of_coco(whole, side)
         for side in stratified_split(strata, test_fraction, seed)

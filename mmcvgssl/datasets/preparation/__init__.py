@@ -7,6 +7,7 @@ A data set is a module with a :class:`Preparation`; listing it in
 from mmcvgssl.datasets.preparation import (
     check,
     elpv,
+    few_labels,
     folder,
     magnetic_tile,
     mvtec,
@@ -23,6 +24,7 @@ from mmcvgssl.datasets.preparation.annotations import (
 )
 from mmcvgssl.datasets.preparation.check import check_boxes
 from mmcvgssl.datasets.preparation.elpv import prepare_elpv
+from mmcvgssl.datasets.preparation.few_labels import draw_few_labels
 from mmcvgssl.datasets.preparation.folder import prepare_folder
 from mmcvgssl.datasets.preparation.magnetic_tile import prepare_magnetic_tile
 from mmcvgssl.datasets.preparation.mvtec import prepare_mvtec
@@ -47,6 +49,7 @@ PREPARATIONS: dict[str, Preparation] = {
     'magnetic-tile': magnetic_tile.PREPARATION,
     'folder': folder.PREPARATION,
     'one-class-to-simclr': one_class_to_simclr.PREPARATION,
+    'few-labels': few_labels.PREPARATION,
     'check': check.PREPARATION,
     'repair': repair.PREPARATION,
 }
@@ -56,6 +59,7 @@ __all__ = [
     'Preparation',
     'Prepared',
     'check_boxes',
+    'draw_few_labels',
     'fixed_splits',
     'prepare_elpv',
     'prepare_folder',

@@ -13,13 +13,14 @@ from mmcvgssl.datasets.contents import Contents
 from mmcvgssl.datasets.copies import notes_on_copies
 from mmcvgssl.datasets.image_folders import OUT_FOLDER as OUT_FOLDER
 from mmcvgssl.datasets.image_folders import images_below
+from mmcvgssl.datasets.text_lists import CLASS_NAMES
 from mmcvgssl.provenance import make_room
 from mmcvgssl.utils import atomic_write, some
 
 # of all preparations: lists of one draw are written together
 LISTS = (
     *('train.txt', 'train_unlabelled.txt', 'train_*pct.txt', 'test.txt'),
-    *('classes.txt', 'unlabelled.txt', 'good.txt', 'anomaly.txt'),
+    *(CLASS_NAMES, 'unlabelled.txt', 'good.txt', 'anomaly.txt'),
     *('train.json', 'train_*pct.json', 'test.json'),
     *('detection_unlabelled.txt', 'defects_train.json', 'defects_test.json'),
 )
@@ -142,7 +143,7 @@ def write_annotations(
         for name, items in prepared.splits.items()
     }
     files['train_unlabelled.txt'] = [p for p, _ in prepared.splits['train']]
-    files['classes.txt'] = prepared.classes
+    files[CLASS_NAMES] = prepared.classes
     files |= more or {}
     texts = {
         name: ''.join(f'{line}\n' for line in lines).encode()

@@ -1,6 +1,6 @@
 """The few-shot protocols."""
 
-from mmcvgssl.evaluation.few_shot.draws import draw_seed, draw_shots
+from mmcvgssl.datasets.draws import draw_seed, draw_shots
 from mmcvgssl.evaluation.few_shot.learners import probe, train_classifier
 from mmcvgssl.evaluation.few_shot.report import FewShotResults
 

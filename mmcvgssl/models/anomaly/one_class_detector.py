@@ -39,7 +39,7 @@ from mmcvgssl.models.layers import global_pool
 from mmcvgssl.processes import tensors_of_first_process
 from mmcvgssl.registry import MODELS
 from mmcvgssl.weights import load
-from mmcvgssl.weights.pretrained import pretrained_must_fit
+from mmcvgssl.weights.pretrained import initialize
 
 _CHUNK = 512  # patches that pass the backbone at once
 
@@ -184,9 +184,8 @@ class OneClassDetector(AnomalyModel):
         if init_backbone:
             if checkpoint:
                 load(net, checkpoint)
-            elif hasattr(net, 'init_weights') and isinstance(backbone, dict):
-                with pretrained_must_fit(net):
-                    net.init_weights()
+            elif isinstance(backbone, dict):
+                initialize(net)
             self.note_weights(net)
         net.requires_grad_(False).eval()
 

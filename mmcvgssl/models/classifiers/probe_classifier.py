@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from mmcvgssl.models.classifiers.embedder import Embedder
 from mmcvgssl.registry import MODELS
 from mmcvgssl.weights import load
-from mmcvgssl.weights.pretrained import pretrained_must_fit
+from mmcvgssl.weights.pretrained import initialize
 
 TO_RGB = dict(type='mmengine.ImgDataPreprocessor', bgr_to_rgb=True)
 
@@ -82,8 +82,7 @@ class ProbeClassifier(BaseClassifier):
         if backbone is not None:
             net = _build(backbone)
             if init_backbone and isinstance(net, BaseModule):
-                with pretrained_must_fit(net):
-                    net.init_weights()
+                initialize(net)
             if checkpoint is not None:
                 load(net, checkpoint)
             self.encoder = Embedder(net, mean, std)

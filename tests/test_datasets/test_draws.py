@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmcvgssl.evaluation.few_shot import draw_seed, draw_shots
+from mmcvgssl.datasets.draws import draw_seed, draw_shots
 
 LABELS = [2, 0, 1, 1, 0, 2, 2, 0, 1, 0]
 

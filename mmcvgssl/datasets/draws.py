@@ -1,4 +1,4 @@
-"""Which images a few-shot run may learn from."""
+"""Which images may be learned from, of each class a few."""
 
 from __future__ import annotations
 

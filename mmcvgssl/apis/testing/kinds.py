@@ -1,0 +1,29 @@
+"""Which class tests which kind of model file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from mmcvgssl.apis.testing.anomaly import AnomalyTest
+from mmcvgssl.apis.testing.boxes import BoxTest
+from mmcvgssl.apis.testing.classes import ClassTest
+from mmcvgssl.apis.testing.kind import KindOfTest
+from mmcvgssl.model_file import LoadedModel
+from mmcvgssl.model_file.anomaly import KIND as ANOMALY
+from mmcvgssl.model_file.classifier import KIND as CLASSIFIER
+from mmcvgssl.model_file.detector import KIND as DETECTOR
+
+_KINDS: Mapping[str, type[KindOfTest]] = {
+    ANOMALY: AnomalyTest,
+    CLASSIFIER: ClassTest,
+    DETECTOR: BoxTest,
+}
+
+
+def kind_of_test(loaded: LoadedModel) -> KindOfTest:
+    """Return what tests a model file.
+
+    Args:
+        loaded: Of the file.
+    """
+    return _KINDS[loaded.content.kind](loaded)

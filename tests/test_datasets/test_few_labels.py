@@ -1,0 +1,113 @@
+"""A few labels of a COCO file: so many images a class, whole, by the seed."""
+
+import json
+from collections import Counter
+
+import pytest
+
+from mmcvgssl.datasets.coco_check import check_coco
+from mmcvgssl.datasets.coco_file import AnnotationError, first_categories
+from mmcvgssl.datasets.preparation import draw_few_labels
+
+COUNTS = {'dent': 20, 'rust': 12, 'chip': 5}
+
+
+@pytest.fixture
+def file(tmp_path):
+    """Write boxes: two an image, the second of another class; 4 good ones."""
+    names = [*COUNTS]
+    classes = [n for n, count in COUNTS.items() for _ in range(count)]
+    images = [
+        {'id': 7 * i, 'file_name': f'{i}.png', 'width': 40, 'height': 40}
+        for i in range(len(classes) + 4)
+    ]
+    boxes = []
+    for i, name in enumerate(classes):
+        first = names.index(name)
+        for k, category in enumerate((first, (first + 1) % 3)):
+            boxes.append(
+                {
+                    **{'id': 2 * i + k, 'image_id': 7 * i, 'iscrowd': 0},
+                    **{'category_id': 3 + category, 'area': 64},
+                    'bbox': [4 + 9 * k, 4, 8, 8],
+                }
+            )
+    held = {
+        **{'info': {'description': 'größer'}, 'images': images},
+        'annotations': boxes,
+        'categories': [{'id': 3 + i, 'name': n} for i, n in enumerate(names)],
+    }
+    path = tmp_path / 'train.json'
+    path.write_text(json.dumps(held))
+    return path
+
+
+def drawn(file, **options):
+    out = file.parent / 'few.json'
+    made = draw_few_labels(file, out, **options)
+    return made, json.loads(out.read_text())
+
+
+@pytest.mark.parametrize(
+    ('options', 'expected'),
+    [
+        ({'shots': 1}, [1, 1, 1, 0]),
+        ({'shots': 5, 'good': 3}, [5, 5, 5, 3]),
+        ({'share': 0.1}, [2, 1, 1, 0]),
+        ({'share': 0.5, 'good': 4}, [10, 6, 2, 4]),
+        ({'share': 0.01}, [1, 1, 1, 0]),
+    ],
+)
+def test_each_class_has_its_images_with_all_boxes(file, options, expected):
+    whole = json.loads(file.read_text())
+    made, held = drawn(file, **options)
+    counts = Counter(first_categories(held))
+    assert [counts[key] for key in (3, 4, 5, None)] == expected
+    assert [n for n, _ in made.images.values()] == expected[:3]
+    assert [of for _, of in made.images.values()] == [*COUNTS.values()]
+    assert made.good == (expected[3], 4)
+    # images are whole, and as they were
+    ids = {image['id'] for image in held['images']}
+    for part, key in (('images', 'id'), ('annotations', 'image_id')):
+        assert held[part] == [e for e in whole[part] if e[key] in ids]
+    assert held['categories'] == whole['categories']
+    assert held['info'] == whole['info']
+    assert made.boxes == len(held['annotations'])
+    check_coco(file.parent / 'few.json').raise_problems()
+    assert f'{len(held["images"])} images' in made.summary()
+
+
+def test_the_seed_alone_decides(file):
+    parts = [drawn(file, shots=5, seed=seed)[1] for seed in (0, 0, 1)]
+    assert parts[0] == parts[1] != parts[2]
+    # the first of the three is kept
+    earlier = list((file.parent / 'earlier').rglob('few.json'))
+    assert [json.loads(f.read_text()) for f in earlier] == [parts[0]]
+
+
+@pytest.mark.parametrize(
+    ('options', 'said'),
+    [
+        ({}, '--shots or --share'),
+        ({'shots': 2, 'share': 0.5}, '--shots or --share'),
+        ({'shots': 0}, '1 or more images, got 0'),
+        ({'share': 1.0}, r'in \(0, 1\), got 1.0'),
+        ({'shots': 1, 'good': -1}, '--good: expected 0 or more'),
+        ({'shots': 1, 'good': 5}, 'expected 5 images without a box'),
+        ({'shots': 6}, 'chip is that of the first box of 5'),
+    ],
+)
+def test_what_cannot_be_drawn_is_said(file, options, said):
+    with pytest.raises(ValueError, match=said):
+        drawn(file, **options)
+    assert not (file.parent / 'few.json').exists()
+
+
+def test_a_faulty_file_and_the_file_itself_are_refused(file):
+    with pytest.raises(ValueError, match='is the file that is drawn from'):
+        draw_few_labels(file, file, shots=1)
+    held = json.loads(file.read_text())
+    held['annotations'][0]['image_id'] = 5
+    file.write_text(json.dumps(held))
+    with pytest.raises(AnnotationError):
+        drawn(file, shots=1)
