@@ -36,13 +36,13 @@ def initialize(model: nn.Module) -> None:
     """
     start: Any = getattr(model, 'init_weights', None)
     if start is not None:
-        with pretrained_must_fit(model), _told_to_files(model):
+        with pretrained_must_fit(model), _listed_in_files_alone(model):
             # as the check may have put its own in place
             model.init_weights()  # type: ignore[operator]
 
 
 @contextmanager
-def _told_to_files(model: nn.Module) -> Iterator[None]:
+def _listed_in_files_alone(model: nn.Module) -> Iterator[None]:
     """Have a model of mmengine tell files of the log alone, in the block."""
     if not isinstance(model, BaseModule):
         yield

@@ -32,13 +32,13 @@ def file(tmp_path):
                     'bbox': [4 + 9 * k, 4, 8, 8],
                 }
             )
-    held = {
+    content = {
         **{'info': {'description': 'größer'}, 'images': images},
         'annotations': boxes,
         'categories': [{'id': 3 + i, 'name': n} for i, n in enumerate(names)],
     }
     path = tmp_path / 'train.json'
-    path.write_text(json.dumps(held))
+    path.write_text(json.dumps(content))
     return path
 
 
@@ -60,21 +60,21 @@ def drawn(file, **options):
 )
 def test_each_class_has_its_images_with_all_boxes(file, options, expected):
     whole = json.loads(file.read_text())
-    made, held = drawn(file, **options)
-    counts = Counter(first_categories(held))
+    made, content = drawn(file, **options)
+    counts = Counter(first_categories(content))
     assert [counts[key] for key in (3, 4, 5, None)] == expected
     assert [n for n, _ in made.images.values()] == expected[:3]
     assert [of for _, of in made.images.values()] == [*COUNTS.values()]
     assert made.good == (expected[3], 4)
     # images are whole, and as they were
-    ids = {image['id'] for image in held['images']}
+    ids = {image['id'] for image in content['images']}
     for part, key in (('images', 'id'), ('annotations', 'image_id')):
-        assert held[part] == [e for e in whole[part] if e[key] in ids]
-    assert held['categories'] == whole['categories']
-    assert held['info'] == whole['info']
-    assert made.boxes == len(held['annotations'])
+        assert content[part] == [e for e in whole[part] if e[key] in ids]
+    assert content['categories'] == whole['categories']
+    assert content['info'] == whole['info']
+    assert made.boxes == len(content['annotations'])
     check_coco(file.parent / 'few.json').raise_problems()
-    assert f'{len(held["images"])} images' in made.summary()
+    assert f'{len(content["images"])} images' in made.summary()
 
 
 def test_the_seed_alone_decides(file):
@@ -106,8 +106,8 @@ def test_what_cannot_be_drawn_is_said(file, options, said):
 def test_a_faulty_file_and_the_file_itself_are_refused(file):
     with pytest.raises(ValueError, match='is the file that is drawn from'):
         draw_few_labels(file, file, shots=1)
-    held = json.loads(file.read_text())
-    held['annotations'][0]['image_id'] = 5
-    file.write_text(json.dumps(held))
+    content = json.loads(file.read_text())
+    content['annotations'][0]['image_id'] = 5
+    file.write_text(json.dumps(content))
     with pytest.raises(AnnotationError):
         drawn(file, shots=1)

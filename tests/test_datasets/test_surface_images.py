@@ -117,8 +117,8 @@ def test_classes_have_the_names_beside_their_list(tmp_path):
     names_of.write_text('iron ash\nrust\ndent\n')
     data_set = make(tmp_path, **given)
     assert data_set.CLASSES == ('iron ash', 'rust', 'dent')
-    told = dict(classes=('a', 'b'))
-    assert make(tmp_path, **given, metainfo=told).CLASSES == ('a', 'b')
+    own = dict(classes=('a', 'b'))
+    assert make(tmp_path, **given, metainfo=own).CLASSES == ('a', 'b')
     names_of.write_text('rust\nrust\n')
     with pytest.raises(ValueError, match='each class once, got rust, rust'):
         make(tmp_path, **given)

@@ -133,14 +133,16 @@ def write_classes(root):
     return root
 
 
-def write_boxes(root, held=None, extra=()):
+def write_boxes(root, predicted=None, extra=()):
     """Write three pictures and, of what was predicted, a COCO file."""
     root.mkdir(exist_ok=True)
     sizes = [(90, 90), (60, 90), (75, 90)]
     for i, size in enumerate(sizes):
         picture(i, 90).resize(size).save(root / f'{i}.png')
     boxes = []
-    for image_id, image in enumerate(held['images'] if held else (), 1):
+    for image_id, image in enumerate(
+        predicted['images'] if predicted else (), 1
+    ):
         for found in image['boxes'][:2] if image_id < 3 else ():
             x1, y1, x2, y2 = found['box']
             boxes.append(

@@ -326,15 +326,13 @@ def test_a_one_class_detector_stops_as_well(folder):
 
 
 @pytest.mark.parametrize('filed', [False, True])
-def test_how_parameters_were_set_is_told_to_files_alone(
-    tmp_path, capsys, filed
-):
+def test_how_parameters_were_set_is_in_files_alone(tmp_path, capsys, filed):
     file = tmp_path / 'run.log' if filed else None
     MMLogger.get_instance(f'{tmp_path}', log_file=file and str(file))
     model = net()
     initialize(model)
-    told = capsys.readouterr()
-    assert 'conv1.weight' not in told.out + told.err
+    said = capsys.readouterr()
+    assert 'conv1.weight' not in said.out + said.err
     assert not filed or 'conv1.weight' in file.read_text()
     # another's own telling is as it was
     net().init_weights()

@@ -67,10 +67,10 @@ class BoxTest(KindOfTest):
     def on_config(self, cfg: Config) -> None:
         """Read boxes as the config says, images as the file."""
         for node in self.sets(cfg):
-            told = (node.get('metainfo') or {}).get('classes')
-            if isinstance(told, (list, tuple)):
+            given = (node.get('metainfo') or {}).get('classes')
+            if isinstance(given, (list, tuple)):
                 where = 'the config'
-                check_classes(told, self.content.classes, self.source, where)
+                check_classes(given, self.content.classes, self.source, where)
             if node.get('batch_shapes_cfg'):
                 MMLogger.get_current_instance().warning(
                     'batch_shapes_cfg of the config is left out: images are '
@@ -143,10 +143,10 @@ def merged_steps(
         (['LoadImage', 'Resize', 'LoadAnnotations', 'PackDetInputs'],
          ('img_id', 'instances'))
     """
-    _, labels, told = split_steps(theirs, 'LoadAnnotations')
+    _, labels, their_packing = split_steps(theirs, 'LoadAnnotations')
     reading, _, packing = split_steps(ours, 'LoadAnnotations')
     made = [ConfigDict(step) for step in (*reading, *labels, *packing)]
-    more = [k for step in told for k in step.get('meta_keys') or ()]
+    more = [k for step in their_packing for k in step.get('meta_keys') or ()]
     own = made[-1].get('meta_keys') or _default_keys()
     made[-1]['meta_keys'] = tuple(dict.fromkeys([*own, *more]))
     return made

@@ -104,22 +104,22 @@ class ClassTest(KindOfTest):
         """
         classes = self.content.classes
         meta = node.get('metainfo') or {}
-        told = meta.get('classes', node.get('classes'))
+        given = meta.get('classes', node.get('classes'))
         file = node.get('ann_file')
-        if told is None and file:
+        if given is None and file:
             places = (
                 node.get(key) or '' for key in ('data_root', 'split_dir')
             )
-            told = classes_beside(Path(*places, file))
-        if isinstance(told, (list, tuple)):
-            check_classes(told, classes, self.source, 'the config')
+            given = classes_beside(Path(*places, file))
+        if isinstance(given, (list, tuple)):
+            check_classes(given, classes, self.source, 'the config')
         numbers = [str(i) for i in range(len(classes))]
-        if told is None and file and classes != numbers:
+        if given is None and file and classes != numbers:
             raise ValueError(
                 f'{file} lists indices of classes without their names, and '
                 f'{self.source} knows the classes {", ".join(classes)}: name '
                 f'them in {CLASS_NAMES} beside the list, one a line, or by '
                 'metainfo=dict(classes=...) of the data set'
             )
-        if told is None:
+        if given is None:
             node['metainfo'] = {**meta, 'classes': tuple(classes)}

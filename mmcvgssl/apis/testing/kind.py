@@ -106,13 +106,13 @@ class KindOfTest(ABC):
         cfg.model = ConfigDict(self.content.model)
         step = next(image_steps(self.steps), {})
         for key in OPTIONS['LoadImage'] if step else ():
-            told, own = cfg.get(key), step.get(key)
-            if key == 'max_pixels' or told is None:
+            given, own = cfg.get(key), step.get(key)
+            if key == 'max_pixels' or given is None:
                 continue
-            if own is None or _plain(told) != _plain(own):
+            if own is None or _plain(given) != _plain(own):
                 raise ValueError(
                     f'{self.source} reads images with {key}={own}, and '
-                    f'{key}={told} is set: leave {key} out'
+                    f'{key}={given} is set: leave {key} out'
                 )
 
     def check(self, runner: Runner) -> None:
@@ -195,8 +195,8 @@ def _sets(node: Any) -> Iterator[MutableMapping[str, Any]]:
         inner = [node[k] for k in ('dataset', 'datasets') if node.get(k)]
         if not inner:
             yield node
-        for held in inner:
-            yield from _sets(held)
+        for each in inner:
+            yield from _sets(each)
     elif isinstance(node, (list, tuple)):
         for item in node:
             yield from _sets(item)

@@ -67,7 +67,7 @@ def draw_few_labels(
         file: The COCO file, of training images.
         out: The part, another COCO file.
         shots: Number of images of each class.
-        share: In its place: of the images of each class, in (0, 1); at least
+        share: In its number: of the images of each class, in (0, 1); at least
             one.
         good: Number of images without a box.
         seed: Of the draw, see :func:`draw_shots`.
@@ -86,16 +86,16 @@ def draw_few_labels(
     check_file(out, '--out')
     check = check_coco(file)
     check.raise_problems()
-    held = dict(check.held)
-    first = first_categories(held)
+    content = dict(check.content)
+    first = first_categories(content)
     of_class = {
         category['name']: [i for i, c in enumerate(first) if c == key]
-        for key, category in ((c['id'], c) for c in held['categories'])
+        for key, category in ((c['id'], c) for c in content['categories'])
     }
     without = [i for i, c in enumerate(first) if c is None]
     drawn = {
-        name: _draw(name, own, shots, share, draw_seed(seed, place))
-        for place, (name, own) in enumerate(of_class.items())
+        name: _draw(name, own, shots, share, draw_seed(seed, number))
+        for number, (name, own) in enumerate(of_class.items())
     }
     if len(without) < good:
         raise ValueError(
@@ -104,7 +104,7 @@ def draw_few_labels(
         )
     none = _drawn(without, good, draw_seed(seed, len(of_class)))
     rows = sorted([*none, *(i for own in drawn.values() for i in own)])
-    part = part_of_coco(held, rows)
+    part = part_of_coco(content, rows)
     data = f'{json.dumps(part, ensure_ascii=False)}\n'.encode()
     make_room(out.parent, {out.name: data}, f'the labels in {out}')
     atomic_write(out, data)
