@@ -16,7 +16,7 @@ from mmcvgssl.apis.crowds import use_of_crowds
 from mmcvgssl.apis.load_steps import image_steps
 from mmcvgssl.datasets.coco_check import (
     AnnotationError,
-    CocoCheck,
+    CocoFindings,
     check_classes,
     check_coco,
 )
@@ -221,7 +221,9 @@ def _note_shared(report: Report, part: str, shared: set[str]) -> None:
         report.lines.append((logging.WARNING, line))
 
 
-def _check_thin(found: CocoCheck, data_set: MutableMapping[str, Any]) -> None:
+def _check_thin(
+    found: CocoFindings, data_set: MutableMapping[str, Any]
+) -> None:
     """Refuse images of which resizing would leave no row of pixels."""
     least = min(_longest_sides(data_set.get('pipeline') or ()), default=None)
     if least is None:
@@ -260,7 +262,7 @@ def _longest_sides(node: Any) -> Iterator[int]:
 
 def _compare(
     report: Report,
-    found: CocoCheck,
+    found: CocoFindings,
     data_set: MutableMapping[str, Any],
     cfg: Config,
     part: str,

@@ -4,7 +4,7 @@ from mmcvgssl.datasets import transforms
 from mmcvgssl.datasets.anomaly_map_dataset import AnomalyMapDataset
 from mmcvgssl.datasets.epoch_sampler import attach_epochs
 from mmcvgssl.datasets.image_list import ImageList
-from mmcvgssl.datasets.one_class import OneClassDataset
+from mmcvgssl.datasets.one_class_dataset import OneClassDataset
 from mmcvgssl.datasets.reading import (
     TooManyUnreadableError,
 )

@@ -23,11 +23,11 @@ from mmcvgssl.datasets.coco_file import (
     read_coco,
     shown,
 )
-from mmcvgssl.datasets.coco_findings import CocoCheck
+from mmcvgssl.datasets.coco_findings import CocoFindings
 from mmcvgssl.datasets.coco_images import look_at_images
 from mmcvgssl.utils import folded, printable
 
-__all__ = ['AnnotationError', 'CocoCheck', 'check_classes', 'check_coco']
+__all__ = ['AnnotationError', 'CocoFindings', 'check_classes', 'check_coco']
 
 _KEYS = {
     'images': ('id', 'file_name'),
@@ -43,7 +43,7 @@ def check_coco(
     look: str = 'names',
     testing: bool = False,
     reading: Mapping[str, Any] | None = None,
-) -> CocoCheck:
+) -> CocoFindings:
     """Look for what would stop, or quietly spoil, the training of a detector.
 
     Args:
@@ -108,7 +108,7 @@ class _Check:
         look: str,
         testing: bool,
         reading: Mapping[str, Any],
-    ) -> CocoCheck:
+    ) -> CocoFindings:
         self._categories()
         folder = None if images is None else Path(images)
         self._images(folder, look, reading)
@@ -125,7 +125,7 @@ class _Check:
         empty = [printable(name) for name, n in boxes.items() if not n]
         if empty and counts and not testing:
             self.notes['categories without a box'] = empty
-        return CocoCheck(
+        return CocoFindings(
             *(file, len(self.images), boxes),
             *(self.problems, self.notes, self.content),
         )

@@ -35,7 +35,7 @@ Lines = Mapping[str, Sequence[str]]
 
 
 @dataclass(frozen=True)
-class CocoCheck:
+class CocoFindings:
     """What a COCO file holds, and what is wrong with it.
 
     Args:
@@ -71,7 +71,7 @@ class CocoCheck:
         """Spell each kind of note on a line, with count and first ones."""
         return [f'{kind}: {some(found)}' for kind, found in self.notes.items()]
 
-    def skipping(self, most: int) -> CocoCheck:
+    def skipping(self, most: int) -> CocoFindings:
         """Note images that cannot be read, if training skips so many."""
         found = self.problems.get(UNREADABLE, ())
         if not 0 < len(found) <= most:

@@ -13,9 +13,9 @@ from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
 from mmengine.structures import BaseDataElement
 
-from mmcvgssl.evaluation.anomaly_accumulator import CategoryScores
 from mmcvgssl.evaluation.anomaly_curves import check_fpr_limit
 from mmcvgssl.evaluation.anomaly_sample import UNNAMED, read_sample
+from mmcvgssl.evaluation.category_scores import CategoryScores
 from mmcvgssl.registry import METRICS
 
 

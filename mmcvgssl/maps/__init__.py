@@ -1,9 +1,9 @@
 """Anomaly maps: where their values lie and what they mean."""
 
 from mmcvgssl.maps.file import MapError, inside, read_map
-from mmcvgssl.maps.folder import MapEntry, MapFolder
 from mmcvgssl.maps.geometry import map_to_cells, resize_map
 from mmcvgssl.maps.likeness import Likeness
+from mmcvgssl.maps.map_folder import MapEntry, MapFolder
 from mmcvgssl.maps.picture import lay_map
 from mmcvgssl.maps.thresholds import (
     dataset_threshold,

@@ -4,14 +4,14 @@ Stands on ``models``, ``weights`` and ``datasets``. What a file says is
 checked before anything is built, and no file decides which code runs.
 """
 
-from mmcvgssl.model_file.content import (
+from mmcvgssl.model_file.load import LoadedModel, load_model
+from mmcvgssl.model_file.model_file import (
     ModelFile,
     ModelFileError,
     WeightsOf,
     check_name,
     is_model_file,
 )
-from mmcvgssl.model_file.load import LoadedModel, load_model
 from mmcvgssl.model_file.steps import prediction_steps
 
 __all__ = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from mmcvgssl.model_file.content import ModelFileError
+from mmcvgssl.model_file.model_file import ModelFileError
 
 
 def check_names(classes: Sequence[str], count: Any, source: str) -> None:

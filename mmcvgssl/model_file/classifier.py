@@ -7,7 +7,7 @@ from typing import Any
 
 from mmcvgssl.model_file import frozen
 from mmcvgssl.model_file.classes import check_names
-from mmcvgssl.model_file.content import ModelFile
+from mmcvgssl.model_file.model_file import ModelFile
 from mmcvgssl.model_file.safe_model import check_classifier
 from mmcvgssl.model_file.steps import images_of
 from mmcvgssl.models.anomaly.fitted_state import part_of

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from mmcvgssl.model_file import frozen
 from mmcvgssl.model_file.classes import check_names
-from mmcvgssl.model_file.content import ModelFile, ModelFileError
+from mmcvgssl.model_file.model_file import ModelFile, ModelFileError
 from mmcvgssl.model_file.safe_detector import check_detector
 from mmcvgssl.model_file.steps import images_of
 from mmcvgssl.models.class_counts import check_heads

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor, nn
 
-from mmcvgssl.model_file.content import ModelFile, ModelFileError, WeightsOf
+from mmcvgssl.model_file.model_file import ModelFile, ModelFileError, WeightsOf
 from mmcvgssl.models.anomaly.fitted_state import part_of
 from mmcvgssl.provenance import digest_tensors
 from mmcvgssl.registry import SCOPE

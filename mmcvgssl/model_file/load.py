@@ -10,7 +10,7 @@ from typing import Any
 from torch import nn
 
 from mmcvgssl.model_file import anomaly, classifier, detector
-from mmcvgssl.model_file.content import ModelFile
+from mmcvgssl.model_file.model_file import ModelFile
 from mmcvgssl.utils import printable
 from mmcvgssl.weights.safe_build import build_transforms
 

@@ -18,17 +18,19 @@ from mmcvgssl.models.anomaly import (
     OneClassDetector,
     PatchMemory,
 )
-from mmcvgssl.models.backbone_init import PretrainedBackbone
 from mmcvgssl.models.backbones import TimmBackbone, WithSSPCAB
 from mmcvgssl.models.classifiers import ProbeClassifier
-from mmcvgssl.models.data_preprocessor import InPlaceSelfSupDataPreprocessor
 from mmcvgssl.models.heads import (
     AnomalyDistillHead,
     AttentionAdapterHead,
     CVGSSLHead,
     FeatureRegressionHead,
 )
+from mmcvgssl.models.in_place_selfsup_data_preprocessor import (
+    InPlaceSelfSupDataPreprocessor,
+)
 from mmcvgssl.models.layers import SSPCAB
+from mmcvgssl.models.pretrained_backbone import PretrainedBackbone
 from mmcvgssl.models.selfsup import (
     CVGSSL,
     AnomalyDistillClassifier,

@@ -21,7 +21,7 @@ from mmcvgssl.models.anomaly import (
     PatchMemory,
 )
 from mmcvgssl.models.anomaly.calibration import RawValues
-from mmcvgssl.models.anomaly.fitting import FittingImages
+from mmcvgssl.models.anomaly.fitting_images import FittingImages
 from mmcvgssl.models.teachers import FrozenTeacher
 
 SIDE = 16

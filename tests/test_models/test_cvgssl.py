@@ -364,7 +364,7 @@ def test_a_batch_with_some_known_samples_computes_the_others_alone():
 def test_a_full_cache_keeps_what_it_has_and_says_so(monkeypatch):
     said = []
     monkeypatch.setattr(
-        'mmcvgssl.models.teachers.cache.print_log',
+        'mmcvgssl.models.teachers.feature_cache.print_log',
         lambda text, logger: said.append(text),
     )
     row = V * 5 * 2  # bytes of a sample

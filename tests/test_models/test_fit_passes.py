@@ -31,7 +31,7 @@ from mmcvgssl.models.anomaly import (
 )
 from mmcvgssl.models.anomaly.coreset import PatchPool
 from mmcvgssl.models.anomaly.fitted_state import read_notes
-from mmcvgssl.models.anomaly.fitting import FittingImages
+from mmcvgssl.models.anomaly.fitting_images import FittingImages
 from mmcvgssl.models.anomaly.partial_fit import PartialFit
 from mmcvgssl.models.anomaly.passes import Passes
 from mmcvgssl.processes import on_first_process

@@ -15,7 +15,7 @@ from mmcvgssl.models.anomaly import (
     MutualScoring,
     PatchMemory,
 )
-from mmcvgssl.models.anomaly.fitting import FittingImages
+from mmcvgssl.models.anomaly.fitting_images import FittingImages
 from mmcvgssl.registry import MODELS
 from tests.test_models.test_anomaly import LocalTeacher, batches, images_of
 

@@ -22,7 +22,7 @@ from mmcvgssl.models.teachers import (
     OpenCLIPTeacher,
     TimmTeacher,
 )
-from mmcvgssl.models.teachers.cache import FeatureCache
+from mmcvgssl.models.teachers.feature_cache import FeatureCache
 from mmcvgssl.registry import MODELS
 from mmcvgssl.weights import KeyMismatchError, WeightsError
 from tests.data import FakeTeacher, TinyNet

@@ -22,7 +22,7 @@ from mmcvgssl.apis.prediction.workers import (
     threads_beside,
 )
 from mmcvgssl.apis.prediction_folder import Outputs, predict_to_folder
-from mmcvgssl.datasets.reading import image_file
+from mmcvgssl.datasets.reading import opened_image
 from mmcvgssl.model_file import (
     load_model,
     prediction_steps,
@@ -223,7 +223,7 @@ def test_an_image_is_decoded_once_and_may_vanish_then(
 ):
     predictor = Predictor(file, workers=workers)
     predict, names = predictor.kind.predict, tmp_path / 'decoded'
-    pixels = image_file.OpenedImage.pixels
+    pixels = opened_image.OpenedImage.pixels
 
     def note(image, size=None):
         with names.open('a') as lines:
@@ -234,7 +234,7 @@ def test_an_image_is_decoded_once_and_may_vanish_then(
         (folder / '0.png').unlink()
         return predict(paths, items)
 
-    monkeypatch.setattr(image_file.OpenedImage, 'pixels', note)
+    monkeypatch.setattr(opened_image.OpenedImage, 'pixels', note)
     monkeypatch.setattr(predictor.kind, 'predict', remove)
     found = predict_to_folder(predictor, folder, tmp_path / 'out')
     assert not any(p.error for p in found)

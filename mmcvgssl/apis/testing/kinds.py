@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from mmcvgssl.apis.testing.anomaly import AnomalyTest
-from mmcvgssl.apis.testing.boxes import BoxTest
-from mmcvgssl.apis.testing.classes import ClassTest
+from mmcvgssl.apis.testing.anomaly_test import AnomalyTest
+from mmcvgssl.apis.testing.box_test import BoxTest
+from mmcvgssl.apis.testing.class_test import ClassTest
 from mmcvgssl.apis.testing.kind import KindOfTest
 from mmcvgssl.model_file import LoadedModel
 from mmcvgssl.model_file.anomaly import KIND as ANOMALY

@@ -1,17 +1,17 @@
 """Layouts of folders and lists: which images are good or defective."""
 
-from mmcvgssl.datasets.layouts.base import (
+from mmcvgssl.datasets.layouts.class_folders import (
+    FolderLayout,
+    MaskBesideLayout,
+)
+from mmcvgssl.datasets.layouts.find import find_layout
+from mmcvgssl.datasets.layouts.layout import (
     CLASSES,
     DEFECT,
     GOOD,
     Layout,
     Sample,
 )
-from mmcvgssl.datasets.layouts.class_folders import (
-    FolderLayout,
-    MaskBesideLayout,
-)
-from mmcvgssl.datasets.layouts.find import find_layout
 from mmcvgssl.datasets.layouts.lists import read_list
 from mmcvgssl.datasets.layouts.mvtec import MvtecLayout
 

@@ -8,8 +8,8 @@ from pathlib import Path, PurePosixPath
 
 from mmcvgssl.datasets.contents import Contents
 from mmcvgssl.datasets.image_folders import PART_NAMES
-from mmcvgssl.datasets.layouts.base import DEFECT, GOOD, Layout, Sample
 from mmcvgssl.datasets.layouts.good_names import MASKS, is_bad
+from mmcvgssl.datasets.layouts.layout import DEFECT, GOOD, Layout, Sample
 from mmcvgssl.datasets.layouts.mask_files import (
     find_masks,
     has_suffix,

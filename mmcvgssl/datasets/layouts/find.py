@@ -8,12 +8,12 @@ from pathlib import Path
 from mmcvgssl.datasets.contents import Contents
 from mmcvgssl.datasets.files import folders_in
 from mmcvgssl.datasets.image_folders import images_below, layout_error
-from mmcvgssl.datasets.layouts.base import Layout
 from mmcvgssl.datasets.layouts.class_folders import (
     FolderLayout,
     MaskBesideLayout,
 )
 from mmcvgssl.datasets.layouts.good_names import GoodNames
+from mmcvgssl.datasets.layouts.layout import Layout
 from mmcvgssl.datasets.layouts.mask_files import (
     AUTO,
     SUFFIXES,

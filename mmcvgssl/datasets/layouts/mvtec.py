@@ -14,13 +14,13 @@ from mmcvgssl.datasets.image_folders import (
     images_below,
     is_ignored,
 )
-from mmcvgssl.datasets.layouts.base import (
+from mmcvgssl.datasets.layouts.good_names import GoodNames
+from mmcvgssl.datasets.layouts.layout import (
     DEFECT,
     GOOD,
     Layout,
     Sample,
 )
-from mmcvgssl.datasets.layouts.good_names import GoodNames
 from mmcvgssl.utils import printable, some
 
 GROUND_TRUTH = 'ground_truth'

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from mmcvgssl.datasets.coco_check import CocoCheck, check_coco
+from mmcvgssl.datasets.coco_check import CocoFindings, check_coco
 from mmcvgssl.datasets.coco_seen import what_is_seen
 from mmcvgssl.datasets.contents import Contents
 from mmcvgssl.datasets.copies import same_content
@@ -32,7 +32,7 @@ class Checked:
         notes: On the images in the folder.
     """
 
-    coco: CocoCheck
+    coco: CocoFindings
     seen: Contents | None = None
     hosts: Contents | None = None
     notes: Sequence[str] = ()
@@ -89,7 +89,7 @@ def check_boxes(
     return Checked(found, seen, hosts, notes)
 
 
-def _folder_notes(folder: Path, found: CocoCheck) -> list[str]:
+def _folder_notes(folder: Path, found: CocoFindings) -> list[str]:
     """Say which images a sound file does not name, or names twice."""
     named = [image['file_name'] for image in found.content['images']]
     plain = {*map(os.path.normpath, named)}

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mmcvgssl.datasets.coco_boxes import Box, plain_box, rotation
-from mmcvgssl.datasets.coco_check import CocoCheck, check_coco
+from mmcvgssl.datasets.coco_check import CocoFindings, check_coco
 from mmcvgssl.datasets.coco_file import AnnotationError, number, read_coco
 from mmcvgssl.datasets.preparation.annotations import Preparation
 from mmcvgssl.datasets.reading import OpenedImage
@@ -30,7 +30,7 @@ class Repaired:
     """
 
     counts: dict[str, int]
-    check: CocoCheck
+    check: CocoFindings
 
     def summary(self) -> str:
         """Count the changes; say what is still wrong."""

@@ -8,8 +8,8 @@ from mmcvgssl.datasets.reading.formats import (
     UnreadableImageError,
     pixel_limit,
 )
-from mmcvgssl.datasets.reading.image_file import OpenedImage
 from mmcvgssl.datasets.reading.masks import read_mask
+from mmcvgssl.datasets.reading.opened_image import OpenedImage
 from mmcvgssl.datasets.reading.read import (
     array_to_bgr,
     check_image,

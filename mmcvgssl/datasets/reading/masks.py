@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from mmcvgssl.datasets.reading.formats import UnreadableImageError
-from mmcvgssl.datasets.reading.image_file import OpenedImage
+from mmcvgssl.datasets.reading.opened_image import OpenedImage
 from mmcvgssl.datasets.reading.read import extremes, say_once
 
 CHANNELS = ('auto', 'colour', 'alpha')

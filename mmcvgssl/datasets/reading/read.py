@@ -16,7 +16,7 @@ from mmcvgssl.datasets.reading.depth import (
 )
 from mmcvgssl.datasets.reading.formats import UnreadableImageError
 from mmcvgssl.datasets.reading.headers import Samples
-from mmcvgssl.datasets.reading.image_file import OpenedImage
+from mmcvgssl.datasets.reading.opened_image import OpenedImage
 
 _SAID: set[str] = set()  # kinds of notes, each given once a process
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from mmcvgssl.datasets.reading.depth import common_range
 from mmcvgssl.datasets.reading.formats import UnreadableImageError
-from mmcvgssl.datasets.reading.image_file import OpenedImage
+from mmcvgssl.datasets.reading.opened_image import OpenedImage
 from mmcvgssl.datasets.reading.read import extremes
 from mmcvgssl.utils import evenly, printable
 

@@ -1,7 +1,7 @@
 """Images to anomaly maps, without labels."""
 
 from mmcvgssl.maps import resize_map
-from mmcvgssl.models.anomaly.base import AnomalyModel
+from mmcvgssl.models.anomaly.anomaly_model import AnomalyModel
 from mmcvgssl.models.anomaly.boxes import dataset_threshold, map_to_boxes
 from mmcvgssl.models.anomaly.calibration import Calibration
 from mmcvgssl.models.anomaly.coreset import greedy_coreset

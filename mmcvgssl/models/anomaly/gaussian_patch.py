@@ -9,10 +9,10 @@ import torch
 from sklearn.covariance import ledoit_wolf
 from torch import Tensor, nn
 
-from mmcvgssl.models.anomaly.base import AnomalyModel
+from mmcvgssl.models.anomaly.anomaly_model import AnomalyModel
 from mmcvgssl.models.anomaly.coreset import PatchPool
 from mmcvgssl.models.anomaly.fit_pass import EveryImage
-from mmcvgssl.models.anomaly.fitting import FittingImages
+from mmcvgssl.models.anomaly.fitting_images import FittingImages
 from mmcvgssl.models.anomaly.gathered import Columns, Resumable
 from mmcvgssl.models.anomaly.moments import Moments
 from mmcvgssl.models.anomaly.patch_features import PatchFeatures, as_rows

@@ -17,9 +17,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmcvgssl.datasets.transforms import LoadImage
-from mmcvgssl.models.anomaly.base import AnomalyModel
+from mmcvgssl.models.anomaly.anomaly_model import AnomalyModel
 from mmcvgssl.models.anomaly.categories import Categories
-from mmcvgssl.models.anomaly.fitting import FittingImages
+from mmcvgssl.models.anomaly.fitting_images import FittingImages
 from mmcvgssl.models.anomaly.normal_images import (
     FirstOfEach,
     NormalImages,

@@ -10,10 +10,10 @@ from mmpretrain.structures import DataSample
 from torch import Tensor, nn
 
 from mmcvgssl.maps import resize_map
-from mmcvgssl.models.anomaly.base import AnomalyModel
+from mmcvgssl.models.anomaly.anomaly_model import AnomalyModel
 from mmcvgssl.models.anomaly.calibration import Calibration, RawValues
 from mmcvgssl.models.anomaly.fitted_state import part_of
-from mmcvgssl.models.anomaly.fitting import FittingImages
+from mmcvgssl.models.anomaly.fitting_images import FittingImages
 from mmcvgssl.models.anomaly.state_forms import Form, Forms, below
 from mmcvgssl.processes import tensors_of_first_process
 from mmcvgssl.registry import MODELS

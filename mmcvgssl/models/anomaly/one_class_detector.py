@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mmcvgssl.models.anomaly.base import AnomalyModel
+from mmcvgssl.models.anomaly.anomaly_model import AnomalyModel
 from mmcvgssl.models.anomaly.contribution_map import contribution_map
 from mmcvgssl.models.anomaly.density import (
     Gaussian,
@@ -18,7 +18,7 @@ from mmcvgssl.models.anomaly.density import (
 )
 from mmcvgssl.models.anomaly.fit_pass import pick
 from mmcvgssl.models.anomaly.fitted_state import as_settings
-from mmcvgssl.models.anomaly.fitting import FittingImages
+from mmcvgssl.models.anomaly.fitting_images import FittingImages
 from mmcvgssl.models.anomaly.fold_rows import (
     FoldRows,
     Folds,

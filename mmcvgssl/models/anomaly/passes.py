@@ -18,7 +18,7 @@ from mmcvgssl.models.anomaly.partial_fit import PartialFit
 from mmcvgssl.processes import Team, as_sent, moved, on_first_process
 
 if TYPE_CHECKING:
-    from mmcvgssl.models.anomaly.fitting import Facts, FittingImages
+    from mmcvgssl.models.anomaly.fitting_images import Facts, FittingImages
 
 
 class Passes:

@@ -6,7 +6,7 @@ from mmcvgssl.models.heads.anomaly_distill_head import (
 )
 from mmcvgssl.models.heads.attention_adapter_head import AttentionAdapterHead
 from mmcvgssl.models.heads.cvgssl_head import CVGSSLHead
-from mmcvgssl.models.heads.regression_head import FeatureRegressionHead
+from mmcvgssl.models.heads.feature_regression_head import FeatureRegressionHead
 from mmcvgssl.models.heads.simclr_head import SimCLRHead
 
 __all__ = [

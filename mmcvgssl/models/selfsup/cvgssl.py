@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from mmcvgssl.models.heads import stack_maps
 from mmcvgssl.models.layers import global_pool, with_sspcab_loss
 from mmcvgssl.models.teachers import FrozenTeacher
-from mmcvgssl.models.teachers.cache import FeatureCache
+from mmcvgssl.models.teachers.feature_cache import FeatureCache
 from mmcvgssl.registry import MODELS
 
 

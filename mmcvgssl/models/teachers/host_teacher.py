@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from mmcvgssl.models.layers import global_pool
-from mmcvgssl.models.teachers.base import FrozenTeacher
+from mmcvgssl.models.teachers.frozen_teacher import FrozenTeacher
 from mmcvgssl.registry import MODELS
 from mmcvgssl.weights import load
 

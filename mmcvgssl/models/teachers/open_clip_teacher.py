@@ -11,7 +11,7 @@ import open_clip
 import torch
 from torch import Tensor, nn
 
-from mmcvgssl.models.teachers.base import FrozenTeacher
+from mmcvgssl.models.teachers.frozen_teacher import FrozenTeacher
 from mmcvgssl.registry import MODELS
 from mmcvgssl.weights import WeightsError, check_values
 from mmcvgssl.weights.packages import FALLBACK

@@ -9,7 +9,7 @@ from typing import Any
 import timm
 from torch import Tensor, nn
 
-from mmcvgssl.models.teachers.base import FrozenTeacher
+from mmcvgssl.models.teachers.frozen_teacher import FrozenTeacher
 from mmcvgssl.registry import MODELS
 from mmcvgssl.weights import (
     EXACT,

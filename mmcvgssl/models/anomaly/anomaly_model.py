@@ -18,7 +18,7 @@ from mmcvgssl.maps import good_map_threshold
 from mmcvgssl.models.anomaly.calibration import Calibration, RawValues
 from mmcvgssl.models.anomaly.fit_pass import Chooser, EveryImage, FitPass
 from mmcvgssl.models.anomaly.fitted_state import FittedStateError
-from mmcvgssl.models.anomaly.fitting import FittingImages, paths_of
+from mmcvgssl.models.anomaly.fitting_images import FittingImages, paths_of
 from mmcvgssl.models.anomaly.gathered import Columns, Resumable
 from mmcvgssl.models.anomaly.passes import Passes
 from mmcvgssl.models.anomaly.storable import Storable
