@@ -163,20 +163,13 @@ model = dict(
     ],
     {part}
 )
-train_pipeline = _base_.train_pipeline
-train_pipeline[1].view_size = view_size
 train_dataloader = dict(
-    batch_size=4,
-    num_workers=0,
-    persistent_workers=False,
-    dataset=dict(data_root=data_root, pipeline=train_pipeline),
+    batch_size=4, num_workers=0, persistent_workers=False
 )
-few_shot = dict(view_size=view_size)
-for part in ('train', 'test'):
-    few_shot[part] = dict(
-        data_root=data_root, ann_file='', data_prefix=part, split_dir=''
-    )
-del part
+few_shot = dict(
+    train=dict(ann_file='', data_prefix='train', split_dir=''),
+    test=dict(ann_file='', data_prefix='test', split_dir=''),
+)
 optim_wrapper = dict(optimizer=dict(lr=0.02))
 param_scheduler = []
 train_cfg = dict(max_epochs=2)

@@ -19,9 +19,11 @@ from PIL import Image
 
 from mmcvgssl.apis import build_runner, check_before_training, load_config
 from mmcvgssl.apis.images import settle_images
+from mmcvgssl.apis.options import OptionText
 from mmcvgssl.datasets.coco_check import AnnotationError
 from mmcvgssl.datasets.transforms import LoadImage
-from mmcvgssl.registry import MODELS
+from mmcvgssl.models.class_counts import check_class_counts
+from mmcvgssl.registry import DATASETS, MODELS
 from tests.boxes import (
     SIZE,
     make_runner,
@@ -186,26 +188,101 @@ def test_options_of_the_command_line_reach_every_part():
     )
 
 
-def test_another_data_set_takes_eight_lines(tmp_path):
-    base = CONFIGS / 'detection/yolov8/yolov8_s_8xb16-500e_coco-format.py'
-    lines = [
-        f'_base_ = {str(base)!r}',
-        "data_root = 'data/glass'",
-        "classes = ('chip', 'bubble')",
-        'part = dict(data_root=data_root, metainfo=dict(classes=classes))',
-        'train_dataloader = dict(dataset=part)',
-        'val_dataloader = test_dataloader = dict(dataset=part)',
-        'model = dict(bbox_head=dict(head_module=dict(num_classes=2)), '
-        'train_cfg=dict(assigner=dict(num_classes=2)))',
-    ]
-    path = tmp_path / 'glass.py'
-    path.write_text('\n'.join(lines))
-    cfg = load_config(path)
+GLASS = """classes = ('chip', 'bubble')
+data_set = dict(
+    data_root='data/glass',
+    ann_file='train.json',
+    test_ann_file='test.json',
+    img='images/',
+)
+"""
+OVER = CONFIGS / 'detection/yolov8/yolov8_s_8xb16-500e_coco-format.py'
+DETECTOR_BASES = [
+    path
+    for path in sorted((CONFIGS / '_base_/detectors').glob('*.py'))
+    if path.stem != 'coco_sets'
+]
+DATA_SETS = sorted(
+    path
+    for path in (CONFIGS / '_base_/datasets').glob('*.py')
+    if 'data_set = ' in path.read_text()
+)
+
+
+def check_glass(cfg: Config) -> None:
     assert head_classes(cfg) == {2}
     for part in ('train', 'val', 'test'):
-        held = cfg[f'{part}_dataloader'].dataset
-        assert held.data_root == 'data/glass'
-        assert tuple(held.metainfo.classes) == ('chip', 'bubble')
+        given = cfg[f'{part}_dataloader'].dataset
+        assert given.data_root == 'data/glass'
+        assert given.data_prefix.img == 'images/'
+        assert tuple(given.metainfo.classes) == ('chip', 'bubble')
+        file = 'train.json' if part == 'train' else 'test.json'
+        assert given.ann_file == file
+
+
+@pytest.mark.parametrize('detector', DETECTOR_BASES, ids=lambda p: p.stem)
+def test_a_detector_and_a_data_set_are_a_recipe(detector, tmp_path):
+    (tmp_path / 'glass.py').write_text(GLASS)
+    path = tmp_path / 'own.py'
+    path.write_text(f"_base_ = [{str(detector)!r}, 'glass.py']\n")
+    check_glass(load_config(path))
+
+
+def test_another_data_set_by_options_or_as_in_other_projects(tmp_path):
+    given = 'data_root=data/glass img=images/ classes=chip,bubble '
+    given += 'ann_file=train.json test_ann_file=test.json'
+    words = dict(word.split('=') for word in given.split())
+    options = {key: OptionText(value) for key, value in words.items()}
+    check_glass(load_config(OVER, options))
+    path = tmp_path / 'own.py'
+    path.write_text(f"""_base_ = {str(OVER)!r}
+classes = ('chip', 'bubble')
+part = dict(
+    data_root='data/glass',
+    data_prefix=dict(img='images/'),
+    metainfo=dict(classes=classes),
+)
+train_dataloader = dict(dataset=dict(**part, ann_file='train.json'))
+val_dataloader = dict(dataset=dict(**part, ann_file='test.json'))
+test_dataloader = val_dataloader
+""")
+    check_glass(load_config(path))
+
+
+@pytest.mark.parametrize('path', DATA_SETS, ids=lambda p: p.stem)
+def test_every_data_set_suits_a_detector(path, tmp_path):
+    own = tmp_path / 'own.py'
+    base = CONFIGS / '_base_/detectors/faster-rcnn_r18_256px.py'
+    own.write_text(f'_base_ = [{str(base)!r}, {str(path)!r}]\n')
+    cfg, told = load_config(own), Config.fromfile(path)
+    train, test = (cfg[f'{p}_dataloader'].dataset for p in ('train', 'test'))
+    for data_set in (train, test):
+        assert data_set.data_root == told.data_set.data_root
+        assert tuple(data_set.metainfo.classes) == tuple(told.classes)
+        assert data_set.data_prefix.img == told.data_set.img
+    assert train.ann_file == told.data_set.ann_file
+    assert test.ann_file == told.data_set.test_ann_file
+    assert head_classes(cfg) == {len(told.classes)}
+
+
+def test_a_detector_without_a_data_set_is_refused(tmp_path):
+    path = CONFIGS / '_base_/detectors/yolov8_s.py'
+    with pytest.raises(ValueError, match='add a base that does'):
+        load_config(path)
+    # mmdet's and mmyolo's own data set is not trained on in its stead
+    (tmp_path / 'glass.py').write_text(GLASS)
+    own = tmp_path / 'own.py'
+    own.write_text(f"_base_ = [{str(path)!r}, 'glass.py']\n")
+    cfg = Config.fromfile(own)
+    assert 'coco/' not in str(cfg.train_dataloader.dataset)
+    with pytest.raises(OSError, match=r'\$\{data_root\}'):
+        DATASETS.build(cfg.train_dataloader.dataset)
+
+
+def test_classes_that_disagree_are_refused():
+    cfg = load_config(OVER, {'num_classes': 3})
+    with pytest.raises(ValueError, match=r'num_classes=3.*must agree'):
+        check_class_counts(cfg.model, ('a', 'b'), 'classes')
 
 
 def one_step(cfg: Config, surfaces):
@@ -234,7 +311,7 @@ OTHERS = [p for p in DETECTION if p not in STEPPED.values()]
 # what other data sets and schedules may change
 FREE = {
     *('data_root', 'ann_file', 'classes', 'num_classes', 'metainfo'),
-    *('train_set', 'test_set', 'backbone_checkpoint', 'load_from'),
+    *('test_ann_file', 'backbone_checkpoint', 'load_from'),
     *('max_epochs', 'val_interval', 'switch_epoch', 'milestones', 'end'),
     *('batch_size', 'batch_size_per_gpu', 'interval', 'img'),
 }

@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mmengine.config import Config
-
+from mmcvgssl.apis.config import load_config
 from mmcvgssl.weights.names import HOSTS, scoped_type
 from mmcvgssl.weights.safe_config import check_backbone, check_scope
 
@@ -84,7 +83,7 @@ def training_config(
                 f'expected a config in {config}, found no such file'
             )
         try:
-            top = Config.fromfile(config).to_dict()
+            top = load_config(config).to_dict()
         except Exception as error:
             raise ValueError(
                 f'{config} cannot be read as a config: {error}'

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import difflib
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,17 @@ import torch
 import yaml
 from mmengine.config import Config
 
-from mmcvgssl.apis.config_reach import check_reach
+from mmcvgssl.apis.config_reach import (
+    Setting,
+    check_file_settings,
+    check_option_reach,
+    read_settings,
+)
+from mmcvgssl.apis.config_references import (
+    is_behind_reference,
+    literal,
+    resolve,
+)
 from mmcvgssl.apis.loaders import settle_workers
 from mmcvgssl.apis.option_names import check_option_names, check_sections
 from mmcvgssl.apis.options import type_options
@@ -39,8 +50,12 @@ _RUNNER_KEYS = frozenset(
 )
 # those that some tools read in configs that have them
 _TOOL_KEYS = frozenset(
-    {'fit_cfg', 'fit_dataloader', 'map_cfg', 'few_shot', 'detector'}
+    {
+        *('fit_cfg', 'fit_dataloader', 'map_cfg', 'few_shot', 'detector'),
+        'stages',
+    }
 )
+_READ = _RUNNER_KEYS | _TOOL_KEYS
 
 
 def load_config(
@@ -48,9 +63,11 @@ def load_config(
 ) -> Config:
     """Read a config file and merge options from the command line.
 
-    A top-level value that nested settings repeat under the same name, such
-    as ``data_root``, is replaced there too. Loaders without workers have none
-    of what needs workers.
+    A text such as ``'${data_root}'`` in a file stands for the setting
+    ``data_root`` at its top, whether a base, the file or an option says what
+    that is; a value in its stead, from a file or an option for the nested
+    key, counts more. Options are values, never references. Loaders without
+    workers have none of what needs workers.
 
     Args:
         path: Config file.
@@ -63,7 +80,16 @@ def load_config(
         KeyError: If nothing reads an option, or a part of the file, by its
             name.
         ValueError: If the file is no Python in UTF-8, what it sets reaches
-            nothing, or an option of the command line cannot be read.
+            nothing, a reference leads nowhere, or an option of the command
+            line cannot be read or would not reach all.
+
+    Example:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp()) / 'own.py'
+        >>> text = "view_size = 224; few_shot = dict(view_size='${view_size}')"
+        >>> _ = path.write_text(text)
+        >>> load_config(path, {'view_size': 96}).few_shot.view_size
+        96
     """
     path = Path(path)
     if not path.is_file():
@@ -84,25 +110,16 @@ def load_config(
             f'its bases: {type(error).__name__}: {error}'
         ) from error
     known = _RUNNER_KEYS | set(cfg.keys())
-    check_sections(cfg._cfg_dict, _RUNNER_KEYS | _TOOL_KEYS)
-    check_reach(path, cfg._cfg_dict)
+    check_sections(cfg._cfg_dict, _READ)
+    settings = read_settings(path)
+    check_file_settings(settings, cfg._cfg_dict, _READ)
     for key in options or ():
         name = key.split('.')[0]
         if name not in known:
             near = difflib.get_close_matches(name, known, n=3)
             hint = f'; did you mean {" or ".join(near)}?' if near else ''
             raise KeyError(f'{path.name} has no option {name!r}{hint}')
-    options = type_options(options or {}, cfg._cfg_dict)
-    check_option_names(options, cfg._cfg_dict)
-    shared = {
-        key: cfg[key]
-        for key in options
-        if '.' not in key
-        and isinstance(cfg.get(key), (str, int, float, list, tuple))
-    }
-    cfg.merge_from_dict(options)
-    for key, old in shared.items():
-        _replace(cfg._cfg_dict, key, old, cfg[key])
+    options = _merge(cfg, options or {}, settings)
     _drop_own_scope(cfg._cfg_dict)
     settle_workers(cfg, options)
     return cfg
@@ -123,17 +140,26 @@ def use_amp(cfg: Config) -> None:
         wrapper.type = 'mmcvgssl.AutocastOptimWrapper'
 
 
-def _replace(node: Any, key: str, old: Any, new: Any) -> None:
-    """Give every nested ``key`` that holds ``old`` the value ``new``."""
-    if isinstance(node, dict):
-        for name, value in node.items():
-            if name == key and type(value) is type(old) and value == old:
-                node[name] = new
-            else:
-                _replace(value, key, old, new)
-    elif isinstance(node, (list, tuple)):
-        for item in node:
-            _replace(item, key, old, new)
+def _merge(
+    cfg: Config, options: dict[str, Any], settings: list[Setting]
+) -> dict[str, Any]:
+    """Merge options and resolve references; return the options as typed."""
+    values = copy.deepcopy(cfg._cfg_dict)
+    resolve(values, missing=True)
+    options = type_options(options, values)
+    check_option_names(options, values)
+    check_option_reach(options, settings, cfg._cfg_dict, values, _READ)
+    later = {
+        key: value
+        for key, value in options.items()
+        if is_behind_reference(key, cfg._cfg_dict)
+    }
+    cfg.merge_from_dict(
+        {k: literal(v) for k, v in options.items() if k not in later}
+    )
+    resolve(cfg._cfg_dict)
+    cfg.merge_from_dict(later)
+    return options
 
 
 def _drop_own_scope(node: Any) -> None:

@@ -1,57 +1,223 @@
-"""Settings at the top of a config file that reach nothing."""
+"""Settings that would reach nothing: of config files and of options."""
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Mapping
+import difflib
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+
+from mmcvgssl.apis.config_references import entries, find_references
+from mmcvgssl.apis.options import waits_for_stage
+
+_SAME = 0.88  # likeness from which a name is one that was mistyped
+_SHOWN = 6
 
 
-def check_reach(path: Path, config: Mapping[str, Any]) -> None:
-    """Refuse what a file sets at its top, as of its base, and no part takes.
+class Setting(NamedTuple):
+    """What a config file sets at its top.
 
-    A base's parts hold the value that the base had, whatever a file over it
-    says later.
+    Attributes:
+        file: Where.
+        line: Of the file, from 1.
+        name: Of the setting.
+        used: Whether the file, or one over it, uses the value in Python.
+        taken: Whether a base refers to it, if a file over that sets the keys
+            in question otherwise.
+    """
+
+    file: Path
+    line: int
+    name: str
+    used: bool
+    taken: bool
+
+
+def check_file_settings(
+    settings: Sequence[Setting],
+    config: Mapping[str, Any],
+    read: Collection[str],
+) -> None:
+    """Refuse what a file, or a base beside it, sets at its top in vain.
+
+    A setting counts where a reference names it (see
+    :mod:`mmcvgssl.apis.config_references`), where its own file uses it or a
+    file over it does, as ``_base_.NAME``.
 
     Args:
-        path: The config file, in Python.
-        config: What it is with its bases.
+        settings: Of the file and its bases.
+        config: What it is with its bases, references in it.
+        read: Names at the top that the runner or a tool reads.
 
     Raises:
-        ValueError: Names the setting, and parts that hold another value.
+        ValueError: Names the setting, and keys that the user may mean.
     """
-    if path.suffix != '.py':
+    targets = {name.split('.')[0] for _, name in find_references(config)}
+    for file, line, name, used, taken in settings:
+        value = config.get(name)
+        if used or taken or name in {*targets, *read} or not _is_plain(value):
+            continue
+        found = dict(_nested(config, name, {*read, *targets}))
+        near = difflib.get_close_matches(name, targets, 1, _SAME)
+        if value in found.values() or not (found or near):
+            continue
+        fix = f'set {_some(found)}' if found else f'did you mean {near[0]}?'
+        raise ValueError(
+            f'{file}:{line}: {name}={value!r} reaches no part of the config, '
+            f'which takes no setting of this name: {fix}'
+        )
+
+
+def check_option_reach(
+    options: Mapping[str, Any],
+    settings: Sequence[Setting],
+    config: Mapping[str, Any],
+    values: Mapping[str, Any],
+    read: Collection[str],
+) -> None:
+    """Refuse options of which nothing, or not all, is read.
+
+    Args:
+        options: By dotted key, names checked.
+        settings: Of the file and its bases.
+        config: What they are merged into, references in it.
+        values: The same without references.
+        read: Names at the top that the runner or a tool reads.
+
+    Raises:
+        KeyError: If nothing reads an option; names keys that the user may
+            mean.
+        ValueError: If the file has copied the old value to keys of its name,
+            which would go on holding it.
+    """
+    copied = {setting.name for setting in settings if setting.used}
+    references = list(find_references(config))
+    targets = {name for _, name in references}
+    known = targets.union(path for path, _ in references)
+    roots = {*read, *(name.split('.')[0] for name in targets)}
+    for key, new in options.items():
+        name = key.rpartition('.')[2]
+        if key.split('.')[0] in read or waits_for_stage(key, config):
+            continue
+        if not any(_overlap(key, other) for other in known):
+            found = dict(_nested(values, name, roots))
+            found.pop(key, None)
+            if found:
+                raise KeyError(
+                    f'{key}={new!r} reaches no part of the config, which '
+                    f'takes no setting of this name: set {_some(found)}'
+                )
+            continue
+        old: Any = values
+        for part in key.split('.'):
+            old = dict(entries(old)).get(part)
+        own = {
+            path: value
+            for path, value in _nested(config, name, roots)
+            if key in copied
+            and type(value) is type(old)
+            and value == old != new
+            and not any(_overlap(path, other) for other in options)
+        }
+        if own:
+            raise ValueError(
+                f'{key}={new!r} would not reach {_some(own)}, to which the '
+                f'file has copied the old value: leave that out or write '
+                f"'${{{key}}}' there, or give it as an option, too"
+            )
+
+
+def read_settings(path: Path) -> list[Setting]:
+    """Find what a config file and its bases set at their tops.
+
+    Bases in other packages are passed over, and so are whole configs such as
+    runs write.
+
+    Args:
+        path: The file.
+    """
+    files = list(_parse(path, frozenset(), frozenset()))
+    referred = {name for file in files for name in file.referred}
+    return [
+        Setting(
+            file.path,
+            line,
+            name,
+            used=name in file.used,
+            taken=file is not files[0] and name in referred,
+        )
+        for file in files
+        for name, line in file.lines.items()
+    ]
+
+
+class _File(NamedTuple):
+    """A config file: names set, by line, used and referred to in texts."""
+
+    path: Path
+    lines: dict[str, int]
+    used: set[str]
+    referred: set[str]
+
+
+def _parse(
+    path: Path, above: frozenset[str], over: frozenset[Path]
+) -> Iterator[_File]:
+    """Parse a file and its bases.
+
+    Args:
+        path: The file.
+        above: Names that files over it use.
+        over: These files.
+    """
+    if path.suffix != '.py' or path in over or not path.is_file():
         return
     tree = ast.parse(path.read_text('utf-8'))
-    read = {
-        node.id
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)
-    }
-    own = {
-        target.id: step.lineno
-        for step in tree.body
-        if isinstance(step, ast.Assign)
-        for target in step.targets
-        if isinstance(target, ast.Name)
-    }
-    if '_base_' not in own:
+    file, of_bases = _File(path, {}, set(above), set()), set(above)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
+            file.used.add(node.id)
+        elif isinstance(node, ast.Constant):
+            found = find_references(node.value)
+            file.referred.update(name.split('.')[0] for _, name in found)
+        elif (
+            isinstance(node, ast.Attribute)
+            and getattr(node.value, 'id', '') == '_base_'
+        ):
+            of_bases.add(node.attr)
+    bases: list[Any] = []
+    for step in tree.body:
+        for target in step.targets if isinstance(step, ast.Assign) else ():
+            if isinstance(target, ast.Name) and target.id != '_base_':
+                file.lines[target.id] = step.lineno
+            elif isinstance(target, ast.Name):
+                bases = [getattr(n, 'value', None) for n in ast.walk(step)]
+    names = [base for base in bases if isinstance(base, str)]
+    if not (names or over):
         return
-    for name, line in own.items():
-        value = config.get(name)
-        if name in read or not _is_plain(value):
-            continue
-        parts = {k: v for k, v in config.items() if isinstance(v, Mapping)}
-        found = dict(_nested(parts, name))
-        if found and value not in found.values():
-            keys, other = next(iter(found.items()))
-            raise ValueError(
-                f'{path}:{line}: {name}={value!r} reaches no part of the '
-                f'config: {keys} is {other!r}, as of the base; set {keys} '
-                f'in the file, too, or give {name} on the command line '
-                '(--cfg-options), which sets all that repeat it'
-            )
+    yield file
+    for name in names:
+        if '::' not in name:
+            base = path.parent / name
+            yield from _parse(base, frozenset(of_bases), over | {path})
+
+
+def _nested(
+    config: Mapping[str, Any], name: str, roots: Collection[str]
+) -> Iterator[tuple[str, Any]]:
+    """Find plain values of a name below the top, by their dotted keys."""
+    for root in config:
+        if root in roots:
+            yield from _below(config[root], name, root)
+
+
+def _below(node: Any, name: str, above: str) -> Iterator[tuple[str, Any]]:
+    for key, value in entries(node):
+        path = f'{above}.{key}'
+        if key == name and _is_plain(value):
+            yield path, value
+        yield from _below(value, name, path)
 
 
 def _is_plain(value: Any) -> bool:
@@ -60,18 +226,13 @@ def _is_plain(value: Any) -> bool:
     return isinstance(value, (str, int, float))
 
 
-def _nested(
-    node: Any, name: str, above: str = ''
-) -> Iterator[tuple[str, Any]]:
-    """Find values of a name below the top, by their dotted keys."""
-    if isinstance(node, Mapping):
-        items = list(node.items())
-    elif isinstance(node, (list, tuple)):
-        items = list(enumerate(node))
-    else:
-        return
-    for key, value in items:
-        keys = f'{above}.{key}' if above else str(key)
-        if key == name and above and _is_plain(value):
-            yield keys, value
-        yield from _nested(value, name, keys)
+def _overlap(one: str, other: str) -> bool:
+    return f'{one}.'.startswith(f'{other}.') or f'{other}.'.startswith(
+        f'{one}.'
+    )
+
+
+def _some(found: Mapping[str, Any]) -> str:
+    shown = [f'{keys} ({value!r})' for keys, value in found.items()]
+    more = ', ...' if len(shown) > _SHOWN else ''
+    return ', '.join(shown[:_SHOWN]) + more

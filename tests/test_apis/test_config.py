@@ -5,12 +5,13 @@ from mmengine.config import Config
 
 from mmcvgssl.apis import config as module
 from mmcvgssl.apis import default_work_dir, load_config, use_amp
+from mmcvgssl.registry import DATASETS
 from tests.data import CONFIGS
 
 FOLDER = CONFIGS / 'pretrain/cvgssl/cvgssl_resnet18_lite0_1xb64-300e_folder.py'
 
 
-def test_data_root_reaches_every_place_that_repeats_it(tmp_path):
+def test_a_setting_reaches_all_that_refer_to_it(tmp_path):
     cfg = load_config(FOLDER, {'data_root': str(tmp_path)})
     assert cfg.data_root == str(tmp_path)
     for data_set in (
@@ -29,23 +30,141 @@ def test_lists_in_lists_are_reached():
     assert 'split_dir' not in cfg.train_dataloader.dataset
 
 
-def test_other_values_of_the_same_name_stay(tmp_path):
+def test_a_file_over_a_recipe_sets_what_an_option_sets(tmp_path):
     file = tmp_path / 'own.py'
     file.write_text(
-        "data_root = 'a'\nfew_shot = dict(train=dict(data_root='a'), "
-        "test=dict(data_root='b'))\n"
+        f"_base_ = {str(FOLDER)!r}\ndata_root = 'mine'\nview_size = 96\n"
     )
-    cfg = load_config(file, {'data_root': 'c'})
-    assert cfg.few_shot.to_dict() == {
-        'train': {'data_root': 'c'},
-        'test': {'data_root': 'b'},
-    }
-    both = {'data_root': 'c', 'few_shot.test.data_root': 'd'}
-    assert load_config(file, both).few_shot.test.data_root == 'd'
+    options = {'data_root': 'mine', 'view_size': 96}
+    assert (
+        load_config(file).to_dict() == load_config(FOLDER, options).to_dict()
+    )
 
 
-def test_without_options_a_file_stays_as_it_is():
-    assert load_config(FOLDER).to_dict() == Config.fromfile(FOLDER).to_dict()
+@pytest.mark.parametrize(
+    ('text', 'options', 'expected'),
+    [
+        # another value of the same name is no reference
+        ("c = dict(k='x')", {'k': 'y'}, {'c': {'k': 'x'}, 'e': 'y'}),
+        # nor is one that is the same by chance
+        ("c = dict(k='a')", {'k': 'y'}, {'c': {'k': 'a'}, 'e': 'y'}),
+        ("c = dict(k='${k}')", {'k': 'y'}, {'c': {'k': 'y'}}),
+        # what is said of one key counts more than the setting
+        ("c = dict(k='${k}')", {'k': 'y', 'c.k': 'z'}, {'c': {'k': 'z'}}),
+        ("c = dict(k='${k}')", {'c.k': 'z'}, {'c': {'k': 'z'}, 'k': 'a'}),
+        ("c = dict(k='${k}')", {'c.k': None}, {'c': {'k': None}, 'k': 'a'}),
+        # of any type, in lists and tuples, as a part of a text
+        ("n = [1, (2,)]; c = ['${n}']", {}, {'c': [[1, (2,)]]}),
+        ("c = ('${k}', 3)", {'k': 'y'}, {'c': ('y', 3)}),
+        ("c = '${k}/${k}.txt'", {'k': 'y'}, {'c': 'y/y.txt'}),
+        ("n = 3; c = 'v${n}'", {}, {'c': 'v3'}),
+        # nested settings, settings that refer to others, numbers of entries
+        ("n = dict(a=dict(b=2)); c = '${n.a.b}'", {}, {'c': 2}),
+        ("n = [dict(a=5)]; c = '${n.0.a}'", {}, {'c': 5}),
+        ("n = '${k}'; c = '${n}'", {'k': 'y'}, {'c': 'y', 'n': 'y'}),
+        ("n = '${k}'; c = '${n}'", {'n': 'y'}, {'c': 'y', 'k': 'a'}),
+        ("m = '${n}'; n = dict(a=2); c = '${m.a}'", {}, {'c': 2}),
+        ("n = ('p', 'q'); c = '${len:n}'", {}, {'c': 2}),
+        ("n = ('p',); c = '${len:n}'", {'n': ('p', 'q', 'r')}, {'c': 3}),
+        ("n = ('p',); c = '${len:n}'", {'c': 9}, {'c': 9}),
+        # options for what is inside of a setting, here and there
+        ("n = [dict(a=2)]; c = '${n}'", {'n.0.a': 3}, {'c': [{'a': 3}]}),
+        (
+            "n = [dict(a=2)]; c = '${n}'",
+            {'c.0.a': 3},
+            {'c': [{'a': 3}], 'n': [{'a': 2}]},
+        ),
+        ("c = dict(x='${k}')", {'k': 'a${b}c'}, {'c': {'x': 'a${b}c'}}),
+        ("c = dict(x='${k}')", {'c.x': '${k}'}, {'c': {'x': '${k}'}}),
+    ],
+)
+def test_references_are_what_they_refer_to(tmp_path, text, options, expected):
+    file = tmp_path / 'own.py'
+    file.write_text(f"k = 'a'\ne = '${{k}}'\n{text}\n")
+    got = load_config(file, options).to_dict()
+    assert {key: got[key] for key in expected} == expected
+
+
+@pytest.mark.parametrize(
+    ('text', 'message'),
+    [
+        (
+            "c = dict(k='${gone}')",
+            r'^c\.k takes the value of gone, which the config does not have: '
+            r'set gone, .* or set c\.k itself$',
+        ),
+        ("c = ['${n.a}']; n = dict(b=1)", r'c\.0 takes the value of n\.a'),
+        ("c = '${c}'", 'c: c → c leads back to itself'),
+        ("c = '${n}'; n = ['${m}']; m = '${n}'", 'leads back to itself'),
+        ("c = '${len:n}'; n = 'ab.txt'", "expected a list, got 'ab.txt'"),
+        ("c = 'x${n}'; n = [1]", 'expected text or a number .* is a list'),
+        ("c = '${a b}'", r'expected references such as \$\{NAME'),
+        ("c = '${n'; n = 1", r'expected references such as \$\{NAME'),
+        ("c = '${oc.env:HOME}'", r'expected references such as \$\{NAME'),
+    ],
+)
+def test_references_that_lead_nowhere_are_refused(tmp_path, text, message):
+    file = tmp_path / 'own.py'
+    file.write_text(text)
+    with pytest.raises(ValueError, match=message):
+        load_config(file)
+
+
+@pytest.mark.parametrize(
+    ('text', 'option', 'message'),
+    [
+        # nothing refers to it
+        (
+            "k = 'a'\nmodel = dict(k=k)",
+            'k',
+            r"k='b' reaches no part of the config, .* set model\.k \('a'\)",
+        ),
+        (
+            'steps = [dict(k=1)]\ntrain_dataloader = dict(x=steps)',
+            'steps.0.k',
+            r'steps\.0\.k=.* set train_dataloader\.x\.0\.k \(1\)',
+        ),
+        (
+            "n = dict(a=1, k=2)\nmodel = dict(x='${n.a}', k=2)",
+            'n.k',
+            r'set model\.k \(2\)',
+        ),
+        # some refer to it, to others the file has copied it
+        (
+            "_base_ = 'base.py'\nk = 'c'\nmodel = dict(k=k)",
+            'k',
+            r"k='b' would not reach model\.k \('c'\), to which the file",
+        ),
+    ],
+)
+def test_an_option_that_reaches_not_all_is_refused(
+    tmp_path, text, option, message
+):
+    (tmp_path / 'base.py').write_text(
+        "k = 'a'\nmodel = dict(k='${k}', l='${k}')\n"
+    )
+    file = tmp_path / 'own.py'
+    file.write_text(text)
+    with pytest.raises((KeyError, ValueError), match=message):
+        load_config(file, {option: 'b'})
+
+
+def test_the_host_alone_trains_on_no_other_data_set(tmp_path):
+    file = tmp_path / 'own.py'
+    file.write_text(f"_base_ = {str(FOLDER)!r}\ndata_root = 'mine'\n")
+    cfg = Config.fromfile(file)
+    with pytest.raises((OSError, TypeError)):
+        DATASETS.build(cfg.train_dataloader.dataset)
+
+
+def test_a_written_config_holds_values(tmp_path):
+    cfg = load_config(FOLDER, {'view_size': 96})
+    cfg.dump(tmp_path / 'written.py')
+    again = load_config(tmp_path / 'written.py')
+    assert again.to_dict() == cfg.to_dict()
+    assert Config.fromfile(tmp_path / 'written.py').few_shot.view_size == 96
+    with pytest.raises(KeyError, match=r'set .*few_shot\.view_size \(96\)'):
+        load_config(tmp_path / 'written.py', {'view_size': 64})
 
 
 @pytest.mark.parametrize(
@@ -109,15 +228,18 @@ def test_a_file_that_is_no_config_is_named(tmp_path, data, message):
     assert str(file) in str(caught.value)
 
 
-def test_a_data_set_of_ones_own_takes_few_lines(tmp_path):
+@pytest.mark.parametrize(
+    'text',
+    [
+        "data_root = 'my/images'",
+        # as in other projects
+        "data_root = 'my/images'\n"
+        'train_dataloader = dict(dataset=dict(data_root=data_root))',
+    ],
+)
+def test_a_data_set_of_ones_own_takes_few_lines(tmp_path, text):
     file = tmp_path / 'own.py'
-    text = f"""_base_ = {str(FOLDER)!r}
-data_root = 'my/images'
-train_dataloader = dict(dataset=dict(data_root=data_root))
-few_shot = dict(train=dict(data_root=data_root))
-"""
-    assert len(text.splitlines()) <= 5
-    file.write_text(text)
+    file.write_text(f'_base_ = {str(FOLDER)!r}\n{text}\n')
     cfg, base = load_config(file), load_config(FOLDER)
     assert cfg.train_dataloader.dataset.data_root == 'my/images'
     assert cfg.model.to_dict() == base.model.to_dict()

@@ -13,7 +13,9 @@ geometry = [
         ratio_range=(0.5, 2.0),
         keep_ratio=True,
     ),
-    dict(type='mmcvgssl.MapCrop', crop_size=crop_size, cat_max_ratio=0.75),
+    dict(
+        type='mmcvgssl.MapCrop', crop_size='${crop_size}', cat_max_ratio=0.75
+    ),
     dict(type='RandomFlip', prob=0.5),
 ]
 train_pipeline = [
@@ -41,10 +43,10 @@ train_dataloader = dict(
     collate_fn=dict(type='default_collate'),
     dataset=dict(
         type='mmcvgssl.AnomalyMapDataset',
-        data_root=data_root,
-        maps=maps,
-        split_dir=split_dir,
-        ann_file=ann_file,
-        pipeline=train_pipeline,
+        data_root='${data_root}',
+        maps='${maps}',
+        split_dir='${split_dir}',
+        ann_file='${ann_file}',
+        pipeline='${train_pipeline}',
     ),
 )

@@ -8,11 +8,4 @@ crop_size = 160
 train_pipeline = _base_.train_pipeline
 train_pipeline[2].transforms[0].scale = (256, 256)
 train_pipeline[2].transforms[0].ratio_range = (0.75, 1.5)
-train_pipeline[2].transforms[1].crop_size = crop_size
-train_dataloader = dict(
-    batch_size=32,
-    num_workers=2,
-    dataset=dict(
-        data_root=data_root, ann_file=ann_file, pipeline=train_pipeline
-    ),
-)
+train_dataloader = dict(batch_size=32, num_workers=2)

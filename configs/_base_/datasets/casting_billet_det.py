@@ -7,10 +7,9 @@ classes = (
     'slag_skin',
     'longitudinal_crack',
 )
-train_set = dict(
+data_set = dict(
     data_root='data/casting_billet',
     ann_file='mmcvgssl/train.json',
-    data_prefix=dict(img=''),
-    metainfo=dict(classes=classes),
+    test_ann_file='mmcvgssl/test.json',
+    img='',
 )
-test_set = {**train_set, 'ann_file': 'mmcvgssl/test.json'}

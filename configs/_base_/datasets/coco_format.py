@@ -1,9 +1,9 @@
-# any set of images with boxes in COCO files; list the names of its categories
+# any set of images with boxes in COCO files; list the names of its categories;
+# img is the folder of the images below data_root
 classes = ('defect',)
-train_set = dict(
+data_set = dict(
     data_root='data/images',
     ann_file='annotations/train.json',
-    data_prefix=dict(img=''),
-    metainfo=dict(classes=classes),
+    test_ann_file='annotations/test.json',
+    img='',
 )
-test_set = {**train_set, 'ann_file': 'annotations/test.json'}

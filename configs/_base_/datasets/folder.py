@@ -1,4 +1,5 @@
-# any folder of images, any nesting, no labels
+# any folder of images, any nesting, no labels; '${view_size}' is the value
+# of view_size, wherever that is set: here, in a file over this or by an option
 data_root = 'data/images'
 split_dir = 'mmcvgssl'
 ignore = []  # files and folders to leave out, perhaps with *
@@ -18,7 +19,7 @@ train_pipeline = [
     dict(type='mmcvgssl.LoadImage'),
     dict(
         type='mmcvgssl.MultiCrop',
-        view_size=view_size,
+        view_size='${view_size}',
         weak_transforms=[
             dict(type='RandomFlip', prob=0.5, direction='horizontal'),
             dict(type='RandomFlip', prob=0.25, direction='vertical'),
@@ -50,28 +51,28 @@ train_dataloader = dict(
     collate_fn=dict(type='default_collate'),
     dataset=dict(
         type='mmcvgssl.SurfaceImages',
-        data_root=data_root,
-        ignore=ignore,
-        pipeline=train_pipeline,
+        data_root='${data_root}',
+        ignore='${ignore}',
+        pipeline='${train_pipeline}',
     ),
 )
 
 # labelled images for tools/few_shot.py: lists, or ann_file='' and
 # data_prefix='train' for class folders
 few_shot = dict(
-    view_size=view_size,
+    view_size='${view_size}',
     train=dict(
         type='mmcvgssl.SurfaceImages',
-        data_root=data_root,
-        split_dir=split_dir,
+        data_root='${data_root}',
+        split_dir='${split_dir}',
         ann_file='train.txt',
         with_label=True,
         verify=True,
     ),
     test=dict(
         type='mmcvgssl.SurfaceImages',
-        data_root=data_root,
-        split_dir=split_dir,
+        data_root='${data_root}',
+        split_dir='${split_dir}',
         ann_file='test.txt',
         with_label=True,
         verify=True,

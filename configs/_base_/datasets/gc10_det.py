@@ -11,10 +11,9 @@ classes = (
     'crease',
     'waist_folding',
 )
-train_set = dict(
+data_set = dict(
     data_root='data/gc10_det',
     ann_file='mmcvgssl/train.json',
-    data_prefix=dict(img=''),
-    metainfo=dict(classes=classes),
+    test_ann_file='mmcvgssl/test.json',
+    img='',
 )
-test_set = {**train_set, 'ann_file': 'mmcvgssl/test.json'}

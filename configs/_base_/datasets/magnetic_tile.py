@@ -5,7 +5,4 @@ _base_ = 'one_class_folder.py'
 data_root = 'data/magnetic_tile'
 layout = 'mask-beside'
 
-fit_dataloader = dict(
-    dataset=dict(data_root=data_root, ann_file='train.txt', layout=layout)
-)
-test_dataloader = dict(dataset=dict(data_root=data_root, layout=layout))
+fit_dataloader = dict(dataset=dict(ann_file='train.txt'))

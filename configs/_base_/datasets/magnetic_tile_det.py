@@ -6,10 +6,9 @@ classes = (
     'MT_Fray',
     'MT_Uneven',
 )
-train_set = dict(
+data_set = dict(
     data_root='data/magnetic_tile',
     ann_file='mmcvgssl/defects_train.json',
-    data_prefix=dict(img=''),
-    metainfo=dict(classes=classes),
+    test_ann_file='mmcvgssl/defects_test.json',
+    img='',
 )
-test_set = {**train_set, 'ann_file': 'mmcvgssl/defects_test.json'}

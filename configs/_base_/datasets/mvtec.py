@@ -6,13 +6,5 @@ data_root = 'data/mvtec'
 category = 'bottle'
 layout = 'mvtec'
 
-fit_dataloader = dict(
-    dataset=dict(
-        data_root=data_root, leave_out='', layout=layout, category=category
-    )
-)
-test_dataloader = dict(
-    dataset=dict(
-        data_root=data_root, ann_file='', layout=layout, category=category
-    )
-)
+fit_dataloader = dict(dataset=dict(leave_out='', category='${category}'))
+test_dataloader = dict(dataset=dict(ann_file='', category='${category}'))

@@ -12,14 +12,14 @@ input_size = 256
 
 meta_keys = ('sample_idx', 'img_path', 'ori_shape', 'category', 'defect')
 fit_pipeline = [
-    dict(type='mmcvgssl.LoadImage', input_size=input_size),
-    dict(type='mmcvgssl.SquareResize', input_size=input_size),
+    dict(type='mmcvgssl.LoadImage', input_size='${input_size}'),
+    dict(type='mmcvgssl.SquareResize', input_size='${input_size}'),
     dict(type='mmpretrain.PackInputs', meta_keys=meta_keys),
 ]
 test_pipeline = [
-    dict(type='mmcvgssl.LoadImage', input_size=input_size),
+    dict(type='mmcvgssl.LoadImage', input_size='${input_size}'),
     dict(type='mmcvgssl.LoadMask'),
-    dict(type='mmcvgssl.SquareResize', input_size=input_size),
+    dict(type='mmcvgssl.SquareResize', input_size='${input_size}'),
     dict(
         type='mmpretrain.PackInputs',
         algorithm_keys=('gt_mask',),
@@ -33,16 +33,16 @@ fit_dataloader = dict(
     sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(
         type='mmcvgssl.OneClassDataset',
-        data_root=data_root,
-        split_dir=split_dir,
+        data_root='${data_root}',
+        split_dir='${split_dir}',
         ann_file='',
         leave_out='test.txt',
         split='train',
-        good_names=good_names,
-        layout=layout,
-        mask_suffix=mask_suffix,
-        ignore=ignore,
-        pipeline=fit_pipeline,
+        good_names='${good_names}',
+        layout='${layout}',
+        mask_suffix='${mask_suffix}',
+        ignore='${ignore}',
+        pipeline='${fit_pipeline}',
     ),
 )
 test_dataloader = dict(
@@ -52,15 +52,15 @@ test_dataloader = dict(
     sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(
         type='mmcvgssl.OneClassDataset',
-        data_root=data_root,
-        split_dir=split_dir,
+        data_root='${data_root}',
+        split_dir='${split_dir}',
         ann_file='test.txt',
         split='test',
-        good_names=good_names,
-        layout=layout,
-        mask_suffix=mask_suffix,
-        ignore=ignore,
-        pipeline=test_pipeline,
+        good_names='${good_names}',
+        layout='${layout}',
+        mask_suffix='${mask_suffix}',
+        ignore='${ignore}',
+        pipeline='${test_pipeline}',
     ),
 )
 test_evaluator = dict(type='mmcvgssl.AnomalyMetric')

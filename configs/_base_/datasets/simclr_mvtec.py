@@ -6,19 +6,9 @@ data_root = 'data/mvtec'
 train_pipeline = _base_.train_pipeline
 train_pipeline[1].update(_base_.two_views)
 train_dataloader = dict(
-    dataset=dict(
-        data_root=data_root,
-        split_dir=_base_.split_dir,
-        ann_file='train_unlabelled.txt',
-        pipeline=train_pipeline,
-    )
-)
-few_shot = dict(
-    train=dict(data_root=data_root), test=dict(data_root=data_root)
+    dataset=dict(split_dir='${split_dir}', ann_file='train_unlabelled.txt')
 )
 # images not trained on; the list is labelled, the labels are not used
 val_dataloader = dict(
-    dataset=dict(
-        _base_.few_shot.test, data_root=data_root, pipeline=train_pipeline
-    )
+    dataset=dict(_base_.few_shot.test, pipeline='${train_pipeline}')
 )

@@ -2,8 +2,7 @@ _base_ = ['neu_cls.py', 'simclr_views.py']
 
 train_pipeline = _base_.train_pipeline
 train_pipeline[1].update(_base_.two_views)
-train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
 # images not trained on; the list is labelled, the labels are not used
 val_dataloader = dict(
-    dataset=dict(_base_.few_shot.test, pipeline=train_pipeline)
+    dataset=dict(_base_.few_shot.test, pipeline='${train_pipeline}')
 )

@@ -5,10 +5,9 @@ classes = (
     'wrinkle',
     'scratch',
 )
-train_set = dict(
+data_set = dict(
     data_root='data/steel_pipe',
     ann_file='mmcvgssl/train.json',
-    data_prefix=dict(img=''),
-    metainfo=dict(classes=classes),
+    test_ann_file='mmcvgssl/test.json',
+    img='',
 )
-test_set = {**train_set, 'ann_file': 'mmcvgssl/test.json'}

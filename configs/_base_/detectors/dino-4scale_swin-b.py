@@ -1,17 +1,23 @@
-# DINO with four scales of a transformer; a leaf adds data and classes
+# DINO with four scales of a transformer; a leaf adds a data set
 _base_ = [
     'mmdet::dino/dino-4scale_r50_8xb2-12e_coco.py',
     '../models/backbone_swin-b.py',
+    'coco_sets.py',
 ]
 
 custom_imports = dict(imports=['mmcvgssl'], allow_failed_imports=False)
 randomness = dict(seed=0)
+
+# of the data set; both are options, too
+data_root = '${data_set.data_root}'
+num_classes = '${len:classes}'
 
 model = dict(
     num_queries=100,
     data_preprocessor=_base_.normalisation,
     backbone=dict(_delete_=True, **_base_.swin_b),
     neck=dict(in_channels=[256, 512, 1024]),
+    bbox_head=dict(num_classes='${num_classes}'),
     dn_cfg=dict(group_cfg=dict(num_dn_queries=300)),
     test_cfg=dict(max_per_img=100),
 )
@@ -24,6 +30,7 @@ train_pipeline[0] = load_image
 # thin images and good ones, without a box, are learned from, too
 train_dataloader = dict(
     dataset=dict(
+        **_base_.train_set,
         filter_cfg=dict(filter_empty_gt=False, min_size=1),
         pipeline=train_pipeline,
     )
@@ -32,7 +39,7 @@ train_dataloader = dict(
 test_pipeline = _base_.test_pipeline
 test_pipeline[0] = load_image
 test_pipeline[-1].meta_keys += ('instances',)
-val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
+val_dataloader = dict(dataset=dict(**_base_.test_set, pipeline=test_pipeline))
 test_dataloader = val_dataloader
 val_evaluator = dict(ann_file=None)
 test_evaluator = val_evaluator

@@ -1,4 +1,4 @@
-# Faster R-CNN on small images, for CPUs; a leaf adds data and classes
+# Faster R-CNN on small images, for CPUs; a leaf adds a data set
 _base_ = 'faster-rcnn_r50.py'
 
 img_scale = (256, 256)

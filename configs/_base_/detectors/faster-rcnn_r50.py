@@ -1,14 +1,22 @@
-# Faster R-CNN, backbone without ImageNet; a leaf adds data and classes
-_base_ = 'mmdet::faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py'
+# Faster R-CNN, backbone without ImageNet; a leaf adds a data set
+_base_ = [
+    'mmdet::faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py',
+    'coco_sets.py',
+]
 
 custom_imports = dict(imports=['mmcvgssl'], allow_failed_imports=False)
 randomness = dict(seed=0)
+
+# of the data set; both are options, too
+data_root = '${data_set.data_root}'
+num_classes = '${len:classes}'
 
 model = dict(
     data_preprocessor=dict(
         mean=[110.30, 113.43, 109.91], std=[32.03, 30.61, 30.27]
     ),
     backbone=dict(frozen_stages=-1, norm_eval=False, init_cfg=None),
+    roi_head=dict(bbox_head=dict(num_classes='${num_classes}')),
     # nothing is learned of crowds, which may or may not be defects
     train_cfg=dict(
         rpn=dict(assigner=dict(ignore_iof_thr=0.5)),
@@ -24,6 +32,7 @@ train_pipeline[0] = load_image
 # thin images and good ones, without a box, are learned from, too
 train_dataloader = dict(
     dataset=dict(
+        **_base_.train_set,
         filter_cfg=dict(filter_empty_gt=False, min_size=1),
         pipeline=train_pipeline,
     )
@@ -32,7 +41,7 @@ train_dataloader = dict(
 test_pipeline = _base_.test_pipeline
 test_pipeline[0] = load_image
 test_pipeline[-1].meta_keys += ('instances',)
-val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
+val_dataloader = dict(dataset=dict(**_base_.test_set, pipeline=test_pipeline))
 test_dataloader = val_dataloader
 val_evaluator = dict(ann_file=None)
 test_evaluator = val_evaluator

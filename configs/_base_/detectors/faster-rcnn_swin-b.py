@@ -1,4 +1,4 @@
-# Faster R-CNN with a transformer; a leaf adds data and classes
+# Faster R-CNN with a transformer; a leaf adds a data set
 _base_ = ['faster-rcnn_r50.py', '../models/backbone_swin-b.py']
 
 model = dict(

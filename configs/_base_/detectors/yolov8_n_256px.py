@@ -1,4 +1,4 @@
-# YOLOv8-n on small images, for CPUs; a leaf adds data and classes
+# YOLOv8-n on small images, for CPUs; a leaf adds a data set
 _base_ = 'yolov8_s.py'
 
 widen_factor = 0.25

@@ -1,8 +1,20 @@
-# YOLOv8-s; a leaf adds data and the number of classes
-_base_ = 'mmyolo::yolov8/yolov8_s_syncbn_fast_8xb16-500e_coco.py'
+# YOLOv8-s; a leaf adds a data set
+_base_ = [
+    'mmyolo::yolov8/yolov8_s_syncbn_fast_8xb16-500e_coco.py',
+    'coco_sets.py',
+]
 
 custom_imports = dict(imports=['mmcvgssl'], allow_failed_imports=False)
 randomness = dict(seed=0)
+
+# of the data set; both are options, too
+data_root = '${data_set.data_root}'
+num_classes = '${len:classes}'
+
+model = dict(
+    bbox_head=dict(head_module=dict(num_classes='${num_classes}')),
+    train_cfg=dict(assigner=dict(num_classes='${num_classes}')),
+)
 
 # less mmdet.Albu, which needs another package
 train_pipeline = _base_.train_pipeline
@@ -22,12 +34,13 @@ train_dataloader = dict(
     # anew, as mmengine would pass its note of the scope to the function
     collate_fn=dict(_delete_=True, type='yolov5_collate'),
     dataset=dict(
+        **_base_.train_set,
         pipeline=train_pipeline,
         # thin images and good ones, without a box, are learned from, too
         filter_cfg=dict(filter_empty_gt=False, min_size=1),
     ),
 )
-val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
+val_dataloader = dict(dataset=dict(**_base_.test_set, pipeline=test_pipeline))
 test_dataloader = val_dataloader
 # the truth comes with the samples, so that data_root stands in one place
 val_evaluator = dict(ann_file=None)

@@ -7,7 +7,7 @@ model = dict(
         model_name='tf_efficientnet_lite0',
         weights='package:efficientnet-lite0',
         levels=(3, 4),
-        input_size=256,
+        input_size='${input_size}',
         interpolation='bilinear',
     ),
     image_score='pooled',

@@ -4,6 +4,6 @@ model = dict(
     type='mmcvgssl.KeAD',
     model_name='ViT-B-16-plus-240',
     pretrained='laion400m_e32',
-    input_size=240,
+    input_size='${input_size}',
     cache_dir='work_dirs/text_features',
 )

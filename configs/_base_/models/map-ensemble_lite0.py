@@ -19,7 +19,7 @@ model = dict(
         ),
         dict(
             **member,
-            teacher=dict(**teacher, levels=(4,), input_size=512),
+            teacher=dict(**teacher, levels=(4,), input_size='${input_size}'),
             neighbourhood=1,
             local_scale=5,
             top=0.02,

@@ -6,7 +6,7 @@ model = dict(
         model_name='tf_efficientnet_lite0',
         weights='package:efficientnet-lite0',
         levels=(3,),
-        input_size=256,
+        input_size='${input_size}',
         interpolation='bilinear',
     ),
     coreset_size=20_000,

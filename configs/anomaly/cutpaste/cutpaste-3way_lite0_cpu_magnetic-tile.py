@@ -9,9 +9,7 @@ _base_ = [
 
 batch_size = 16
 model = dict(backbone=dict(norm_eval=True))
-train_dataloader = dict(
-    batch_size=batch_size, sampler=dict(updates=10, batch_size=batch_size)
-)
+train_dataloader = dict(sampler=dict(updates=10))
 optim_wrapper = dict(
     paramwise_cfg=dict(custom_keys=dict(backbone=dict(lr_mult=0.1)))
 )
@@ -20,4 +18,4 @@ custom_hooks = [
     dict(type='mmcvgssl.UnfreezeHook', epochs=3),
 ]
 find_unused_parameters = True  # while they are frozen
-auto_scale_lr = dict(base_batch_size=batch_size)
+auto_scale_lr = dict(base_batch_size=16)

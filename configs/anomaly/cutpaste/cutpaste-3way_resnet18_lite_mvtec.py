@@ -11,10 +11,5 @@ category = ''
 # 8 good images are too few to hold some out: the threshold is one of unknown
 # rate, see detector.holdout
 detector = dict(false_alarm_rate=0.125, holdout=0)
-train_dataloader = dict(
-    sampler=dict(updates=16),
-    dataset=dict(data_root=data_root, category=category),
-)
-fit_dataloader = dict(dataset=dict(data_root=data_root, category=category))
-test_dataloader = dict(dataset=dict(data_root=data_root, category=category))
+train_dataloader = dict(sampler=dict(updates=16))
 test_evaluator = dict(pixel=False)

@@ -6,7 +6,7 @@ _base_ = [
 ]
 
 model = dict(
-    teacher=dict(levels=(2, 3), input_size=_base_.input_size),
+    teacher=dict(levels=(2, 3)),
     image_score='max',
     calibration=dict(floor=0.5),
 )

@@ -4,7 +4,6 @@ _base_ = 'faster-rcnn_r18_1xb8-100e_neu-det.py'
 ann_file = 'mmcvgssl/train_10pct.json'
 max_epochs = 48
 
-train_dataloader = dict(dataset=dict(ann_file=ann_file))
 param_scheduler = _base_.param_scheduler
 param_scheduler[-1].end = max_epochs
 param_scheduler[-1].milestones = [36, 44]

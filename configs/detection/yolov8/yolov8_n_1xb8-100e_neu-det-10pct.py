@@ -5,8 +5,8 @@ ann_file = 'mmcvgssl/train_10pct.json'
 batch_size = 8
 max_epochs = 100
 
-train_dataloader = dict(batch_size=batch_size, dataset=dict(ann_file=ann_file))
-optim_wrapper = dict(optimizer=dict(batch_size_per_gpu=batch_size))
+train_dataloader = dict(batch_size='${batch_size}')
+optim_wrapper = dict(optimizer=dict(batch_size_per_gpu='${batch_size}'))
 custom_hooks = _base_.custom_hooks
 custom_hooks[1].switch_epoch = max_epochs - 10
 default_hooks = dict(param_scheduler=dict(max_epochs=max_epochs))

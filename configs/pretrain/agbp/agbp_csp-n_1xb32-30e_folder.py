@@ -3,5 +3,3 @@ _base_ = 'agbp_csp-n_1xb32-30e_neu-det.py'
 
 data_root = 'data/images'
 ann_file = ''
-
-train_dataloader = dict(dataset=dict(data_root=data_root, ann_file=ann_file))

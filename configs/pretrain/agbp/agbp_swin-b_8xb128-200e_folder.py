@@ -12,7 +12,7 @@ model = dict(
     neck=dict(type='mmpretrain.GlobalAveragePooling'),
     head=dict(
         type='mmpretrain.LinearClsHead',
-        num_classes=num_classes,
+        num_classes='${num_classes}',
         in_channels=1024,
     ),
 )

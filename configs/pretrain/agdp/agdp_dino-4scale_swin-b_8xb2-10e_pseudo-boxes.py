@@ -6,15 +6,10 @@ _base_ = [
 backbone_checkpoint = (
     'work_dirs/agbp_swin-b-simmim_8xb56-100e_folder/epoch_100.pth'
 )
-ann_file = _base_.train_set.ann_file
-# folder of the images
-img = _base_.train_set.data_prefix.img
 
 model = dict(
     backbone=dict(frozen_stages=3),
-    bbox_head=dict(num_classes=1),
 )
-train_dataloader = dict(dataset=_base_.train_set)
 val_dataloader = None
 val_evaluator = None
 val_cfg = None

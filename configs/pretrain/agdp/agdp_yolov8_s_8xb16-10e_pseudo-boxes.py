@@ -4,16 +4,10 @@ _base_ = [
 ]
 
 backbone_checkpoint = 'work_dirs/agbp_csp-s_8xb128-200e_folder/epoch_200.pth'
-ann_file = _base_.train_set.ann_file
-# folder of the images
-img = _base_.train_set.data_prefix.img
 
 model = dict(
     backbone=dict(frozen_stages=4, norm_eval=True),
-    bbox_head=dict(head_module=dict(num_classes=1)),
-    train_cfg=dict(assigner=dict(num_classes=1)),
 )
-train_dataloader = dict(dataset=_base_.train_set)
 val_dataloader = None
 val_evaluator = None
 val_cfg = None

@@ -9,10 +9,7 @@ _base_ = [
 data_preprocessor = _base_.normalisation
 view_size = 160
 train_pipeline = _base_.train_pipeline
-train_pipeline[1].update(
-    view_size=view_size, weak_scale=(0.3, 1.0), crop_scales=()
-)
-train_dataloader = dict(batch_size=32, dataset=dict(pipeline=train_pipeline))
-few_shot = dict(view_size=view_size)
+train_pipeline[1].update(weak_scale=(0.3, 1.0), crop_scales=())
+train_dataloader = dict(batch_size=32)
 optim_wrapper = dict(optimizer=dict(lr=1e-3))
 auto_scale_lr = dict(base_batch_size=32)

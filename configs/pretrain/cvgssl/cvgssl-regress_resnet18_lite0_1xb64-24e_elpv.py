@@ -7,9 +7,6 @@ few_shot = dict(view_size=128)
 teachers = _base_.teachers
 teachers[0].input_size = 160
 model = dict(teachers=teachers)
-train_pipeline = _base_.train_pipeline
-train_pipeline[1].view_size = view_size
-train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
 param_scheduler = _base_.param_scheduler
 param_scheduler[0].end = 2
 param_scheduler[1].update(T_max=22, begin=2, end=24)

@@ -11,4 +11,3 @@ teachers[0].input_size = 224
 model = dict(teachers=teachers)
 train_pipeline = _base_.train_pipeline
 train_pipeline[1].update(weak_scale=(0.3, 1.0), crop_scales=())
-train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
