@@ -6,7 +6,6 @@ import runpy
 import subprocess
 import sys
 import uuid
-from contextlib import contextmanager
 from copy import deepcopy
 from functools import cache
 from pathlib import Path
@@ -15,8 +14,6 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.hooks import Hook
-from mmengine.logging import MMLogger
-from mmengine.utils import ManagerMixin
 
 import mmcvgssl  # noqa: F401  (makes the hosts importable)
 from mmcvgssl.apis import build_runner, check_before_training, load_config
@@ -24,47 +21,6 @@ from tests.data import ROOT, tiny_config, write_classes, write_images
 
 # sums do not depend on the machine, and tests run side by side
 torch.set_num_threads(1)
-
-
-def managers() -> list[type[ManagerMixin]]:
-    """Return mmengine's classes whose instances a process has by name."""
-    found = [ManagerMixin]
-    for kind in found:
-        found += kind.__subclasses__()
-    return found
-
-
-@contextmanager
-def instances_restored():
-    """Leave mmengine's scopes, loggers and visualizers as they were.
-
-    A logger writes to the output, and a visualizer to the folder, of the test
-    that made it, also where another asks for one of the same name.
-    """
-    before = {kind: kind._instance_dict.copy() for kind in managers()}
-    yield
-    for kind in managers():
-        kind._instance_dict.clear()
-        kind._instance_dict.update(before.get(kind, {}))
-
-
-@pytest.fixture(scope='module', autouse=True)
-def instances_of_module():
-    """No file of tests finds the scope or logger that another has set."""
-    with instances_restored():
-        yield
-
-
-@pytest.fixture(autouse=True)
-def instances_of_test():
-    """No test finds the scope or logger that another has set.
-
-    A logger that a fixture of the file has made is not found either, as it
-    writes to the output of the fixture.
-    """
-    with instances_restored():
-        MMLogger._instance_dict.clear()
-        yield
 
 
 @pytest.fixture(scope='module')

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
+import numpy as np
+
+from mmcvgssl.apis import load_config
+from mmcvgssl.apis.fit import fit_model
+from mmcvgssl.maps.writer import MapWriter, join_manifests
+from mmcvgssl.provenance import FileState
 from tests.data import picture
 
 SIDE = 32
@@ -78,18 +85,15 @@ test_evaluator = dict(type='mmcvgssl.AnomalyMetric', pixel=False)
 
 
 def write_example_folder(folder: Path) -> None:
-    """Write images to learn from and to test on, and two configs.
+    """Write all that examples name.
 
     Args:
         folder: New; gets ``images/good``, ``test_images/good`` and ``crack``,
-            ``train.py`` and ``anomaly.py``.
+            the configs ``train.py`` and ``anomaly.py``, the folder ``maps``
+            of the tested images, and ``model.safetensors``.
     """
-    homes = (
-        ('images/good', 12),
-        ('test_images/good', 2),
-        ('test_images/crack', 2),
-    )
-    for kind, (name, count) in enumerate(homes):
+    homes = {'images/good': 12, 'test_images/good': 2, 'test_images/crack': 2}
+    for kind, (name, count) in enumerate(homes.items()):
         home = folder / name
         home.mkdir(parents=True)
         for i in range(count):
@@ -97,3 +101,25 @@ def write_example_folder(folder: Path) -> None:
             picture(seed, SIDE).save(home / f'{i}.png')
     (folder / 'train.py').write_text(TRAIN)
     (folder / 'anomaly.py').write_text(ANOMALY)
+    _write_maps(folder / 'test_images', folder / 'maps')
+    _write_model(folder)
+
+
+def _write_maps(images: Path, out: Path) -> None:
+    """Write maps whose one corner stands out where there is a crack."""
+    with MapWriter(out) as writer:
+        for file in sorted(images.rglob('*.png')):
+            values = np.full((8, 8), 0.1, np.float32)
+            if file.parent.name == 'crack':
+                values[:4, :4] = 0.9
+            path, state = file.relative_to(images), FileState.of(file)
+            score = float(values.max())
+            writer.write(path.as_posix(), values, (SIDE, SIDE), score, state)
+    join_manifests(out)
+
+
+def _write_model(folder: Path) -> None:
+    cfg = load_config(folder / 'anomaly.py')
+    cfg.work_dir = str(folder / 'work_dirs')
+    fit_model(cfg, folder / 'model.safetensors', folder / 'images')
+    shutil.rmtree(cfg.work_dir)

@@ -43,6 +43,15 @@ def boxes_from_maps(
         FileNotFoundError: If maps or images are missing.
         MapError: If maps and images do not belong together.
         ValueError: If an option is out of range.
+
+    Example:
+        >>> import json
+        >>> report = boxes_from_maps('maps', 'test_images', 'boxes.json')
+        >>> report['images'], report['boxes']
+        (4, 2)
+        >>> coco = json.loads(Path('boxes.json').read_text())
+        >>> coco['annotations'][0]['bbox']  # x, y, width, height
+        [0, 0, 17, 17]
     """
     cut = {name: options.pop(name) for name in CUT if name in options}
     checked = BoxOptions(**cut)
@@ -62,5 +71,11 @@ def boxes_from_maps(
 
 
 def boxes_text(report: dict[str, Any], out: str | Path) -> str:
-    """Say what :func:`boxes_from_maps` has found and written."""
+    """Say what :func:`boxes_from_maps` has found and written.
+
+    Example:
+        >>> report = boxes_from_maps('maps', 'test_images', 'boxes.json')
+        >>> boxes_text(report, 'boxes.json').splitlines()[-1]
+        'boxes.json, report.json and report.png written'
+    """
     return f'{to_text(report)}\n{out}, report.json and report.png written'

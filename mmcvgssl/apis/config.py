@@ -84,11 +84,15 @@ def load_config(
             line cannot be read or would not reach all.
 
     Example:
-        >>> import tempfile
-        >>> path = Path(tempfile.mkdtemp()) / 'own.py'
+        >>> cfg = load_config('train.py', {'train_dataloader.batch_size': 2})
+        >>> cfg.train_dataloader.batch_size
+        2
+
+        A setting reaches what refers to it:
+
         >>> text = "view_size = 224; few_shot = dict(view_size='${view_size}')"
-        >>> _ = path.write_text(text)
-        >>> load_config(path, {'view_size': 96}).few_shot.view_size
+        >>> size = Path('own.py').write_text(text)
+        >>> load_config('own.py', {'view_size': 96}).few_shot.view_size
         96
     """
     path = Path(path)
@@ -129,6 +133,15 @@ def use_amp(cfg: Config) -> None:
     """Switch on mixed precision: float16 on an accelerator, else bfloat16.
 
     A device that only emulates bfloat16 stays in float32.
+
+    Example:
+        >>> cfg = load_config('train.py')
+        >>> use_amp(cfg)
+        >>> cfg.optim_wrapper.type in (
+        ...     'AmpOptimWrapper',
+        ...     'mmcvgssl.AutocastOptimWrapper',
+        ... )
+        True
     """
     wrapper = cfg.optim_wrapper
     if wrapper.get('type', 'OptimWrapper').endswith('AutocastOptimWrapper'):

@@ -78,11 +78,12 @@ def fit_model(
             rate that is asked for.
 
     Example:
-        .. code-block:: python
-
-            cfg = load_config('configs/anomaly/patch_memory/…_folder.py')
-            cfg.work_dir = 'work_dirs/bolts'
-            fit_model(cfg, 'bolts.safetensors', images='bolts/good')
+        >>> from mmcvgssl.apis import load_config
+        >>> cfg = load_config('anomaly.py')
+        >>> cfg.work_dir = 'work_dirs/bolts'
+        >>> content = fit_model(cfg, 'bolts.safetensors', images='images')
+        >>> content.kind, content.chosen['good_images']
+        ('anomaly', 12)
     """
     check_name(out)
     start_processes(cfg)

@@ -46,6 +46,11 @@ def make_maps(
     Returns:
         Number of images, of maps that were there, that were written by this
         process, and of images that could not be read.
+
+    Example:
+        >>> from mmcvgssl.apis import load_config
+        >>> make_maps(load_config('anomaly.py'), 'test_images', 'new_maps')
+        {'images': 4, 'there': 0, 'written': 4, 'unreadable': 0}
     """
     start_processes(cfg)
     with locked(out):
@@ -60,7 +65,13 @@ def make_maps(
 
 
 def maps_text(counts: Mapping[str, int], out: str | Path) -> str:
-    """Say in a line what :func:`make_maps` has done."""
+    """Say in a line what :func:`make_maps` has done.
+
+    Example:
+        >>> counts = dict(images=9, there=4, written=5, unreadable=0)
+        >>> maps_text(counts, 'maps').partition(',')[0]
+        '9 images: 4 maps were there'
+    """
     return (
         f'{counts["images"]} images: {counts["there"]} maps were there, '
         f'{counts["written"]} written by this process, '

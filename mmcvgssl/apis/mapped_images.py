@@ -63,6 +63,11 @@ def find_mapped_images(
         MapError: If images and maps do not belong together.
         ValueError: If there is no image, or a listed path leads out of the
             folder.
+
+    Example:
+        >>> found = find_mapped_images(MapFolder('maps'), 'test_images')
+        >>> found.paths
+        ['crack/0.png', 'crack/1.png', 'good/0.png', 'good/1.png']
     """
     images = Path(images)
     if images.is_dir():

@@ -56,6 +56,13 @@ class BoxOptions:
 
     Raises:
         ValueError: If one is out of range.
+
+    Example:
+        >>> from mmcvgssl.apis import MapFolder
+        >>> options = BoxOptions(margin=0.1, top_k=5)
+        >>> entries = list(MapFolder('maps'))  # maxima 0.9, 0.9, 0.1, 0.1
+        >>> round(options.map_threshold_of(entries), 2)
+        0.4
     """
 
     margin: float = 0.1
@@ -107,6 +114,14 @@ class MapsToBoxes:
         UnreadableImageError: If too many images cannot be read.
         ValueError: If an option is out of range, or a file that is no
             result of this tool would be overwritten.
+
+    Example:
+        >>> from mmcvgssl.apis import MapFolder, find_mapped_images
+        >>> maps = MapFolder('maps')
+        >>> images = find_mapped_images(maps, 'test_images')
+        >>> report = MapsToBoxes(maps, images, 'boxes.json').run()
+        >>> report['images'], report['boxes']
+        (4, 2)
     """
 
     def __init__(

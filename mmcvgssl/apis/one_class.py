@@ -89,6 +89,17 @@ def run_one_class(
         ProvenanceError: If the folder holds results that do not say what
             they depend on.
         FolderInUseError: If another run writes to a category's folder.
+
+    Example:
+        >>> from mmcvgssl.apis import load_config
+        >>> cfg = load_config('anomaly.py')
+        >>> results = run_one_class(cfg, 'work_dirs', test=False)
+        | category | false_alarms | detected |
+        | --- | --- | --- |
+        | all | – | – |
+        | mean | – | – |
+        >>> Path('work_dirs/all/model.safetensors').is_file()
+        True
     """
     start_processes(cfg)
     init_default_scope(cfg.get('default_scope', 'mmpretrain'))

@@ -61,9 +61,9 @@ class Predictor:
             classifier or detector.
 
     Example:
-        >>> predictor = Predictor('model.safetensors')  # doctest: +SKIP
-        >>> [p.verdict for p in predictor(['a.png'])]  # doctest: +SKIP
-        ['good']
+        >>> predictor = Predictor('model.safetensors')
+        >>> [p.path for p in predictor(['test_images/crack/0.png'])]
+        ['test_images/crack/0.png']
     """
 
     def __init__(

@@ -98,6 +98,12 @@ def predict_to_folder(
         ProvenanceError: If the folder holds predictions that do not say what
             they are of.
         FolderInUseError: If another run writes there.
+
+    Example:
+        >>> predictor = Predictor('model.safetensors')
+        >>> predictions = predict_to_folder(predictor, 'test_images', 'out')
+        >>> len(predictions), Path('out/predictions.csv').is_file()
+        (4, True)
     """
     report = contents if contents is not None else Contents(str(path))
     run = _FolderRun(predictor, path, Path(out), report, outputs or Outputs())

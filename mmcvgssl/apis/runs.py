@@ -53,11 +53,12 @@ def run_training(
             say, or if ``resume`` is empty.
 
     Example:
-        .. code-block:: python
-
-            cfg = load_config('configs/pretrain/cvgssl/…_folder.py')
-            cfg.work_dir, cfg.launcher = 'work_dirs/surface', 'none'
-            run_training(cfg, resume='auto')
+        >>> from mmcvgssl.apis import load_config
+        >>> cfg = load_config('train.py')
+        >>> cfg.work_dir = 'work_dirs/surface'
+        >>> runner = run_training(cfg)
+        >>> Path('work_dirs/surface/epoch_1.pth').is_file()
+        True
     """
     if resume == '':
         raise ValueError(
@@ -121,6 +122,12 @@ def run_test(
         OSError: If ``out`` cannot be written.
         ValueError: If the config describes no test, or none for the model
             of the file, or images are given to one that names its own.
+
+    Example:
+        >>> from mmcvgssl.apis import load_config
+        >>> metrics = run_test(load_config('anomaly.py'), out='metrics.json')
+        >>> 'image_auroc' in metrics
+        True
     """
     if out is not None:
         check_file(out, '--out')

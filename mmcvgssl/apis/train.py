@@ -98,6 +98,12 @@ def build_runner(
             setting is out of range.
         mmcvgssl.weights.WeightsError: If the checkpoint that is to be loaded
             or gone on from cannot be read.
+
+    Example:
+        >>> from mmcvgssl.apis import load_config
+        >>> runner = build_runner(load_config('train.py'))
+        >>> len(runner.train_dataloader.dataset), runner.max_epochs
+        (12, 1)
     """
     if not torch.cuda.is_available():
         keep_freed_memory()
@@ -194,6 +200,15 @@ def check_before_training(runner: Runner) -> None:
         ValueError: If a batch is larger than the data set, processes would
             get different shares, or the backbone cannot take a view of the
             configured size.
+
+    Example:
+        >>> from mmcvgssl.apis import load_config
+        >>> cfg = load_config('train.py', {'train_dataloader.batch_size': 64})
+        >>> try:
+        ...     check_before_training(build_runner(cfg))
+        ... except ValueError as error:
+        ...     print(str(error)[:20])
+        a batch of 64 images
     """
     loader = runner.train_dataloader
     own = getattr(loader.sampler, 'batch_size', loader.batch_size)
@@ -249,6 +264,11 @@ def _check_views(runner: Runner, inputs) -> None:
 
 
 def default_work_dir(config: str) -> str:
-    """``work_dirs/<config name>`` as in the hosts."""
+    """``work_dirs/<config name>`` as in the hosts.
+
+    Example:
+        >>> default_work_dir('configs/cvgssl_resnet50_folder.py')
+        'work_dirs/cvgssl_resnet50_folder'
+    """
     name = os.path.splitext(os.path.basename(config))[0]
     return os.path.join('work_dirs', name)

@@ -41,6 +41,13 @@ def claim_work_dir(
     Raises:
         ProvenanceError: If what is to go on is another training, or does not
             say what it depends on.
+
+    Example:
+        >>> from mmcvgssl.apis import build_runner, load_config
+        >>> runner = build_runner(load_config('train.py'))
+        >>> claim_work_dir(runner)
+        >>> Path(runner.work_dir, 'provenance.json').is_file()
+        True
     """
     folder = Path(runner.work_dir)
     known = on_first_process(lambda: Provenance.read(folder / RECORD))

@@ -37,6 +37,11 @@ def list_images(
         FileNotFoundError: If there is neither.
         ValueError: If there is no image, two would share a map, one lies out
             of the folder, or it is an image itself.
+
+    Example:
+        >>> folder, paths = list_images('test_images')
+        >>> paths
+        ['crack/0.png', 'crack/1.png', 'good/0.png', 'good/1.png']
     """
     images = Path(images)
     if images.is_dir():

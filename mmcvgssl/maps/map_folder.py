@@ -28,6 +28,11 @@ class MapEntry:
         map_max: Maximum of the map.
         file: State of the image when the map was made.
         digest: Of the ``.npy`` file; empty if the line has none.
+
+    Example:
+        >>> entry = MapFolder('maps')['crack/0.png']
+        >>> entry.map, entry.size
+        ('crack/0.npy', (32, 32))
     """
 
     path: str
@@ -54,6 +59,13 @@ class MapFolder:
         FileNotFoundError: If there is no such folder, or no manifest.
         MapError: If a line, ``provenance.json`` or ``remarks.json`` is
             malformed, two images share a map, or there is no line.
+
+    Example:
+        >>> maps = MapFolder('maps')
+        >>> len(maps), [entry.path for entry in maps][0]
+        (4, 'crack/0.png')
+        >>> maps.load_map('crack/0.png').shape
+        (8, 8)
     """
 
     def __init__(self, path: str | Path) -> None:

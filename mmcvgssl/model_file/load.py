@@ -31,6 +31,11 @@ class LoadedModel:
         transforms: Built; from ``img_path`` (and ``category``) to the input.
         content: What the file says.
         source: The file, for messages.
+
+    Example:
+        >>> loaded = load_model('model.safetensors')
+        >>> type(loaded.model).__name__, len(loaded.transforms)
+        ('OneClassDetector', 3)
     """
 
     model: nn.Module
@@ -53,6 +58,11 @@ def load_model(path: str | Path) -> LoadedModel:
         mmcvgssl.weights.WeightsError: If it names what no file may name, or
             holds NaN.
         ModuleNotFoundError: If a package that it needs is not installed.
+
+    Example:
+        >>> loaded = load_model('model.safetensors')
+        >>> loaded.content.kind, loaded.model.fitted
+        ('anomaly', True)
     """
     content = ModelFile.read(path)
     source = printable(str(path))

@@ -27,7 +27,16 @@ SUFFIX = '.safetensors'
 
 
 class ModelFileError(WeightsError):
-    """A file that is no model file, or one that this version cannot use."""
+    """A file that is no model file, or one that this version cannot use.
+
+    Example:
+        >>> size = Path('other.safetensors').write_bytes(b'no model')
+        >>> try:
+        ...     ModelFile.read('other.safetensors')
+        ... except ModelFileError as error:
+        ...     print(str(error).partition(',')[0])
+        other.safetensors is no model file
+    """
 
 
 @dataclass(frozen=True)
@@ -40,6 +49,11 @@ class WeightsOf:
         source: ``'package:NAME'`` of an installed Python package, or what
             they were read from, for people.
         stored: Whether the file itself has them.
+
+    Example:
+        >>> weights = ModelFile.read('model.safetensors').weights
+        >>> [(part.parts, part.stored) for part in weights]
+        [(['backbone'], True)]
     """
 
     parts: list[str]
@@ -67,6 +81,11 @@ class ModelFile:
         provenance: What the model was made of, by name.
         licences: Whose terms hold, one text each.
         made_with: Version of this package.
+
+    Example:
+        >>> content = ModelFile.read('model.safetensors')
+        >>> content.kind, content.model['type']
+        ('anomaly', 'mmcvgssl.OneClassDetector')
     """
 
     kind: str
@@ -227,6 +246,14 @@ def check_name(path: str | Path) -> None:
     Raises:
         OSError: If the file could not be written.
         ValueError: If it does not end in ``.safetensors``.
+
+    Example:
+        >>> check_name('model.safetensors')
+        >>> try:
+        ...     check_name('model.pth')
+        ... except ValueError as error:
+        ...     print(str(error).partition(',')[0])
+        expected a file name that ends in .safetensors
     """
     if Path(path).suffix != SUFFIX:
         raise ValueError(
@@ -236,7 +263,12 @@ def check_name(path: str | Path) -> None:
 
 
 def is_model_file(path: str | Path) -> bool:
-    """Tell a model file's name from that of a config."""
+    """Tell a model file's name from that of a config.
+
+    Example:
+        >>> is_model_file('model.safetensors'), is_model_file('anomaly.py')
+        (True, False)
+    """
     return Path(path).suffix == SUFFIX
 
 
