@@ -23,6 +23,19 @@ class ClasswiseMetric(SingleLabelMetric):
     Args:
         items: Those to compute, as of the host.
         **kwargs: Of the host, without ``average``.
+
+    Example:
+        >>> from mmpretrain.structures import DataSample
+        >>> metric = METRICS.build(
+        ...     dict(type='mmcvgssl.ClasswiseMetric', items=('recall',))
+        ... )
+        >>> metric.dataset_meta = dict(classes=('good', 'crack'))
+        >>> for truth, label in ((0, 0), (1, 1), (1, 0)):
+        ...     sample = DataSample(num_classes=2)
+        ...     sample = sample.set_gt_label(truth).set_pred_label(label)
+        ...     metric.process(None, [sample.to_dict()])
+        >>> metric.evaluate(size=3)['single-label/crack_recall']
+        50.0
     """
 
     def __init__(
