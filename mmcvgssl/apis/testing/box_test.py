@@ -139,9 +139,10 @@ def merged_steps(
         >>> theirs = [dict(type='LoadAnnotations')]
         >>> theirs += [dict(type='PackDetInputs', meta_keys=('instances',))]
         >>> made = merged_steps(ours, theirs)
-        >>> [s['type'] for s in made], made[-1]['meta_keys']
-        (['LoadImage', 'Resize', 'LoadAnnotations', 'PackDetInputs'],
-         ('img_id', 'instances'))
+        >>> [step['type'] for step in made]
+        ['LoadImage', 'Resize', 'LoadAnnotations', 'PackDetInputs']
+        >>> made[-1]['meta_keys']
+        ('img_id', 'instances')
     """
     _, labels, their_packing = split_steps(theirs, 'LoadAnnotations')
     reading, _, packing = split_steps(ours, 'LoadAnnotations')
