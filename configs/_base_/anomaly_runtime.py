@@ -3,3 +3,6 @@ _base_ = 'default_runtime.py'
 # map generators that learn from images do so before the test
 fit_cfg = dict(type='mmcvgssl.FitLoop')
 custom_hooks = [dict(type='mmcvgssl.AnomalyFitHook')]
+
+# the loop of tools/make_maps.py
+map_cfg = dict(type='mmcvgssl.MapLoop')

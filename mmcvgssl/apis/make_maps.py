@@ -206,7 +206,8 @@ def _listed(
     def find() -> tuple[Path, list[str]]:
         home, paths = list_images(images, root, encoding, inside)
         if Path(images).is_file():
-            check_listed(images, home, paths)
+            base = '--root' if inside else 'its folder'
+            check_listed(images, home, paths, base=base)
         return home, paths
 
     return on_first_process(find)

@@ -10,6 +10,7 @@ from tqdm import tqdm
 
 from mmcvgssl.datasets.preparation.images import images_below
 from mmcvgssl.datasets.reading import UnreadableImageError, image_size
+from mmcvgssl.datasets.unreadable_share import check_share
 from mmcvgssl.maps import MapError, MapFolder, inside
 from mmcvgssl.maps.file import MAKE
 from mmcvgssl.maps.images import list_images
@@ -154,8 +155,7 @@ def find_broken(
         UnreadableImageError: If more are broken, and the first image is.
         ValueError: If the share is none.
     """
-    if not 0 <= most <= 1:
-        raise ValueError(f'max_unreadable is a share in [0, 1], got {most}')
+    check_share(most)
     changed = MapError(f'it has changed since its map was made; {MAKE}')
     broken: dict[str, Exception] = dict.fromkeys(images.changed, changed)
     for path in tqdm(images.paths, desc='check', leave=False):

@@ -18,6 +18,7 @@ def check_listed(
     root: str | Path,
     paths: Sequence[str],
     repeats: bool = False,
+    base: str = 'data_root',
 ) -> list[str]:
     """Look for images that are missing, or listed more than once.
 
@@ -26,6 +27,7 @@ def check_listed(
         root: Folder that the paths are relative to.
         paths: Of the images.
         repeats: Whether an image may be listed more than once.
+        base: What the user sets to ``root``, for the message.
 
     Returns:
         The paths that are listed more than once.
@@ -39,7 +41,7 @@ def check_listed(
         raise FileNotFoundError(
             f'{file}: {some(map(printable, missing), "image")} of '
             f'{len(paths)} not in {root or "."}; correct the list, or '
-            'data_root, which its paths are relative to'
+            f'{base}, which its paths are relative to'
             f'{_meant(root, missing)}'
         )
     found = Counter(map(_plain, paths))

@@ -14,6 +14,16 @@ from mmcvgssl.datasets.shared import Shared
 _MARKING = multiprocessing.Lock()
 
 
+def check_share(most: float) -> None:
+    """Refuse what is no share of images.
+
+    Raises:
+        ValueError: If it is not in [0, 1].
+    """
+    if isinstance(most, str) or not 0 <= most <= 1:
+        raise ValueError(f'max_unreadable is a share in [0, 1], got {most!r}')
+
+
 class UnreadableShare:
     """Counts images that are skipped, over all workers of a loader.
 
@@ -25,10 +35,7 @@ class UnreadableShare:
     """
 
     def __init__(self, most: float) -> None:
-        if not 0 <= most <= 1:
-            raise ValueError(
-                f'max_unreadable is a share in [0, 1], got {most}'
-            )
+        check_share(most)
         self.most = most
         self._marks = Shared(torch.zeros(0, dtype=torch.uint8))
         self._n_left_out = 0

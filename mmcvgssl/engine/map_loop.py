@@ -16,6 +16,7 @@ from mmengine.runner.amp import autocast
 from mmpretrain.structures import DataSample
 from tqdm import tqdm
 
+from mmcvgssl.datasets.unreadable_share import check_share
 from mmcvgssl.engine.fit_loop import fit_loop
 from mmcvgssl.engine.fit_provenance import of_model, of_transforms
 from mmcvgssl.maps.writer import (
@@ -75,7 +76,7 @@ class MapLoop(BaseLoop):
 
     Raises:
         TypeError: If the model is no map generator.
-        ValueError: If ``dtype`` is another.
+        ValueError: If an option is out of range.
 
     Example:
         .. code-block:: python
@@ -100,6 +101,18 @@ class MapLoop(BaseLoop):
         fp16: bool = False,
     ) -> None:
         check_dtype(dtype)
+        check_share(max_unreadable)
+        for name, value, least in (
+            ('batch_size', batch_size, 1),
+            ('num_workers', num_workers, 0),
+        ):
+            if type(value) is not int or value < least:
+                raise ValueError(
+                    f'map_cfg.{name}={value!r}: expected a whole number from '
+                    f'{least}'
+                )
+        if not isinstance(fp16, bool):
+            raise ValueError(f'map_cfg.fp16={fp16!r}: expected True or False')
         # the loader is made when it is known which maps are missing
         super().__init__(runner, None)
         model = getattr(runner.model, 'module', runner.model)

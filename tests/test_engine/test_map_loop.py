@@ -137,6 +137,11 @@ def test_half_precision_is_told(runner, tmp_path):
     [
         (nn.Linear(1, 1), {}, TypeError, 'map generators .* got Linear'),
         (None, dict(dtype='int8'), ValueError, "dtype must be .* got 'int8'"),
+        (None, dict(batch_size=0), ValueError, r'map_cfg\.batch_size=0: '),
+        (None, dict(num_workers=-1), ValueError, 'num_workers=-1: expected'),
+        (None, dict(num_workers='2'), ValueError, "num_workers='2': expected"),
+        (None, dict(fp16='yes'), ValueError, "fp16='yes': expected True"),
+        (None, dict(max_unreadable=3), ValueError, r'in \[0, 1\], got 3'),
     ],
 )
 def test_what_makes_no_maps_is_refused(runner, model, options, error, message):

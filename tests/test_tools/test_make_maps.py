@@ -17,6 +17,7 @@ from PIL import Image
 
 from mmcvgssl.apis import MapError, MapFolder, load_config
 from mmcvgssl.apis.images import fitted_range
+from mmcvgssl.apis.make_maps import prepare_maps
 from mmcvgssl.datasets.transforms import read_image
 from mmcvgssl.maps import writer as module
 from mmcvgssl.provenance import RECORD, Provenance
@@ -42,7 +43,7 @@ def config(tmp_path):
         model = model or "type='mmcvgssl.PatchMemory', coreset_size=20"
         bases = [
             str(CONFIGS / '_base_/datasets/one_class_folder.py'),
-            str(CONFIGS / '_base_/default_runtime.py'),
+            str(CONFIGS / '_base_/anomaly_runtime.py'),
         ]
         path = tmp_path / 'maps.py'
         path.write_text(
@@ -171,7 +172,37 @@ def test_hooks_of_the_user_act_and_the_test_is_left_alone(
     path = config(extra=hooks.format('mmcvgssl.UnfreezeHook'))
     code, _, err = make(path, images)
     assert code == 1
-    assert 'custom_hooks.3, UnfreezeHook, acts in trainings' in err
+    assert 'custom_hooks.1, UnfreezeHook, acts in trainings' in err
+
+
+def test_options_of_the_loop_are_those_of_map_cfg(config, tmp_path):
+    write_images(tmp_path / 'images', 2)
+    options = {'map_cfg.batch_size': 3, 'test_dataloader.num_workers': 0}
+    options |= {'test_cfg.fp16': True, 'max_unreadable': 0.3}
+    cfg = load_config(config(), options)
+    text = cfg.pretty_text
+    made, paths = prepare_maps(cfg, tmp_path / 'images', tmp_path / 'maps')
+    assert len(paths) == 2
+    loop = made.map_cfg
+    assert loop.pop('pipeline')[0].type == 'mmcvgssl.LoadImage'
+    assert loop == dict(
+        type='mmcvgssl.MapLoop',
+        root=str(tmp_path / 'images'),
+        out=str(tmp_path / 'maps'),
+        dtype='float16',
+        batch_size=3,
+        num_workers=0,
+        max_unreadable=0.3,
+        fp16=True,
+    )
+    # neither the config nor its test is changed
+    assert cfg.pretty_text == text
+    # but for the share of all data sets
+    assert made.test_dataloader.dataset.pop('max_unreadable') == 0.3
+    assert made.test_dataloader == cfg.test_dataloader
+    assert made.test_evaluator == cfg.test_evaluator
+    with pytest.raises(KeyError, match=r'map_cfg\.batchsize.*batch_size'):
+        load_config(config(), {'map_cfg.batchsize': 3})
 
 
 def test_an_interrupted_run_goes_on(config, make, tmp_path, monkeypatch):
@@ -281,7 +312,8 @@ def test_a_list_names_the_images(config, make, tmp_path):
     (tmp_path / 'far.txt').write_text('04.png\n')
     code, _, err = make(config(), tmp_path / 'far.txt', 'other')
     assert code == 1
-    assert '1 image (04.png) of 1 not in' in err
+    assert f'{tmp_path / "far.txt"}: 1 image (04.png) of 1 not in' in err
+    assert 'or --root, which its paths are relative to' in err
 
 
 def test_two_images_cannot_share_a_map(config, make, tmp_path):
