@@ -34,7 +34,7 @@ def locked(
 
     Args:
         folder: Is made if it is not there.
-        name: Of the lock's file.
+        name: Name of the lock's file.
         handed_on: Whether the lock is also that of the processes which the
             handle is given to, for as long as they live. Else the file is
             removed at the end.

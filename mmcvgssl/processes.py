@@ -32,7 +32,7 @@ def on_first_process(work: Callable[[], T]) -> T:
     counts, but one of their own for this. Every process has to call it.
 
     Args:
-        work: What it returns is sent to the others.
+        work: Function whose result is sent to the others.
     """
     if get_world_size() == 1:
         return work()
@@ -61,7 +61,7 @@ def tensors_of_first_process(
 
     Args:
         work: Makes them; see :func:`on_first_process`.
-        device: Of this process, where they are put.
+        device: Device of this process, where the tensors go.
     """
 
     def send() -> dict[str, Tensor]:

@@ -83,7 +83,7 @@ def class_of(kind: Any, registry: Registry, scope: Any, key_path: str) -> Any:
 
     Args:
         kind: The type: a registered name, or the class itself.
-        registry: Of the hosts, where names are looked up.
+        registry: Registry of the hosts, where names are looked up.
         scope: The config's ``default_scope``.
         key_path: Dotted keys of the part in the config.
 

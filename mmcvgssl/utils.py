@@ -112,7 +112,7 @@ def parse_json(text: str | bytes, **options: Any) -> Any:
 
     Args:
         text: The text.
-        **options: Of :func:`json.loads`.
+        **options: Options of :func:`json.loads`.
 
     Raises:
         ValueError: If it is no JSON.

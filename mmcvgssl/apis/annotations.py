@@ -36,7 +36,7 @@ class Report:
         lines: Level and text of each line.
         good: Parts that are tested on images without boxes.
         classes: Names of the classes; empty without a COCO data set.
-        skipped: What training cannot read and goes on without, a line each.
+        skipped: Images that training cannot read and skips, a line each.
     """
 
     lines: list[tuple[int, str]] = field(default_factory=list)
@@ -54,7 +54,7 @@ def check_annotations(cfg: Config, parts: Sequence[str] = PARTS) -> Report:
 
     Args:
         cfg: Config of a detector, or any other.
-        parts: Those of ``PARTS`` that are to be read.
+        parts: Names of ``PARTS`` that are to be read.
 
     Raises:
         FileNotFoundError: If a file of annotations is missing.
@@ -124,7 +124,7 @@ def count_false_alarms(cfg: Config, report: Report) -> None:
 
     Args:
         cfg: Config of the detector.
-        report: That of its data sets.
+        report: Report of its data sets.
     """
     for part in report.good:
         key = f'{part}_evaluator'

@@ -60,7 +60,8 @@ class Outputs:
         """Write a file.
 
         Raises:
-            OSError: Of the same ``errno``, saying what had been written.
+            OSError: With the same ``errno``; the message says what was
+                written.
         """
         try:
             atomic_write(path, data)
@@ -72,7 +73,8 @@ class Outputs:
         """Write a new folder with all of its files, or none.
 
         Raises:
-            OSError: Of the same ``errno``, saying what had been written.
+            OSError: With the same ``errno``; the message says what was
+                written.
         """
         temporary = None
         try:

@@ -32,7 +32,7 @@ def draw_boxes(
         anomaly_map: [h, w].
         boxes: (x1, y1, x2, y2) in pixels of the image, [n, 4], cyan.
         scores: [n], written at the boxes.
-        map_threshold: In units of the map.
+        map_threshold: Map threshold, in units of the map.
         highest: Largest value of all maps.
         truth: True boxes in the same form, [m, 4], white.
 

@@ -32,9 +32,9 @@ def boxes_from_maps(
         out: COCO file to write, see :class:`MapsToBoxes`.
         root: Folder that listed paths are relative to.
         allow_missing: See :func:`find_mapped_images`.
-        encoding: Of the list, see :func:`list_images`.
+        encoding: Encoding of the list, see :func:`list_images`.
         preview: Folder for pictures of maps and boxes.
-        **options: Of :class:`BoxOptions` and of :class:`MapsToBoxes`.
+        **options: Options of :class:`BoxOptions` and of :class:`MapsToBoxes`.
 
     Returns:
         What ``report.json`` holds.

@@ -26,7 +26,7 @@ def backbone_config(
         checkpoint: Whose ``meta`` may hold the config as text. The text is
             read as data; no code of it is run.
         config: A config file, which takes precedence.
-        name: What the checkpoint is called in messages.
+        name: Name of the checkpoint in messages.
 
     Raises:
         FileNotFoundError: If the config file is missing.
@@ -67,7 +67,7 @@ def training_config(
         checkpoint: Whose ``meta`` may hold the config as text. The text is
             read as data; no code of it is run.
         config: A config file, which takes precedence.
-        name: What the checkpoint is called in messages.
+        name: Name of the checkpoint in messages.
         keys: Settings at the top that are wanted.
 
     Returns:

@@ -20,8 +20,8 @@ class Setting(NamedTuple):
 
     Attributes:
         file: Where.
-        line: Of the file, from 1.
-        name: Of the setting.
+        line: Line of the file, from 1.
+        name: Name of the setting.
         used: Whether the file, or one over it, uses the value in Python.
         taken: Whether a base refers to it, if a file over that sets the keys
             in question otherwise.
@@ -46,7 +46,7 @@ def check_file_settings(
     file over it does, as ``_base_.NAME``.
 
     Args:
-        settings: Of the file and its bases.
+        settings: Settings of the file and its bases.
         config: What it is with its bases, references in it.
         read: Names at the top that the runner or a tool reads.
 
@@ -80,7 +80,7 @@ def check_option_reach(
 
     Args:
         options: By dotted key, names checked.
-        settings: Of the file and its bases.
+        settings: Settings of the file and its bases.
         config: What they are merged into, references in it.
         values: The same without references.
         read: Names at the top that the runner or a tool reads.

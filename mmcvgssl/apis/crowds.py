@@ -21,7 +21,7 @@ def use_of_crowds(model: Any, pipeline: Any, scope: str) -> str:
 
     Args:
         model: Config of the detector.
-        pipeline: Of the data set it is trained on.
+        pipeline: Pipeline of the data set it is trained on.
         scope: The config's default scope.
 
     Returns:

@@ -39,7 +39,8 @@ def export_backbone(
     that has the name already goes to the folder ``earlier``.
 
     Args:
-        checkpoint: Of a training run, or plain weights with ``config``.
+        checkpoint: Checkpoint of a training run, or plain weights with
+            ``config``.
         out: File to write; ``.pth`` or ``.safetensors``.
         target: One of mmpretrain, mmdet, mmyolo, timm and torchvision.
         config: Config of the training run, if the checkpoint holds none.

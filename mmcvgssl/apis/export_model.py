@@ -39,10 +39,10 @@ def export_model(
     """Write a detector of mmdet or mmyolo as a model file.
 
     Args:
-        checkpoint: Of a training run.
+        checkpoint: Checkpoint of a training run.
         out: File to write; ends in ``.safetensors``.
-        config: Of the training, if the checkpoint holds none or another one
-            is wanted.
+        config: Config of the training, if the checkpoint holds none or another
+            one is wanted.
         score_threshold: Boxes below it are not shown, in [0, 1].
         options: Dotted keys and values that override the config's.
         licences: Terms that hold, one text each.

@@ -61,7 +61,7 @@ class FewShot:
         checkpoint: A file, ``'none'`` (random weights) or ``'teacher'``.
         mode: ``'finetune'`` (all weights), ``'linear'`` (last layer) or
             ``'probe'`` (logistic regression on L2-normalised features).
-        seed: Of the draws and of the classifiers; see :func:`draw_seed`.
+        seed: Seed of the draws and of the classifiers; see :func:`draw_seed`.
         size: Pixels; by default ``few_shot.view_size`` of the config, or the
             teacher's own size.
         report_best: Also report the best epoch on the test set, as some
@@ -280,7 +280,8 @@ class FewShot:
         """Return what the runs depend on.
 
         Args:
-            known: Of earlier runs; what has not changed since is not read.
+            known: States of earlier runs; what has not changed since is not
+                read.
         """
         part = 'teachers' if self.checkpoint == 'teacher' else 'backbone'
         model = self.cfg.model[part]

@@ -31,7 +31,7 @@ def images_to_learn_from(
     """Choose training images, and check that a classifier can be saved.
 
     Args:
-        protocol: Of mode ``'probe'``.
+        protocol: A few-shot evaluation of mode ``'probe'``.
         path: File that will be written.
         draw: Images a class, and number of the draw from 0; None: all
             labelled training images.
@@ -71,15 +71,15 @@ def save_classifier(
     """Learn a classifier and write it to a model file.
 
     Args:
-        protocol: Of mode ``'probe'``.
+        protocol: A few-shot evaluation of mode ``'probe'``.
         path: File to write; ends in ``.safetensors``.
-        draw: As of :func:`images_to_learn_from`.
+        draw: See :func:`images_to_learn_from`.
 
     Returns:
         What was written.
 
     Raises:
-        ValueError: As of :func:`images_to_learn_from`.
+        ValueError: See :func:`images_to_learn_from`.
         mmcvgssl.weights.WeightsError: If the config of the network names
             what no file may name.
     """

@@ -37,11 +37,11 @@ def make_maps(
     """Write the maps that are not there yet; see :func:`prepare_maps`.
 
     Args:
-        cfg: Of a map generator.
+        cfg: Config of a map generator.
         images: See :func:`prepare_maps`.
         out: See :func:`prepare_maps`.
-        model: A fitted one, in place of that of the config.
-        **options: Of :func:`prepare_maps`.
+        model: A fitted model that replaces that of the config.
+        **options: Options of :func:`prepare_maps`.
 
     Returns:
         Number of images, of maps that were there, that were written by this
@@ -97,16 +97,17 @@ def prepare_maps(
     as it is, and so are hooks that act in a test.
 
     Args:
-        cfg: With ``model``, and ``test_dataloader`` or ``fit_dataloader``.
+        cfg: Config with ``model``, and ``test_dataloader`` or
+            ``fit_dataloader``.
         images: See :func:`list_images`.
         out: Folder of the maps.
         root: See :func:`list_images`.
         fit: Folder or list of images to fit to, instead of the config's.
         fitted: File of a fitted state, instead of fitting.
-        dtype: Of the maps.
+        dtype: Number type of the maps.
         max_unreadable: Largest share of unreadable images, by default that
             of the config's data set, or 0.1.
-        encoding: Of lists, see :func:`list_images`.
+        encoding: Encoding of lists, see :func:`list_images`.
         ready: Whether the model is fitted, as that of a model file is.
 
     Returns:

@@ -24,7 +24,7 @@ class MappedImages:
 
     Args:
         root: Folder that the paths are relative to.
-        paths: In ascending order, with /.
+        paths: Paths in ascending order, with /.
         without_map: Images left out, as they have no map.
         not_listed: How many maps are of images that the list leaves out.
         changed: Images left out, as they changed since their maps were made.
@@ -57,7 +57,7 @@ def find_mapped_images(
         allow_missing: Leave out images without a map, and images that have
             changed since their maps were made.
         skip: Folders within that of the images to leave out.
-        encoding: Of the list.
+        encoding: Encoding of the list.
 
     Raises:
         FileNotFoundError: If folder, list or a listed image is missing.

@@ -46,9 +46,9 @@ class BoxOptions:
     Source: AGSSP, https://arxiv.org/abs/2509.18919.
 
     Args:
-        margin: What is taken from the mean of the maps' maxima to get the
+        margin: Value to subtract from the mean of the maps' maxima, for the
             map threshold, in units of the maps.
-        map_threshold: Given outright; ``margin`` plays no part then.
+        map_threshold: The map threshold itself, instead of ``margin``.
         min_area: Least area of a blob, square pixels; by default by the
             size of the image.
         top_k: Most boxes an image.
@@ -102,7 +102,7 @@ class MapsToBoxes:
         ious: Overlaps to measure at.
         val_fraction: Share of the images for validation; writes
             ``OUT_train.json`` and ``OUT_val.json``, besides ``out``.
-        seed: Of that division.
+        seed: Seed of that division.
         max_unreadable: Largest share of images that are left out since they,
             or their maps, cannot be read, or have changed; ``report.json``
             names each with its reason.

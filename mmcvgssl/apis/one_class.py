@@ -68,9 +68,9 @@ def run_one_class(
     weights or settings is moved to the folder ``earlier`` beside it.
 
     Args:
-        cfg: With ``model`` and ``train_dataloader`` for what is trained, and
-            ``detector``; or with an ``OneClassDetector`` as ``model``. Also
-            with ``fit_dataloader``, ``test_dataloader`` and
+        cfg: Config with ``model`` and ``train_dataloader`` for what is
+            trained, and ``detector``; or with an ``OneClassDetector`` as
+            ``model``. Also with ``fit_dataloader``, ``test_dataloader`` and
             ``test_evaluator``.
         work_dir: Each category gets a folder in it.
         categories: Names, or several with commas between; none or ``all``:

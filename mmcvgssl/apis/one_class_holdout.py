@@ -26,8 +26,8 @@ def hold_out(cfg: Config) -> Config:
     trained needs none.
 
     Args:
-        cfg: Of one category. ``detector.holdout`` is the share of the good
-            images, and ``randomness.seed`` fixes the draw.
+        cfg: Config of one category. ``detector.holdout`` is the share of the
+            good images, and ``randomness.seed`` fixes the draw.
 
     Raises:
         ValueError: If too few are held out for the wanted rate, or one is
@@ -74,8 +74,8 @@ def write_held_out(cfg: Config, folder: Path) -> None:
     """List the images held out in a file beside the model, if there are any.
 
     Args:
-        cfg: What :func:`hold_out` returned.
-        folder: Of the category.
+        cfg: Result of :func:`hold_out`.
+        folder: Folder of the category.
     """
     if cfg.get('holdout_dataloader') is None or not is_main_process():
         return

@@ -20,7 +20,7 @@ def check_test_images(
     """Read all images and masks, so that a test cannot fail on one.
 
     Args:
-        infos: Of the data set.
+        infos: Infos of the images, as the data set gives them.
         pipeline: Configs of its transforms; those that read are used.
 
     Raises:

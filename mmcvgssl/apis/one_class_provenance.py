@@ -42,8 +42,8 @@ def training_provenance(cfg: Config, folder: Path) -> Provenance | None:
     """Return what a training depends on; None if nothing is trained.
 
     Args:
-        cfg: Of one category.
-        folder: Of the training.
+        cfg: Config of one category.
+        folder: Folder of the training.
     """
     if not cfg.get('detector'):
         return None
@@ -57,9 +57,9 @@ def is_done(cfg: Config, folder: Path, training: Provenance | None) -> bool:
     One of other images, weights or settings is moved aside.
 
     Args:
-        cfg: Of one category.
-        folder: Of the category.
-        training: What its training depends on.
+        cfg: Config of one category.
+        folder: Folder of the category.
+        training: Provenance of its training.
 
     Raises:
         ProvenanceError: If a result does not say what it depends on.

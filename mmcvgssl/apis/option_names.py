@@ -60,8 +60,8 @@ def check_option_names(
     pipeline's stages wait for the stage's config.
 
     Args:
-        options: By dotted key.
-        config: What they are to be merged into.
+        options: Options by dotted key.
+        config: Config that options are merged into.
 
     Raises:
         KeyError: Names the option, and names that are like it.

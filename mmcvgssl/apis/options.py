@@ -86,7 +86,7 @@ def type_options(
     Args:
         options: By dotted key; values of other types than
             :class:`OptionText` stay as they are.
-        config: What they are merged into.
+        config: Config that options are merged into.
 
     Raises:
         ValueError: Names key and value of one that cannot be read.

@@ -49,7 +49,7 @@ class Predictor:
             in place of the file.
         device: By default the GPU, if there is one.
         batch_size: Images that pass the model at once.
-        threshold: In place of the file's.
+        threshold: Threshold that replaces the file's.
         workers: Processes that read images; 0: this one does. By default
             :func:`default_workers`, and none for a few images.
 
@@ -119,7 +119,7 @@ class Predictor:
         being computed.
 
         Args:
-            paths: Of the images.
+            paths: Paths of the images.
             overlay: Names the file of an image's overlay; None: none is
                 drawn.
             full_overlay: See :meth:`ImageJob.draw`.

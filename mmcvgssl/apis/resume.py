@@ -63,7 +63,7 @@ def guard_weights(runner: Runner, notes: Sequence[str] = ()) -> None:
 
     Args:
         runner: Just built.
-        notes: Of :func:`check_load_from`, for its log.
+        notes: Notes of :func:`check_load_from`, for its log.
     """
     for note in notes:
         runner.logger.warning(note)

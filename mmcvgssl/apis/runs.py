@@ -35,7 +35,7 @@ def run_training(
     """Train what a config describes, in a folder that nothing else uses.
 
     Args:
-        cfg: With ``work_dir`` and ``launcher``; is changed.
+        cfg: Config with ``work_dir`` and ``launcher``; is changed.
         resume: Checkpoint to go on from; ``'auto'`` is the newest of the
             work directory, if there is one.
         amp: Whether to train in mixed precision, see :func:`use_amp`.
@@ -49,8 +49,8 @@ def run_training(
         KeyError: If the config does not say what to scale the learning rate
             by.
         ProvenanceError: If what is to go on is another training.
-        ValueError: As :func:`build_runner` and :func:`check_before_training`
-            say, or if ``resume`` is empty.
+        ValueError: See :func:`build_runner` and
+            :func:`check_before_training`; or if ``resume`` is empty.
 
     Example:
         >>> from mmcvgssl.apis import load_config
@@ -104,10 +104,10 @@ def run_test(
     """Evaluate by the test loop of a config.
 
     Args:
-        cfg: With ``work_dir`` and ``launcher``; is changed.
+        cfg: Config with ``work_dir`` and ``launcher``; is changed.
         checkpoint: Checkpoint, or model file, that is tested on the images
             of the config; None for what is fitted, not trained.
-        model: What :func:`config_of` made the config of, instead.
+        model: Model that :func:`config_of` made the config from, instead.
         images: What to test this model on: a folder of good and other
             images, of a folder for each class, or a COCO file, see
             :mod:`mmcvgssl.apis.testing`.
@@ -172,7 +172,7 @@ def _runner_of_file(
         cfg: Is changed.
         loaded: The model.
         images: What to test on.
-        root: Of their names.
+        root: Folder that their names are relative to.
         has_images: Whether the config names the images instead.
     """
     kind = kind_of_test(loaded)

@@ -89,7 +89,7 @@ def build_runner(
         testing: Whether it is for a test alone, so that nothing else of the
             config need be there.
         settled: Whether :func:`settle_images` has been called.
-        model: A ready model, as a model file gives, in place of the config's.
+        model: A ready model, as of a model file, that replaces the config's.
 
     Raises:
         FileNotFoundError: If a file of annotations is missing.

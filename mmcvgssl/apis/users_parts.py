@@ -30,9 +30,9 @@ def join_hooks(
     """Return the hooks of a tool's test, with the config's beside them.
 
     Args:
-        cfg: With ``custom_hooks``.
+        cfg: Config with ``custom_hooks``.
         own: Hooks of the tool.
-        fix: What to do instead of setting the options of these.
+        fix: Advice instead of setting the options of these.
         trained: Whether hooks of trainings have acted, in a training before
             the test; without one they are refused.
 
@@ -60,9 +60,9 @@ def fit_config(cfg: Config, fix: str, **own: Any) -> ConfigDict:
     """Return the config's ``fit_cfg`` with what a tool sets.
 
     Args:
-        cfg: With or without it.
-        fix: What to do instead of setting what the tool sets.
-        **own: What it sets.
+        cfg: Config with or without it.
+        fix: Advice instead of setting what the tool sets.
+        **own: Settings of the tool.
 
     Raises:
         ValueError: If the config sets one to something else.
@@ -80,11 +80,11 @@ def loop_config(
     """Return a loop's config, as ``fit_cfg``, with what a tool sets.
 
     Args:
-        cfg: With or without it.
+        cfg: Config with or without it.
         key: Name of the loop's config.
-        fix: What to do instead of setting what the tool sets.
-        usual: What holds where the config says nothing.
-        own: What the tool sets.
+        fix: Advice instead of setting what the tool sets.
+        usual: Defaults where the config says nothing.
+        own: Settings of the tool.
 
     Raises:
         ValueError: If the config sets one of these to something else.

@@ -34,7 +34,7 @@ def claim_work_dir(
     that is named goes on, and how it differs is said.
 
     Args:
-        runner: Whose training has not begun.
+        runner: Runner whose training has not begun.
         load_from: Checkpoint that the training starts with.
         resume: ``'auto'``, the checkpoint to go on from, or None.
 

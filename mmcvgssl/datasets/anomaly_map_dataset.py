@@ -32,7 +32,7 @@ class AnomalyMapDataset(SurfaceImages):
             changed since their maps were made, and say how many, instead of
             stopping. What has changed counts as unreadable: its share is up
             to ``max_unreadable``.
-        **kwargs: Of :class:`SurfaceImages`.
+        **kwargs: Options of :class:`SurfaceImages`.
 
     Raises:
         FileNotFoundError: If the folder of maps is missing, or images have

@@ -43,7 +43,7 @@ class CocoFindings:
         images: Number of images.
         boxes: Number of boxes by category name.
         problems: One line each, in order, by kind.
-        notes: In the same form, what training may go on with.
+        notes: In the same form, findings that training can go on with.
         content: Content of the file.
     """
 

@@ -29,7 +29,7 @@ class Found(NamedTuple):
     """What is wrong or odd.
 
     Args:
-        kind: Of it.
+        kind: Kind of it.
         line: About this image.
         sound: Whether training may go on with it.
     """

@@ -37,8 +37,8 @@ def what_is_seen(
     Args:
         content: Content of the file.
         data_set: Config of the data set that reads it.
-        scope: Of its type.
-        crowds: What training makes of crowds.
+        scope: Scope of its type.
+        crowds: How training treats crowds.
 
     Raises:
         KeyError: If there is no such type.
@@ -87,7 +87,7 @@ def build_infos(
 
     Args:
         data_set: Its config.
-        scope: Of its type.
+        scope: Scope of its type.
 
     Raises:
         KeyError: If there is no such type.

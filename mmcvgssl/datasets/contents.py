@@ -38,8 +38,8 @@ class Contents:
         used: Counts by what they are of: ``{'images': 6, 'good': 4}``. The
             first is the total; the others are parts of it.
         left_out: Names of files and folders by reason.
-        notes: What was guessed, and how to set it.
-        warnings: What the user should look at.
+        notes: Guesses, and how to set them.
+        warnings: Problems that the user should look at.
     """
 
     source: str
@@ -57,7 +57,7 @@ class Contents:
         """Take over what another part of the same data leaves out.
 
         Args:
-            other: Of the part.
+            other: Content of the part.
             below: Folder of the part, which its names are relative to.
         """
         start = f'{below}/' if below else ''

@@ -14,7 +14,7 @@ def draw_seed(seed: int, run: int) -> int:
     those of other seeds share none with them, nor with each other.
 
     Args:
-        seed: Of all draws.
+        seed: Seed of all draws.
         run: Number of the draw, from 0.
 
     Returns:
@@ -44,7 +44,7 @@ def draw_shots(
     Args:
         labels: Class index of each training image.
         shots: Images a class.
-        seed: Of the draw; classes are drawn in order from one generator.
+        seed: Seed of the draw; classes are drawn in order from one generator.
         names: Class names, for messages.
 
     Returns:

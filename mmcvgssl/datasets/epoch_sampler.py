@@ -17,7 +17,8 @@ class Draw(NamedTuple):
     """What a sample is drawn for.
 
     Args:
-        epoch: From 0; in endless training the number of full passes.
+        epoch: Number of the epoch, from 0; in endless training that of the
+            pass.
         again: How often wrappers have named the sample in this epoch before.
     """
 
@@ -50,7 +51,7 @@ class EpochBatch(list):
     nothing of wrappers between loader and data set.
 
     Args:
-        indices: Of the samples.
+        indices: Indices of the samples.
         draws: One for each.
         seed: What wrappers draw from is seeded by it; None: they draw
             nothing.
@@ -166,7 +167,7 @@ class EpochBatchSampler:
     Args:
         batch_sampler: Over an :class:`EpochSampler`.
         again: Passes of wrappers over a sample by index, if there are any.
-        seed: Of what wrappers draw; None: nothing.
+        seed: Seed of the random numbers that wrappers draw; None: none.
     """
 
     def __init__(
@@ -212,7 +213,7 @@ def attach_epochs(
         loader: That has not been run through yet; it is changed in place,
             once.
         by_epoch: Whether the loop counts epochs.
-        seed: Of what wrappers of data sets draw.
+        seed: Seed of the random numbers that wrappers of data sets draw.
 
     Raises:
         RuntimeError: If it makes no batches, or of a way that hides from

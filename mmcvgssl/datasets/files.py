@@ -94,7 +94,7 @@ def similar_file(root: str | Path, path: str) -> str | None:
 
     Args:
         root: Folder that the path is relative to.
-        path: With /.
+        path: Relative path with /.
 
     Returns:
         Its path, relative to the folder; None if there is none.
@@ -120,8 +120,8 @@ def ask_for_similar(root: str | Path, path: str, *others: str) -> str:
 
     Args:
         root: Folder that the paths are relative to.
-        path: Of the missing one.
-        *others: What it may be written as besides.
+        path: Path of the missing one.
+        *others: Other spellings of the path.
 
     Returns:
         ``is good/1.png meant?`` or the like; empty without such a file.

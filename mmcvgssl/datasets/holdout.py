@@ -23,11 +23,11 @@ def divide(
     the order of the names, so that training, fitting and measuring agree.
 
     Args:
-        names: Of the images.
-        strata: What each belongs to, such as its category; each is divided
+        names: Names of the images.
+        strata: Group of each image, such as its category; each is divided
             by itself.
         share: Held out, in (0, 1).
-        seed: Of the draw.
+        seed: Seed of the draw.
         part: ``LEARN`` or ``HELD_OUT``.
 
     Raises:

@@ -38,7 +38,7 @@ def images_below(
     Args:
         folder: Paths are relative to it.
         skip: Folders and files of results, which are no images to look at.
-        extensions: What image files end in, in small letters.
+        extensions: Suffixes of image files, in small letters.
         contents: Collects the paths that are left out, by reason, relative
             to ``folder``.
         ignore: Patterns of names, or of paths relative to ``folder``, to

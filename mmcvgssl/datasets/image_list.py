@@ -24,7 +24,7 @@ class ImageList(SurfaceImages):
         list_file: Text file with one path a line; all images of the folder,
             in any nesting, if it is empty.
         paths: The paths themselves, in place of a file.
-        **kwargs: Of :class:`SurfaceImages`.
+        **kwargs: Options of :class:`SurfaceImages`.
 
     Raises:
         FileNotFoundError: If the folder, the list or an image is missing.

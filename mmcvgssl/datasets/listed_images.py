@@ -25,7 +25,7 @@ def check_listed(
     Args:
         file: The list.
         root: Folder that the paths are relative to.
-        paths: Of the images.
+        paths: Paths of the images.
         repeats: Whether an image may be listed more than once.
         base: What the user sets to ``root``, for the message.
 

@@ -59,18 +59,18 @@ class OneClassDataset(SurfaceImages):
         split: ``train``: good images, unreadable ones are skipped; ``test``:
             all images, an unreadable one is an error.
         categories: One or more of an MVTec-style tree; by default all.
-        category: The same, by the name that it has in configs; empty: all.
+        category: Another name of ``categories``, as in configs; empty: all.
         good_names: Names of folders of good images, in any case, perhaps with
             ``*``; ``auto``: the usual ones, as good, ok, normal and pass.
             ``*``: all images are good.
-        mask_suffix: What follows an image's stem in the name of its mask
+        mask_suffix: End of a mask's name, after its image's stem,
             where masks lie beside images; ``auto``: ``.png``, ``_mask.png``
             and their like, if what has such a name looks like a mask.
         holdout: Share of the images that ``part`` divides off, drawn by
             ``holdout_seed`` in each category; 0: none.
-        holdout_seed: Of the draw.
+        holdout_seed: Seed of the draw.
         part: ``learn``: all but those; ``held-out``: those alone.
-        **kwargs: Of :class:`SurfaceImages`.
+        **kwargs: Options of :class:`SurfaceImages`.
 
     Raises:
         FileNotFoundError: If folder or list is missing.

@@ -52,8 +52,8 @@ class SurfaceImages(CustomDataset):
         max_unreadable: Largest share of unreadable files, in [0, 1].
         verify: Read every file, as the pipeline does, when the data set is
             made and leave the unreadable ones out, instead of on first use.
-        seed: Of the random transforms; None: the run's (``randomness.seed``),
-            0 outside of a run.
+        seed: Seed of the random transforms; None: the run's
+            (``randomness.seed``), 0 outside of a run.
         fixed_views: Number of sets of views an image gets; after that many
             epochs they repeat. 0: new views in each epoch.
         repeat: Passes over the images that count as one epoch, each with views
@@ -61,11 +61,12 @@ class SurfaceImages(CustomDataset):
         min_classes: Fewest classes a labelled set must have.
         ignore: Names of files and folders to leave out, or paths relative to
             the folder; they may hold ``*``.
-        encoding: Of lists, by default UTF-8, or what a byte order mark says.
+        encoding: Encoding of lists, by default UTF-8, or what a byte order
+            mark says.
         classes: Names of the classes, or a file that lists them; by default
             those of ``classes.txt`` beside ``ann_file``, or the folders'.
-        metainfo: The same as ``classes`` of it, among others.
-        **kwargs: Of ``CustomDataset``.
+        metainfo: Of the data set; its ``classes`` replace ``classes``.
+        **kwargs: Options of ``CustomDataset``.
 
     Raises:
         FileNotFoundError: If folder or list is missing.

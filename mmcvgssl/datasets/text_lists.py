@@ -38,8 +38,8 @@ def read_text(file: str | Path, encoding: str = '') -> str:
 
     Args:
         file: The file.
-        encoding: Of the file; by default what a byte order mark says, or
-            UTF-8.
+        encoding: Encoding of the file; by default what a byte order mark says,
+            or UTF-8.
 
     Raises:
         FileNotFoundError: If the file is missing.

@@ -23,10 +23,10 @@ class UpdateSampler(Sampler):
     resumed run goes on with the very samples that were next.
 
     Args:
-        dataset: With ``repeat`` of enough passes.
+        dataset: Data set with enough passes (``repeat``).
         updates: Steps of an epoch.
-        batch_size: Of one process, as that of the data loader.
-        seed: Of the order.
+        batch_size: Batch size of one process, as that of the data loader.
+        seed: Seed of the order.
 
     Raises:
         ValueError: If the data set has too few passes.

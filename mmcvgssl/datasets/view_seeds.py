@@ -31,7 +31,7 @@ class ViewSeeds:
     ``mmcvgssl.EpochSeedHook`` calls) or by ``set_epoch``.
 
     Args:
-        seed: Of the views; None: that of the run, 0 until it is set.
+        seed: Seed of the views; None: that of the run, 0 until it is set.
         fixed_views: Number of sets of views after which they repeat; 0:
             new ones in each epoch.
         repeat: Passes over the images that count as an epoch.
@@ -88,7 +88,7 @@ class ViewSeeds:
         """Seed the generators for the view of a sample, then give them back.
 
         Args:
-            idx: Of the sample.
+            idx: Index of the sample.
             guard: Refuse to show the same view in two epochs.
 
         Raises:

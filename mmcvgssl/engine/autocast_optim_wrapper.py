@@ -24,7 +24,7 @@ class AutocastOptimWrapper(OptimWrapper):
     Args:
         enabled: Off runs in float32. By default on where the device computes
             in bfloat16, off where it would only emulate it, slowly.
-        **kwargs: Of ``OptimWrapper``.
+        **kwargs: Options of ``OptimWrapper``.
     """
 
     def __init__(self, enabled: bool | None = None, **kwargs) -> None:

@@ -39,7 +39,7 @@ class FitLoader(DataLoader):
 
         Args:
             first: Number of images that are passed over.
-            rank: Of the first batch after them.
+            rank: Rank of the first batch after them.
             step: From one batch to the next.
         """
         self.batch_sampler.choose(first, rank, step)  # type: ignore[union-attr]
@@ -102,8 +102,8 @@ def fit_loader(config: dict[str, Any], model: AnomalyModel) -> FitLoader:
     A model that learns from a sample gets one, drawn by the loader's seed.
 
     Args:
-        config: Of ``fit_dataloader`` or ``holdout_dataloader``.
-        model: What is fitted.
+        config: Config of ``fit_dataloader`` or ``holdout_dataloader``.
+        model: Model that is fitted.
     """
     data_set: Dataset = DATASETS.build(config['dataset'])
     n, wanted = len(data_set), model.fit_sample  # type: ignore[arg-type]

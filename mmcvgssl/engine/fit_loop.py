@@ -51,7 +51,7 @@ class FitLoop(BaseLoop):
             is at Ctrl-C, SIGTERM and errors; 0: never.
 
     Attributes:
-        provenance: What the fitted state depends on; None before
+        provenance: Provenance of the fitted state; None before
             :meth:`prepare`, and for a model that was fitted without a
             Runner.
 

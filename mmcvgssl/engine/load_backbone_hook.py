@@ -21,9 +21,9 @@ class LoadBackboneHook(Hook):
     itself. A resumed run has its weights already.
 
     Args:
-        checkpoint: Of any stage, or plain weights; by default the config's
-            top-level ``backbone_checkpoint``. Nothing is loaded where both
-            are empty.
+        checkpoint: Checkpoint of any stage, or plain weights; by default the
+            config's top-level ``backbone_checkpoint``. Nothing is loaded where
+            both are empty.
         least: Share of the backbone's weights that must fit, in [0, 1].
 
     Raises:

@@ -57,10 +57,10 @@ class MapLoop(BaseLoop):
     Args:
         runner: Its model is a map generator.
         root: Folder of the images.
-        paths: Of the images, relative to ``root``, with /.
+        paths: Paths of the images, relative to ``root``, with /.
         out: Folder of the maps.
         pipeline: Transforms from a path to the input.
-        dtype: Of the maps: ``'float16'`` or ``'float32'``.
+        dtype: Number type of the maps: ``'float16'`` or ``'float32'``.
         batch_size: Images of a batch.
         num_workers: Processes that read images, for each process.
         max_unreadable: Largest share of unreadable images, in [0, 1].
@@ -243,7 +243,7 @@ class MapLoop(BaseLoop):
         """Write the maps of a batch.
 
         Args:
-            samples: With ``anomaly_map`` and ``anomaly_score``.
+            samples: Data samples with ``anomaly_map`` and ``anomaly_score``.
             writer: Writes them.
             before: Size and times of image files before they were read.
         """
@@ -317,7 +317,7 @@ def write_maps(runner: Runner, paths: Sequence[str]) -> dict[str, int]:
 
     Args:
         runner: Its model is a map generator.
-        paths: Of the images, relative to ``map_cfg.root``.
+        paths: Paths of the images, relative to ``map_cfg.root``.
 
     Returns:
         See :meth:`MapLoop.run`.

@@ -22,7 +22,7 @@ class UnfreezeHook(Hook):
     Args:
         modules: Names of the parts within the model.
         iters: Iterations for which they are frozen.
-        epochs: The same in epochs; one of both is given.
+        epochs: The time in epochs; one of both is given.
         keep: Names of modules in these parts that are trained all the same,
             such as a new block in a pretrained backbone.
 

@@ -25,7 +25,7 @@ class ViewsValLoop(ValLoop):
     Args:
         runner: Its model is a self-supervisor of mmpretrain with a neck.
         dataloader: Loader of views, or its config.
-        evaluator: Of the metrics, or their configs.
+        evaluator: Evaluator of the metrics, or their configs.
         fp16: Whether to run in half precision.
 
     Raises:

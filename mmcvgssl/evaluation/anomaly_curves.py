@@ -47,7 +47,7 @@ def aupro(
 
     Args:
         maps: Anomaly maps [h, w], of any sizes.
-        masks: Of the maps' sizes; greater than 0 is defect.
+        masks: One mask for each map, of its size; greater than 0 is defect.
         fpr_limit: Where the curve ends, in (0, 1].
 
     Returns:

@@ -50,9 +50,9 @@ class AnomalyMetric(BaseMetric):
         exact_limit: Distinct values up to which metrics are exact; with more
             they are within 1e-3. With the default, a category takes less than
             16 MiB.
-        collect_device: Of mmengine's ``BaseMetric``.
-        prefix: Of the names of the results.
-        collect_dir: Of mmengine's ``BaseMetric``.
+        collect_device: See mmengine's ``BaseMetric``.
+        prefix: Prefix of the names of the results.
+        collect_dir: See mmengine's ``BaseMetric``.
 
     Raises:
         ValueError: If an option is out of range; in :meth:`process`, if a

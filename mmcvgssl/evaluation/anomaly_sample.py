@@ -23,7 +23,7 @@ def read_sample(
     Args:
         sample: See :class:`AnomalyMetric`.
         pixel: Whether to read map and mask.
-        name: Of the image in messages, if it has no ``img_path``.
+        name: Name of the image in messages, if it has no ``img_path``.
 
     Returns:
         Its category and the arguments of :meth:`CategoryScores.add`.

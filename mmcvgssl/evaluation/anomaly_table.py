@@ -14,7 +14,7 @@ def anomaly_table(metrics: Mapping[str, float], prefix: str = '') -> str:
 
     Args:
         metrics: Results; other entries are left out.
-        prefix: Of the metric.
+        prefix: Prefix of the metric.
 
     Returns:
         A row for each category, then their mean, in [0, 1].

@@ -23,7 +23,7 @@ class CategoryScores:
     """Distributions of image scores and pixels; their size is bounded.
 
     Args:
-        exact_limit: Of :class:`ScoreHistogram`.
+        exact_limit: See :class:`ScoreHistogram`.
 
     Example:
         >>> scores = CategoryScores()
@@ -55,7 +55,7 @@ class CategoryScores:
         """Add an image.
 
         Args:
-            score: Of the image.
+            score: Score of the image.
             is_defective: Whether it has a defect.
             defect: Name of its class of defects, if known.
             anomaly_map: [H, W], or None to leave pixels out.

@@ -21,8 +21,8 @@ class ClasswiseMetric(SingleLabelMetric):
     and ``CLASS_support``, the number of images.
 
     Args:
-        items: Those to compute, as of the host.
-        **kwargs: Of the host, without ``average``.
+        items: Metrics to compute, see the host.
+        **kwargs: Options of the host, without ``average``.
 
     Example:
         >>> from mmpretrain.structures import DataSample

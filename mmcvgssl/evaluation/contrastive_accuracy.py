@@ -59,9 +59,9 @@ class ContrastiveAccuracy(BaseMetric):
 
     Args:
         group_size: Fewest images in a group, or all if there are fewer.
-        collect_device: Of mmengine's ``BaseMetric``.
-        prefix: Of the name of the result.
-        collect_dir: Of mmengine's ``BaseMetric``.
+        collect_device: See mmengine's ``BaseMetric``.
+        prefix: Prefix of the name of the result.
+        collect_dir: See mmengine's ``BaseMetric``.
 
     Raises:
         ValueError: If a group is smaller than two images, or in evaluation

@@ -17,7 +17,7 @@ def false_alarms(
     """Count the boxes that are found on good images.
 
     Args:
-        scores: Those of the boxes of each good image, [n] each.
+        scores: Scores of the boxes of each good image, [n] each.
         thresholds: Scores from which a box is an alarm.
 
     Returns:
@@ -47,8 +47,8 @@ class FalseAlarms(BaseMetric):
 
     Args:
         thresholds: Scores from which a box is an alarm.
-        collect_device: Of mmengine's ``BaseMetric``.
-        prefix: Of the names of the results.
+        collect_device: See mmengine's ``BaseMetric``.
+        prefix: Prefix of the names of the results.
 
     Raises:
         ValueError: If a threshold is out of [0, 1]; in :meth:`process`, if a

@@ -21,7 +21,7 @@ class OperatingPoint:
         false_alarm_rate: The expected share of good images called defective.
         interval: Holds the true false-alarm rate at this threshold with
             probability ``confidence``.
-        confidence: Of the interval.
+        confidence: Confidence of the interval.
         n: Number of good scores.
 
     Example:
@@ -45,7 +45,7 @@ class DetectionRate:
     Attributes:
         rate: Share found.
         interval: Clopper-Pearson interval of the true share.
-        confidence: Of the interval.
+        confidence: Confidence of the interval.
         n: Number of defective images.
 
     Example:
@@ -65,7 +65,7 @@ def calls_defective(scores: Any, threshold: float) -> Any:
 
     Args:
         scores: A number, or an array [n].
-        threshold: Of image scores, see :func:`operating_point`.
+        threshold: Threshold of image scores, see :func:`operating_point`.
 
     Returns:
         A boolean, or booleans [n].
@@ -91,7 +91,7 @@ def operating_point(
     Args:
         good_scores: [n], of good images alone.
         false_alarm_rate: Wanted share of good images called defective.
-        confidence: Of the interval.
+        confidence: Confidence of the interval.
 
     Raises:
         ValueError: If there are too few good images for the wanted rate (the
@@ -150,7 +150,7 @@ def detection_rate(
     Args:
         defect_scores: [n], of defective images alone.
         threshold: Chosen without them, see :func:`operating_point`.
-        confidence: Of the interval.
+        confidence: Confidence of the interval.
 
     Raises:
         ValueError: If there are no scores or one is not finite.

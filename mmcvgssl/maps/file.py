@@ -32,7 +32,7 @@ def read_map(path: str | Path, digest: str = '') -> np.ndarray:
 
     Args:
         path: The file, of floating-point numbers.
-        digest: Of the file that was written; empty if it is not known.
+        digest: Digest of the file that was written; empty if it is not known.
 
     Raises:
         FileNotFoundError: If there is no such file.

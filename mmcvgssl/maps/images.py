@@ -25,8 +25,8 @@ def list_images(
             tab is left out.
         root: Folder that listed paths are relative to; by default the
             list's.
-        encoding: Of the list, by default UTF-8, or what a byte order mark
-            says.
+        encoding: Encoding of the list, by default UTF-8, or what a byte order
+            mark says.
         inside: Whether listed paths must stay in the folder, as those of
             images that results are named after.
 

@@ -54,7 +54,7 @@ class Likeness:
 
         Args:
             rounding: Difference that rounding alone can make.
-            step: The same, as a share of the largest value.
+            step: Difference by rounding, as a share of the largest value.
         """
         return self.count > 1 and self._apart <= max(
             rounding, step * self._size

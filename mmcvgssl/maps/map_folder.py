@@ -21,13 +21,13 @@ class MapEntry:
     """A line of the manifest.
 
     Args:
-        path: Of the image, relative to the folder of images, with /.
-        map: Of the ``.npy`` file, relative to the folder of maps, with /.
+        path: Path of the image, relative to the folder of images, with /.
+        map: Path of the ``.npy`` file, relative to the folder of maps, with /.
         size: Height and width of the image, pixels.
-        score: Of the image.
+        score: Score of the image.
         map_max: Maximum of the map.
         file: State of the image when the map was made.
-        digest: Of the ``.npy`` file; empty if the line has none.
+        digest: Digest of the ``.npy`` file; empty if the line has none.
 
     Example:
         >>> entry = MapFolder('maps')['crack/0.png']
@@ -150,7 +150,7 @@ class MapFolder:
 
         Args:
             home: Folder of the images.
-            paths: Of images that have maps.
+            paths: Paths of images that have maps.
         """
         home, changed = Path(home), []
         for path in paths:

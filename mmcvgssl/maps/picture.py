@@ -24,7 +24,7 @@ def lay_map(
     Args:
         image: BGR uint8 [H, W, 3].
         anomaly_map: [h, w]; resized to the image.
-        map_threshold: In units of the map.
+        map_threshold: Map threshold, in units of the map.
         highest: The value of the brightest colour, in units of the map; the
             darkest is as far below the threshold.
 

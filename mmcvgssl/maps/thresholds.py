@@ -25,7 +25,7 @@ def dataset_threshold(
 
     Args:
         map_maxima: One an image, in any order.
-        margin: In units of the maps.
+        margin: Value to subtract, in units of the maps.
 
     Raises:
         ValueError: If there is no map, or a value is not finite.
@@ -47,7 +47,7 @@ def good_map_threshold(map_maxima: Tensor) -> Tensor:
     """Return what the maps of 95 % of good images stay below.
 
     Args:
-        map_maxima: Of good images, [n].
+        map_maxima: Maxima of the maps of good images, [n].
 
     Example:
         >>> import torch
@@ -72,7 +72,7 @@ def is_anomalous(anomaly_map: np.ndarray, map_threshold: float) -> np.ndarray:
 
     Args:
         anomaly_map: [h, w].
-        map_threshold: In units of the map.
+        map_threshold: Map threshold, in units of the map.
 
     Returns:
         Booleans [h, w].

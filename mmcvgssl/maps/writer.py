@@ -44,7 +44,7 @@ class MapWriter:
     Args:
         out: Folder of the maps; it is made.
         dtype: ``'float16'`` or ``'float32'``.
-        rank: Of the process.
+        rank: Rank of the process.
 
     Attributes:
         written: Number of maps that were written.
@@ -86,10 +86,10 @@ class MapWriter:
         """Write the map of an image.
 
         Args:
-            path: Of the image, relative to the folder of images, with /.
+            path: Path of the image, relative to the folder of images, with /.
             values: The map, float32 [h, w].
             size: Height and width of the image, pixels.
-            score: Of the image.
+            score: Score of the image.
             file: State of the image when the map was made.
 
         Returns:
@@ -148,7 +148,7 @@ def settle_maps(ours: Provenance, out: Path) -> bool:
     """Reuse the maps of a folder, or move those of another model aside.
 
     Args:
-        ours: What maps are to depend on, images aside.
+        ours: Provenance of the new maps, without the images.
         out: The folder.
 
     Raises:
@@ -167,7 +167,7 @@ def require_own_maps(paths: Iterable[str]) -> None:
     """Refuse images of which two would have one map.
 
     Args:
-        paths: Of the images, relative, with /.
+        paths: Paths of the images, relative, with /.
 
     Raises:
         ValueError: Names the two.
@@ -194,7 +194,7 @@ def paths_without_map(
     Args:
         out: Folder of the maps.
         root: Folder that image paths are relative to.
-        paths: Of the images.
+        paths: Paths of the images.
 
     Raises:
         OSError: If files can be neither read nor moved.
@@ -226,7 +226,7 @@ def set_changed_aside(
     Args:
         out: Folder of the maps.
         root: Folder that image paths are relative to.
-        paths: Of images that are there.
+        paths: Paths of images that are there.
 
     Returns:
         Paths of the images that have changed.
@@ -330,7 +330,7 @@ def join_manifests(
 
     Args:
         out: Folder of the maps.
-        paths: Of the images that count; None: all of them do.
+        paths: Paths of the images that count; None: all of them do.
     """
     lines = read_manifests(out)
     if paths is not None:

@@ -29,7 +29,7 @@ def check_portable(
     """Find out, before anything is fitted, whether a file can describe it.
 
     Args:
-        config: Of an anomaly model.
+        config: Config of an anomaly model.
         steps: Transforms from a path to its input.
         source: The file, for messages.
 
@@ -58,9 +58,9 @@ def to_file(
 
     Args:
         model: The model, fitted.
-        config: What it was built of.
+        config: Config that the model was built from.
         steps: Transforms from a path to the model's input, settled.
-        category: What the images are of.
+        category: Category of the images.
         whole: Store the weights of installed packages, too.
         licences: Further terms, one text each.
 
@@ -99,7 +99,7 @@ def from_file(content: ModelFile, source: str) -> AnomalyModel:
     """Build the model that a file describes, fitted.
 
     Args:
-        content: Of kind ``'anomaly'``.
+        content: Content of kind ``'anomaly'``.
         source: The file, for messages.
 
     Raises:

@@ -34,11 +34,11 @@ def to_file(
 
     Args:
         model: The classifier.
-        config: What it was built of.
+        config: Config that the model was built from.
         steps: Transforms from a path to the model's input, settled.
         classes: Names, by index.
         chosen: How the classifier was learned, for people.
-        provenance: What it was made of, by name.
+        provenance: Provenance of the model, by name.
         whole: Store the weights of installed packages, too.
         licences: Further terms, one text each.
 
@@ -72,7 +72,7 @@ def from_file(content: ModelFile, source: str) -> ProbeClassifier:
     """Build the classifier that a file describes.
 
     Args:
-        content: Of kind ``'classifier'``.
+        content: Content of kind ``'classifier'``.
         source: The file, for messages.
 
     Raises:

@@ -40,12 +40,12 @@ def to_file(
 
     Args:
         model: The detector, with its weights.
-        config: What it was built of; its ``_scope_`` is that of its names.
+        config: Config that the detector was built from, with ``_scope_``.
         steps: Transforms from a path to the model's input, settled.
         classes: Names, by index.
         score_threshold: Boxes below it are not shown, in [0, 1].
-        checkpoint: What the weights come from, for people.
-        provenance: What the file was made of, by name.
+        checkpoint: Source of the weights, for people.
+        provenance: Provenance of the file, by name.
         licences: Further terms, one text each.
 
     Raises:
@@ -80,7 +80,7 @@ def from_file(content: ModelFile, source: str) -> nn.Module:
     """Build the detector that a file describes.
 
     Args:
-        content: Of kind ``'detector'``.
+        content: Content of kind ``'detector'``.
         source: The file, for messages.
 
     Raises:
@@ -112,8 +112,8 @@ def build(
     """Build a detector that a file describes, without its weights.
 
     Args:
-        config: Of the file; checked here.
-        tensors: Of the file; the detector is not larger than they are.
+        config: Config of the file; checked here.
+        tensors: Tensors of the file; the detector is not larger than they are.
         source: The file, for messages.
 
     Raises:

@@ -30,7 +30,7 @@ def describe(
     """Describe frozen networks, those of equal weights once.
 
     Args:
-        parts: By their dotted place in the config; '' is the whole.
+        parts: Networks by their dotted keys in the config; '' is the whole.
         config: Plain; says where weights come from.
         whole: Store the weights of installed packages, too.
 
@@ -103,7 +103,7 @@ def _by_digest(
 
 
 def _at(config: Mapping[str, Any], place: str) -> dict[str, Any]:
-    """Return a part of a config by its dotted place."""
+    """Return a part of a config by its dotted keys."""
     node: Any = config
     for name in place.split('.') if place else ():
         node = node[int(name)] if isinstance(node, list) else node[name]
@@ -158,8 +158,8 @@ def check_places(
     """Check that a file tells of the weights of all parts, and no others.
 
     Args:
-        expected: Places in the config.
-        weights: Of the file.
+        expected: Dotted keys of the config.
+        weights: Weights of the file.
         source: The file, for messages.
 
     Raises:
@@ -178,7 +178,7 @@ def check_tensors(content: ModelFile, source: str, *others: str) -> None:
     """Check that a file has tensors of its weights, and of some other parts.
 
     Args:
-        content: Of the file.
+        content: Content of the file.
         source: The file, for messages.
         *others: Names of the other parts.
 
@@ -220,8 +220,8 @@ def take_weights(
     """Load what a file stores, and check what comes from elsewhere.
 
     Args:
-        parts: Networks by place.
-        content: Of the file.
+        parts: Networks by dotted keys.
+        content: Content of the file.
         source: The file, for messages.
 
     Raises:

@@ -29,7 +29,7 @@ class LoadedModel:
     Args:
         model: Ready to predict, on the CPU.
         transforms: Built; from ``img_path`` (and ``category``) to the input.
-        content: What the file says.
+        content: Content of the file.
         source: The file, for messages.
 
     Example:
@@ -48,7 +48,7 @@ def load_model(path: str | Path) -> LoadedModel:
     """Read a model file; all of it is checked before anything is built.
 
     Args:
-        path: Of a model of any kind.
+        path: Path of a model of any kind.
 
     Raises:
         FileNotFoundError: If the file is missing.

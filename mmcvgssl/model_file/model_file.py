@@ -41,11 +41,11 @@ class ModelFileError(WeightsError):
 
 @dataclass(frozen=True)
 class WeightsOf:
-    """Where the weights of frozen networks come from.
+    """Source of the weights of frozen networks.
 
     Args:
-        parts: Dotted places in the model's config that have these weights.
-        digest: Of the tensors, see :func:`digest_tensors`.
+        parts: Dotted keys of the model's config that have these weights.
+        digest: Digest of the tensors, see :func:`digest_tensors`.
         source: ``'package:NAME'`` of an installed Python package, or what
             they were read from, for people.
         stored: Whether the file itself has them.
@@ -64,7 +64,7 @@ class WeightsOf:
 
 @dataclass
 class ModelFile:
-    """What a model file says.
+    """Content of a model file.
 
     Args:
         kind: ``'anomaly'``, ``'classifier'`` or ``'detector'``.
@@ -72,14 +72,14 @@ class ModelFile:
         images: ``pipeline``, the transforms from a path to the input.
         tensors: By name; weights as ``weights.N.KEY``, where N counts in
             ``weights``.
-        weights: Of the parts that were not learned here.
-        category: What the images are of, if that is known.
+        weights: Weights of the parts that were not learned here.
+        category: Category of the images, if known.
         classes: Names, by index.
-        settings: What the fitted state belongs to (anomaly).
+        settings: Settings that the fitted state belongs to (anomaly).
         chosen: How the threshold was chosen (anomaly).
-        remarks: What is wrong with the images that were learned from.
-        provenance: What the model was made of, by name.
-        licences: Whose terms hold, one text each.
+        remarks: Warnings about the images that were learned from.
+        provenance: Provenance of the model, by name.
+        licences: Licence notes, one text each.
         made_with: Version of this package.
 
     Example:

@@ -51,7 +51,7 @@ def check_detector(
     Args:
         config: The config.
         source: The file, for messages.
-        place: What the config is called there.
+        place: Dotted keys of the config in the file.
 
     Returns:
         The config, with the scope of its names, without what says where

@@ -55,7 +55,7 @@ def check_model(
     Args:
         config: The config.
         source: The file, for messages.
-        place: What the config is called there.
+        place: Dotted keys of the config in the file.
 
     Returns:
         The config, without what says where weights come from, unless that is

@@ -68,7 +68,7 @@ def detection_steps(
 
     Args:
         steps: Configs of the transforms of a test.
-        scope: Of names that name none.
+        scope: Scope of names without a scope.
 
     Returns:
         Plain configs, types with their scopes.

@@ -19,7 +19,7 @@ class InPlaceSelfSupDataPreprocessor(SelfSupDataPreprocessor):
     of their 256 results. The values are the same.
 
     Args:
-        **kwargs: Of ``SelfSupDataPreprocessor``.
+        **kwargs: Options of ``SelfSupDataPreprocessor``.
 
     Example:
         >>> from mmcvgssl.registry import MODELS

@@ -20,7 +20,7 @@ class PretrainedBackbone:
     ``backbone_checkpoint``, see :class:`LoadBackboneHook`.
 
     Args:
-        checkpoint: Of any stage, or plain weights.
+        checkpoint: Checkpoint of any stage, or plain weights.
         least: Share of the backbone's weights that must fit, in [0, 1].
 
     Raises:

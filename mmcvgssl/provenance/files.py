@@ -28,7 +28,7 @@ class FileState:
         modified: Time of the last change of the content, nanoseconds.
         changed: Time of the last change of content or attributes,
             nanoseconds.
-        digest: Of the content.
+        digest: Digest of the content.
     """
 
     size: int
@@ -123,7 +123,7 @@ class FileTable(Mapping[str, FileState]):
     """States of files by their paths, in order.
 
     Args:
-        states: By the path relative to some folder, with /.
+        states: States of files by the path relative to some folder, with /.
     """
 
     def __init__(self, states: Mapping[str, FileState]) -> None:
@@ -140,7 +140,7 @@ class FileTable(Mapping[str, FileState]):
 
         Args:
             root: Folder that the paths are relative to.
-            paths: In an order that matters.
+            paths: Paths of the files, in an order that matters.
             known: Earlier states, so that only what has changed is read.
 
         Raises:

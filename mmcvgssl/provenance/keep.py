@@ -34,7 +34,7 @@ def settle(
     result is taken for another's. The first process decides for all.
 
     Args:
-        ours: What the result is to depend on.
+        ours: Provenance of the new result.
         folder: Where it lies.
         results: Patterns of its files and folders.
         what: It is, for messages.

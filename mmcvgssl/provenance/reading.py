@@ -16,7 +16,7 @@ def reading_in(values: Mapping[str, Any]) -> Reading:
     """Return how images were read, for :func:`read_image`.
 
     Args:
-        values: Those of a provenance, of which the transforms are some.
+        values: Values of a provenance, with those of the transforms.
     """
     found: dict[str, Any] = dict.fromkeys(IMAGE_OPTIONS)
     ends = []

@@ -103,7 +103,7 @@ class Provenance:
 
         Args:
             text: The text.
-            where: Of it, for the message.
+            where: Name of the source, for messages.
 
         Raises:
             ProvenanceError: If it is something else.

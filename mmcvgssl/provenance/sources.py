@@ -66,7 +66,7 @@ def digest_tensors(tensors: Mapping[str, Tensor], start: str = '') -> str:
 
     Args:
         tensors: In any order.
-        start: What else the text depends on.
+        start: Further text that is digested first.
     """
     digest = hashlib.sha256(start.encode())
     for key, value in sorted(tensors.items()):
@@ -94,9 +94,9 @@ def of_config(
     what lists the maps; a module becomes its type and weights.
 
     Args:
-        value: Of the config.
+        value: A value of the config.
         drop: Keys to leave out, at any depth.
-        key: Of the value; some keys name files even by a bare word.
+        key: Key of the value; some keys name files even by a bare word.
     """
     if isinstance(value, nn.Module):
         return f'{type(value).__name__} {digest_tensors(value.state_dict())}'
@@ -127,9 +127,9 @@ def of_dataset(
     """Return the images, masks, maps and labels that a data set reads.
 
     Args:
-        data_set: Of mmengine, or a ``Subset`` of one; wrappers of one data
-            set are looked through.
-        name: Of the table.
+        data_set: A data set of mmengine, or a ``Subset`` of one; wrappers of
+            one data set are looked through.
+        name: Name of the table.
         known: An earlier record; what has not changed since is not read.
 
     Raises:
@@ -165,8 +165,8 @@ def of_training(
     """Return what the weights of a training depend on.
 
     Args:
-        cfg: Of the run.
-        data_set: That is learned from.
+        cfg: Config of the run.
+        data_set: Data set that is learned from.
         processes: Their number, as each learns from a batch of its own.
         known: See :func:`of_dataset`.
     """

@@ -62,7 +62,7 @@ def newest_whole_checkpoint(
     """Return the newest checkpoint that can be read; say if newer ones can't.
 
     Args:
-        folder: Of a run.
+        folder: Folder of a run.
         say: Takes what is wrong with newer ones; by default the log.
 
     Returns:

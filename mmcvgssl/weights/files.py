@@ -173,7 +173,7 @@ def safetensors_bytes(
     """Return a safetensors file: of equal contents, equal bytes.
 
     Args:
-        tensors: By name.
+        tensors: Tensors by name.
         texts: Its metadata.
     """
     # own, dense memory: views and channels-last tensors are refused

@@ -129,8 +129,8 @@ def load(
     Args:
         module: Which takes them.
         source: A file, or what :func:`backbone_state` takes.
-        policy: By how much they may differ.
-        name: What a source that is no file is called in messages.
+        policy: How much keys may differ.
+        name: Name of a source that is no file, for messages.
         log: Whether to write what was loaded to the log.
 
     Raises:

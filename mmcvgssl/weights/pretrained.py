@@ -28,7 +28,8 @@ def initialize(model: nn.Module) -> None:
     log, and not to the terminal, where nobody has asked for it.
 
     Args:
-        model: Of a host; one without ``init_weights`` is left as it is.
+        model: A model of a host; one without ``init_weights`` is left as it
+            is.
 
     Raises:
         FileNotFoundError: See :func:`pretrained_must_fit`.
@@ -73,7 +74,7 @@ def pretrained_must_fit(model: nn.Module) -> Iterator[None]:
     so of it only something must fit. NaN and infinity are refused of both.
 
     Args:
-        model: Whose ``init_weights`` is called in the block.
+        model: Model whose ``init_weights`` is called in the block.
 
     Raises:
         FileNotFoundError: In the block: if a file does not exist.

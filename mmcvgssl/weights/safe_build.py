@@ -148,7 +148,7 @@ def build_within(
 
     Args:
         make: Builds it.
-        tensors: Of the file.
+        tensors: Tensors of the file.
         source: The file, for messages.
         passes: How many images pass a network meanwhile.
 

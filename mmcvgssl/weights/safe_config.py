@@ -253,7 +253,7 @@ def find_registered(name: Any, registry: str, scope: str) -> Any:
     Args:
         name: Plain, or with its scope before a dot.
         registry: Its name in the hosts, such as ``'MODELS'``.
-        scope: Of a plain name.
+        scope: Scope of a plain name.
 
     Returns:
         None if it is not registered, or is no name.

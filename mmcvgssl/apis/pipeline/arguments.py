@@ -35,8 +35,8 @@ def check_arguments(
 
     Args:
         stage: Its name.
-        tool: What it runs.
-        arguments: As the config has them.
+        tool: Tool that the stage runs.
+        arguments: Arguments as in the config.
 
     Raises:
         ValueError: If one is unknown, of another type, or excludes another.

@@ -31,9 +31,9 @@ class Call:
 
     Args:
         function: Its name, which is that of the tool that does the same.
-        arguments: By name, as JSON holds them.
-        folder: Of the stage.
-        processes: That call it together.
+        arguments: Arguments by name, as values of JSON.
+        folder: Folder of the stage.
+        processes: Number of processes that call it together.
     """
 
     function: str
@@ -101,7 +101,7 @@ def call_of(
 
     Args:
         planned: The stage.
-        values: By the names of the placeholders.
+        values: Values by the names of the placeholders.
         processes: On this machine; functions that can use several get as
             many.
     """

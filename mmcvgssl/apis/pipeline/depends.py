@@ -52,11 +52,11 @@ def of_stage(
         stage: The stage.
         cfg: Its config, with texts as ``{root}`` in it; of a test, the
             config of the training; None if it has none.
-        trained: Of a test, the stage that is tested.
+        trained: For a test, the stage that is tested.
         root: Folder of the images.
-        given: Of :meth:`Inputs.provenance`.
+        given: Result of :meth:`Inputs.provenance`.
         work_dir: Folder of results, whose pictures are no images.
-        processes: Of each training.
+        processes: Number of processes of each training.
     """
     ours = Provenance({'tool': stage.tool, 'arguments': stage.arguments})
     test = stage.tool == 'test'

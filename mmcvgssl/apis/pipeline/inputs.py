@@ -121,11 +121,11 @@ def read_inputs(
             ``labels`` is.
         root: Folder that listed paths and ``file_name`` are relative to; by
             default the folder of images, or the list's.
-        test_fraction: That share, of each category.
-        seed: Of the draw.
+        test_fraction: Share of each category to test on.
+        seed: Seed of the draw.
         skip: Folder whose pictures are no inputs: that of the results, which
             may lie among the images.
-        encoding: Of the list, see :func:`mmcvgssl.apis.list_images`.
+        encoding: Encoding of the list, see :func:`mmcvgssl.apis.list_images`.
 
     Raises:
         FileNotFoundError: If images or labels are missing.

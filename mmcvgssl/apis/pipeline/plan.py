@@ -32,7 +32,7 @@ class Planned:
         key: Digest of what its result depends on.
         folder: Folder of its results.
         reason: Why it is to be run.
-        depends: What its result depends on.
+        depends: Provenance of its result.
     """
 
     stage: Stage
@@ -90,10 +90,10 @@ def make_plan(
     """Find the state of every stage.
 
     Args:
-        stages: In order.
+        stages: The stages, in order.
         inputs: Images and labels.
         work_dir: Folder of the stages' folders.
-        processes: Of each training.
+        processes: Number of processes of each training.
 
     Raises:
         ValueError: If a batch is larger than what is learned from.

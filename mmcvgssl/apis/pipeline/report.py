@@ -32,7 +32,7 @@ def write_report(
 
     Args:
         plan: All stages; those that have run are reported on.
-        inputs: What they started from.
+        inputs: Inputs of the stages.
         work_dir: Where the files go.
     """
     summary: dict[str, Any] = {

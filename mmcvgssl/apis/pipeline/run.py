@@ -38,10 +38,10 @@ class Pipeline:
     """Stages of a config over some images.
 
     Args:
-        cfg: With ``stages``, in order.
+        cfg: Config with ``stages``, in order.
         inputs: Images and labels.
         work_dir: Gets a folder for each stage, and the report.
-        processes: Of each stage that can use several.
+        processes: Number of processes of each stage that can use several.
 
     Raises:
         ValueError: If the config or a stage's config is malformed, or a
@@ -168,8 +168,8 @@ def _do(call: Call, handles: tuple[int, ...]) -> int:
     registries, loggers and seeds are as new.
 
     Args:
-        call: Of the stage, written to its folder.
-        handles: Of the stage's lock, which the process holds, too.
+        call: Call of the stage, written to its folder.
+        handles: Handles of the stage's lock, which the process holds, too.
     """
     if call.function != 'maps_to_boxes':
         return run_child(call.process(), handles)

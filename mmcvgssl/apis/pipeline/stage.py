@@ -37,13 +37,13 @@ class Stage:
     of boxes, a checkpoint.
 
     Args:
-        name: Of the stage, and its folders.
+        name: Name of the stage, and its folders.
         tool: One of ``TOOLS``; the script in ``tools`` that is called so
             does the same.
         config: Config file; ``mmcvgssl::…`` is one of the package's. For
             ``test`` and ``maps_to_boxes``, the name of the stage whose
             detector or maps these take.
-        options: As ``--cfg-options``.
+        options: Options of the config, as ``--cfg-options``.
         arguments: Further arguments of ``maps_to_boxes``, by name.
         num_classes: ``'labels'`` builds the detector for the labels'
             categories.

@@ -20,7 +20,7 @@ def main(words: Sequence[str] | None = None) -> None:
     """Read the call and do it.
 
     Args:
-        words: Of the command line.
+        words: Words of the command line.
 
     Raises:
         SystemExit: With 1 after an error that a user can mend.

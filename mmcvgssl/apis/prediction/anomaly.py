@@ -129,7 +129,8 @@ def draw_heatmap(
 
     Args:
         picture: BGR uint8 [h, w, 3].
-        size: Of the image's file; the map covers it, as it does the picture.
+        size: Size of the image's file; the map covers it, as it does the
+            picture.
         anomaly_map: [h, w]; resized to the picture.
         map_threshold: What maps of good images hardly exceed, the middle of
             the colours; None: the colours span the map's own values.

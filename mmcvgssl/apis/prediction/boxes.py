@@ -32,7 +32,7 @@ class BoxPrediction(Prediction):
     Attributes:
         count: Number of boxes; None if the image cannot be read.
         label: Class of the box of the highest score; None without a box.
-        score: Of it, in [0, 1].
+        score: Score of the box, in [0, 1].
         boxes: Each with ``label``, ``score`` and ``box``: x1, y1, x2, y2 in
             pixels of the upright image; the highest score first.
     """
@@ -73,8 +73,8 @@ class BoxKind(PredictionKind):
         """Predict images one by one: in a batch, others change the padding.
 
         Args:
-            paths: Of the images.
-            items: What the transforms have made of them.
+            paths: Paths of the images.
+            items: Outputs of the transforms for these images.
         """
         return [
             super(BoxKind, self).predict([path], [item])[0]

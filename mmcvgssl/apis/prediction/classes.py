@@ -27,8 +27,8 @@ class ClassPrediction(Prediction):
     Attributes:
         label: Name of the most probable class; None if the image cannot be
             read.
-        probability: Of it, in [0, 1].
-        probabilities: By the names of all classes.
+        probability: Probability of the class, in [0, 1].
+        probabilities: Probabilities by the names of all classes.
     """
 
     label: str | None = None
@@ -104,7 +104,7 @@ def draw_class(
 
     Args:
         picture: BGR uint8 [h, w, 3].
-        size: Of the image's file; not needed.
+        size: Size of the image's file; not needed.
         text: One line.
         colour: BGR, of its ground.
 

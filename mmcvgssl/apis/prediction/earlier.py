@@ -72,7 +72,7 @@ def settle_predictions(ours: Provenance, out: Path, folder: str) -> None:
     Args:
         ours: Model file, options and images.
         out: Folder of the predictions.
-        folder: Of the overlays in it.
+        folder: Folder of the overlays in it.
 
     Raises:
         ProvenanceError: If there are predictions that do not say what they
@@ -98,9 +98,9 @@ def find_known(
 
     Args:
         out: Folder of the predictions, settled.
-        kind: Of the predictions.
+        kind: Kind of the predictions.
         root: Folder of the images.
-        states: Of their files, by path relative to the folder, with /.
+        states: States of their files, by path relative to the folder, with /.
 
     Returns:
         By the same paths. Those with an error are left out.

@@ -25,7 +25,7 @@ class LoadedImage:
 
     Args:
         inputs: uint8 or float [C, H, W]; None if it cannot be read.
-        data_sample: What goes with it.
+        data_sample: Data sample of the image.
         size: Height and width of the file, pixels.
         file: Its state; None if that is not wanted, or it has changed.
         error: Why it cannot be read.
@@ -53,7 +53,7 @@ class ImageJob:
 
     Args:
         transforms: Built; from ``img_path`` to ``inputs``.
-        extra: What the transforms get beside the path.
+        extra: Further keys that the transforms get.
         room: Bytes of pictures in memory. One that does not fit is
             decoded again to be drawn on.
     """
@@ -82,8 +82,8 @@ class ImageJob:
         """Read an image.
 
         Args:
-            key: Of the image, for :meth:`draw`.
-            path: Of its file.
+            key: Key of the image, for :meth:`draw`.
+            path: Path of its file.
             keep: Whether it will be drawn on.
             known: State of the file, if that is wanted; it is said again if
                 it has not changed before the image was read in full.
@@ -119,11 +119,11 @@ class ImageJob:
         """Write an overlay as PNG.
 
         Args:
-            key: Of the image.
-            path: Of its file.
+            key: Key of the image.
+            path: Path of its file.
             size: Height and width of it, pixels.
-            drawing: What draws.
-            file: To write, whole or not at all.
+            drawing: Function that draws.
+            file: File to write, whole or not at all.
             full: Draw on the picture in its full size, for which a file that
                 the model has read at a smaller one is decoded again.
 

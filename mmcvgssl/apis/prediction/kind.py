@@ -27,7 +27,7 @@ class Prediction:
     """What is said of one image; kinds add their own fields.
 
     Attributes:
-        path: Of the image.
+        path: Path of the image.
         error: Why the image cannot be read, or a file of it not written.
         size: Height and width of the image's file, pixels.
         file: State of the file when it was read; None if it has changed
@@ -75,7 +75,7 @@ class PredictionKind(ABC):
 
     Args:
         loaded: The model, on its device, with what its file says.
-        threshold: In place of the model's; None: the model's.
+        threshold: Threshold that replaces the model's; None: the model's.
 
     Raises:
         ValueError: If the kind has no threshold, or this is none.
@@ -99,8 +99,8 @@ class PredictionKind(ABC):
         """Predict a batch.
 
         Args:
-            paths: Of the images.
-            items: What the transforms have made of them.
+            paths: Paths of the images.
+            items: Outputs of the transforms for these images.
         """
         data = self.model.data_preprocessor(pseudo_collate(items), False)
         samples = self.model(**data, mode='predict')
@@ -137,6 +137,6 @@ class PredictionKind(ABC):
         """Return further files to write, by names that begin `predictions.`.
 
         Args:
-            predictions: Of all images, in the order of the tables.
+            predictions: Predictions of all images, in the order of the tables.
         """
         return {}

@@ -26,8 +26,8 @@ def kind_of(
     """Return what predicts with a model file.
 
     Args:
-        loaded: Of the file.
-        threshold: In place of the model's.
+        loaded: A loaded model of the file.
+        threshold: Threshold that replaces the model's.
 
     Raises:
         ValueError: If the threshold is none, or nothing predicts with this

@@ -49,7 +49,7 @@ class Worker:
 
     Args:
         job: Whose methods are called, on a copy of it.
-        number: For messages.
+        number: Number of the worker, for messages.
     """
 
     def __init__(self, job: Any, number: int) -> None:
@@ -113,7 +113,7 @@ class Workers:
 
     Args:
         job: See :class:`Worker`.
-        count: Of processes; 0: all is done here.
+        count: Number of processes; 0: all is done here.
     """
 
     def __init__(self, job: Any, count: int) -> None:

@@ -63,8 +63,8 @@ def merged_steps(
     """Put the labels' steps of a test among the steps of a model file.
 
     Args:
-        ours: Of the model file, which read, resize and pack.
-        theirs: Of the test.
+        ours: Steps of the model file, which read, resize and pack.
+        theirs: Steps of the test.
 
     Example:
         >>> ours = [dict(type='LoadImage'), dict(type='Resize')]

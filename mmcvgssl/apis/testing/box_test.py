@@ -130,8 +130,8 @@ def merged_steps(
     """Load boxes as a test does, and all else as a model file says.
 
     Args:
-        ours: Of the model file, which read, resize and pack.
-        theirs: Of the test.
+        ours: Steps of the model file, which read, resize and pack.
+        theirs: Steps of the test.
 
     Example:
         >>> ours = [dict(type='LoadImage'), dict(type='Resize')]

@@ -119,7 +119,7 @@ class KindOfTest(ABC):
         """Compare the classes of the images with those of the file.
 
         Args:
-            runner: Of the test.
+            runner: Runner of the test.
 
         Raises:
             ValueError: If they differ.
@@ -172,7 +172,7 @@ def check_classes(
 
     Args:
         found: Names of the images' classes, by index.
-        expected: Of the file.
+        expected: Names of the file.
         source: The file.
         where: What names the classes.
 
@@ -226,7 +226,7 @@ def split_steps(
     """Divide steps into those that load labels, pack, and all others.
 
     Args:
-        steps: Of a pipeline.
+        steps: Steps of a pipeline.
         labels: Name of the type that loads labels.
 
     Returns:

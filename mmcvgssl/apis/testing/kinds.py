@@ -24,6 +24,6 @@ def kind_of_test(loaded: LoadedModel) -> KindOfTest:
     """Return what tests a model file.
 
     Args:
-        loaded: Of the file.
+        loaded: A loaded model of the file.
     """
     return _KINDS[loaded.content.kind](loaded)

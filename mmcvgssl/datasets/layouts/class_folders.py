@@ -235,7 +235,7 @@ class MaskBesideLayout(FolderLayout):
     A mask has its image's stem and a suffix that no image has.
 
     Args:
-        mask_suffix: What follows the stem.
+        mask_suffix: End of a mask's name, after the image's stem.
         masks: Image of each mask; by default, by the suffix.
         guessed: See :class:`FolderLayout`.
     """

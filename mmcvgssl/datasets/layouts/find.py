@@ -47,11 +47,11 @@ def find_layout(
         name: One of ``NAMES``, or ``auto``.
         root: Folder of the images.
         good_names: See :class:`Layout`, as ``extensions``.
-        extensions: Of image files.
+        extensions: Suffixes of image files.
         categories: See :class:`MvtecLayout`.
         contents: Collects what is guessed and left out.
         ignore: See :func:`images_below`.
-        mask_suffix: What follows an image's stem in the name of its mask;
+        mask_suffix: End of a mask's name, after its image's stem;
             ``auto``: ``_mask.png``, ``.png`` and their like, if what ends
             so looks like a mask.
 

@@ -34,7 +34,7 @@ class Layout:
     Args:
         root: The folder.
         good_names: See :class:`GoodNames`.
-        extensions: What image files end in, in small letters.
+        extensions: Suffixes of image files, in small letters.
         contents: Collects what is guessed and left out.
     """
 
@@ -61,7 +61,7 @@ class Layout:
         """Return what the folders hold for ``train`` or ``test``.
 
         Args:
-            split: Of the data set.
+            split: Split of the data set.
             without: Paths to leave out.
         """
         raise NotImplementedError(

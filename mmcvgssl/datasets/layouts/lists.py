@@ -19,7 +19,7 @@ def read_list(
     Args:
         file: The list.
         root: Folder that the paths are relative to.
-        extensions: What image files end in, in small letters.
+        extensions: Suffixes of image files, in small letters.
         encoding: See :func:`mmcvgssl.datasets.text_lists.read_text`.
 
     Yields:

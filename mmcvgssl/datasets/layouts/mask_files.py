@@ -32,7 +32,7 @@ def pair_masks(files: Collection[str], suffix: str) -> dict[str, str]:
 
     Args:
         files: Paths with /.
-        suffix: What follows the image's stem in a mask's name, in small
+        suffix: End of a mask's name, after its image's stem, in small
             letters.
     """
     images = {

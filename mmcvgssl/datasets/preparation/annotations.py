@@ -38,7 +38,7 @@ class Prepared:
         out: Folder of the lists; None if a data set needs none.
         classes: Names, in the order of their indices.
         splits: Images and labels by name of the split.
-        notes: What the user should know besides.
+        notes: Further notes for the user.
     """
 
     data_root: Path
@@ -127,7 +127,7 @@ def write_annotations(
     all that were drawn with them.
 
     Args:
-        prepared: What to write, and where.
+        prepared: Files to write, and their folder.
         more: Further lists by file name, one entry a line.
 
     Raises:

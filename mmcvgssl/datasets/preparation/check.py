@@ -27,8 +27,8 @@ class Checked:
 
     Args:
         coco: Content of the file, checked.
-        seen: By the data set of this package's recipes; None without mmdet.
-        hosts: By that of mmdet's own.
+        seen: Content as this package's recipes read it; None without mmdet.
+        hosts: Content as mmdet's own recipes read it.
         notes: On the images in the folder.
     """
 

@@ -47,8 +47,8 @@ def prepare_elpv(
             probabilities of a defect.
         threshold: Probability in (0, 1] from which a cell is defective. By
             default only the certain ones, 0 and 1, are used.
-        test_fraction: Of each class and cell type.
-        seed: Of the draw.
+        test_fraction: Share of each class and cell type to test on.
+        seed: Seed of the draw.
 
     Raises:
         ModuleNotFoundError: If there is no ``root`` and no package.

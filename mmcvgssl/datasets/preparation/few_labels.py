@@ -70,7 +70,7 @@ def draw_few_labels(
         share: In its number: of the images of each class, in (0, 1); at least
             one.
         good: Number of images without a box.
-        seed: Of the draw, see :func:`draw_shots`.
+        seed: Seed of the draw, see :func:`draw_shots`.
 
     Raises:
         FileNotFoundError: If the file is missing.

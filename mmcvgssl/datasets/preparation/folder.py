@@ -50,8 +50,9 @@ def prepare_folder(
         root: Folder with a folder per class, or with ``train`` and ``test``
             that hold these; the latter split is used as it is.
         out: Folder of the lists; by default ``mmcvgssl`` in ``root``.
-        test_fraction: Of each class, where there is no split yet.
-        seed: Of the draw, where there is no split yet.
+        test_fraction: Share of each class to test on, where there is no split
+            yet.
+        seed: Seed of the draw, where there is no split yet.
         ignore: Names of files and folders to leave out, perhaps with ``*``.
 
     Raises:

@@ -59,14 +59,14 @@ def prepare_magnetic_tile(
         out: Folder of the lists; by default ``mmcvgssl`` in ``root``.
         splits: Folder of a fixed ``train_good.txt`` and ``test.txt``; by
             default ``root``, if they are there.
-        test_fraction: Of the good images, where no split is fixed, and of
-            each defect in ``defects_train.json`` and ``defects_test.json``,
-            boxes around the masks for detectors. Detectors may be pretrained
-            on ``detection_unlabelled.txt``: good and defective images that
-            none of them is tested on.
-        seed: Of the draws.
-        encoding: Of fixed lists; by default UTF-8, or what a byte order mark
-            says.
+        test_fraction: Share to test on: of the good images, where no split is
+            fixed, and of each defect in ``defects_train.json`` and
+            ``defects_test.json``, boxes around the masks for detectors.
+            Detectors may be pretrained on ``detection_unlabelled.txt``: good
+            and defective images that none of them is tested on.
+        seed: Seed of the draws.
+        encoding: Encoding of fixed lists; by default UTF-8, or what a byte
+            order mark says.
 
     Raises:
         FileNotFoundError: If a folder, list or image is missing.

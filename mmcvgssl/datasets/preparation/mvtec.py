@@ -32,7 +32,7 @@ def prepare_mvtec(
 
     Args:
         root: Folder of the categories, or of one.
-        categories: Those to check; empty: all.
+        categories: Categories to check; empty: all.
         good_names: See :class:`OneClassDataset`.
 
     Returns:

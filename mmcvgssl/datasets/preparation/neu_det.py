@@ -64,10 +64,11 @@ def prepare_neu_det(
         splits: Folder of a fixed ``train.txt`` and ``test.txt`` and perhaps
             of ``train_05pct.txt`` and ``train_10pct.txt``, parts of the
             former; by default ``root``, if they are there.
-        test_fraction: Of each class, where no split is fixed.
-        seed: Of the draw, where no split is fixed.
-        encoding: Of fixed lists; by default UTF-8, or what a byte order mark
-            says.
+        test_fraction: Share of each class to test on, where no split is
+            fixed.
+        seed: Seed of the draw, where no split is fixed.
+        encoding: Encoding of fixed lists; by default UTF-8, or what a byte
+            order mark says.
 
     Raises:
         FileNotFoundError: If a folder, list or image is missing.

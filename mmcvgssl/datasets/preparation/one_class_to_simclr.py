@@ -48,10 +48,11 @@ def prepare_one_class_to_simclr(
         root: Folder of MVTec-style categories or of one; magnetic tiles and
             a folder of good images beside folders of defects will do, too.
         out: Folder of the lists; by default ``mmcvgssl`` in ``root``.
-        categories: Those of an MVTec-style tree to use; empty: all.
-        unlabelled_fraction: Of all images, in (0, 1).
-        test_fraction: Of the labelled images, in (0, 1).
-        seed: Of the draws.
+        categories: Categories of an MVTec-style tree to use; empty: all.
+        unlabelled_fraction: Share of all images to leave without labels, in
+            (0, 1).
+        test_fraction: Share of the labelled images to test on, in (0, 1).
+        seed: Seed of the draws.
         good_names: See :class:`OneClassDataset`.
 
     Raises:

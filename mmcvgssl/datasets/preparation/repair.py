@@ -26,7 +26,7 @@ class Repaired:
 
     Args:
         counts: Entries changed, by the name of the fix.
-        check: Of the new file.
+        check: Check of the new file.
     """
 
     counts: dict[str, int]

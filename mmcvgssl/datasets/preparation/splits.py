@@ -20,7 +20,7 @@ def add_split_arguments(parser: ArgumentParser, fixed: bool = False) -> None:
     """Add the options of a data set in a folder.
 
     Args:
-        parser: Of the subcommand.
+        parser: Parser of the subcommand.
         fixed: Whether the data set may come with fixed splits.
     """
     parser.add_argument('root', help='folder of the data set')
@@ -52,9 +52,9 @@ def stratified_split(
     for training.
 
     Args:
-        strata: What each sample belongs to.
-        test_fraction: In (0, 1).
-        seed: Of the draw.
+        strata: Group of each sample, such as its class.
+        test_fraction: Share to test on, in (0, 1).
+        seed: Seed of the draw.
 
     Returns:
         Indices for training and for testing, in ascending order.
@@ -110,9 +110,10 @@ def split_or_fixed(
         out: Folder of the lists to write.
         labels: Class index of each image, by path.
         splits: Folder of the fixed lists; by default ``root``, if there.
-        test_fraction: Of each class, where no split is fixed.
-        seed: Of the draw, where no split is fixed.
-        encoding: Of the fixed lists.
+        test_fraction: Share of each class to test on, where no split is
+            fixed.
+        seed: Seed of the draw, where no split is fixed.
+        encoding: Encoding of the fixed lists.
         contents: Collects the images that are in no fixed list.
 
     Raises:
@@ -144,7 +145,7 @@ def fixed_splits(
     Args:
         folder: Where they are.
         labels: Class index of each image that there is, by path.
-        encoding: Of the lists, see
+        encoding: Encoding of the lists, see
             :func:`mmcvgssl.datasets.text_lists.read_text`.
 
     Raises:
@@ -177,7 +178,7 @@ def read_fixed(
         file: The list.
         labels: Class index of each image that there is, by path.
         seen: Where images have stood so far; those of the list are added.
-        encoding: Of the list.
+        encoding: Encoding of the list.
 
     Raises:
         FileNotFoundError: If an image is missing.

@@ -33,7 +33,7 @@ def read_voc(file: Path, names: Sequence[str]) -> Boxes:
     Args:
         file: The XML file; one that declares a document type or entities is
             not parsed.
-        names: Of the objects that may be there.
+        names: Names of the objects that may be there.
 
     Raises:
         ValueError: If the file is malformed, or an object is unknown, empty
@@ -105,9 +105,9 @@ def to_coco(
 
     Args:
         paths: The wanted images.
-        boxes: Of all images, by path relative to the data root.
-        names: Of the categories.
-        description: Of the data set.
+        boxes: Boxes of all images, by path relative to the data root.
+        names: Names of the categories.
+        description: Description of the data set.
     """
     ids = {path: number for number, path in enumerate(sorted(boxes), 1)}
     images = []

@@ -15,7 +15,7 @@ class Samples:
     """How a file stores one value of a pixel.
 
     Args:
-        bits: Of each value.
+        bits: Bits of each value.
         kind: ``'u'`` unsigned, ``'i'`` signed, ``'f'`` float.
     """
 

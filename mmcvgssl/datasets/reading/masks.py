@@ -42,12 +42,12 @@ def read_mask(
         path: The file; of a coloured one the brightest channel counts.
         threshold: Values above it are defect, as the file holds them: up to
             255, or up to 65535 in a file of 16 bits.
-        channel: What of a file with opacity shows the defect: its
+        channel: Channel of a file with opacity that shows the defect: its
             ``'colour'``, its ``'alpha'``, or, with ``'auto'``, the one of
             them that is not the same all over. Where both show something
             else, it must be said.
         page: See :func:`read_image`.
-        max_pixels: The same.
+        max_pixels: See :func:`read_image`.
 
     Raises:
         UnreadableImageError: If the file cannot be decoded in full.

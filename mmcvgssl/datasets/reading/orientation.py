@@ -35,7 +35,7 @@ def turn(values: np.ndarray, orientation: int) -> np.ndarray:
 
     Args:
         values: [H, W] or [H, W, C].
-        orientation: Of the EXIF tag, 1 to 8.
+        orientation: Value of the EXIF tag, 1 to 8.
     """
     if orientation not in _TURNS:
         return values

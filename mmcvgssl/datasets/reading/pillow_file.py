@@ -39,7 +39,7 @@ class PillowFile:
 
     Args:
         file: The file.
-        image: What Pillow makes of it.
+        image: The image as Pillow opens it.
     """
 
     def __init__(self, file: IO[bytes], image: ImageFile.ImageFile) -> None:

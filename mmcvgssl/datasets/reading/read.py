@@ -85,7 +85,7 @@ def check_image(path: str, **options) -> str | None:
 
     Args:
         path: The file.
-        **options: Of :func:`read_image`.
+        **options: Options of :func:`read_image`.
     """
     try:
         read_image(path, **options)

@@ -76,7 +76,7 @@ class Survey:
         """Yield level and text of what a log should say.
 
         Args:
-            depth_range: Of the deep files.
+            depth_range: Range of values of the deep files.
             given: Whether the config gives the range; else it was measured.
         """
         if self.deep and depth_range is not None:
@@ -133,9 +133,9 @@ def survey_images(
     them.
 
     Args:
-        paths: Of all images.
+        paths: Paths of all images.
         page: See :func:`read_image`.
-        max_pixels: The same.
+        max_pixels: See :func:`read_image`.
     """
     found = Survey(len(paths))
     for i in evenly(len(paths), HEADERS):

@@ -31,9 +31,9 @@ class PasteViews(BaseTransform):
     was pasted; elsewhere a view is the normal one).
 
     Args:
-        pastes: What makes each view after the normal one.
-        jitter: Of the image's brightness, contrast, saturation and hue: a
-            number, or options of :class:`FastColorJitter`.
+        pastes: One paste for each view after the normal one.
+        jitter: Strength of the jitter of brightness, contrast, saturation and
+            hue: a number, or options of :class:`FastColorJitter`.
 
     Raises:
         ValueError: If ``img`` is something else.
@@ -74,8 +74,8 @@ class CutPaste(PasteViews):
     Keys are those of :class:`PasteViews`.
 
     Args:
-        jitter: Of the image.
-        **kwargs: Of :class:`RectanglePaste`.
+        jitter: Strength of the colour jitter of the image.
+        **kwargs: Options of :class:`RectanglePaste`.
 
     Example:
         >>> image = np.random.randint(256, size=(64, 64, 3), dtype=np.uint8)
@@ -96,8 +96,8 @@ class CutPasteScar(PasteViews):
     Keys are those of :class:`PasteViews`.
 
     Args:
-        jitter: Of the image.
-        **kwargs: Of :class:`ScarPaste`.
+        jitter: Strength of the colour jitter of the image.
+        **kwargs: Options of :class:`ScarPaste`.
 
     Example:
         >>> image = np.random.randint(256, size=(64, 64, 3), dtype=np.uint8)
@@ -118,7 +118,7 @@ class CutPasteUnion(PasteViews):
     Keys are those of :class:`PasteViews`.
 
     Args:
-        jitter: Of the image.
+        jitter: Strength of the colour jitter of the image.
         rectangle: Options of :class:`RectanglePaste`.
         scar: Options of :class:`ScarPaste`.
 
@@ -149,7 +149,7 @@ class CutPaste3Way(PasteViews):
     Keys are those of :class:`PasteViews`.
 
     Args:
-        jitter: Of the image.
+        jitter: Strength of the colour jitter of the image.
         rectangle: Options of :class:`RectanglePaste`.
         scar: Options of :class:`ScarPaste`.
 

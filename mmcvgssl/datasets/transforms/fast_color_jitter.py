@@ -26,10 +26,11 @@ class FastColorJitter(ColorJitter):
     **Required keys:** img (BGR uint8 [H, W, 3]). **Modified keys:** img.
 
     Args:
-        brightness: Of ``ColorJitter``: a number, or a range of factors.
-        contrast: The same.
-        saturation: The same.
-        hue: A number in [0, 0.5], or a range in [-0.5, 0.5].
+        brightness: Brightness of ``ColorJitter``: a number, or a range of
+            factors.
+        contrast: Largest change of contrast, or a range of factors.
+        saturation: Largest change of saturation, or a range of factors.
+        hue: Largest turn of the hue in [0, 0.5], or a range in [-0.5, 0.5].
 
     Example:
         >>> jitter = TRANSFORMS.build(

@@ -23,7 +23,7 @@ class FastPackInputs(PackInputs):
     **Required keys, deleted keys:** those of ``PackInputs``.
 
     Args:
-        **kwargs: Of ``PackInputs``.
+        **kwargs: Options of ``PackInputs``.
 
     Example:
         >>> pack = TRANSFORMS.build(

@@ -79,7 +79,7 @@ class PackInputsWithMap(PackInputs):
     are not asked for.
 
     Args:
-        **kwargs: Of ``PackInputs``.
+        **kwargs: Options of ``PackInputs``.
 
     Example:
         >>> pack = PackInputsWithMap(meta_keys=())

@@ -41,7 +41,7 @@ class LoadImage(BaseTransform):
         input_size: See :func:`read_image`. Called as the configs' top-level
             ``input_size`` is, so that the command line's reaches it.
         page: See :func:`read_image`.
-        max_pixels: The same.
+        max_pixels: See :func:`read_image`.
         max_unreadable: How many files may be unreadable in the training of a
             host's data set: they are named, counted and skipped, and one more
             ends the run. 0: the first one is an error.

@@ -26,8 +26,8 @@ class LoadMask(BaseTransform):
         threshold: See :func:`read_mask`.
         required: Whether a defect without a mask is an error.
         channel: See :func:`read_mask`.
-        page: The same.
-        max_pixels: The same.
+        page: See :func:`read_image`.
+        max_pixels: See :func:`read_image`.
 
     Raises:
         UnreadableImageError: If a mask cannot be decoded.

@@ -31,8 +31,8 @@ class MapCrop(RandomCrop):
             between the least and the greatest value of the image's map.
         tries: Number of crops to draw at most.
         pad_if_needed: Whether to pad smaller images.
-        pad_val: For the image; one number, or one a channel.
-        padding_mode: Of ``RandomCrop``, for the image and the map.
+        pad_val: Value that pads the image; one number, or one a channel.
+        padding_mode: See ``RandomCrop``; for the image and the map.
 
     Raises:
         ValueError: If an option is out of range.

@@ -32,10 +32,10 @@ class MultiCrop(BaseTransform):
         crop_scales: One range of area per crop; may be empty.
         crop_size: Side of the crops in pixels; one number or one per crop;
             ``view_size`` by default.
-        weak_transforms: What follows the weak crop.
-        crop_transforms: What follows the other crops.
+        weak_transforms: Transforms after the weak crop.
+        crop_transforms: Transforms after the other crops.
         aspect_ratio: Range of width over height of all crops.
-        interpolation: Of the resize after a crop.
+        interpolation: Interpolation of the resize after a crop.
 
     Raises:
         ValueError: If a range or a size makes no sense, or a map cannot

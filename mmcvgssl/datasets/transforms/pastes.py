@@ -22,8 +22,8 @@ class RectanglePaste:
     Args:
         area: Least and largest share of the image's area, in (0, 1].
         aspect: Least and largest width over height, drawn log-uniformly.
-        patch_jitter: Of brightness, contrast, saturation and hue of what is
-            pasted: a number, or options of :class:`FastColorJitter`.
+        patch_jitter: Jitter of brightness, contrast, saturation and hue of
+            what is pasted: a number, or options of :class:`FastColorJitter`.
 
     Raises:
         ValueError: If a range makes no sense.
@@ -82,7 +82,7 @@ class ScarPaste:
         widths: Least and largest width.
         heights: Least and largest height.
         rotation: Least and largest angle in degrees, anticlockwise.
-        patch_jitter: As of :class:`RectanglePaste`.
+        patch_jitter: See :class:`RectanglePaste`.
         side: Shorter side of the images that widths and heights are for.
 
     Raises:

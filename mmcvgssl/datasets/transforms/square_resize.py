@@ -16,7 +16,7 @@ class SquareResize(Resize):
 
     Args:
         input_size: Side in pixels.
-        **kwargs: Of ``Resize``, as ``interpolation``.
+        **kwargs: Options of ``Resize``, as ``interpolation``.
 
     Raises:
         ValueError: If the side is no positive integer.

@@ -27,7 +27,7 @@ def build_labelled(
     Args:
         cfg: Data set config without a pipeline.
         size: Height and width in pixels; the aspect ratio may change.
-        interpolation: Of the resize.
+        interpolation: Interpolation of the resize.
         reading: Options of ``LoadImage``.
     """
     return DATASETS.build(
@@ -48,7 +48,7 @@ def input_steps(
 
     Args:
         size: Height and width in pixels; the aspect ratio may change.
-        interpolation: Of the resize.
+        interpolation: Interpolation of the resize.
         reading: Options of ``LoadImage``.
     """
     return [
@@ -92,7 +92,7 @@ def extract(
 
     Args:
         encode: RGB [N, 3, H, W] in [0, 1] to features [N, D].
-        data_set: As of :func:`build_labelled`.
+        data_set: Result of :func:`build_labelled`.
 
     Returns:
         float32 [N, D].

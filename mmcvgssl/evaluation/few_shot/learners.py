@@ -93,7 +93,7 @@ def train_classifier(
         labels: [n] class indices.
         evaluate: Gives the test accuracy in percent.
         schedule: lr, momentum, weight_decay, epochs and batch_size.
-        seed: Of the order of the examples.
+        seed: Seed of the order of the examples.
         every_epoch: Evaluate after each epoch, not after the last alone.
 
     Returns:

@@ -17,7 +17,7 @@ class FewShotResults:
 
     Args:
         path: The JSON file; finished runs in it are reused.
-        settings: What to say of the runs. Whether runs of other settings
+        settings: Description of the runs. Whether runs of other settings
             lie there is for :func:`mmcvgssl.provenance.settle` to find out.
 
     Example:

@@ -44,14 +44,14 @@ class AnomalyModel(Storable, BaseModel):
 
     Args:
         settings: All that the maps depend on, as JSON can hold it.
-        calibration: Of :class:`Calibration`, with ``holdout``, the share of
-            the fitting images set aside for it (default 0.2); None leaves
-            maps as they come.
+        calibration: Options of :class:`Calibration`, with ``holdout``, the
+            share of the fitting images set aside for it (default 0.2); None
+            leaves maps as they come.
         false_alarm_rate: Wanted share of good images above a threshold that
             is chosen on fitting images, of which ``holdout`` is excluded from
             the fit; None: no threshold.
         data_preprocessor: By default BGR bytes become RGB in [0, 1].
-        init_cfg: Of mmengine's ``BaseModule``.
+        init_cfg: See mmengine's ``BaseModule``.
 
     Raises:
         ValueError: If an option is out of range, or a threshold is wanted of
@@ -217,9 +217,9 @@ class AnomalyModel(Storable, BaseModel):
         and has learned what one process would have.
 
         Args:
-            batches: What a data loader gives: ``inputs`` and
+            batches: Batches of a data loader, with ``inputs`` and
                 ``data_samples``; iterated several times.
-            held_out: The same of good images that nothing has learned from,
+            held_out: Batches of good images that nothing has learned from,
                 neither here nor in a training, for calibration and
                 threshold; by default a part of ``batches`` is set aside.
             passes: Shows what is done, and puts it aside; by default neither.

@@ -78,7 +78,7 @@ class Calibration(nn.Module):
     the order of values far out, in half precision, too.
 
     Args:
-        quantile: Of the values that becomes 0.5, in (0.5, 1).
+        quantile: Quantile of the values that becomes 0.5, in (0.5, 1).
         floor: Quantile of the patches up to which a map is 0, between 0 and
             ``quantile``; the curve then starts there. What learns from the
             shape of maps (AGBP) needs this of distances, which hardly differ
@@ -146,7 +146,7 @@ class Calibration(nn.Module):
         value, the lower mark: what is rounding alone must not fill the range.
 
         Args:
-            values: Of the images.
+            values: Values of the images.
             rounding: Difference of raw maps, and of raw scores, that
                 rounding alone can make.
 

@@ -87,8 +87,8 @@ class Categories:
         """Give each image a known category.
 
         Args:
-            names: Of all images, or one for each; None: the default.
-            count: Of the images.
+            names: Names of all images, or one for each; None: the default.
+            count: Number of the images.
 
         Raises:
             ValueError: If there are more or fewer names, or nothing is known

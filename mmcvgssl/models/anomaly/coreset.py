@@ -17,7 +17,7 @@ class PatchPool:
 
     Args:
         size: Patches in the sample at most.
-        seed: Of the keys.
+        seed: Seed of the keys.
     """
 
     def __init__(self, size: int, seed: int = 0) -> None:
@@ -90,7 +90,7 @@ def greedy_coreset(
     Args:
         patches: [n, D].
         size: How many to choose.
-        seed: Of the first one.
+        seed: Seed of the first one.
         progress: Called with the number chosen in each round.
 
     Returns:

@@ -96,9 +96,9 @@ def score_rows(
     """Score rows [N, P, C], to [N, P].
 
     Args:
-        density: What was fitted.
-        rows: Of N images, P each.
-        state: Of the density.
+        density: The fitted density.
+        rows: Rows of N images, P each.
+        state: State of the density.
         by_position: Whether each position has a Gaussian: ``mean``
             [P, C] and ``whiten`` [P, C, C].
 

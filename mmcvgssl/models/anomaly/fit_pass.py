@@ -27,7 +27,7 @@ class Chooser(Resumable, Protocol):
         """Look at the next batch.
 
         Args:
-            categories: Of its images; '' where they have none.
+            categories: Categories of its images; '' where they have none.
 
         Returns:
             Indices of the images that are needed, and what ``compute`` is to
@@ -82,7 +82,7 @@ class FitPass:
             them: tensors, texts and numbers, in tuples and lists.
         take: Takes it, in the order of the images, in the first process.
         parts: All that ``take`` changes, by names.
-        chooser: Of the images.
+        chooser: Chooser of the images.
     """
 
     title: str

@@ -91,8 +91,8 @@ def read_state(
 
     Args:
         data: Its content.
-        key: Of a text that it has to hold.
-        kind: Of that text, as JSON.
+        key: Key of a text that it has to hold.
+        kind: Kind of that text, as JSON.
         where: The file, for messages.
         fix: What to do with another one.
 

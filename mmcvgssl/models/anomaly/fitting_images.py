@@ -83,7 +83,7 @@ class FittingImages:
 
         Args:
             first: Number of images that are passed over before.
-            rank: Of the first batch after them.
+            rank: Rank of the first batch after them.
             step: From one batch to the next.
         """
         share = getattr(self.batches, 'share', None)
@@ -144,7 +144,7 @@ class FittingImages:
         """Return index and category of the images that are taken.
 
         Args:
-            facts: Of a batch.
+            facts: Facts of a batch.
             counts: Images seen by each division before it; is brought up to
                 date.
         """

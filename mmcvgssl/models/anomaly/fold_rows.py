@@ -17,7 +17,7 @@ class FoldRows:
 
     Args:
         pool: Size of the sample; None: all rows.
-        seed: Of the sample.
+        seed: Seed of the sample.
     """
 
     def __init__(self, pool: int | None, seed: int = 0) -> None:
@@ -103,7 +103,7 @@ def fit_density(
     """Fit a density to all rows of some folds.
 
     Args:
-        density: What is fitted.
+        density: The density to fit.
         folds: Those without an image are left out.
         by_position: Fit one for each position.
     """

@@ -53,8 +53,8 @@ class GaussianPatch(AnomalyModel):
         neighbourhood: See :class:`PatchFeatures`.
         normalise: See :class:`PatchFeatures`.
         grid: See :class:`PatchFeatures`.
-        seed: Of channels and samples.
-        **kwargs: Of :class:`AnomalyModel`.
+        seed: Seed of channels and samples.
+        **kwargs: Options of :class:`AnomalyModel`.
 
     Raises:
         ValueError: If an option is out of range.

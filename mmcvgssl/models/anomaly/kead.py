@@ -72,24 +72,25 @@ class KeAD(AnomalyModel):
         checkpoint: A local file instead.
         allow_random: Permit a CLIP without weights, for tests of mechanics.
         clip: A ready open_clip model to use instead of creating one.
-        tokenizer: Of ``clip``: texts to numbers; by default open_clip's.
+        tokenizer: Tokenizer of ``clip``: texts to numbers; by default
+            open_clip's.
         knowledge: A shipped name, the path of a YAML or JSON file, or its
             content: see :func:`load_knowledge`.
-        category: Of images whose data sample names none; by default the
-            only one of ``knowledge``.
+        category: Category of images whose data sample names none; by default
+            the only one of ``knowledge``.
         input_size: Height and width in pixels that images are resized to;
             by default the size that the CLIP was trained with.
         feature_blocks: See :class:`VVAttention`.
         vv_blocks: See :class:`VVAttention`.
         residual: See :class:`VVAttention`.
-        temperature: Of the soft-max.
+        temperature: Temperature of the soft-max.
         k: Normal images a category; 0: words alone, nothing to fit.
         autocast: ``'bfloat16'`` or ``'float16'`` for the image tower, which
             an accelerator gains from; None leaves it as it is.
         cache_dir: Folder of text features; None: in memory only.
-        depth_range: Of normal images that the knowledge file names, see
-            :func:`read_image`.
-        **kwargs: Of :class:`AnomalyModel`.
+        depth_range: Range of values of normal images that the knowledge file
+            names, see :func:`read_image`.
+        **kwargs: Options of :class:`AnomalyModel`.
 
     Raises:
         ValueError: If there are no weights, the image tower is of another
@@ -315,7 +316,7 @@ class KeAD(AnomalyModel):
 
         Args:
             images: RGB [N, 3, H, W] in [0, 1], of any size.
-            categories: Of all images, or one for each; by default
+            categories: Categories of all images, or one for each; by default
                 ``category``.
 
         Returns:

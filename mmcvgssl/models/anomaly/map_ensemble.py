@@ -32,12 +32,12 @@ class MapEnsemble(AnomalyModel):
 
     Args:
         members: Map generators, or their configs.
-        map_weights: Of the members' maps; all 1 by default. A member whose
-            weight is 0 only scores images.
-        score_weights: Of the members' image scores; all 1 by default.
-        quantile: Of the values that becomes 1.
+        map_weights: Weights of the members' maps; all 1 by default. A member
+            whose weight is 0 only scores images.
+        score_weights: Weights of the members' image scores; all 1 by default.
+        quantile: Quantile of the values that becomes 1.
         held_out: Share of the fitting images that scales are measured on.
-        **kwargs: Of :class:`AnomalyModel`.
+        **kwargs: Options of :class:`AnomalyModel`.
 
     Raises:
         ValueError: If there are no members, they do not go together, or

@@ -36,14 +36,15 @@ class MutualScoring(AnomalyModel):
     Args:
         teacher: A frozen teacher with ``levels``, or its config.
         references: Images drawn; memory is references * h * w * D numbers.
-        share: Of the references that are averaged over, the nearest ones.
+        share: Share of the references that are averaged over, the nearest
+            ones.
         neighbourhoods: Sides of the averages of features; values are
             averaged over them.
         top: Share of the highest patches that makes the image score.
         normalise: See :class:`PatchFeatures`.
         grid: See :class:`PatchFeatures`.
-        seed: Of the draw.
-        **kwargs: Of :class:`AnomalyModel`.
+        seed: Seed of the draw.
+        **kwargs: Options of :class:`AnomalyModel`.
 
     Raises:
         ValueError: If an option is out of range, or the collection has but
@@ -168,7 +169,7 @@ class MutualScoring(AnomalyModel):
         Args:
             rows: The patches, [L, D].
             memory: Patches of all references, [R, L, D].
-            squares: Of their lengths, [R, L].
+            squares: Squared lengths of the references, [R, L].
             others: Indices of the references that count.
         """
         table = torch.stack(

@@ -61,8 +61,8 @@ def nearest_cosine(patches: Tensor, memory: Tensor) -> Tensor:
     """Return half of one minus the largest cosine to a memory.
 
     Args:
-        patches: Of unit length, [N, L, D].
-        memory: Of any length, [M, D].
+        patches: Patches of unit length, [N, L, D].
+        memory: Memory of any length, [M, D].
 
     Returns:
         [N, L] in [0, 1].

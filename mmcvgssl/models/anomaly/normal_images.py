@@ -136,9 +136,9 @@ def distances(
     """Compare patches with the memories of their images' categories.
 
     Args:
-        patches: Of unit length, [S, N, L, D].
-        names: Of the categories of N images.
-        state: What :func:`memories` gives.
+        patches: Patches of unit length, [S, N, L, D].
+        names: Names of the categories of N images.
+        state: Result of :func:`memories`.
         k: Images of each category, for the message.
 
     Returns:

@@ -73,10 +73,10 @@ class OneClassDetector(AnomalyModel):
         checkpoint: Its weights, or those of a model that holds it; by default
             its own initialisation, as ``weights`` of
             :class:`TimmBackbone`.
-        mean: Of RGB channels in [0, 255], as in training.
-        std: The same.
+        mean: Mean of RGB channels in [0, 255], as in training.
+        std: Standard deviation of RGB channels in [0, 255], as in training.
         density: ``'gaussian'`` or ``'kde'``.
-        bandwidth: Of the latter.
+        bandwidth: Bandwidth of the kernel density (``'kde'``).
         patch: Options of :class:`PatchGrid`, with ``shared``: one Gaussian
             for all positions (default), or one for each, which needs
             ``C * (C + 1)`` numbers a position; and ``pool``: patches that the
@@ -90,7 +90,7 @@ class OneClassDetector(AnomalyModel):
             not trained needs none.
         init_backbone: Initialise or load the backbone; not needed before
             fitted state is loaded.
-        **kwargs: Of :class:`AnomalyModel`.
+        **kwargs: Options of :class:`AnomalyModel`.
 
     Raises:
         ValueError: If an option is out of range.

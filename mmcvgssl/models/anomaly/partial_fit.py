@@ -35,7 +35,7 @@ class PartialFit:
 
     Args:
         path: The file of the whole state.
-        provenance: What the fit depends on.
+        provenance: Provenance of the fit.
         save_every: Seconds between two files; 0: write none. Where writing
             takes long, they are farther apart.
     """

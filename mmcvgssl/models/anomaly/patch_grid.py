@@ -15,7 +15,8 @@ class PatchGrid:
     Args:
         size: Side of a patch, in pixels.
         stride: Between patches, in pixels.
-        sigma: Of the Gaussian that smooths the map, in pixels.
+        sigma: Standard deviation of the Gaussian that smooths the map, in
+            pixels.
 
     Raises:
         ValueError: If one is not positive.

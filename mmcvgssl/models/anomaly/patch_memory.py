@@ -52,8 +52,8 @@ class PatchMemory(AnomalyModel):
         neighbourhood: See :class:`PatchFeatures`.
         normalise: See :class:`PatchFeatures`.
         grid: See :class:`PatchFeatures`.
-        seed: Of sample and coreset.
-        **kwargs: Of :class:`AnomalyModel`.
+        seed: Seed of sample and coreset.
+        **kwargs: Options of :class:`AnomalyModel`.
 
     Raises:
         ValueError: If an option is out of range.

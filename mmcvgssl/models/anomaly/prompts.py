@@ -69,7 +69,7 @@ class Knowledge:
     """An expert's description of one category.
 
     Args:
-        name: What the prompts call the object.
+        name: Name of the object in prompts.
         good: Phrases with ``{}`` for the object in order.
         defects: Sentences with ``{}`` for the object with its defects.
         normal_images: Paths of images without defects.

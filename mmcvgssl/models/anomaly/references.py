@@ -18,7 +18,7 @@ class Draw:
 
     Args:
         size: Number of images at most.
-        seed: Of the keys.
+        seed: Seed of the keys.
     """
 
     full = stops = False

@@ -19,10 +19,10 @@ class Form:
     """Shape and numbers of a tensor.
 
     Args:
-        sizes: Of its axes: a number, or a name for one of 1 or more; axes
-            of one name have the same size in all tensors.
-        dtype: Of its numbers; None: any real ones, for what is converted
-            before it is computed with.
+        sizes: Sizes of its axes: a number, or a name for one of 1 or more;
+            axes of one name have the same size in all tensors.
+        dtype: Number type of its numbers; None: any real ones, for what is
+            converted before it is computed with.
     """
 
     sizes: tuple[int | str, ...]

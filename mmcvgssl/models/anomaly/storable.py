@@ -126,7 +126,7 @@ class Storable(Thresholded):
 
         Args:
             notes: ``chosen``, ``remarks`` and, if known, ``provenance``.
-            tensors: What :meth:`learned_tensors` gave.
+            tensors: Result of :meth:`learned_tensors`.
             where: The file, for messages.
 
         Raises:
@@ -187,8 +187,8 @@ class Storable(Thresholded):
         """Return the forms of the tensors that :meth:`_fit` stores.
 
         Args:
-            names: Of the tensors at hand, for states whose names depend on
-                the images.
+            names: Names of the tensors at hand, for states whose names depend
+                on the images.
 
         Returns:
             None if they are not known; then no tensor is refused.

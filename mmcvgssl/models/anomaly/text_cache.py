@@ -34,7 +34,7 @@ class TextCache:
     Args:
         clip: An open_clip model.
         tokenizer: List of texts to token numbers [N, T].
-        digest: Of the model (:func:`model_digest`).
+        digest: Digest of the model (:func:`model_digest`).
         folder: Folder of the cached entries; None: in memory only.
     """
 

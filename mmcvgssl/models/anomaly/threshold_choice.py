@@ -36,10 +36,10 @@ def describe_choice(
     """Describe how a threshold was chosen, as values of JSON.
 
     Args:
-        point: What was chosen.
+        point: The chosen threshold.
         wanted: Share of good images that may lie above it.
         method: ``HELD_OUT``, ``CROSS_FIT``, ``GIVEN`` or ``IN_SAMPLE``.
-        paths: Of the images whose scores it was chosen on, if known.
+        paths: Paths of the images whose scores it was chosen on, if known.
         note: Under which condition the interval holds.
     """
     known = method != IN_SAMPLE

@@ -63,7 +63,7 @@ class Thresholded:
         Args:
             good_scores: [n], of good images that nothing has learned from.
             method: See :func:`describe_choice`.
-            paths: Of these images, if known.
+            paths: Paths of these images, if known.
             note: See :func:`describe_choice`.
 
         Raises:

@@ -172,7 +172,7 @@ def run_both(
     """Run a block and its V-V attention from one projection.
 
     Args:
-        block: Of the tower.
+        block: A block of the tower.
         x: Tokens of the normal path, [N, T, C].
         keep: How many tokens of the normal path are needed; None: all.
 

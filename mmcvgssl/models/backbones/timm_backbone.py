@@ -29,7 +29,7 @@ class TimmBackbone(TIMMBackbone):
         weights: ``'package:<name>'`` as of :class:`TimmTeacher`, or a file
             with timm's names; loaded by ``init_weights``. None: random.
         norm_eval: Freeze the statistics of batch norms while training.
-        **kwargs: Of ``TIMMBackbone``.
+        **kwargs: Options of ``TIMMBackbone``.
 
     Raises:
         ValueError: If the package is not a known one.

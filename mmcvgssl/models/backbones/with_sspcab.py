@@ -32,7 +32,7 @@ class WithSSPCAB(nn.Module):
             output must have the same channels, height and width.
         loss_weight: Factor of the reconstruction losses, which are summed
             over layers and averaged over passes; 0 leaves them out.
-        **kwargs: Of :class:`SSPCAB`, besides ``channels``.
+        **kwargs: Options of :class:`SSPCAB`, besides ``channels``.
 
     Raises:
         ValueError: If a layer is missing or cannot be replaced; the message

@@ -15,8 +15,8 @@ class Embedder(nn.Module):
 
     Args:
         backbone: A ready one.
-        mean: Of RGB channels in [0, 255], as in a data preprocessor.
-        std: Of RGB channels in [0, 255].
+        mean: Mean of RGB channels in [0, 255], as in a data preprocessor.
+        std: Standard deviation of RGB channels in [0, 255].
 
     Raises:
         ValueError: If mean or std are not of three channels.

@@ -35,8 +35,8 @@ class ProbeClassifier(BaseClassifier):
             ``backbone``.
         checkpoint: Weights of the backbone; None: those that its config
             names, if any.
-        mean: Of RGB channels in [0, 255]; a teacher has its own.
-        std: Of RGB channels in [0, 255].
+        mean: Mean of RGB channels in [0, 255]; a teacher has its own.
+        std: Standard deviation of RGB channels in [0, 255].
         init_backbone: Whether to load the weights that the backbone's config
             names.
 

@@ -24,7 +24,7 @@ class AnomalyDistillHead(BaseModule):
 
     Args:
         weight: Factor of ``loss_anomaly``.
-        init_cfg: Of mmengine's ``BaseModule``.
+        init_cfg: See mmengine's ``BaseModule``.
 
     Raises:
         ValueError: If the weight is negative.

@@ -48,7 +48,7 @@ class AttentionAdapterHead(AnomalyDistillHead):
         in_channels: Width of each feature level, in order.
         hid_channels: Hidden width of the MLPs.
         weight: Factor of ``loss_anomaly``.
-        init_cfg: Of mmengine's ``BaseModule``.
+        init_cfg: See mmengine's ``BaseModule``.
 
     Raises:
         ValueError: If there is no level, or the weight is negative.

@@ -17,7 +17,7 @@ class MaskedConv(nn.Module):
     that corner lies.
 
     Args:
-        channels: Of input and output.
+        channels: Channels of input and output.
         kernel_dim: Side k' of a corner, in pixels.
         dilation: Distance d from the corners to the middle.
     """
@@ -54,7 +54,7 @@ class SSPCAB(nn.Module):
     otherwise.
 
     Args:
-        channels: Of input and output.
+        channels: Channels of input and output.
         kernel_dim: Side k' of the corners that are seen, in pixels.
         dilation: Distance d from the corners to the middle.
         reduction_ratio: Channels over the squeezed ones.

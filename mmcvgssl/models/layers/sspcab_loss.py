@@ -26,7 +26,7 @@ class CollectedSSPCAB(SSPCAB):
 
     Args:
         loss_weight: Factor of its reconstruction loss; 0 leaves it out.
-        **kwargs: Of :class:`SSPCAB`.
+        **kwargs: Options of :class:`SSPCAB`.
 
     Raises:
         RuntimeError: In a backward pass, if nothing collects the loss.

@@ -24,16 +24,16 @@ class AnomalyDistillClassifier(ImageClassifier):
     Args:
         backbone: Any backbone of the hosts that gives maps [B, C, H, W], or
             a module.
-        neck: Of the classification.
-        head: Of the classification; None without labels, which leaves the
+        neck: Neck of the classification.
+        head: Head of the classification; None without labels, which leaves the
             distillation alone.
         distill_head: By default :class:`AnomalyDistillHead`.
         task_weight: Factor of the classification's loss.
         pretrained: Checkpoint of the whole model.
-        train_cfg: Of ``ImageClassifier``; batch augmentations are refused,
-            as they mix images without their maps.
-        data_preprocessor: Of ``ImageClassifier``.
-        init_cfg: Of mmengine's ``BaseModule``.
+        train_cfg: See ``ImageClassifier``; batch augmentations are refused, as
+            they mix images without their maps.
+        data_preprocessor: See ``ImageClassifier``.
+        init_cfg: See mmengine's ``BaseModule``.
 
     Raises:
         ValueError: If options contradict each other.
@@ -103,8 +103,8 @@ class AnomalyDistillClassifier(ImageClassifier):
 
         Args:
             inputs: [B, 3, H, W], normalised.
-            data_samples: With ``anomaly_map`` [1, H, W] and, if there is a
-                head, ``gt_label``.
+            data_samples: Data samples with ``anomaly_map`` [1, H, W] and, if
+                there is a head, ``gt_label``.
 
         Raises:
             ValueError: If a map or label is missing, or a map has another

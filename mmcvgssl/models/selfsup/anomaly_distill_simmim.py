@@ -29,7 +29,7 @@ class AnomalyDistillSimMIM(SimMIM):
         neck: The decoder.
         head: The reconstruction's loss.
         distill_head: By default :class:`AnomalyDistillHead` of weight 2.
-        **kwargs: Of ``SimMIM``.
+        **kwargs: Options of ``SimMIM``.
 
     Example:
         >>> import torch
@@ -97,8 +97,8 @@ class AnomalyDistillSimMIM(SimMIM):
 
         Args:
             inputs: [B, 3, H, W], normalised.
-            data_samples: With ``mask`` [H / patch, W / patch], 1 where the
-                image is hidden, and ``anomaly_map`` [1, H, W].
+            data_samples: Data samples with ``mask`` [H / patch, W / patch], 1
+                where the image is hidden, and ``anomaly_map`` [1, H, W].
 
         Raises:
             ValueError: If a map is missing or has another size than its

@@ -21,8 +21,8 @@ class FrozenTeacher(nn.Module):
 
     Args:
         tower: The network.
-        mean: Of RGB channels in [0, 1].
-        std: Of RGB channels in [0, 1].
+        mean: Mean of RGB channels in [0, 1].
+        std: Standard deviation of RGB channels in [0, 1].
         input_size: Height and width in pixels, or one number for both.
         levels: Inner levels whose averaged features precede the embedding in
             :meth:`encode`; what a number means is the subclass's to say.

@@ -21,8 +21,8 @@ class HostTeacher(FrozenTeacher):
         backbone: Config of the backbone, or a ready one.
         checkpoint: A checkpoint of this package or of a host, or plain
             weights of the backbone; every key of the backbone must be there.
-        mean: Of RGB channels in [0, 255], as in a data preprocessor.
-        std: Of RGB channels in [0, 255].
+        mean: Mean of RGB channels in [0, 255], as in a data preprocessor.
+        std: Standard deviation of RGB channels in [0, 255].
         input_size: Pixels.
         levels: Indices into what the backbone returns (its ``out_indices``).
         allow_random: Permit a backbone without weights, for tests.
