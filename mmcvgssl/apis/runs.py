@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -111,7 +112,7 @@ def run_test(
         images: What to test this model on: a folder of good and other
             images, of a folder for each class, or a COCO file, see
             :mod:`mmcvgssl.apis.testing`.
-        out: File for the metrics, as JSON.
+        out: File for the metrics, as JSON; null for those that are NaN.
         root: Folder that the names in a COCO file are relative to.
 
     Returns:
@@ -154,7 +155,9 @@ def run_test(
         runner = _runner_of_file(cfg, loaded, images, root, model is None)
     metrics = runner.test()
     if out is not None and is_main_process():
-        plain = {key: float(value) for key, value in metrics.items()}
+        numbers = {key: float(value) for key, value in metrics.items()}
+        # a class without a box has no precision, and JSON no NaN
+        plain = {k: v if isfinite(v) else None for k, v in numbers.items()}
         atomic_write(out, json.dumps(plain, indent=1).encode())
     return metrics
 

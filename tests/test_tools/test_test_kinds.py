@@ -6,6 +6,8 @@ import io
 import json
 from pprint import pformat
 
+import cv2
+import numpy as np
 import pytest
 import torch
 from mmengine.registry import DefaultScope
@@ -75,20 +77,22 @@ few_shot = dict(
 @pytest.fixture
 def written(tmp_path):
     """Write a tiny model of a kind."""
-    torch.manual_seed(0)
 
-    def write(kind: str) -> str:
+    def write(kind: str, **reading) -> str:
+        torch.manual_seed(0)
         path = tmp_path / f'{kind}.safetensors'
+        steps = copy.deepcopy(STEPS if kind == 'classifier' else BOX_STEPS)
+        steps[0] |= reading
         if kind == 'classifier':
             config = dict(copy.deepcopy(CLASSIFIER), init_backbone=False)
             model = MODELS.build(config)
             torch.nn.init.normal_(model.head.weight, std=50)
-            classifier.to_file(model, CLASSIFIER, STEPS, NAMES).write(path)
+            classifier.to_file(model, CLASSIFIER, steps, NAMES).write(path)
         else:
             config = copy.deepcopy(DETECTOR)
             config['data_preprocessor']['std'] = [255.0] * 3
             net = detector.build(config, {'x': torch.ones(9999)}, 'ours')
-            detector.to_file(net, config, BOX_STEPS, NAMES).write(path)
+            detector.to_file(net, config, steps, NAMES).write(path)
         DefaultScope._instance_dict.clear()
         return str(path)
 
@@ -131,6 +135,13 @@ def write_classes(root):
         for i in range(3 + c):
             picture(5 * c + i, 40).save(root / name / f'{i}.png')
     return root
+
+
+def deepen(root):
+    """Have pictures in a folder hold 12 of 16 bits."""
+    for file in root.rglob('*.png'):
+        grey = cv2.imread(str(file), cv2.IMREAD_GRAYSCALE)
+        cv2.imwrite(str(file), grey.astype(np.uint16) * 16)
 
 
 def write_boxes(root, predicted=None, extra=()):
@@ -246,6 +257,28 @@ def test_a_classifier_is_tested_as_it_predicts(
     assert part[f'single-label/{NAMES[1]}_support'] == 0
 
 
+def test_deep_images_are_read_as_the_file_says(
+    written, test, predict, tool, tmp_path
+):
+    root = write_classes(tmp_path / 'data')
+    deepen(root)
+    path = written('classifier', depth_range=[0, 2047])
+    right = sum(
+        image['path'].split('/')[-2] == image['label']
+        for image in predict(path, root)['images']
+    )
+    args = (path, '--images', root, *ALONE)
+    found = test(*args)
+    assert found['accuracy/top1'] == pytest.approx(100 * right / 7)
+    assert test(*args, 'depth_range=0,2047') == found
+    code, _, err = tool('test.py', *args, 'depth_range=0,4095')
+    assert code == 1
+    assert 'depth_range=(0, 2047), and depth_range=[0, 4095] is set' in err
+    # of a file that has none, one is taken
+    args = (written('classifier'), *args[1:], 'depth_range=0,2047')
+    assert test(*args) == found
+
+
 def test_metrics_of_classes_have_their_names():
     metric = ClasswiseMetric(items=('recall', 'support'))
     metric.dataset_meta = {'classes': ('a', 'b')}
@@ -268,7 +301,8 @@ def test_metrics_of_classes_have_their_names():
         ('classifier', '', ['data/coco.json'], 'a folder of images for each'),
         ('classifier', '', ['data', '--root', 'data'], 'leave it out'),
         ('classifier', '', [], 'give --images PATH'),
-        ('classifier', '', ['data', 'depth_range=0,4095'], 'leave depth_ran'),
+        ('classifier', 'deep', ['data'], 'nothing says which of them are'),
+        ('detector', 'deep', ['data'], 'nothing says which of them are'),
         ('detector', '', ['nowhere.json'], 'found no'),
         ('detector', 'bare', ['data'], 'one COCO file, NAME.json'),
         ('detector', 'two', ['data'], 'got coco.json, more.json: name'),
@@ -284,6 +318,8 @@ def test_what_cannot_be_tested_on_is_said(
     root = tmp_path / 'data'
     if kind == 'classifier':
         write_classes(root)
+        if change == 'deep':
+            deepen(root)
         (root / 'coco.json').write_text('{}')
         if change == 'other':
             (root / 'hole').mkdir()
@@ -297,6 +333,8 @@ def test_what_cannot_be_tested_on_is_said(
             (root / 'coco.json').unlink()
         elif change == 'two':
             (root / 'more.json').write_text('{}')
+        elif change == 'deep':
+            deepen(root)
         elif change == 'order':
             held = json.loads((root / 'coco.json').read_text())
             held['categories'].reverse()

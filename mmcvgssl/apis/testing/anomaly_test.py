@@ -49,7 +49,7 @@ class AnomalyTest(KindOfTest):
 
     def on_config(self, cfg: Config) -> None:
         """Read masks and labels as the config says, images as the file."""
-        for node in self.sets(cfg):
+        for node, _ in self.sets(cfg):
             node['pipeline'] = merged_steps(self.steps, node['pipeline'])
 
     def takes(self, data_set: type) -> bool:

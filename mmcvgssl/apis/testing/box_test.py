@@ -66,7 +66,7 @@ class BoxTest(KindOfTest):
 
     def on_config(self, cfg: Config) -> None:
         """Read boxes as the config says, images as the file."""
-        for node in self.sets(cfg):
+        for node, _ in self.sets(cfg):
             given = (node.get('metainfo') or {}).get('classes')
             if isinstance(given, (list, tuple)):
                 where = 'the config'

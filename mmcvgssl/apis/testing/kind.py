@@ -99,7 +99,8 @@ class KindOfTest(ABC):
             cfg: Is changed.
 
         Raises:
-            ValueError: If the config says that images are read otherwise.
+            ValueError: If the config contradicts the file on how images are
+                read.
         """
         for key in (*_OTHERS, *_TRAINING):
             cfg.pop(key, None)
@@ -107,9 +108,9 @@ class KindOfTest(ABC):
         step = next(image_steps(self.steps), {})
         for key in OPTIONS['LoadImage'] if step else ():
             given, own = cfg.get(key), step.get(key)
-            if key == 'max_pixels' or given is None:
+            if key == 'max_pixels' or None in (given, own):
                 continue
-            if own is None or _plain(given) != _plain(own):
+            if _plain(given) != _plain(own):
                 raise ValueError(
                     f'{self.source} reads images with {key}={own}, and '
                     f'{key}={given} is set: leave {key} out'
@@ -131,8 +132,13 @@ class KindOfTest(ABC):
                     found, self.content.classes, self.source, 'the data set'
                 )
 
-    def sets(self, cfg: Config) -> Iterator[MutableMapping[str, Any]]:
+    def sets(
+        self, cfg: Config
+    ) -> Iterator[tuple[MutableMapping[str, Any], type]]:
         """Find the data sets of a config's test, however they are wrapped.
+
+        Yields:
+            The options of each, and its class.
 
         Raises:
             ValueError: If it has none, or one that has no pipeline, or not
@@ -147,7 +153,7 @@ class KindOfTest(ABC):
             kind = class_of(node.get('type'), DATASETS, scope, where)
             if 'pipeline' not in node or not self.takes(kind):
                 raise self.refuse(cfg)
-        yield from found
+            yield node, kind
 
     @abstractmethod
     def takes(self, data_set: type) -> bool:
