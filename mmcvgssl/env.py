@@ -1,4 +1,4 @@
-"""What this installation has: ``python -m mmcvgssl.env``."""
+"""Report of this installation: ``python -m mmcvgssl.env``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Signals that end a program, at a moment of its choosing."""
+"""Delaying signals that end a program."""
 
 from __future__ import annotations
 

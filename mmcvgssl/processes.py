@@ -1,4 +1,4 @@
-"""What one process does for all, and what all do together."""
+"""Work of one process for all, and exchange between them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How seeds are made of what they stand for, and generators are set."""
+"""Deriving seeds, and setting random generators."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Functions for people who write Python."""
+"""The package's functions for Python programs."""
 
 from mmcvgssl.apis.boxes_from_maps import boxes_from_maps, boxes_text
 from mmcvgssl.apis.config import load_config, use_amp

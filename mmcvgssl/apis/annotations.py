@@ -30,7 +30,7 @@ PARTS = ('train', 'val', 'test')
 
 @dataclass
 class Report:
-    """What the log of a run is to say of its boxes.
+    """Findings about the boxes of a run, for its log.
 
     Args:
         lines: Level and text of each line.
@@ -150,7 +150,7 @@ def coco_paths(data_set: MutableMapping[str, Any]) -> tuple[Path, Path]:
 
 
 def coco_sets(node: Any) -> Iterator[MutableMapping[str, Any]]:
-    """Find the COCO data sets in one, however they are wrapped."""
+    """Find the COCO data sets inside wrappers."""
     if isinstance(node, MutableMapping):
         kind = node.get('type', '')
         if getattr(kind, '__name__', str(kind)).endswith('CocoDataset'):
@@ -202,7 +202,7 @@ def _check_palette(
 
 
 def _check_evaluator(cfg: Config, part: str, file: Path) -> None:
-    """Refuse to compare with the truth of another file."""
+    """Refuse an evaluator that reads another file than the data set."""
     metrics = cfg.get(f'{part}_evaluator') or ()
     for metric in metrics if isinstance(metrics, (list, tuple)) else [metrics]:
         ann_file = metric.get('ann_file')

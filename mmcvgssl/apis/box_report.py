@@ -1,4 +1,4 @@
-"""What there is to say about boxes cut from maps."""
+"""Reports about boxes cut from maps."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def compare(
 
 
 def notes(report: dict[str, Any]) -> list[str]:
-    """Return what the user should mend."""
+    """Return advice for the user."""
     found = []
     mend = 'set --margin, in units of the maps, or --map-threshold'
     if not report['boxes']:

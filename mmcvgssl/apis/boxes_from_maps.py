@@ -71,7 +71,7 @@ def boxes_from_maps(
 
 
 def boxes_text(report: dict[str, Any], out: str | Path) -> str:
-    """Say what :func:`boxes_from_maps` has found and written.
+    """Return a summary of :func:`boxes_from_maps` for people.
 
     Example:
         >>> report = boxes_from_maps('maps', 'test_images', 'boxes.json')

@@ -1,4 +1,4 @@
-"""The backbone that a checkpoint says it was trained with."""
+"""The backbone's config in a checkpoint."""
 
 from __future__ import annotations
 

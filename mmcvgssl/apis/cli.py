@@ -1,4 +1,4 @@
-"""What the command-line tools share."""
+"""Shared parts of the command-line tools."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ _USER_ERRORS = (
 
 @contextmanager
 def user_errors() -> Iterator[None]:
-    """End with the message of an error that a user can mend.
+    """End the program with the message of an error of the user's.
 
     The traceback stays above it, for those who write code; the last lines
     say what was expected, what came and the fix. SIGTERM ends the program as
@@ -89,7 +89,7 @@ def add_cfg_options(
     parser: argparse.ArgumentParser,
     help: str = 'settings to override; data_root=DIR, for example',
 ) -> None:
-    """Take settings of the config from the command line."""
+    """Add the option ``--cfg-options``."""
     parser.add_argument(
         '--cfg-options',
         nargs='+',
@@ -100,7 +100,7 @@ def add_cfg_options(
 
 
 def add_licence(parser: argparse.ArgumentParser) -> None:
-    """Take terms that a model file is to name, one text each time."""
+    """Add the option ``--licence``."""
     parser.add_argument(
         '--licence',
         action='append',
@@ -131,7 +131,7 @@ def parse_run_args(parser: argparse.ArgumentParser) -> argparse.Namespace:
 def load_run(
     args: argparse.Namespace, maps: bool = False
 ) -> tuple[Config, LoadedModel | None]:
-    """Load what is asked for, a config or a model file.
+    """Load the config or model file of the command line.
 
     Args:
         args: Command line.
@@ -150,7 +150,7 @@ def load_run(
 
 
 def load_run_config(args: argparse.Namespace) -> Config:
-    """Load the config that is asked for, with where and how it runs."""
+    """Load the config of the command line, with work_dir and launcher."""
     return _as_run(args, load_config(args.config, args.cfg_options))
 
 

@@ -1,4 +1,4 @@
-"""What a detector does with crowds while it is trained."""
+"""Use of crowds in the training of a detector."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _SHARE = 'ignore_iof_thr'
 
 
 def use_of_crowds(model: Any, pipeline: Any, scope: str) -> str:
-    """Say what becomes of boxes with ``iscrowd=1``, by a config.
+    """Return how a config's training uses boxes with ``iscrowd=1``.
 
     mmdet's assigners leave regions out of what is learned where
     ``ignore_iof_thr`` is above 0, and those of other kinds do not know them;

@@ -54,7 +54,7 @@ MODES = ('finetune', 'linear', 'probe')
 
 
 class FewShot:
-    """The protocol over one config and one set of weights.
+    """Few-shot evaluation of one config and one set of weights.
 
     Args:
         cfg: A pretraining config with a ``few_shot`` section.
@@ -304,7 +304,7 @@ class FewShot:
         )
 
     def _settings(self) -> dict[str, Any]:
-        """Say in the results where they come from."""
+        """Return the settings for the file of results."""
         name, content = self.checkpoint, ''
         if Path(name).is_file():
             name, content = Path(name).name, of_file(name)

@@ -1,4 +1,4 @@
-"""The classifier of a few-shot evaluation, as a file that predicts."""
+"""The classifier of a few-shot evaluation, as a model file."""
 
 from __future__ import annotations
 

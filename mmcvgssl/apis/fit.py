@@ -123,7 +123,7 @@ def _written(content: ModelFile, out: Path) -> ModelFile | None:
 
 
 def _check(cfg: Config) -> None:
-    """Find out whether a config describes what can be fitted.
+    """Check that a config describes a model that can be fitted.
 
     Raises:
         ValueError: If it does not.
@@ -142,7 +142,7 @@ def _check(cfg: Config) -> None:
 
 
 def _read_images(cfg: Config, images: Path) -> None:
-    """Have a config fit to, and train on, other images, all of them good."""
+    """Set other images to fit to and train on, all of them good."""
     if not images.exists():
         raise FileNotFoundError(
             f'expected a folder of images or a list of them, found no {images}'

@@ -1,4 +1,4 @@
-"""How the images of a run are read, settled once for all of its steps."""
+"""The options of image reading, set once for all steps of a run."""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ def make_maps(
 
 
 def maps_text(counts: Mapping[str, int], out: str | Path) -> str:
-    """Say in a line what :func:`make_maps` has done.
+    """Return a summary of :func:`make_maps` in a line.
 
     Example:
         >>> counts = dict(images=9, there=4, written=5, unreadable=0)
@@ -220,7 +220,7 @@ def _picked(options: Mapping[str, Any], *keys: str) -> dict[str, Any]:
 
 
 def _leave_out_training(cfg: Config) -> None:
-    """Leave out what a Runner would ask the rest of."""
+    """Remove the parts of training, which a Runner would check."""
     for part in ('train', 'val'):
         for key in (f'{part}_dataloader', f'{part}_cfg', f'{part}_evaluator'):
             cfg.pop(key, None)

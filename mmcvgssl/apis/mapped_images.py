@@ -1,4 +1,4 @@
-"""Images and the maps that were made of them."""
+"""Images paired with their maps."""
 
 from __future__ import annotations
 

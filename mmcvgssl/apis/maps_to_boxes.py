@@ -41,7 +41,7 @@ from mmcvgssl.utils import evenly, with_suffix_added
 
 @dataclass(frozen=True)
 class BoxOptions:
-    """How boxes are cut from maps.
+    """Options for cutting boxes from maps.
 
     Source: AGSSP, https://arxiv.org/abs/2509.18919.
 
@@ -83,7 +83,7 @@ class BoxOptions:
 
 
 class MapsToBoxes:
-    """Boxes of all images, with what is written about them.
+    """Cuts boxes from the maps of all images, and writes files about them.
 
     Maps are read one at a time; the boxes alone stay in memory. The
     map threshold is that of the images used. Nothing depends on the order of

@@ -126,7 +126,7 @@ def run_one_class(
 
 
 def check_config(cfg: Config, test: bool = True) -> None:
-    """Find out whether a config can be run, with its test or without.
+    """Check that a config can be run, with its test or without.
 
     Raises:
         ValueError: If something is missing.
@@ -286,7 +286,7 @@ def detector_config(cfg: Config, checkpoint: str | None) -> dict[str, Any]:
 def evaluate_category(
     cfg: Config, folder: Path, name: str, checkpoint: str | None
 ) -> dict[str, Any]:
-    """Fit and, if there is a test, test; write all that came of it."""
+    """Fit and, if there is a test, test; write the results."""
     has_test = cfg.get('test_dataloader') is not None
     source = cfg.test_dataloader if has_test else cfg.fit_dataloader
     pipeline = source.dataset.pipeline

@@ -1,4 +1,4 @@
-"""What a category's training and result depend on."""
+"""Provenance of a category's training and result."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _WRITTEN = (RESULT, MODEL, 'scores.csv', '*.png', 'test', 'config.py', LIST)
 
 
 def training_provenance(cfg: Config, folder: Path) -> Provenance | None:
-    """Return what a training depends on; None if nothing is trained.
+    """Return the provenance of a training; None if nothing is trained.
 
     Args:
         cfg: Config of one category.

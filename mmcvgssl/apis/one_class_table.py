@@ -40,7 +40,7 @@ def rates(
     point: OperatingPoint | None,
     chosen: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Say what the threshold gives on the tested images.
+    """Return the rates at the threshold on the tested images.
 
     Args:
         images: Score and label of each.

@@ -41,7 +41,7 @@ _STAGE = re.compile(r'stages\.[^.]+\.options\..+')
 
 
 class OptionText(str):
-    """A value as it was typed; what the config holds says what it is."""
+    """A value as it was typed; the config's value gives its type."""
 
     __slots__ = ()
 
@@ -73,7 +73,7 @@ class OptionAction(argparse.Action):
 def type_options(
     options: Mapping[str, Any], config: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Give what was typed the type that the config holds at its key.
+    """Convert typed values to the types of the config's values.
 
     Text stays as it was typed, but for ``None``, which takes a setting away
     unless it may be the name of a folder, list or category. Numbers, true
@@ -133,7 +133,7 @@ def _typed(key: str, text: OptionText, config: Mapping[str, Any]) -> Any:
 
 
 class _Misfit(ValueError):
-    """Says what was expected."""
+    """A typed value of a wrong type; the message names the expected one."""
 
 
 def _find(node: Any, names: Sequence[str]) -> Any:

@@ -38,7 +38,7 @@ NameOverlay = Callable[[str], Path]
 
 
 class Predictor:
-    """A model file's model, with how images become its input.
+    """Predicts images with the model of a model file.
 
     Images are decoded, and overlays drawn, in worker processes while the
     model computes. What comes out does not depend on their number.
@@ -160,7 +160,7 @@ class Predictor:
 
 
 class _Run:
-    """One pass over images: reading ahead, computing, drawing behind."""
+    """One pass over images: it reads ahead, computes and draws."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""Predicting a folder: what is written, whatever one image is like."""
+"""Predictions of a folder, and the files that they are written to."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def predict_to_folder(
 
 
 class _FolderRun:
-    """What is predicted, and where it goes."""
+    """One run over a folder."""
 
     def __init__(
         self,

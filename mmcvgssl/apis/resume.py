@@ -1,4 +1,4 @@
-"""What a run loads or goes on from, checked before it starts."""
+"""Checks of the checkpoint that a run loads or resumes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Values that a run would take without a word, and then do nothing."""
+"""Checks of values that would have no effect."""
 
 from __future__ import annotations
 

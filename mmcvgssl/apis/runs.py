@@ -1,4 +1,4 @@
-"""A training and a test, from a config to what they leave."""
+"""Training and testing of a config."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Training by mmengine's Runner, with the checks a user is glad of."""
+"""Training by mmengine's Runner, with checks before it starts."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def build_runner(
     settled: bool = False,
     model: nn.Module | None = None,
 ) -> Runner:
-    """Make a Runner that works on machines without a GPU, too.
+    """Build a Runner after checks of images, boxes and checkpoint.
 
     How images are read is settled, and boxes, their images and classes, and
     the checkpoint that is to be loaded, are checked first; checkpoints are
@@ -149,7 +149,7 @@ def build_runner(
 
 
 def start_processes(cfg: Config) -> None:
-    """Let the processes of a launcher find each other, if they have not.
+    """Start the process group of a launcher, if it is not running.
 
     Args:
         cfg: Config with ``launcher`` set.
@@ -194,7 +194,7 @@ def _stop_processes() -> None:
 
 
 def check_before_training(runner: Runner) -> None:
-    """Find what would fail later, before the first step.
+    """Check batch sizes and image sizes before the first step.
 
     Raises:
         ValueError: If a batch is larger than the data set, processes would

@@ -1,4 +1,4 @@
-"""Whose checkpoints lie in the work directory of a training."""
+"""The training whose checkpoints are in a work directory."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _LENGTH = ('train_cfg.max_', 'train_cfg.val_', 'train_cfg.dynamic_')
 def claim_work_dir(
     runner: Runner, load_from: str | None = None, resume: str | None = None
 ) -> None:
-    """See to it that a work directory holds one training.
+    """Make sure that a work directory holds one training.
 
     A training that goes on by itself must be the one that lies there. One
     that starts moves another's checkpoints to the folder ``earlier``. One

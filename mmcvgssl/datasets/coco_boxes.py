@@ -1,4 +1,4 @@
-"""What is wrong with the boxes of a COCO file."""
+"""Checks of the boxes of a COCO file."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def box_problems(
     names: Mapping[Any, str],
     classes: Sequence[str] | None,
 ) -> Iterator[tuple[str, str]]:
-    """Look at one annotation.
+    """Yield the problems of one annotation.
 
     Args:
         entry: The annotation, with all keys that COCO asks for.
@@ -110,7 +110,7 @@ def box_problems(
 def box_notes(
     entry: Mapping[str, Any], images: Mapping[Any, Mapping[str, Any]]
 ) -> Iterator[tuple[str, str]]:
-    """Say what of a sound annotation detectors do not read, by kind."""
+    """Yield the parts of a sound annotation that detectors do not read."""
     image = images.get(entry['image_id'])
     segmentation, size = entry.get('segmentation'), image_size(image)
     if isinstance(segmentation, dict) and size is not None:

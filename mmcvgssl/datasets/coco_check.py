@@ -1,4 +1,4 @@
-"""What is wrong with a COCO file of boxes, all at once."""
+"""Checks of a COCO file of boxes, with all problems at once."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def check_coco(
     testing: bool = False,
     reading: Mapping[str, Any] | None = None,
 ) -> CocoFindings:
-    """Look for what would stop, or quietly spoil, the training of a detector.
+    """Check a COCO file for problems of a detector's training.
 
     Args:
         file: The COCO file.
@@ -69,7 +69,7 @@ def check_coco(
 
 
 def check_classes(classes: Any) -> None:
-    """Refuse names of classes that are no list of words.
+    """Refuse class names that are not a list of words.
 
     Raises:
         AnnotationError: If it is a bare string, which is taken for a list of
@@ -89,7 +89,7 @@ def check_classes(classes: Any) -> None:
 
 
 class _Check:
-    """One look at one file."""
+    """The check of one file."""
 
     def __init__(
         self, content: Mapping[str, Any], classes: Sequence[str] | None

@@ -1,4 +1,4 @@
-"""A COCO file, read so that nothing in it is guessed."""
+"""Reading COCO files without guessing."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _LONGEST = 80  # characters of a value, in a message
 
 
 class AnnotationError(ValueError):
-    """Annotations that training must not start with."""
+    """Annotations that are wrong or missing."""
 
 
 class _RepeatedKeyError(ValueError):
@@ -34,7 +34,7 @@ class _RepeatedKeyError(ValueError):
 def read_coco(
     file: str | Path, parts: Sequence[str] = _PARTS
 ) -> dict[str, Any]:
-    """Read a COCO file; its entries are as they stand there.
+    """Read a COCO file, its entries unchanged.
 
     Args:
         file: The file.

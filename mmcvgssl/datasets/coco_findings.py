@@ -1,4 +1,4 @@
-"""What has been found in a COCO file."""
+"""Findings in a COCO file."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ Lines = Mapping[str, Sequence[str]]
 
 @dataclass(frozen=True)
 class CocoFindings:
-    """What a COCO file holds, and what is wrong with it.
+    """Content and problems of a COCO file.
 
     Args:
         file: The file.

@@ -1,4 +1,4 @@
-"""The images that a COCO file names, beside what it says of them."""
+"""Checks of the images that a COCO file names."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _SIDEWAYS = (5, 6, 7, 8)  # orientations that swap width and height
 
 
 class Found(NamedTuple):
-    """What is wrong or odd.
+    """Problems and notes about images.
 
     Args:
         kind: Kind of it.

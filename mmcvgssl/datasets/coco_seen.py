@@ -1,4 +1,4 @@
-"""What of a COCO file a detector learns from, by the built data set."""
+"""The images and boxes of a COCO file that a detector learns from."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def build_infos(
 
 
 def _ignored(box: Mapping[str, Any], crowds: str, testing: Any) -> str:
-    """Return why a box is none to learn from, nothing if it is one."""
+    """Return why a box is ignored; empty if it is not."""
     if box.get('ignore'):  # the hosts' data sets drop it
         told = '' if testing else f', {BACKGROUND}'
         return f'boxes with ignore=1{told}'

@@ -1,4 +1,4 @@
-"""What a data set holds, and what was left out of it."""
+"""Counts of the images that a data set uses and leaves out."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _logged: set[str] = set()
 
 @dataclass
 class Contents:
-    """What a data set holds, and what was left out, by reason.
+    """Counts of the images that a data set uses and leaves out.
 
     Args:
         source: The folder or list.
@@ -49,7 +49,7 @@ class Contents:
     warnings: list[str] = field(default_factory=list)
 
     def leave_out(self, reason: str, *names: str) -> None:
-        """Note what is left out; a reason without names is none."""
+        """Add names that are left out for a reason."""
         if names:
             self.left_out.setdefault(reason, []).extend(names)
 
@@ -72,7 +72,7 @@ class Contents:
         return sum(map(len, self.left_out.values()))
 
     def summary(self) -> str:
-        """Say it in a line; the first is the total."""
+        """Return a summary in a line; the first count is the total."""
         (total, *parts) = self.used.items() or [('images', 0)]
         text = f'{printable(self.source)}: {total[1]} {total[0]}'
         if parts:
@@ -81,7 +81,7 @@ class Contents:
         return f'{text}; {self.left_out_text()}'
 
     def left_out_text(self) -> str:
-        """Say what was left out; the first names of each reason, too."""
+        """Return the counts and first names left out, by reason."""
         reasons = [
             f'{reason}: {_counted(names)}'
             for reason, names in self.left_out.items()
@@ -89,7 +89,7 @@ class Contents:
         return f'left out: {"; ".join(reasons) or "nothing"}'
 
     def as_dict(self) -> dict[str, Any]:
-        """Return it for a report in JSON; names are counted."""
+        """Return the counts for a report in JSON."""
         return {
             'source': printable(self.source),
             'used': dict(self.used),
@@ -98,7 +98,7 @@ class Contents:
         }
 
     def lines(self) -> Iterable[tuple[int, str]]:
-        """Yield level and text of what is to be logged."""
+        """Yield level and text of each line for the log."""
         yield logging.INFO, self.summary()
         for level, texts in (
             (logging.INFO, self.notes),
@@ -108,7 +108,7 @@ class Contents:
                 yield level, f'{printable(self.source)}: {printable(text)}'
 
     def log(self) -> None:
-        """Log it, in the main process, once whatever is built how often."""
+        """Log the lines, once, in the main process."""
         if not is_main_process() or get_worker_info() is not None:
             return
         logger = MMLogger.get_current_instance()

@@ -14,7 +14,7 @@ from mmcvgssl.utils import printable, some
 def notes_on_copies(
     root: str | Path, splits: Mapping[str, Sequence[tuple[str, int]]]
 ) -> list[str]:
-    """Say which images are there twice where they must not be.
+    """Return notes on copies in training and test, or of two classes.
 
     Args:
         root: Folder that the paths are relative to.

@@ -1,4 +1,4 @@
-"""Which images may be learned from, of each class a few."""
+"""Random draws of a few images of each class."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from mmcvgssl.randomness import derive_seed, isolated, seed_generators
 
 
 class Draw(NamedTuple):
-    """What a sample is drawn for.
+    """Epoch and repetition that a sample is drawn for.
 
     Args:
         epoch: Number of the epoch, from 0; in endless training that of the
@@ -36,7 +36,7 @@ _current: Draw | None = None
 
 
 def current_draw() -> Draw | None:
-    """Return what the sample is for that a loader reads just now.
+    """Return epoch and repetition of the sample being read.
 
     None outside of loaders, and in loaders that :func:`attach_epochs` does not
     know.
@@ -45,7 +45,7 @@ def current_draw() -> Draw | None:
 
 
 class EpochBatch(list):
-    """A batch of indices that says, while it is read, what each is for.
+    """A batch of indices that sets :func:`current_draw` while it is read.
 
     It travels to the workers of a loader, whatever starts them, and needs
     nothing of wrappers between loader and data set.
@@ -141,7 +141,7 @@ class EpochSampler(Sampler):
         return len(self.sampler)
 
     def set_epoch(self, epoch: int) -> None:
-        """Take the epoch of the next pass, and hand it on."""
+        """Set the epoch of the next pass, also of the inner sampler."""
         self.epoch = epoch
         if hasattr(self.sampler, 'set_epoch'):
             self.sampler.set_epoch(epoch)

@@ -1,4 +1,4 @@
-"""The one walk through folders of files."""
+"""Walking through folders of files."""
 
 from __future__ import annotations
 
@@ -162,7 +162,7 @@ def _listed(folder: str | Path) -> tuple[list[os.DirEntry], list[str]]:
 
 
 def _reason(entry: os.DirEntry, results: list[str]) -> str | None:
-    """Say why something is passed over, if it is."""
+    """Return why a file or folder is passed over, if it is."""
     if entry.name.casefold() in SYSTEM_NAMES:
         return why.SYSTEM
     if entry.name.startswith('.'):

@@ -1,4 +1,4 @@
-"""Good images that nothing learns from, for thresholds."""
+"""Held-out good images for thresholds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Finding the images of a data set, and saying so where there are none."""
+"""Finding the images of a data set."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def class_folders(
     ignore: Collection[str] = (),
     classes: Collection[str] | None = None,
 ) -> list[str]:
-    """Name the folders in a folder that may each stand for a class.
+    """Return the class folders in a folder.
 
     That of the lists of tools/prepare_data.py is none, where it holds no
     image.

@@ -1,4 +1,4 @@
-"""Images that are each looked at once."""
+"""Images that are predicted once each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a list of images fits the folder that it is of."""
+"""Checks of a list of images against its folder."""
 
 from __future__ import annotations
 

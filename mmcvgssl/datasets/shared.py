@@ -1,4 +1,4 @@
-"""Numbers that a data set and its copies in workers share."""
+"""Tensors that a data set shares with its copies in workers."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from torch import Tensor
 
 
 class Shared:
-    """A tensor that the workers of a loader see and set, too.
+    """A tensor in memory that the workers of a loader share.
 
     Workers are copies of a data set, forked or spawned, and share it with
     the original. A copy made in the same process has one of its own, which

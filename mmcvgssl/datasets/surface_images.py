@@ -36,7 +36,7 @@ from mmcvgssl.utils import printable, some
 
 @DATASETS.register_module()
 class SurfaceImages(CustomDataset):
-    """mmpretrain's ``CustomDataset`` that survives broken files.
+    """mmpretrain's ``CustomDataset`` that skips broken files.
 
     An unreadable file is named once, counted and skipped; too many of them
     stop the run. Random transforms are seeded by seed, epoch and sample (see

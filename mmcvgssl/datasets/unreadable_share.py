@@ -1,4 +1,4 @@
-"""How many images of a data set cannot be used, and how many may."""
+"""The share of unreadable images of a data set, and its limit."""
 
 from __future__ import annotations
 

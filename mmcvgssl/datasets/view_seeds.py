@@ -1,4 +1,4 @@
-"""The rule by which random views are drawn."""
+"""Seeds of random views."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _UNKNOWN = -1
 
 
 class ViewSeeds:
-    """Seeds the views of a data set, each by what it is the view of.
+    """Seeds the random views of a data set by sample and epoch.
 
     The view of sample i in epoch e depends on the seed, e, i and how often
     wrappers have named i in this epoch before, and on nothing else: not on

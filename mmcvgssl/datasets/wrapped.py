@@ -1,4 +1,4 @@
-"""What stands inside wrappers of data sets."""
+"""The data sets inside wrappers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from torch.utils.data import Subset
 
 
 def inner_sets(data_set: Any) -> list:
-    """Return the data sets that wrappers hold, each once and in order.
+    """Return the data sets inside wrappers, each once and in order.
 
     Args:
         data_set: A data set, or wrappers of any nesting around some.

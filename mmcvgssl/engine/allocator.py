@@ -1,4 +1,4 @@
-"""Keep glibc from handing memory back after every operation."""
+"""Make glibc reuse freed memory instead of returning it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Checkpoints that are whole or not there."""
+"""Atomic writing of checkpoints."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Refusing a checkpoint that a run would take in part, or as no numbers."""
+"""Checks of a checkpoint before a run uses it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Going on from a checkpoint of a model with other classes."""
+"""Loading a checkpoint of a model with other classes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a fitted state depends on, images aside."""
+"""Provenance of a fitted state, without the images."""
 
 from __future__ import annotations
 

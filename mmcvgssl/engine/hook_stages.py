@@ -1,4 +1,4 @@
-"""When the hooks of a config act."""
+"""The stages in which the hooks of a config act."""
 
 from __future__ import annotations
 

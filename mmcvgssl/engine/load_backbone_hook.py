@@ -1,4 +1,4 @@
-"""Handing a backbone on from one stage of training to the next."""
+"""Loading the backbone of an earlier stage of training."""
 
 from __future__ import annotations
 

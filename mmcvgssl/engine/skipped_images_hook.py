@@ -1,4 +1,4 @@
-"""What a training has gone without, said once more at its end."""
+"""A summary of skipped images at the end of a training."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The loss of SSPCABs in models that know nothing of it."""
+"""The loss of SSPCABs in models of the hosts."""
 
 from __future__ import annotations
 

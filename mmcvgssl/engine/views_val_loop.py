@@ -1,4 +1,4 @@
-"""Validation of what is pretrained on views."""
+"""Validation of models that are pretrained on views."""
 
 from __future__ import annotations
 

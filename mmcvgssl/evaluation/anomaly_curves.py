@@ -1,4 +1,4 @@
-"""Areas and maxima of the curves that thresholds on scores draw."""
+"""AUROC, AP, F1-max and AUPRO of anomaly scores and maps."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ def aupro_of_masses(
 
 
 def region_weights(mask: np.ndarray) -> np.ndarray:
-    """Return one over the size of its region for each pixel of ``mask``.
+    """Weigh each pixel of ``mask`` by one over the size of its region.
 
     Args:
         mask: [H, W], nonzero is defect; regions are 8-connected.
@@ -145,13 +145,13 @@ def region_weights(mask: np.ndarray) -> np.ndarray:
 
 
 def check_fpr_limit(fpr_limit: float) -> None:
-    """Raise ValueError if this is no limit of a false positive rate."""
+    """Raise ValueError if the limit is not a false positive rate."""
     if not 0 < fpr_limit <= 1:
         raise ValueError(f'fpr_limit is a rate in (0, 1], got {fpr_limit}')
 
 
 def _above(masses: np.ndarray) -> np.ndarray:
-    """Sum up from the highest score down, from nothing to all."""
+    """Return the mass above each score, from the highest score down."""
     return np.concatenate([[0.0], np.cumsum(masses[::-1])])
 
 

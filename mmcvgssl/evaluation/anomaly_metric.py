@@ -99,7 +99,7 @@ class AnomalyMetric(BaseMetric):
         data_batch: Any,
         data_samples: Sequence[Mapping[str, Any] | BaseDataElement],
     ) -> None:
-        """Take in a batch."""
+        """Add a batch."""
         for sample in data_samples:
             if isinstance(sample, BaseDataElement):
                 sample = sample.to_dict()

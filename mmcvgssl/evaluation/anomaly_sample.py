@@ -1,4 +1,4 @@
-"""What metrics of anomalies need of a data sample."""
+"""Reading data samples for metrics of anomaly detection."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def _plane(sample: Mapping[str, Any], key: str, where: str) -> Tensor:
 def _mask(
     sample: Mapping[str, Any], is_defective: bool, where: str
 ) -> Tensor | None:
-    """Return booleans [H, W], or None if defects are somewhere unknown."""
+    """Return booleans [H, W], or None if the mask is unknown."""
     if sample.get('gt_mask') is not None:
         mask = _plane(sample, 'gt_mask', where) > 0
         if not is_defective and bool(mask.any()):

@@ -49,7 +49,7 @@ def anomaly_table(metrics: Mapping[str, float], prefix: str = '') -> str:
 def markdown_table(
     columns: Sequence[str], rows: Mapping[str, Mapping[str, float]]
 ) -> str:
-    """Format a row of values for each category; what is not known is –."""
+    """Format a row of values for each category; – stands for NaN."""
     lines = [['category', *columns], ['---'] * (1 + len(columns))]
     for name, row in rows.items():
         values = [row.get(key, math.nan) for key in columns]

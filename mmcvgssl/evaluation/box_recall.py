@@ -11,7 +11,7 @@ from torchvision.ops import box_iou
 
 
 def check_ious(ious: Sequence[float]) -> None:
-    """Check least overlaps.
+    """Check the thresholds of the overlap.
 
     Raises:
         ValueError: If there is none, or one is out of (0, 1].
@@ -74,7 +74,7 @@ def match_boxes(
 
 
 class BoxRecall:
-    """Counts over images; their order does not matter.
+    """Recall and precision of boxes, counted over images.
 
     Args:
         classes: Names of the classes of the true boxes.

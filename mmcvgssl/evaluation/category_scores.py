@@ -82,7 +82,7 @@ class CategoryScores:
             self.n_empty_masks += 1
 
     def merge(self, other: CategoryScores) -> None:
-        """Add all that another one holds."""
+        """Add the images of another object."""
         self.images.merge(other.images)
         self.pixels.merge(other.pixels)
         self.n_defective += other.n_defective
@@ -100,7 +100,7 @@ class CategoryScores:
         return {f'image_{name}': value for name, value in metrics.items()}
 
     def rates(self) -> dict[str, float]:
-        """Compute ``false_alarms`` and ``detected``, where judged.
+        """Compute ``false_alarms`` and ``detected``, if there is a threshold.
 
         Shares of the good and of the defective images above the threshold;
         NaN where there are none.
@@ -118,7 +118,7 @@ class CategoryScores:
         }
 
     def pixel_metrics(self, fpr_limit: float) -> dict[str, float]:
-        """Compute the same of pixels, and ``pixel_aupro``."""
+        """Compute the metrics of pixels, and ``pixel_aupro``."""
         normal = self.pixels.masses(GOOD)
         metrics = metrics_of_masses(normal, self.pixels.masses(DEFECT))
         metrics['aupro'] = aupro_of_masses(

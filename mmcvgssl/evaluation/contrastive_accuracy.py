@@ -1,4 +1,4 @@
-"""How often the nearest embedding is another view of the same image."""
+"""Share of views whose nearest embedding is of the same image."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mmcvgssl.registry import METRICS
 
 
 def nearest_is_own(embeddings: Tensor) -> Tensor:
-    """Say of each view whether one of its own image is nearest to it.
+    """Whether the nearest view of each view is of the same image.
 
     Distances are cosines to all other views of all images. A view as near to
     a foreign one as to its own has not found it, so that embeddings that
@@ -48,7 +48,7 @@ def nearest_is_own(embeddings: Tensor) -> Tensor:
 
 @METRICS.register_module()
 class ContrastiveAccuracy(BaseMetric):
-    """Share of views to which another view of their image is nearest.
+    """Share of views whose nearest other view is of the same image.
 
     A data sample has ``embeddings`` [V, D], one for each view of an image, as
     :class:`mmcvgssl.engine.ViewsValLoop` gives. Images compete in groups of
@@ -94,7 +94,7 @@ class ContrastiveAccuracy(BaseMetric):
     def process(
         self, data_batch: Any, data_samples: Sequence[Mapping[str, Any]]
     ) -> None:
-        """Take in the embeddings of a batch."""
+        """Add the embeddings of a batch."""
         for sample in data_samples:
             self.results.append(sample['embeddings'].detach().float().cpu())
 

@@ -1,4 +1,4 @@
-"""What a detector finds on good images."""
+"""False alarms of a detector on good images."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A threshold chosen on good images alone, and what it then detects."""
+"""A threshold chosen on good images, and its detection rate."""
 
 from __future__ import annotations
 
@@ -176,7 +176,7 @@ def detection_rate(
 
 
 def _clopper_pearson(k: int, n: int, confidence: float) -> tuple[float, float]:
-    """Return the interval of a share of which ``k`` in ``n`` were seen."""
+    """Return the confidence interval of a share, after ``k`` of ``n``."""
     tail = (1 - confidence) / 2
     low = beta.ppf(tail, k, n - k + 1) if k else 0.0
     high = beta.ppf(1 - tail, k + 1, n - k) if k < n else 1.0

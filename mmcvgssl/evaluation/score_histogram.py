@@ -1,4 +1,4 @@
-"""Distributions of scores in bounded memory, to be merged and compared."""
+"""Distributions of scores in bounded memory."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ KEY_BITS = 32
 
 
 class ScoreHistogram:
-    """How much mass of each kind lies at which score.
+    """A histogram of scores by kind, exact for few distinct scores.
 
     Scores are stored one by one as float32 until there are more than
     ``exact_limit`` distinct ones; then they share at most ``BINS`` bins. Any
@@ -76,7 +76,7 @@ class ScoreHistogram:
         self._push(kind, keys.astype(np.int64) * 2, mass)
 
     def merge(self, other: ScoreHistogram) -> None:
-        """Add all that another histogram holds."""
+        """Add another histogram."""
         other._flush()
         self._share = max(self._share, other._share)
         for kind, masses in zip(other._kinds, other._masses, strict=True):
@@ -85,7 +85,7 @@ class ScoreHistogram:
 
     @property
     def kinds(self) -> list[Hashable]:
-        """The kinds of scores seen, in order of their coming."""
+        """The kinds of scores, in the order in which they came."""
         self._flush()
         return list(self._kinds)
 
@@ -113,7 +113,7 @@ class ScoreHistogram:
             self._flush()
 
     def _flush(self) -> None:
-        """Take in what is pending."""
+        """Merge the scores that are pending."""
         if not self._pending:
             return
         pieces = [
@@ -154,7 +154,7 @@ class ScoreHistogram:
         return max(int(np.argmax(joined > 0.4 * len(self._ids))) - 1, 1)
 
     def _join(self, level: int) -> None:
-        """Join the bins inside each interval of this level if it is light."""
+        """Join light bins inside each interval of this level."""
         ids, masses = self._ids, self._masses
         intervals = ids >> (level + 1)
         # larger bins stand among the intervals, each for itself

@@ -1,4 +1,4 @@
-"""The file of an anomaly map."""
+"""Reading the file of an anomaly map."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MAKE = 'make the maps with tools/make_maps.py'
 
 
 class MapError(ValueError):
-    """A map, or the list of maps, that is not what it should be.
+    """A file of a map, or the manifest of a folder, that is malformed.
 
     Example:
         >>> from tempfile import TemporaryDirectory
@@ -85,7 +85,7 @@ def read_map(path: str | Path, digest: str = '') -> np.ndarray:
 
 
 def inside(path: str) -> str:
-    """Return a path that stays in its folder.
+    """Check that a relative path stays in its folder; return it.
 
     Raises:
         TypeError: If it is no text.

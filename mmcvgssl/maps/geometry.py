@@ -1,4 +1,4 @@
-"""Where the values of an anomaly map lie in its image."""
+"""The geometry of anomaly maps: patches and pixels of the image."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Map = TypeVar('Map', np.ndarray, Tensor)
 
 
 def resize_map(anomaly_map: Map, size: Sequence[int]) -> Map:
-    """Resize a map bilinearly, the centres of corner patches on corners.
+    """Resize a map bilinearly, with corner patches on the image's corners.
 
     Source: AGSSP, https://arxiv.org/abs/2509.18919. The map of h x w patches
     covers the image from corner pixel to corner pixel. It is the one
@@ -53,7 +53,7 @@ def resize_map(anomaly_map: Map, size: Sequence[int]) -> Map:
 
 
 def map_to_cells(anomaly_map: Tensor, grid: Sequence[int]) -> Tensor:
-    """Read a map of an image's size at the cells of a feature level.
+    """Sample a map of an image's size at the cells of a feature map.
 
     This is another quantity than :func:`resize_map`: there few patches are
     spread over many pixels, here many pixels are read at few cells. A cell

@@ -1,4 +1,4 @@
-"""Whether maps of several images differ at all."""
+"""A test whether the maps of several images differ."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 
 class Likeness:
-    """How far maps lie from the first of them; memory is that of one map.
+    """Largest difference of maps from the first one, in bounded memory.
 
     Example:
         >>> likeness = Likeness()
@@ -25,7 +25,7 @@ class Likeness:
         self._apart, self._size = 0.0, 0.0
 
     def add(self, anomaly_map: np.ndarray) -> None:
-        """Take a map [h, w]."""
+        """Add a map [h, w]."""
         self.count += 1
         if self._first is None:
             self._first = anomaly_map.copy()
@@ -37,7 +37,7 @@ class Likeness:
         self._size = max(self._size, float(np.abs(anomaly_map).max()))
 
     def state_dict(self) -> dict[str, np.ndarray]:
-        """Return all that is known."""
+        """Return the state."""
         known = [self.count, self._apart, self._size]
         state = {'known': np.array(known, np.float64)}
         return (
@@ -50,7 +50,7 @@ class Likeness:
         self.count, self._first = round(count), state.get('first')
 
     def alike(self, rounding: float = 0.0, step: float = 1e-5) -> bool:
-        """Whether several images have given one map.
+        """Whether all maps are equal up to rounding.
 
         Args:
             rounding: Difference that rounding alone can make.

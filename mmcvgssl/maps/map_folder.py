@@ -164,7 +164,7 @@ class MapFolder:
     def say_changed(
         self, home: str | Path, changed: Sequence[str], count: int
     ) -> str:
-        """Count the images that have changed, of all, and name the first."""
+        """Return a message that counts the changed images."""
         return (
             f'{some(changed, "image")} of {count} in {home} changed since the '
             f'maps in {self.path} were made'
@@ -188,7 +188,7 @@ def _read_manifest(file: Path) -> Iterator[MapEntry]:
 
 
 def _read_remarks(file: Path) -> list[str]:
-    """Read what the generator has said of the images it was fitted to."""
+    """Read the generator's warnings about the images it was fitted to."""
     if not file.is_file():
         return []
     try:
@@ -201,7 +201,7 @@ def _read_remarks(file: Path) -> list[str]:
 
 
 def _is_torn(end: bytes) -> bool:
-    """Whether what follows the last newline is no whole line."""
+    """Whether the text after the last newline is an incomplete line."""
     try:
         parse_json(end)
     except ValueError:  # nothing, or its writer was stopped

@@ -1,4 +1,4 @@
-"""A map's colours over its image."""
+"""Heatmaps of anomaly maps over their images."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def lay_map(
     map_threshold: float,
     highest: float,
 ) -> np.ndarray:
-    """Lay a map over an image, the same way in every picture.
+    """Draw a map as a heatmap over its image.
 
     The middle of the colours is the map threshold, so what a box would hold
     is in their upper half.

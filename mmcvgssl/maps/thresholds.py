@@ -18,7 +18,7 @@ from torch import Tensor
 def dataset_threshold(
     map_maxima: Iterable[float], margin: float = 0.1
 ) -> float:
-    """Return the mean of the maps' maxima, less a margin.
+    """Return the mean of the maps' maxima minus a margin.
 
     For a collection that has defects and of which nothing is known. Source:
     AGSSP, https://arxiv.org/abs/2509.18919.
@@ -44,7 +44,7 @@ def dataset_threshold(
 
 
 def good_map_threshold(map_maxima: Tensor) -> Tensor:
-    """Return what the maps of 95 % of good images stay below.
+    """Return the 95 % quantile of the maxima of good images' maps.
 
     Args:
         map_maxima: Maxima of the maps of good images, [n].
@@ -58,7 +58,7 @@ def good_map_threshold(map_maxima: Tensor) -> Tensor:
 
 
 def halfway(anomaly_map: np.ndarray) -> float:
-    """Return the middle of a map's values, for one map by itself.
+    """Return the mean of a map's smallest and largest value.
 
     Example:
         >>> halfway(np.array([[1.0, 2.0, 5.0]]))

@@ -35,7 +35,7 @@ _OF_ONE = {
 
 
 class MapWriter:
-    """Writes maps, and a line for each once it is on disk.
+    """Writes maps, then a line of the manifest for each.
 
     The lines go to a manifest of the process; :func:`join_manifests` makes
     ``manifest.jsonl`` of all. So what manifests name is whole, whatever
@@ -129,7 +129,7 @@ class MapWriter:
 
 
 def check_dtype(dtype: str) -> None:
-    """Refuse a type that maps do not have.
+    """Refuse a number type that maps cannot have.
 
     Raises:
         ValueError: If it is none of ``DTYPES``.
@@ -164,7 +164,7 @@ def settle_maps(ours: Provenance, out: Path) -> bool:
 
 
 def require_own_maps(paths: Iterable[str]) -> None:
-    """Refuse images of which two would have one map.
+    """Refuse images that would share the file of a map.
 
     Args:
         paths: Paths of the images, relative, with /.
@@ -186,7 +186,7 @@ def require_own_maps(paths: Iterable[str]) -> None:
 def paths_without_map(
     out: Path, root: Path, paths: Sequence[str]
 ) -> list[str]:
-    """Find images without a map of what they are now.
+    """Find the images without a map of their present content.
 
     Maps of images that have changed, and files that are not the maps which
     were written, are moved aside, and it is said.
@@ -221,7 +221,7 @@ def paths_without_map(
 def set_changed_aside(
     out: Path, root: Path, paths: Sequence[str]
 ) -> list[str]:
-    """Move the maps of images that have changed since, with their lines.
+    """Move the maps of images that have changed since, with their entries.
 
     Args:
         out: Folder of the maps.
@@ -251,7 +251,7 @@ def set_changed_aside(
 
 
 def set_damaged_aside(out: Path) -> list[str]:
-    """Move files away that are not the maps which were written; warn.
+    """Move damaged files of maps away, and warn.
 
     Args:
         out: Folder of the maps.
@@ -283,7 +283,7 @@ def set_damaged_aside(out: Path) -> list[str]:
 
 
 def _set_aside(out: Path, name: str, digest: str) -> str:
-    """Move a map among those of earlier images; return its new name."""
+    """Move a map to the folder of earlier maps; return its new name."""
     pure = PurePosixPath(name)
     kept = pure.with_name(
         with_suffix_added(pure.stem, f'-{digest[:8]}{pure.suffix}')
@@ -305,7 +305,7 @@ def map_name(path: str) -> str:
 
 
 def read_manifests(out: Path) -> dict[str, dict]:
-    """Read what all manifests of a folder name, by image path.
+    """Read all manifests of a folder, by image path.
 
     Lines that are cut off or damaged, or lead out of the folder, are left
     out.
@@ -326,7 +326,7 @@ def read_manifests(out: Path) -> dict[str, dict]:
 def join_manifests(
     out: Path, paths: Collection[str] | None = None
 ) -> dict[str, dict]:
-    """Write ``manifest.jsonl`` from those of all processes, sorted.
+    """Join the manifests of all processes in ``manifest.jsonl``, sorted.
 
     Args:
         out: Folder of the maps.

@@ -26,7 +26,7 @@ _ELSEWHERE = {*ORIGINS, 'weights', 'normal_images', 'allow_random'}
 def check_portable(
     config: Mapping[str, Any], steps: Sequence[Mapping[str, Any]], source: str
 ) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
-    """Find out, before anything is fitted, whether a file can describe it.
+    """Check, before the fit, that a file can describe the model.
 
     Args:
         config: Config of an anomaly model.
@@ -144,7 +144,7 @@ def from_file(content: ModelFile, source: str) -> AnomalyModel:
 
 
 def _places(config: Mapping[str, Any], above: str = '') -> list[str]:
-    """Return what :meth:`frozen` of a model of a config names."""
+    """Return the keys of :meth:`frozen` for the model of a config."""
     if 'members' in config:
         return [
             place
@@ -156,7 +156,7 @@ def _places(config: Mapping[str, Any], above: str = '') -> list[str]:
 
 
 def _comparable(settings: Any) -> Any:
-    """Return settings without what says where weights come from."""
+    """Return settings without the origins of weights."""
     if isinstance(settings, Mapping):
         # a CLIP's mean and std belong to its weights
         apart = {'mean', 'std'} if 'clip' in settings else set()

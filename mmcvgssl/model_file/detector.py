@@ -140,7 +140,7 @@ def _check_notes(
 
 
 def _as_hosts_take(value: Any, key: str = '') -> Any:
-    """Return a config of JSON with tuples where hosts take nothing else."""
+    """Return a config with tuples where the hosts need them."""
     if isinstance(value, Mapping):
         return {k: _as_hosts_take(v, k) for k, v in value.items()}
     if isinstance(value, (list, tuple)):

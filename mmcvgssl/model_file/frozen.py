@@ -1,4 +1,4 @@
-"""Weights of networks that a model uses as they came, in a model file."""
+"""Weights of frozen networks in a model file."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def describe(
     config: Mapping[str, Any],
     whole: bool = False,
 ) -> tuple[list[WeightsOf], dict[str, Tensor], list[str]]:
-    """Describe frozen networks, those of equal weights once.
+    """Describe frozen networks; networks of equal weights once.
 
     Args:
         parts: Networks by their dotted keys in the config; '' is the whole.
@@ -81,7 +81,7 @@ def plain_config(value: Any) -> Any:
 
 
 def _plain_value(value: Any) -> Any:
-    """Return what JSON has for a path or a number of NumPy or torch."""
+    """Convert a path or a number of NumPy or torch for JSON."""
     if isinstance(value, Path):
         return str(value)
     if isinstance(value, (np.generic, np.ndarray, Tensor)):
@@ -111,7 +111,7 @@ def _at(config: Mapping[str, Any], place: str) -> dict[str, Any]:
 
 
 def _source(config: Mapping[str, Any], place: str) -> tuple[str, bool]:
-    """Say where a part's weights come from, and whether from a package."""
+    """Return the source of a part's weights, and whether it is a package."""
     outer, _, last = place.rpartition('.')
     node = _at(config, place)
     above = _at(config, outer) if last == 'backbone' else {}
@@ -144,7 +144,7 @@ def _packages(config: Any) -> Iterable[str]:
 def without_packages(
     config: dict[str, Any], weights: Sequence[WeightsOf]
 ) -> dict[str, Any]:
-    """Return a config that asks no package for what the file has."""
+    """Return a config without packages whose weights the file has."""
     bare = json.loads(json.dumps(config))
     for part in weights:
         for place in part.parts if part.stored else ():
@@ -155,7 +155,7 @@ def without_packages(
 def check_places(
     expected: Sequence[str], weights: Sequence[WeightsOf], source: str
 ) -> None:
-    """Check that a file tells of the weights of all parts, and no others.
+    """Check that a file describes the weights of exactly these parts.
 
     Args:
         expected: Dotted keys of the config.
@@ -175,7 +175,7 @@ def check_places(
 
 
 def check_tensors(content: ModelFile, source: str, *others: str) -> None:
-    """Check that a file has tensors of its weights, and of some other parts.
+    """Check that a file has the tensors of its weights and other parts.
 
     Args:
         content: Content of the file.
@@ -202,7 +202,7 @@ def check_tensors(content: ModelFile, source: str, *others: str) -> None:
 def measured_by(
     content: ModelFile, config: Mapping[str, Any]
 ) -> dict[str, Tensor]:
-    """Return tensors that bound what building may make, once a part."""
+    """Return tensors whose sizes limit the networks that are built."""
     bounds = dict(content.tensors)
     for i, part in enumerate(content.weights):
         state = part_of(content.tensors, f'{WEIGHTS}.{i}')
@@ -217,7 +217,7 @@ def measured_by(
 def take_weights(
     parts: Mapping[str, nn.Module], content: ModelFile, source: str
 ) -> None:
-    """Load what a file stores, and check what comes from elsewhere.
+    """Load the weights of a file, and check those of other sources.
 
     Args:
         parts: Networks by dotted keys.

@@ -1,4 +1,4 @@
-"""Reading model files: the model, and how images become its input."""
+"""Reading model files: the model and its transforms."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _BUILDERS: Mapping[str, Callable[[ModelFile, str], Any]] = {
 
 @dataclass
 class LoadedModel:
-    """A model of a file.
+    """A model that was read from a file.
 
     Args:
         model: Ready to predict, on the CPU.

@@ -1,4 +1,4 @@
-"""The model file: one format for all that predicts.
+"""The model file: one format for all models that predict.
 
 A safetensors file. Its metadata is JSON, one text for each field of
 :class:`ModelFile` besides the tensors; ``docs/model_file.md`` describes it.
@@ -187,7 +187,7 @@ class ModelFile:
         return cls(tensors=tensors, weights=weights, **fields)
 
     def describe(self) -> str:
-        """Return what people want to know of the file, in lines."""
+        """Return a summary of the file for people."""
         kind = str(self.model.get('type', '')).rpartition('.')[2]
         lines = [f'{self.kind} model {kind}, by mmcvgssl {self.made_with}']
         if self.category:
@@ -231,7 +231,7 @@ def _percent(value: Any, factor: int = 1) -> str:
 
 
 def asdict_bare(content: ModelFile) -> dict[str, Any]:
-    """Return all but the tensors, as JSON can hold it."""
+    """Return all fields but the tensors, as values of JSON."""
     fields = {
         key: value
         for key, value in vars(content).items()
@@ -241,7 +241,7 @@ def asdict_bare(content: ModelFile) -> dict[str, Any]:
 
 
 def check_name(path: str | Path) -> None:
-    """Refuse a name that other tools would not take for a model file.
+    """Check that a path can be that of a model file.
 
     Raises:
         OSError: If the file could not be written.
@@ -263,7 +263,7 @@ def check_name(path: str | Path) -> None:
 
 
 def is_model_file(path: str | Path) -> bool:
-    """Tell a model file's name from that of a config.
+    """Whether a path has the suffix of a model file.
 
     Example:
         >>> is_model_file('model.safetensors'), is_model_file('anomaly.py')

@@ -1,4 +1,4 @@
-"""Which detectors a file may describe, checked before anything is built."""
+"""Checks of the detectors that a file describes, before they are built."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which models a file may describe, checked before anything is built."""
+"""Checks of the models that a file describes, before they are built."""
 
 from __future__ import annotations
 

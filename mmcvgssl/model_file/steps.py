@@ -1,4 +1,4 @@
-"""From the transforms of a test to those of a prediction."""
+"""Transforms of a prediction, from those of a test."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ META_KEYS = ('sample_idx', 'img_path', 'ori_shape', 'category')
 def prediction_steps(
     steps: Sequence[Mapping[str, Any]],
 ) -> list[dict[str, Any]]:
-    """Read and resize as for a test, without masks and labels.
+    """Return the transforms of a test without those of masks and labels.
 
     Args:
         steps: Configs of the transforms of a test, or of a fit.
@@ -64,7 +64,7 @@ def images_of(
 def detection_steps(
     steps: Sequence[Mapping[str, Any]], scope: str = 'mmdet'
 ) -> list[dict[str, Any]]:
-    """Read, resize and pack as for a test of a detector, without true boxes.
+    """Return the transforms of a detector's test, without the true boxes.
 
     Args:
         steps: Configs of the transforms of a test.

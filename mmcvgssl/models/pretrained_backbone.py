@@ -13,7 +13,7 @@ from mmcvgssl.weights.load import LEAST
 
 @WEIGHT_INITIALIZERS.register_module()
 class PretrainedBackbone:
-    """Load the backbone of a checkpoint, or stop if too little of it fits.
+    """Load a backbone's weights from a checkpoint; stop if few fit.
 
     mmengine's ``Pretrained`` takes what fits and goes on. Backbones that read
     ``init_cfg`` themselves, such as mmdet's Swin, take the config's

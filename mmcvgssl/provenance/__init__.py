@@ -1,4 +1,4 @@
-"""What a result depends on, and whether an earlier one may stay."""
+"""Provenance of results, and reuse of earlier ones."""
 
 from mmcvgssl.provenance.files import FileState, FileTable, digest_bytes
 from mmcvgssl.provenance.keep import EARLIER, settle

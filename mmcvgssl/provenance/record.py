@@ -1,4 +1,4 @@
-"""What a result depends on: a digest, and a list that people can read."""
+"""The provenance of a result: all values and files it depends on."""
 
 from __future__ import annotations
 

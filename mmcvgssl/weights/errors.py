@@ -1,4 +1,4 @@
-"""What is said of weights that cannot be used."""
+"""Errors of weights that cannot be used."""
 
 
 class WeightsError(ValueError):

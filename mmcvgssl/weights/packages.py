@@ -1,4 +1,4 @@
-"""Where a teacher's weights come from, without unpickling code."""
+"""Weights of installed packages, read without running code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The hosts' ``init_cfg=dict(type='Pretrained', …)``, made to say no."""
+"""Checks of the hosts' ``init_cfg=dict(type='Pretrained', …)``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a config in a file may say: plain values and known names alone.
+"""Checks of configs in files: plain values and known names alone.
 
 A model file and a checkpoint come from others. mmengine's registries import
 and call any dotted name, so names are looked up here before anything is

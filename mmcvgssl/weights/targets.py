@@ -1,4 +1,4 @@
-"""The real models that are to read converted backbone weights."""
+"""Models that read converted backbone weights."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether the numbers in weights are numbers that can be computed with."""
+"""Checks of weights for NaN and infinity."""
 
 from __future__ import annotations
 

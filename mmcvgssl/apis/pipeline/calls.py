@@ -1,4 +1,4 @@
-"""What a stage calls, and the command that does the same."""
+"""The function that a stage calls, and the equivalent command."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ class Call:
 def call_of(
     planned: Planned, values: Mapping[str, str], processes: int = 1
 ) -> Call:
-    """Return what a stage calls.
+    """Return the call of a stage.
 
     Args:
         planned: The stage.

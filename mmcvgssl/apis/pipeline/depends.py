@@ -1,4 +1,4 @@
-"""What the result of a pipeline's stage depends on."""
+"""Provenance of the results of stages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a pipeline starts from: images, and perhaps a few labels."""
+"""The inputs of a pipeline: images, and perhaps a few labels."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ class Inputs:
 
 
 def read_known(folder: Path) -> Provenance | None:
-    """Return what was known of the images; None if it cannot be read."""
+    """Return the recorded states of the images; None if unreadable."""
     try:
         return Provenance.read(folder / RECORD)
     except ProvenanceError:  # the images are read again

@@ -1,4 +1,4 @@
-"""Which stages are up to date, to be gone on with, or to be run."""
+"""The plan of a pipeline: the state of each stage."""
 
 from __future__ import annotations
 

@@ -161,7 +161,7 @@ class Pipeline:
 
 
 def _do(call: Call, handles: tuple[int, ...]) -> int:
-    """Do what a stage calls; return 0, or the code that it ends with.
+    """Run the call of a stage; return its exit code.
 
     Boxes are cut here. What builds a network has a process of its own, or
     several: accelerators' memory is free afterwards, and the hosts'

@@ -28,7 +28,7 @@ PREDICTIONS = 'test_evaluator.outfile_prefix'
 
 @dataclass(frozen=True)
 class Stage:
-    """One function, what it is given, and where that comes from.
+    """One stage: a function and its arguments.
 
     In texts, ``{root}`` is the folder of images, ``{lists}`` that of
     ``images.txt``, ``labels_train.json`` and ``labels_test.json``,

@@ -1,4 +1,4 @@
-"""Do what a stage of a pipeline calls, in a process of its own.
+"""Run the call of a stage in a process of its own.
 
 ``python -m mmcvgssl.apis.pipeline.stage_process FOLDER/call.json``, where the
 file is what the pipeline wrote to the stage's folder.

@@ -1,4 +1,4 @@
-"""What tools/predict.py says of an image, by the kind of the model file.
+"""Predictions of images, by the kind of the model file.
 
 A kind (:class:`PredictionKind`) says how a batch becomes predictions, which
 columns they have and how they are drawn; reading, worker processes, files and

@@ -21,7 +21,7 @@ GOOD, DEFECTIVE = 'good', 'defective'
 
 @dataclass
 class AnomalyPrediction(Prediction):
-    """What an anomaly model says of one image.
+    """Prediction of an anomaly model for one image.
 
     Attributes:
         score: Higher is more anomalous; None if it cannot be read.

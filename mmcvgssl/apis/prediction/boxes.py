@@ -27,7 +27,7 @@ Frame = tuple[list[float], str, Colour]
 
 @dataclass
 class BoxPrediction(Prediction):
-    """What a detector says of one image.
+    """Prediction of a detector for one image.
 
     Attributes:
         count: Number of boxes; None if the image cannot be read.

@@ -22,7 +22,7 @@ from mmcvgssl.model_file import LoadedModel
 
 @dataclass
 class ClassPrediction(Prediction):
-    """What a classifier says of one image.
+    """Prediction of a classifier for one image.
 
     Attributes:
         label: Name of the most probable class; None if the image cannot be

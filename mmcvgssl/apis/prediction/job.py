@@ -1,4 +1,4 @@
-"""What is done to one image: read it, and later draw on it."""
+"""The work on one image: reading it, and drawing on it."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class LoadedImage:
 
 
 class ImageJob:
-    """Reads images and draws on them, in whatever process.
+    """Reads images and draws on them, in this or a worker process.
 
     A picture stays from reading to drawing, so that it is decoded once.
 

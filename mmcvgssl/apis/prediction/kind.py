@@ -1,4 +1,4 @@
-"""What a kind of model file has to say to be predicted with."""
+"""The base class of predictions by kind of model file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which class predicts with which kind of model file."""
+"""The class of predictions for each kind of model file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which class tests which kind of model file."""
+"""The class of tests for each kind of model file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Choosing the layout of a folder."""
+"""Detection of the layout of a folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which folders hold good images, by their names."""
+"""Names of folders of good images."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every layout of good and defective images shares."""
+"""The base class of layouts of good and defective images."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which files are masks that lie beside their images."""
+"""Masks that lie beside their images."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ _FLOAT_SHARE = 255 / 20
 
 
 def check_depth_range(depth_range: Sequence[float] | None) -> None:
-    """Refuse a range that is none.
+    """Refuse a range that is not two increasing numbers.
 
     Raises:
         ValueError: If it is neither None nor two finite numbers, in order.

@@ -1,4 +1,4 @@
-"""What the headers of files say, where Pillow does not pass it on."""
+"""Reading of headers beyond Pillow."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ _MOST = 0.9  # of a mask; more of it is hardly a defect
 
 
 def check_mask_options(threshold: float, channel: str) -> None:
-    """Refuse options that mean nothing.
+    """Refuse options that are out of range.
 
     Raises:
         ValueError: Names it.

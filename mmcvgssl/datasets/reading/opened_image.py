@@ -60,7 +60,7 @@ class OpenedImage(contextlib.AbstractContextManager):
 
     @property
     def format(self) -> str:
-        """What the content is, as Pillow calls it; an MPO is a JPEG."""
+        """Format of the content, as Pillow names it; an MPO is a JPEG."""
         return self._reader.format
 
     @property

@@ -1,4 +1,4 @@
-"""What the images of a data set hold: depth, range and kinds."""
+"""A survey of the images of a data set: depth, range and kinds."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Range = tuple[float, float]
 
 @dataclass
 class Survey:
-    """What was found in a sample of a data set's images.
+    """Findings in a sample of a data set's images.
 
     Args:
         count: Number of images of the data set.
@@ -73,7 +73,7 @@ class Survey:
     def lines(
         self, depth_range: Range | None, given: bool
     ) -> Iterator[tuple[int, str]]:
-        """Yield level and text of what a log should say.
+        """Yield level and text of each line for the log.
 
         Args:
             depth_range: Range of values of the deep files.

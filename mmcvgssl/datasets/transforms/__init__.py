@@ -1,4 +1,4 @@
-"""Transforms in the manner of mmcv."""
+"""Transforms of images, masks and maps."""
 
 from mmcvgssl.datasets.reading import (
     UnreadableImageError,

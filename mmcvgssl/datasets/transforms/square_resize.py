@@ -1,4 +1,4 @@
-"""Resizing to the side that a config names."""
+"""Resizing to a square."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ INVERSE_PENALTY = 100  # C of scikit-learn
 
 
 def check_schedule(own: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the schedule with settings of one's own.
+    """Return the default schedule with changed settings.
 
     Raises:
         ValueError: If one is out of range.
@@ -46,7 +46,7 @@ def probe(
     test: np.ndarray,
     test_labels: np.ndarray,
 ) -> float:
-    """Logistic regression on L2-normalised features; accuracy in percent.
+    """Fit a logistic regression; return its test accuracy in percent.
 
     Args:
         train: [n, D] features of the drawn images.
@@ -85,7 +85,7 @@ def train_classifier(
     seed: int,
     every_epoch: bool = False,
 ) -> list[float]:
-    """Train with SGD on a few examples that fit in memory.
+    """Train a classifier with SGD on a few examples in memory.
 
     Args:
         model: Maps a batch of ``inputs`` to logits.

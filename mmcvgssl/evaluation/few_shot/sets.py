@@ -1,4 +1,4 @@
-"""Whether labelled images for training and testing go together."""
+"""Checks of labelled images for training and testing."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mmcvgssl.utils import printable, some
 
 
 def check_sets(train: SurfaceImages, test: SurfaceImages) -> None:
-    """Refuse sets that give wrong figures.
+    """Refuse training and test sets that would give wrong accuracies.
 
     Images of the same content under two names are warned of.
 

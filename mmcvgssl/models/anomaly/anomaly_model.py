@@ -1,4 +1,4 @@
-"""What every map generator shares."""
+"""The base class of map generators."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ UNIT_RANGE = dict(
 
 
 class AnomalyModel(Storable, BaseModel):
-    """Images to anomaly maps, without labels.
+    """Base class of models that turn images into anomaly maps.
 
     ``mode='predict'`` returns data samples with ``anomaly_map`` [h, w] at
     patch resolution and ``anomaly_score``, a scalar; higher means more
@@ -120,12 +120,12 @@ class AnomalyModel(Storable, BaseModel):
         self.provenance: Provenance | None = None
 
     def note_weights(self, module: nn.Module) -> None:
-        """Count the weights of a frozen network among the settings."""
+        """Add the digest of a frozen network's weights to the settings."""
         self.settings['weights'] = digest_tensors(module.state_dict())
 
     @property
     def device(self) -> torch.device:
-        """Where images go."""
+        """Device of the model, where images are moved."""
         return self.anchor.device
 
     def _apply(self, fn, recurse: bool = True):
@@ -144,7 +144,7 @@ class AnomalyModel(Storable, BaseModel):
 
     @property
     def map_threshold(self) -> float | None:
-        """What maps of good images hardly exceed, in units of the map."""
+        """Threshold of map values, in units of the map."""
         known = self.state.get('map_threshold')
         if known is not None:
             return float(known)
@@ -211,7 +211,7 @@ class AnomalyModel(Storable, BaseModel):
         held_out: Iterable[dict] | None = None,
         passes: Passes | None = None,
     ) -> None:
-        """Learn from images, and measure on those held out.
+        """Fit to images; calibrate and choose the threshold on held-out ones.
 
         Where there are several processes, each calls it, computes its share,
         and has learned what one process would have.
@@ -243,7 +243,7 @@ class AnomalyModel(Storable, BaseModel):
     def learn(
         self, images: FittingImages, held_out: FittingImages | None = None
     ) -> None:
-        """Do what :meth:`fit` says, with images that are prepared."""
+        """Fit to prepared images; see :meth:`fit`."""
         self.state, self.chosen, self.remarks = {}, {}, []
         self.provenance = None
         fitting, measuring = images, held_out or images
@@ -258,7 +258,7 @@ class AnomalyModel(Storable, BaseModel):
         self._measure(measuring, held_out is not None)
 
     def rounding(self) -> tuple[float, float]:
-        """Return by how much raw maps and scores differ by rounding alone."""
+        """Return the largest rounding error of raw maps, and of raw scores."""
         return 0.0, 0.0
 
     def remark(self, text: str) -> None:
@@ -269,7 +269,7 @@ class AnomalyModel(Storable, BaseModel):
 
     @classmethod
     def learns_from_collection(cls, config: Mapping[str, Any]) -> bool:
-        """Whether such a model is fitted to the images it makes maps of."""
+        """Whether the model is fitted to the very images that get maps."""
         return cls.fits_on_collection
 
     def _holds_out(self) -> bool:
@@ -302,7 +302,7 @@ class AnomalyModel(Storable, BaseModel):
         method: str,
         note: str = '',
     ) -> None:
-        """Choose that of maps and, if it is wanted, that of scores.
+        """Choose the map threshold and, if wanted, the score threshold.
 
         Args:
             images: Good ones.

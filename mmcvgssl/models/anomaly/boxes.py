@@ -1,4 +1,4 @@
-"""Boxes around what stands out in an anomaly map."""
+"""Boxes around the anomalous regions of a map."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ class RawValues:
         self.likeness = Likeness()
 
     def add(self, maps: Tensor, scores: Tensor) -> None:
-        """Take maps [N, h, w] and scores [N]."""
+        """Add maps [N, h, w] and scores [N]."""
         maps = maps.detach().float().cpu()
         self._scores.append(scores.detach().float().cpu())
         # a copy: a view would hold all of the maps in memory
@@ -42,7 +42,7 @@ class RawValues:
             self.likeness.add(one)
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Return all that was gathered."""
+        """Return the values so far."""
         known = self.likeness.state_dict()
         state = {
             f'likeness.{k}': torch.from_numpy(v) for k, v in known.items()
@@ -140,7 +140,7 @@ class Calibration(nn.Module):
     def set_from(
         self, values: RawValues, rounding: tuple[float, float] = (0.0, 0.0)
     ) -> str:
-        """Lay the curve through the quantiles of what has been gathered.
+        """Fit the curve to the quantiles of gathered values.
 
         Quantiles that are no further apart than rounding are taken as one
         value, the lower mark: what is rounding alone must not fill the range.

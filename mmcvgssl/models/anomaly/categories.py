@@ -1,4 +1,4 @@
-"""Which kinds of objects are known, and of which one an image is."""
+"""The categories of a knowledge file, and the category of each image."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mmcvgssl.provenance import of_file
 
 
 class Categories:
-    """What is known of each category, and the prompts made of it.
+    """Knowledge and prompts of each category.
 
     Args:
         knowledge: See :func:`load_knowledge`.
@@ -68,12 +68,12 @@ class Categories:
         }
 
     def of_samples(self, data_samples: Sequence) -> list[str]:
-        """Return what the samples name, or else the default."""
+        """Return the category of each sample, or else the default."""
         default = self.default or ''
         return [s.get('category') or default for s in data_samples]
 
     def complete(self, names: Sequence[str]) -> list[str]:
-        """Give images that name no category, by '', the default.
+        """Replace empty categories by the default.
 
         Raises:
             ValueError: If nothing is known of one.
@@ -105,7 +105,7 @@ class Categories:
         return list(names)
 
     def require(self, name: str) -> None:
-        """Refuse a category of which nothing is known.
+        """Refuse an unknown category.
 
         Raises:
             ValueError: Names those that are known.

@@ -1,4 +1,4 @@
-"""Few patches that stand for many."""
+"""Coresets: few patches that represent many."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class PatchPool:
         self._least = -1.0
 
     def add(self, rows: Tensor) -> None:
-        """Offer patches [n, D]."""
+        """Add patches [n, D]."""
         keys = torch.rand(
             len(rows), generator=self._random, dtype=torch.float64
         )
@@ -41,7 +41,7 @@ class PatchPool:
             self._reduce()
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Return the sample so far, and how it goes on."""
+        """Return the sample so far, and the state of the generator."""
         state = {
             'seen': torch.tensor(self.seen),
             'random': self._random.get_state(),

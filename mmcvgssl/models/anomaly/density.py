@@ -1,4 +1,4 @@
-"""How unlikely a vector is, after those of good images.
+"""Densities of the features of good images.
 
 A density is fitted to rows [n, D] and is then a dict of tensors, which a
 file can hold; scores are differentiable.

@@ -13,7 +13,7 @@ from mmcvgssl.models.anomaly.gathered import Resumable
 
 
 class Chooser(Resumable, Protocol):
-    """Chooses images without looking at them, alike in every process."""
+    """Chooses images by their categories, the same in every process."""
 
     @property
     def full(self) -> bool:
@@ -63,7 +63,7 @@ class EveryImage:
         return list(range(len(categories))), before
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Return how far it is."""
+        """Return the number of images so far."""
         return {'seen': torch.tensor([self._batches, self._images])}
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
@@ -73,7 +73,7 @@ class EveryImage:
 
 @dataclass(frozen=True)
 class FitPass:
-    """What is done with each batch of a pass.
+    """The functions of one pass over the images.
 
     Args:
         title: What is done, for the bar; names the pass in files.

@@ -1,4 +1,4 @@
-"""Files of fitted state: tensors, and texts about them."""
+"""Files of fitted states: tensors with metadata."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class FittedStateError(ProvenanceError):
 
 
 def as_settings(value: Any) -> Any:
-    """Turn a config into what JSON can hold; a module into its name."""
+    """Convert a config to values of JSON; a module to its name."""
     if isinstance(value, nn.Module):
         return type(value).__name__
     if isinstance(value, ConfigDict):
@@ -47,7 +47,7 @@ def as_settings(value: Any) -> Any:
 
 
 def read_notes(data: bytes) -> dict[str, Any]:
-    """Return the texts beside the tensors of a safetensors file, as JSON.
+    """Return the metadata of a safetensors file, parsed as JSON.
 
     Raises:
         ValueError: If it is something else, or there are no texts.
@@ -87,7 +87,7 @@ def read_tensors(data: bytes) -> dict[str, Tensor]:
 def read_state(
     data: bytes, key: str, kind: type, where: str, fix: str
 ) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """Return texts and tensors of a file that this package has written.
+    """Return metadata and tensors of a file that this package has written.
 
     Args:
         data: Its content.
@@ -113,7 +113,7 @@ def read_state(
 
 
 def part_of(tensors: Mapping[str, _T], name: str) -> dict[str, _T]:
-    """Return the tensors below a name, by what follows its dot."""
+    """Return the tensors whose names start with ``NAME.``, without it."""
     start = f'{name}.'
     return {
         key.removeprefix(start): value
@@ -125,7 +125,7 @@ def part_of(tensors: Mapping[str, _T], name: str) -> dict[str, _T]:
 def read_note(
     key: str, kind: type, notes: Mapping[str, Any], where: str
 ) -> Any:
-    """Return a text of :func:`read_notes`, empty if it is not there.
+    """Return an entry of :func:`read_notes`, empty if it is missing.
 
     Raises:
         FittedStateError: If it is of another kind.
@@ -140,7 +140,7 @@ def read_note(
 
 
 def read_provenance(path: Path) -> Provenance | None:
-    """Return what a fitted state depends on; None if there is no file.
+    """Return the provenance of a fitted state; None if there is no file.
 
     Raises:
         FittedStateError: If the file does not say so.
@@ -163,7 +163,7 @@ def read_provenance(path: Path) -> Provenance | None:
 
 
 def provenance_of(notes: Mapping[str, Any], where: str) -> Provenance:
-    """Return what the texts beside a fitted state say it depends on.
+    """Return the provenance in the metadata of a fitted state.
 
     Raises:
         FittedStateError: If they do not.

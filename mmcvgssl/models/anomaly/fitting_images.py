@@ -17,7 +17,7 @@ from mmcvgssl.models.anomaly.passes import Passes
 
 
 class Facts(NamedTuple):
-    """What all processes know of a batch that one of them has read.
+    """Indices and categories of a batch, known in all processes.
 
     Args:
         size: Number of its images.
@@ -56,7 +56,7 @@ class FittingImages:
     passes: Passes = field(default_factory=Passes, repr=False)
 
     def __iter__(self) -> Iterator[tuple[Tensor, list]]:
-        """Give all images in this process, wherever else it is done, too."""
+        """Yield all images, in this process."""
         seen = used = 0
         counts = [0] * len(self.divisions)
         for inputs, samples in self.read():
@@ -110,7 +110,7 @@ class FittingImages:
 
     @property
     def device(self) -> torch.device:
-        """Where the images are."""
+        """Device of the images."""
         return getattr(self.preprocessor, 'device', torch.device('cpu'))
 
     def unreadable(self) -> set[tuple[int, int]]:
@@ -119,7 +119,7 @@ class FittingImages:
         return set() if found is None else set(found())
 
     def mark_unreadable(self, found: Iterable[tuple[int, int]]) -> None:
-        """Have the loader skip what others have skipped.
+        """Make the loader skip the images that other processes have skipped.
 
         Raises:
             TooManyUnreadableError: If too many are skipped by all together.
@@ -128,7 +128,7 @@ class FittingImages:
             self.batches.mark_unreadable(found)  # type: ignore[attr-defined]
 
     def facts(self, samples: Sequence) -> Facts:
-        """Return what other processes are to know of a batch."""
+        """Return the facts of a batch for the other processes."""
         readable = [
             (
                 i,

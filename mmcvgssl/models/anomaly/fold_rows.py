@@ -26,7 +26,7 @@ class FoldRows:
         self._pool = None if pool is None else PatchPool(pool, seed)
 
     def add(self, rows: Tensor) -> None:
-        """Take the embeddings [P, C] of an image."""
+        """Add the embeddings [P, C] of an image."""
         self.count += 1
         if self._pool is None:
             self._all.append(rows)
@@ -40,7 +40,7 @@ class FoldRows:
         return self._pool.patches()[:, None]
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Return all that was taken."""
+        """Return the embeddings so far."""
         state = {'count': torch.tensor(self.count)}
         if self._pool is not None:
             return {**state, **self._pool.state_dict()}
@@ -74,7 +74,7 @@ class Folds:
         self.total = torch.zeros(1)
 
     def add(self, rows: Tensor, pooled: Tensor | None = None) -> None:
-        """Take embeddings [N, P, C] and the sum of pooled features [C]."""
+        """Add embeddings [N, P, C] and the sum of pooled features [C]."""
         if pooled is not None:
             self.total = self.total.to(pooled) + pooled
         for row in rows:
@@ -82,7 +82,7 @@ class Folds:
             self.images += 1
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Return all that was taken."""
+        """Return the embeddings so far."""
         state = {'images': torch.tensor(self.images), 'total': self.total}
         for i, fold in enumerate(self.folds):
             state |= {f'{i}.{k}': v for k, v in fold.state_dict().items()}

@@ -1,4 +1,4 @@
-"""What passes over images gather, as tensors that a file can hold."""
+"""Results of passes over images, as tensors that a file can hold."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from torch import Tensor
 
 
 class Resumable(Protocol):
-    """Something that is gathered, and can be put aside and taken up."""
+    """A result with a state that can be saved and loaded."""
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Return all of it."""
+        """Return the state."""
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
         """Take what :meth:`state_dict` gave."""
@@ -28,7 +28,7 @@ class Columns:
         self._rows: dict[str, list[Tensor]] = {}
 
     def add(self, texts: Iterable[str] = (), **rows: Tensor) -> None:
-        """Take rows [n, ...] by their kinds."""
+        """Add rows [n, ...] by their kinds."""
         self.texts += texts
         for name, part in rows.items():
             self._rows.setdefault(name, []).append(part)
@@ -53,10 +53,10 @@ class Columns:
 
 
 def as_tensor(value: Any) -> Tensor:
-    """Return what JSON can hold as bytes, uint8 [n]."""
+    """Encode a value as JSON in bytes, uint8 [n]."""
     return torch.tensor(list(json.dumps(value).encode()), dtype=torch.uint8)
 
 
 def from_tensor(encoded: Tensor) -> Any:
-    """Return what :func:`as_tensor` was given."""
+    """Decode a value of :func:`as_tensor`."""
     return json.loads(encoded.cpu().numpy().tobytes())

@@ -311,7 +311,7 @@ class GaussianPatch(AnomalyModel):
         return forms
 
     def rounding(self) -> tuple[float, float]:
-        """Return what equal features can differ by."""
+        """Return the largest rounding errors of maps and scores."""
         of_maps, of_pooled = self._roundings()
         if self.image_score == 'max':
             return of_maps, of_maps
@@ -336,7 +336,7 @@ def _noise(mean: Tensor, covariance: Tensor) -> Tensor:
 
 
 def _steps(whiten: Tensor, noise: Tensor) -> Tensor:
-    """Return by how much rounding can move a distance, a scalar."""
+    """Return the largest rounding error of a distance, a scalar."""
     steepest = whiten.double().norm(dim=1).amax(1)
     return (steepest * noise * whiten.shape[-1] ** 0.5).amax().float()
 

@@ -1,4 +1,4 @@
-"""Anomaly maps from what words say of an object."""
+"""Anomaly maps by comparing patches with words."""
 
 from __future__ import annotations
 
@@ -203,7 +203,7 @@ class KeAD(AnomalyModel):
 
     @property
     def category(self) -> str | None:
-        """Of images whose data sample names none."""
+        """Category of images whose data sample names none."""
         return self.categories.default
 
     @category.setter
@@ -215,7 +215,7 @@ class KeAD(AnomalyModel):
         return {'': self.clip.visual}
 
     def fixed_tensors(self) -> dict[str, Tensor]:
-        """Return text features [3, D] by category, and how images are."""
+        """Return text features [3, D] by category, and the normalisation."""
         texts = {
             f'text.{name}': torch.stack(self.text_features(name))
             for name in self.knowledge
@@ -353,14 +353,14 @@ class KeAD(AnomalyModel):
         return {f'{n}/{i}': form for n in known for i in blocks if self.k}
 
     def rounding(self) -> tuple[float, float]:
-        """Return what the precision of the image tower can make."""
+        """Return the largest rounding errors of maps and scores."""
         step = torch.finfo(self.autocast or torch.float32).eps
         # a cosine by the temperature; a sigmoid rises by a quarter
         least = 4 * step / self.temperature / 4
         return least, least
 
     def _direction(self, category: str) -> Tensor:
-        """From the normal to the anomalous text feature, by temperature."""
+        """Return the difference of the text features, over the temperature."""
         normal, anomalous, redundant = self.text_features(category)
         normal = F.normalize(normal - redundant, dim=0)
         anomalous = F.normalize(anomalous - redundant, dim=0)
@@ -412,7 +412,7 @@ class KeAD(AnomalyModel):
         return self._encode(image)[0][:, 0, 1:]
 
     def _read(self, path: str) -> Tensor:
-        """Return the same of an image file."""
+        """Return patch features [S, L, D] of an image file."""
         bgr = torch.from_numpy(self.load({'img_path': path})['img'])
         rgb = bgr.flip(-1).permute(2, 0, 1)[None]
         return self._memorise(rgb.to(self.device).float() / 255)

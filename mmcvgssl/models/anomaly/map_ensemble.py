@@ -127,7 +127,7 @@ class MapEnsemble(AnomalyModel):
         )
 
     def frozen(self) -> dict[str, nn.Module]:
-        """Return those of the members."""
+        """Return the parts of all members."""
         return {
             f'members.{i}.{name}'.rstrip('.'): module
             for i, member in enumerate(self._members)
@@ -135,7 +135,7 @@ class MapEnsemble(AnomalyModel):
         }
 
     def fixed_tensors(self) -> dict[str, Tensor]:
-        """Return those of the members."""
+        """Return the parts of all members."""
         return {
             f'members.{i}.{key}': value
             for i, member in enumerate(self._members)
@@ -152,7 +152,7 @@ class MapEnsemble(AnomalyModel):
 
     @classmethod
     def portable(cls, config: dict[str, Any]) -> dict[str, Any]:
-        """Return a config with the content of what members name by path."""
+        """Return a config with the content of the files of members."""
         return {**config, 'members': _each(config, 'portable')}
 
     @classmethod
@@ -208,7 +208,7 @@ class MapEnsemble(AnomalyModel):
         return forms
 
     def rounding(self) -> tuple[float, float]:
-        """Return what the members' rounding can make together."""
+        """Return the largest rounding errors of the sums."""
         both = []
         for which, weights in enumerate(
             (self.map_weights, self.score_weights)
@@ -275,7 +275,7 @@ class MapEnsemble(AnomalyModel):
         return scales
 
     def _tensors(self) -> dict[str, Tensor]:
-        """What the members and their sum have learned, by name."""
+        """Return the tensors of the members and of their sum, by name."""
         tensors = super()._tensors()
         for i, member in enumerate(self._members):
             for key, value in member._tensors().items():
@@ -300,7 +300,7 @@ def _each(config: Mapping[str, Any], change: str) -> list[dict[str, Any]]:
 
 
 def _build(member: AnomalyModel | dict) -> AnomalyModel:
-    """Build a member, and refuse what only the ensemble can have."""
+    """Build a member; refuse options that belong to the ensemble."""
     if isinstance(member, dict):
         if member.get('data_preprocessor') is not None:
             raise ValueError(

@@ -33,7 +33,7 @@ class Moments:
         )
 
     def add(self, count: int, total: Tensor, outer: Tensor) -> None:
-        """Take what :meth:`sums` gives."""
+        """Add the result of :meth:`sums`."""
         self.count += count
         self.total += total
         self.outer += outer

@@ -1,4 +1,4 @@
-"""Anomalies of a collection in which nothing is known to be normal."""
+"""Mutual scoring of the images of an unlabelled collection."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from mmcvgssl.registry import MODELS
 
 @MODELS.register_module()
 class MutualScoring(AnomalyModel):
-    """How rarely the like of a patch occurs in the collection's other images.
+    """Distance of each patch to the most similar ones of other images.
 
     Source: "MuSc: Zero-Shot Industrial Anomaly Classification and
     Segmentation with Mutual Scoring of the Unlabeled Images", ICLR 2024,
@@ -154,7 +154,7 @@ class MutualScoring(AnomalyModel):
         return forms
 
     def rounding(self) -> tuple[float, float]:
-        """Return what equal patches can differ by."""
+        """Return the largest rounding errors of maps and scores."""
         least = max(
             distance_rounding(self.state[f'patches.{i}'])
             for i in range(len(self.scales))
@@ -213,7 +213,7 @@ class MutualScoring(AnomalyModel):
 
 
 def identities(data_samples: Sequence) -> Tensor:
-    """Return a number per image, of its path; 0 where there is none."""
+    """Return a number for each image's path; 0 where there is none."""
     names = []
     for sample in data_samples:
         path = sample.get('img_path') if sample is not None else None

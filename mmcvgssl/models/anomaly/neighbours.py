@@ -13,7 +13,7 @@ _CHUNK = 4096
 
 
 def distance_rounding(rows: Tensor) -> float:
-    """Return how far apart equal vectors can seem to be.
+    """Return the largest rounding error of a distance.
 
     A squared distance is a difference of squares, so its error is about the
     float32 step of the squares themselves, and that of the distance its

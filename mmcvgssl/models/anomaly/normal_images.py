@@ -48,7 +48,7 @@ class FirstOfEach:
         return chosen, [names[i] for i in chosen]
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Return what was found."""
+        """Return the numbers of images so far."""
         return {'found': as_tensor(self._found)}
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
@@ -57,13 +57,13 @@ class FirstOfEach:
 
 
 class NormalImages:
-    """Patch features of images, by category in the order of the first one."""
+    """Patch features of normal images, by category."""
 
     def __init__(self) -> None:
         self.by_category: dict[str, list[Tensor]] = {}
 
     def add(self, names: Iterable[str], features: Iterable[Tensor]) -> None:
-        """Take features [S, L, D] of images."""
+        """Add features [S, L, D] of images."""
         for name, one in zip(names, features, strict=True):
             self.by_category.setdefault(name, []).append(one)
 
@@ -72,7 +72,7 @@ class NormalImages:
         paths: Mapping[str, Sequence[str]],
         features: Callable[[str], Tensor],
     ) -> None:
-        """Take images by their paths.
+        """Add images by their paths.
 
         Args:
             paths: By category.

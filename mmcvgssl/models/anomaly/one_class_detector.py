@@ -46,7 +46,7 @@ _CHUNK = 512  # patches that pass the backbone at once
 
 @MODELS.register_module()
 class OneClassDetector(AnomalyModel):
-    """How far an image's embedding lies from those of good images.
+    """Distance of an image's embedding from those of good images.
 
     Source: "CutPaste: Self-Supervised Learning for Anomaly Detection and
     Localization", https://arxiv.org/abs/2104.04015. Embeddings are the

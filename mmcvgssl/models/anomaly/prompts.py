@@ -1,4 +1,4 @@
-"""What is known of a kind of object, and the prompts made of it."""
+"""Knowledge about a kind of object, and prompts made of it."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ _FORMAT = (
 
 
 class KnowledgeError(ValueError):
-    """A knowledge file that does not say what is needed.
+    """A knowledge file that is incomplete or malformed.
 
     Example:
         >>> try:
@@ -88,7 +88,7 @@ class Knowledge:
 
 @dataclass(frozen=True)
 class Prompts:
-    """Sentences for the normal, the anomalous and no particular object.
+    """Prompts for the normal, the anomalous and no particular object.
 
     Example:
         >>> known = Knowledge('tile', ('even {}',), ('{} with a crack',))
@@ -103,7 +103,7 @@ class Prompts:
 
 
 def build_prompts(knowledge: Knowledge) -> Prompts:
-    """Put the states of an object into every template.
+    """Return the prompts of all states of an object, in every template.
 
     Example:
         >>> known = Knowledge('tile', ('even {}',), ('{} with a crack',))
@@ -126,7 +126,7 @@ def build_prompts(knowledge: Knowledge) -> Prompts:
 
 
 def shipped_knowledge() -> list[str]:
-    """Name the knowledge files of the package.
+    """Return the names of the package's knowledge files.
 
     Example:
         >>> 'steel_strip' in shipped_knowledge()
@@ -138,7 +138,7 @@ def shipped_knowledge() -> list[str]:
 def load_knowledge(
     source: str | Path | Mapping[str, Any],
 ) -> dict[str, Knowledge]:
-    """Read what is known of one or several categories.
+    """Read the knowledge about one or several categories.
 
     Args:
         source: A shipped name (:func:`shipped_knowledge`), the path of a
@@ -185,7 +185,7 @@ def load_knowledge(
 
 
 def as_content(source: str | Path | Mapping[str, Any]) -> dict[str, Any]:
-    """Return what is known as plain content, without paths of images.
+    """Return knowledge as plain content, without paths of images.
 
     Args:
         source: See :func:`load_knowledge`.

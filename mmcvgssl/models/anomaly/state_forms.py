@@ -1,4 +1,4 @@
-"""Which tensors a fitted state holds, and of what shape."""
+"""Names, shapes and types of the tensors of fitted states."""
 
 from __future__ import annotations
 

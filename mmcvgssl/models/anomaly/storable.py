@@ -1,4 +1,4 @@
-"""What a model has learned, as a file."""
+"""Saving and loading of fitted states."""
 
 from __future__ import annotations
 

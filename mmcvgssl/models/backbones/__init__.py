@@ -1,4 +1,4 @@
-"""Backbones that the hosts do not have, or with what they lack."""
+"""Backbones beyond those of the hosts."""
 
 from mmcvgssl.models.backbones.timm_backbone import TimmBackbone
 from mmcvgssl.models.backbones.with_sspcab import WithSSPCAB

@@ -1,4 +1,4 @@
-"""A model of timm as a backbone that starts from a package's weights."""
+"""Backbones of timm with weights of an installed package."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A backbone that takes images as they are shown, and gives features."""
+"""A backbone with its normalisation and pooling."""
 
 from __future__ import annotations
 

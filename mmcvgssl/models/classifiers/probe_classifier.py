@@ -1,4 +1,4 @@
-"""A frozen network and a linear classifier that a few labels have taught."""
+"""A linear classifier on a frozen network."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ TO_RGB = dict(type='mmengine.ImgDataPreprocessor', bgr_to_rgb=True)
 
 @MODELS.register_module()
 class ProbeClassifier(BaseClassifier):
-    """Classes by a linear layer on L2-normalised features of a frozen network.
+    """A linear classifier on L2-normalised features of a frozen network.
 
     What few-shot evaluation calls a probe, as a model: the layer is that of a
     logistic regression, see :meth:`set_head`.
@@ -94,7 +94,7 @@ class ProbeClassifier(BaseClassifier):
         self.head = nn.Linear(in_channels, num_classes, dtype=torch.float64)
 
     def set_head(self, coefficients: Any, intercepts: Any) -> None:
-        """Take what a logistic regression has learned.
+        """Set the weights of a logistic regression.
 
         Args:
             coefficients: [num_classes, in_channels], or [1, in_channels] of

@@ -14,7 +14,7 @@ from mmcvgssl.registry import MODELS
 
 @MODELS.register_module()
 class AnomalyDistillHead(BaseModule):
-    """Anomalous regions should be those of strong activation.
+    """Distils anomaly maps into the activations of feature levels.
 
     Source: AGSSP, https://arxiv.org/abs/2509.18919. It has no weights: the
     activation is the sum of squares over the channels. Behind a LayerNorm

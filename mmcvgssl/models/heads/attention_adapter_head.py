@@ -40,7 +40,7 @@ class AttentionAdapter(nn.Module):
 
 @MODELS.register_module()
 class AttentionAdapterHead(AnomalyDistillHead):
-    """A learned activation in place of the sum of squares.
+    """Distils anomaly maps into a learned activation.
 
     Source: AGSSP, https://arxiv.org/abs/2509.18919.
 

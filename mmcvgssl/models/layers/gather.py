@@ -1,4 +1,4 @@
-"""Rows of all processes, with gradients."""
+"""Gathering rows of all processes, with gradients."""
 
 from __future__ import annotations
 

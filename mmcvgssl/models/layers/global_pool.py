@@ -1,4 +1,4 @@
-"""From whatever a backbone returns to one vector an image."""
+"""Pooling of a backbone's output to one vector an image."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""A block that predicts what it does not see."""
+"""SSPCAB: a block that predicts masked positions."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 
 class MaskedConv(nn.Module):
-    """A convolution that sees the corners of its receptive field alone.
+    """A convolution over the corners of its receptive field.
 
     Of a field of 2k' + 2d + 1 pixels a side, four squares of k' x k' pixels
     at the corners are seen. It is computed as the sum of an ordinary

@@ -82,7 +82,7 @@ def sspcab_losses(model: nn.Module) -> Iterator[dict[str, Tensor]]:
 
 
 def with_sspcab_loss(loss: Callable[..., dict]) -> Callable[..., dict]:
-    """Have the ``loss`` of a model add ``loss_sspcab`` to what it returns.
+    """Decorate a model's ``loss`` so that it adds ``loss_sspcab``.
 
     Example:
         >>> class Model(nn.Sequential):
@@ -105,7 +105,7 @@ def with_sspcab_loss(loss: Callable[..., dict]) -> Callable[..., dict]:
 
 
 def add_sspcab_loss(model: nn.Module) -> None:
-    """Have a model of a host add ``loss_sspcab`` to its loss dict.
+    """Make a model of a host add ``loss_sspcab`` to its losses.
 
     ``forward(mode='loss')`` of this one model adds it from now on; twice does
     no harm.
@@ -129,7 +129,7 @@ def add_sspcab_loss(model: nn.Module) -> None:
 
 
 def needs_sspcab_loss(model: nn.Module) -> bool:
-    """Say whether a model holds SSPCABs and does not add their loss itself.
+    """Whether a model has SSPCABs and does not add their loss.
 
     Example:
         >>> block = CollectedSSPCAB(loss_weight=0.1, channels=16)

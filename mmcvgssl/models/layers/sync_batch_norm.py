@@ -84,7 +84,7 @@ class CPUSyncBatchNorm(_BatchNorm):
 
 
 def synchronize_batch_norm(model: nn.Module) -> nn.Module:
-    """Have the batch norms of a model look at the images of all processes.
+    """Make the batch norms of a model use the images of all processes.
 
     Weights, statistics and names stay. What stands behind timm's batch norms
     stays, too, which mmengine's conversion drops.
@@ -107,7 +107,7 @@ def synchronize_batch_norm(model: nn.Module) -> nn.Module:
 
 
 def replace_sync_batch_norm(model: nn.Module) -> nn.Module:
-    """Have torch's synchronised batch norms of a model work on CPUs.
+    """Replace torch's synchronised batch norms so that CPUs can run them.
 
     Plain batch norms stay as they are.
 

@@ -1,4 +1,4 @@
-"""What is pretrained without labels."""
+"""Models that are pretrained without labels."""
 
 from mmcvgssl.models.selfsup.anomaly_distill_classifier import (
     AnomalyDistillClassifier,

@@ -1,4 +1,4 @@
-"""Telling good images from those with a pasted piece."""
+"""Classification of good images and those with a pasted piece."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from mmcvgssl.registry import MODELS
 
 @MODELS.register_module()
 class CutPasteClassifier(BaseSelfSupervisor):
-    """CutPaste: a backbone learns what a defect-like change looks like.
+    """CutPaste: a backbone learns to classify images with a pasted piece.
 
     Source: "CutPaste: Self-Supervised Learning for Anomaly Detection and
     Localization", https://arxiv.org/abs/2104.04015. The views and their

@@ -40,7 +40,7 @@ class FeatureCache:
         return [i for i, key in enumerate(keys) if key not in self._store]
 
     def get(self, keys: Sequence[tuple[int, int]]) -> Tensor:
-        """Return [N, V, W] of samples that are there."""
+        """Return the features [N, V, W] of cached samples."""
         return torch.stack([self._store[key] for key in keys]).float()
 
     def put(self, keys: Sequence[tuple[int, int]], features: Tensor) -> None:

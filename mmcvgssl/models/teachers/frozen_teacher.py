@@ -1,4 +1,4 @@
-"""What every frozen teacher shares."""
+"""The base class of frozen teachers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Any backbone of the hosts as a teacher, such as a student of before."""
+"""Any backbone of the hosts as a teacher."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ from mmcvgssl.weights.torchscript import is_torchscript, read_torchscript
 
 @MODELS.register_module()
 class OpenCLIPTeacher(FrozenTeacher):
-    """A frozen image tower of open_clip; the text tower is let go.
+    """A frozen image tower of open_clip, without the text tower.
 
     Source: "Learning Transferable Visual Models From Natural Language
     Supervision", https://arxiv.org/abs/2103.00020.
