@@ -51,10 +51,8 @@ DETECTORS = {
 CONTROLS = {'yolov8_n-lite0': ('YOLODetector', 'TimmBackbone')}
 NAME = re.compile(
     r'(?P<agdp>agdp_)?(?P<detector>(yolov8|faster-rcnn|dino-4scale)_[a-z0-9-]+)'
-    r'(_(?P<stage>agbp|agssp))?'
     r'_(?P<gpus>\d+)xb(?P<batch>\d+)-(?P<epochs>\d+)e_(?P<data>[a-z0-9-]+)'
 )
-SIX = ('neu-det', 'magnetic-tile', 'casting-billet', 'steel-pipe', 'gc10')
 NEU = (
     *('crazing', 'inclusion', 'patches', 'pitted_surface'),
     *('rolled-in_scale', 'scratches'),
@@ -93,17 +91,70 @@ def surfaces(tmp_path_factory):
     return root
 
 
-def test_every_detector_comes_in_every_stage_and_for_every_data_set():
-    found = {
-        (said['detector'], said['stage'], said['data'])
-        for said in map(said_by, DETECTION)
-    }
-    stages = (None, 'agbp', 'agssp')
-    assert found >= {(d, s, 'neu-det') for d in DETECTORS for s in stages}
-    full = ('yolov8_s', 'faster-rcnn_swin-b', 'dino-4scale_swin-b')
-    sets = (*SIX, 'coco-format')
-    assert found >= {(d, s, k) for d in full for s in stages for k in sets}
+def on_surfaces(path, surfaces) -> Config:
+    """Load a recipe of any data set for the one of these tests."""
+    return load_config(
+        path,
+        {
+            'data_root': str(surfaces),
+            'classes': NEU,
+            'ann_file': 'mmcvgssl/train.json',
+            'test_ann_file': 'mmcvgssl/test.json',
+        },
+    )
+
+
+def test_every_detector_has_a_recipe_and_few_have_several():
+    found = [
+        (said['detector'], said['data']) for said in map(said_by, DETECTION)
+    ]
+    assert {detector for detector, _ in found} == {*DETECTORS, *CONTROLS}
     assert {said_by(p)['detector'] for p in AGDP} == set(DETECTORS)
+    full = ('yolov8_s', 'faster-rcnn_swin-b', 'dino-4scale_swin-b')
+    assert {*found} >= {(d, 'coco-format') for d in full}
+    assert len(DETECTION) <= 24
+    assert len(AGDP) <= 8
+
+
+ROW = re.compile(
+    r'^\| (?P<what>[^|]+) \| `(?P<recipe>\S+casting-billet\.py)` \| '
+    r'`(?P<agbp>\S+)` \| `(?P<agdp>\S+)` \|(?P<more>[^|]*)\|$',
+    re.M,
+)
+ROWS = [
+    found.groupdict()
+    for found in ROW.finditer((CONFIGS / 'detection/README.md').read_text())
+]
+
+
+def test_the_page_has_every_row_of_the_papers_table():
+    assert len(ROWS) == 6
+    named = {row['recipe'] for row in ROWS}
+    found = (CONFIGS / 'detection').glob('*/*casting-billet.py')
+    assert named == {f'{p.parent.name}/{p.name}' for p in found}
+
+
+@pytest.mark.parametrize('row', ROWS, ids=lambda row: row['what'])
+def test_a_row_of_the_papers_table_names_recipes_that_go_together(row):
+    more = row['more'].strip(' `')
+    options = {}
+    if more:
+        key, value = more.split('=')
+        options = {key: int(value)}
+    mine = load_config(CONFIGS / 'detection' / row['recipe'], options)
+    agdp = load_config(CONFIGS / 'pretrain/agdp' / row['agdp'])
+    agbp = load_config(CONFIGS / 'pretrain/agbp' / row['agbp'])
+    assert agdp.model.type == mine.model.type
+    frozen = mine.model.backbone.get('frozen_stages', -1)
+    assert frozen == (-1 if mine.model.type == 'YOLODetector' else 1)
+    for cfg in (agdp, mine):
+        kinds = [c.model.backbone.type.split('.')[-1] for c in (agbp, cfg)]
+        assert kinds[0].removeprefix('SimMIM') == kinds[1]
+        for key in ('mean', 'std'):
+            assert (
+                cfg.model.data_preprocessor[key]
+                == (agbp.model.data_preprocessor[key])
+            )
 
 
 @pytest.mark.parametrize('path', [*DETECTION, *AGDP], ids=lambda p: p.stem)
@@ -128,6 +179,9 @@ def test_a_recipe_is_what_its_name_says(path):
     assert head_classes(cfg) == {len(classes)}
     steps = str(cfg.train_dataloader.dataset.pipeline)
     assert 'Albu' not in steps
+    # no weights of other images unless they are asked for
+    assert not cfg.backbone_checkpoint
+    assert not cfg.load_from
     backbone = cfg.model.backbone
     assert backbone.get('init_cfg') is None
     if said['agdp']:
@@ -135,36 +189,12 @@ def test_a_recipe_is_what_its_name_says(path):
         assert backbone.frozen_stages == (3 if 'swin' in path.stem else 4)
         assert backbone.get('norm_eval') or 'swin' in path.stem
         assert cfg.val_dataloader is None
-        assert cfg.backbone_checkpoint
-        assert not cfg.load_from
         return
     assert not hooks.checkpoint.get('save_best')  # no choice on test data
+    assert backbone.get('frozen_stages', -1) < 1
     tested = cfg.val_dataloader.dataset
     assert tested.metainfo.classes == classes
     assert tested.ann_file != cfg.train_dataloader.dataset.ann_file
-    assert bool(cfg.backbone_checkpoint) == (said['stage'] == 'agbp')
-    assert bool(cfg.load_from) == (said['stage'] == 'agssp')
-    # the YOLOs train all of it, others keep early stages once pretrained
-    keeps = said['stage'] and not said['detector'].startswith('yolo')
-    assert (backbone.get('frozen_stages', -1) >= 1) == bool(keeps)
-
-
-LATER = [p for p in DETECTION if said_by(p)['stage']]
-
-
-@pytest.mark.parametrize('path', LATER, ids=lambda p: p.stem)
-def test_checkpoints_come_from_recipes_that_exist(path):
-    cfg = load_config(path)
-    for file in filter(None, (cfg.backbone_checkpoint, cfg.load_from)):
-        _, run, name = file.split('/')
-        kind = 'agdp' if 'agdp' in run else 'agbp'
-        before = load_config(CONFIGS / f'pretrain/{kind}/{run}.py')
-        assert name == f'epoch_{before.train_cfg.max_epochs}.pth'
-        if kind == 'agbp':
-            mine, theirs = cfg.model, before.model
-            assert [mine.data_preprocessor[k] for k in ('mean', 'std')] == [
-                theirs.data_preprocessor[k] for k in ('mean', 'std')
-            ]
 
 
 def test_options_of_the_command_line_reach_every_part():
@@ -302,11 +332,8 @@ def one_step(cfg: Config, surfaces):
     return {k for k in before if not torch.equal(before[k], after[k])}
 
 
-STEPPED = {
-    (said_by(p)['detector'], said_by(p)['stage']): p
-    for p in DETECTION
-    if said_by(p)['data'] == 'neu-det'
-}
+# one of each detector
+STEPPED = {said_by(p)['detector']: p for p in reversed(DETECTION)}
 OTHERS = [p for p in DETECTION if p not in STEPPED.values()]
 # what other data sets and schedules may change
 FREE = {
@@ -336,7 +363,7 @@ def changes(one, other, name: str = '') -> set[str]:
 @pytest.mark.parametrize('path', OTHERS, ids=lambda p: p.stem)
 def test_other_data_change_nothing_but_paths_classes_and_schedule(path):
     said = said_by(path)
-    stepped = load_config(STEPPED[said['detector'], said['stage']])
+    stepped = load_config(STEPPED[said['detector']])
     found = changes(load_config(path).to_dict(), stepped.to_dict())
     assert found <= FREE, found - FREE
 
@@ -538,8 +565,7 @@ def test_det_inferencer_keeps_to_mmdets_loader_elsewhere(tmp_path):
 
 @pytest.mark.parametrize('path', STEPPED.values(), ids=lambda p: p.stem)
 def test_a_detector_steps(path, surfaces):
-    cfg = load_config(path, {'data_root': str(surfaces)})
-    moved = one_step(cfg, surfaces)
+    moved = one_step(on_surfaces(path, surfaces), surfaces)
     parts = {k.split('.')[0] for k in moved}
     assert {'backbone', 'neck'} <= parts
     assert parts & {'bbox_head', 'roi_head'}
@@ -561,7 +587,7 @@ def test_weights_pass_from_stage_to_stage(name, surfaces, tmp_path):
     paths = [
         f'pretrain/agbp/agbp_{backbone}_1xb32-30e_neu-det.py',
         f'pretrain/agdp/agdp_{name}_{agdp}_pseudo-boxes.py',
-        f'detection/{folder}/{name}_agssp_{schedule}_neu-det.py',
+        f'detection/{folder}/{name}_{schedule}_neu-det.py',
     ]
     root = str(surfaces)
     runs = [tmp_path / stage for stage in ('agbp', 'agdp', 'agssp')]
@@ -581,6 +607,7 @@ def test_weights_pass_from_stage_to_stage(name, surfaces, tmp_path):
             options['model.test_cfg.rpn.max_per_img'] = 50
             options['train_dataloader.dataset.pipeline.2.scale'] = (96, 96)
         given[2]['val_dataloader.dataset.pipeline.1.scale'] = (96, 96)
+        given[2]['model.backbone.frozen_stages'] = 2
     for path, run, options in zip(paths, runs, given, strict=True):
         runner = make_runner(CONFIGS / path, run, options)
         runner.train()
@@ -614,16 +641,14 @@ def test_weights_pass_from_stage_to_stage(name, surfaces, tmp_path):
     [
         'yolov8/yolov8_n_1xb16-300e_neu-det.py',
         'faster_rcnn/faster-rcnn_r18_1xb8-100e_neu-det.py',
-        'dino/dino-4scale_swin-b_8xb2-50e_neu-det.py',
+        'dino/dino-4scale_swin-b_8xb2-50e_coco-format.py',
     ],
 )
 def test_a_detector_trains_validates_resumes_and_predicts(
     name, surfaces, tmp_path
 ):
     def make(epochs: int, **more) -> Runner:
-        cfg = load_config(
-            CONFIGS / 'detection' / name, {'data_root': str(surfaces)}
-        )
+        cfg = on_surfaces(CONFIGS / 'detection' / name, surfaces)
         shrink(cfg)
         cfg.merge_from_dict(
             {
@@ -669,7 +694,7 @@ def test_a_detector_trains_validates_resumes_and_predicts(
     [
         'yolov8/yolov8_n_1xb16-300e_neu-det.py',
         'faster_rcnn/faster-rcnn_r18_1xb8-100e_neu-det.py',
-        'dino/dino-4scale_swin-b_8xb2-50e_neu-det.py',
+        'dino/dino-4scale_swin-b_8xb2-50e_coco-format.py',
     ],
 )
 def test_good_and_thin_images_are_learned_from_alike(
@@ -683,7 +708,7 @@ def test_good_and_thin_images_are_learned_from_alike(
         held = json.loads(file.read_text())
         held['images'][0]['height'] = 24
         file.write_text(json.dumps({**held, 'annotations': []}))
-    cfg = load_config(CONFIGS / 'detection' / name, {'data_root': str(root)})
+    cfg = on_surfaces(CONFIGS / 'detection' / name, root)
     cfg.work_dir, cfg.launcher = str(tmp_path / 'run'), 'none'
     with pytest.raises(AnnotationError, match='nothing from good images'):
         build_runner(cfg)

@@ -29,7 +29,7 @@ WORDS = {
     },
     # a training of the few labels
     'configs/detection/README.md': {
-        'work_dirs/RUN/epoch_300.pth': 'work_dirs/few/scratch/0/epoch_100.pth'
+        'work_dirs/RUN/epoch_300.pth': 'work_dirs/agssp/epoch_100.pth'
     },
     'docs/images.md': {'CONFIG': f'configs/pretrain/cvgssl/{CVGSSL}.py'},
     'configs/anomaly/README.md': {

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from mmengine.hooks import Hook
+from mmengine.logging import print_log
 from mmengine.runner import Runner
 from torch import nn
 
@@ -54,6 +55,11 @@ class LoadBackboneHook(Hook):
         path = self.checkpoint or runner.cfg.get('backbone_checkpoint')
         if not path:
             _check_frozen(model, bool(runner._load_from))
+            print_log(
+                f'No backbone_checkpoint: {type(model.backbone).__name__} '
+                f'starts from {_start(model, runner._load_from)}',
+                'current',
+            )
             return
         if runner._load_from:
             raise ValueError(
@@ -61,6 +67,17 @@ class LoadBackboneHook(Hook):
                 f'backbone_checkpoint={path!r} another; set one of them'
             )
         load(model.backbone, path, replace(FITTING, least=self.least))
+
+
+def _start(model: nn.Module, load_from: str | None) -> str:
+    if load_from:
+        return f'load_from={load_from!r}'
+    parts = {'model': model, 'model.backbone': model.backbone}
+    for name, part in parts.items():
+        for key in ('init_cfg', 'weights'):
+            if getattr(part, key, None):
+                return f'{name}.{key}={getattr(part, key)!r}'
+    return 'random weights'
 
 
 def _check_frozen(model: nn.Module, loaded: bool) -> None:

@@ -108,6 +108,41 @@ def test_nothing_is_loaded_without_a_checkpoint(cfg, saved):
     assert not equal(model.backbone, saved[1].backbone)
 
 
+@pytest.mark.parametrize(
+    ('given', 'load_from', 'said'),
+    [
+        ({}, None, 'Module starts from random weights'),
+        ({}, 'whole.pth', "starts from load_from='whole.pth'"),
+        (
+            {'init_cfg': {'type': 'Pretrained'}},
+            None,
+            "starts from model.backbone.init_cfg={'type': 'Pretrained'}",
+        ),
+        (
+            {'weights': 'package:lite'},
+            None,
+            "starts from model.backbone.weights='package:lite'",
+        ),
+    ],
+)
+def test_what_a_backbone_starts_from_is_logged(
+    given, load_from, said, monkeypatch
+):
+    logged = []
+    monkeypatch.setattr(
+        'mmcvgssl.engine.load_backbone_hook.print_log',
+        lambda text, logger: logged.append(text),
+    )
+    model = Detector()
+    model.backbone = nn.Module()
+    for key, value in given.items():
+        setattr(model.backbone, key, value)
+    LoadBackboneHook().before_train(run_of(model, load_from=load_from))
+    assert len(logged) == 1
+    assert logged[0].startswith('No backbone_checkpoint')
+    assert said in logged[0]
+
+
 def test_a_resumed_run_keeps_its_weights(saved):
     path, trained = saved
     model = Detector()

@@ -26,7 +26,7 @@ pytestmark = pytest.mark.usefixtures('quick_configs')
 NAMES = {
     'yolov8': 'yolov8/yolov8_n_1xb8-60e_magnetic-tile.py',
     'yolov8 of a package': 'yolov8/yolov8_n-lite0_1xb16-300e_neu-det.py',
-    'faster_rcnn': 'faster_rcnn/faster-rcnn_r18_1xb8-100e_magnetic-tile.py',
+    'faster_rcnn': 'faster_rcnn/faster-rcnn_r18_1xb8-100e_neu-det.py',
     'dino': 'dino/dino-4scale_swin-b_8xb2-50e_coco-format.py',
 }
 HOST_READER = [
@@ -283,8 +283,8 @@ def no_weights(content):
 @pytest.mark.parametrize(
     ('change', 'said'),
     [
-        (lambda c: c.classes.pop(), 'lists 4 classes'),
-        (lambda c: c.classes.append('MT_Fray'), 'that differ'),
+        (lambda c: c.classes.pop(), 'lists 5 classes'),
+        (lambda c: c.classes.append('scratches'), 'that differ'),
         (lambda c: c.settings.clear(), 'score_threshold'),
         (lambda c: c.settings.update(score_threshold='x'), 'in \\[0, 1\\]'),
         (lambda c: c.settings.update(score_threshold=True), 'in \\[0, 1\\]'),

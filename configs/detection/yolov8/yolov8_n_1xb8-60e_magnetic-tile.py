@@ -1,5 +1,8 @@
 # few labels: 192 images
-_base_ = 'yolov8_n_1xb16-300e_magnetic-tile.py'
+_base_ = [
+    '../../_base_/detectors/yolov8_n_256px.py',
+    '../../_base_/datasets/magnetic_tile_det.py',
+]
 
 batch_size = 8
 max_epochs = 60

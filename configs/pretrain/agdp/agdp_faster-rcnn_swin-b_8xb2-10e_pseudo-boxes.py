@@ -3,13 +3,8 @@ _base_ = [
     '../../_base_/datasets/pseudo_boxes.py',
 ]
 
-backbone_checkpoint = (
-    'work_dirs/agbp_swin-b-simmim_8xb56-100e_folder/epoch_100.pth'
-)
-
-model = dict(
-    backbone=dict(frozen_stages=3),
-)
+# needs backbone_checkpoint, of AGBP: what is frozen learns nothing here
+model = dict(backbone=dict(frozen_stages=3))
 val_dataloader = None
 val_evaluator = None
 val_cfg = None

@@ -3,13 +3,8 @@ _base_ = [
     '../../_base_/datasets/pseudo_boxes.py',
 ]
 
-backbone_checkpoint = (
-    'work_dirs/agbp_resnet50_8xb128-200e_folder/epoch_200.pth'
-)
-
-model = dict(
-    backbone=dict(frozen_stages=4, norm_eval=True),
-)
+# needs backbone_checkpoint, of AGBP: what is frozen learns nothing here
+model = dict(backbone=dict(frozen_stages=4, norm_eval=True))
 val_dataloader = None
 val_evaluator = None
 val_cfg = None

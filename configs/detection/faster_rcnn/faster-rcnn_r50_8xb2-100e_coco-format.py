@@ -1,4 +1,4 @@
 _base_ = [
     '../../_base_/detectors/faster-rcnn_r50.py',
-    '../../_base_/datasets/neu_det.py',
+    '../../_base_/datasets/coco_format.py',
 ]

@@ -1,4 +1,0 @@
-_base_ = [
-    '../../_base_/detectors/dino-4scale_swin-b.py',
-    '../../_base_/datasets/gc10_det.py',
-]

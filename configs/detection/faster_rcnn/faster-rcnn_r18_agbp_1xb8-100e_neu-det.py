@@ -1,4 +1,0 @@
-_base_ = 'faster-rcnn_r18_1xb8-100e_neu-det.py'
-
-backbone_checkpoint = 'work_dirs/agbp_resnet18_1xb32-30e_neu-det/epoch_30.pth'
-model = dict(backbone=dict(frozen_stages=2))

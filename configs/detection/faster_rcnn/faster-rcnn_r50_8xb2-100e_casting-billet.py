@@ -1,4 +1,0 @@
-_base_ = [
-    '../../_base_/detectors/faster-rcnn_r50.py',
-    '../../_base_/datasets/casting_billet_det.py',
-]

@@ -1,4 +1,0 @@
-_base_ = 'faster-rcnn_r50_8xb2-100e_casting-billet.py'
-
-load_from = 'work_dirs/agdp_faster-rcnn_r50_8xb2-10e_pseudo-boxes/epoch_10.pth'
-model = dict(backbone=dict(frozen_stages=2))

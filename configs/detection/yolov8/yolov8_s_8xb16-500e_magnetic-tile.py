@@ -1,4 +1,0 @@
-_base_ = [
-    '../../_base_/detectors/yolov8_s.py',
-    '../../_base_/datasets/magnetic_tile_det.py',
-]
