@@ -17,7 +17,7 @@ def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__,
-        epilog='Run it again to go on: what is fitted already is kept in the '
+        epilog='Run it again to go on: a finished fit is reused from the '
         'work directory. Then: tools/predict.py MODEL IMAGES --out DIR.',
     )
     parser.add_argument('config', help='one of configs/anomaly')
@@ -46,7 +46,7 @@ def parse_args() -> argparse.Namespace:
     )
     add_licence(parser)
     parser.add_argument(
-        '--work-dir', help='keeps what is fitted and trained, and logs'
+        '--work-dir', help='folder of the fitted state, checkpoints and logs'
     )
     return parse_run_args(parser)
 

@@ -23,7 +23,7 @@ def parse_args() -> argparse.Namespace:
         '--out',
         required=True,
         help='COCO file to write; report.json and report.png go beside it; '
-        'those of other maps or options are kept in the folder earlier',
+        'those of other maps or options are moved to the folder earlier',
     )
     parser.add_argument(
         '--yolo', metavar='DIR', help='write label files to a new folder, too'

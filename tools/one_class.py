@@ -14,7 +14,7 @@ def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__,
-        epilog='Run it again to go on: what is done already is kept.',
+        epilog='Run it again to go on: finished categories are reused.',
     )
     parser.add_argument('config', help='one of configs/anomaly/cutpaste')
     parser.add_argument(

@@ -18,8 +18,8 @@ def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__,
-        epilog='Run it again to go on: what is up to date is kept, what was '
-        'interrupted continues, what a change touched is made anew.',
+        epilog='Run it again to go on: finished stages are skipped, '
+        'interrupted ones continue, those that a change touched run anew.',
     )
     parser.add_argument('config', help='one of configs/pipelines')
     parser.add_argument(

@@ -38,7 +38,7 @@ def parse_args() -> argparse.Namespace:
         '--threshold',
         type=float,
         metavar='VALUE',
-        help="in place of the file's: score above which an image is called "
+        help="instead of the file's: score above which an image is called "
         'defective, or from which on a box counts; classifiers have none',
     )
     parser.add_argument(

@@ -49,7 +49,7 @@ def find_references(node: Any, path: str = '') -> Iterator[tuple[str, str]]:
 
 
 def resolve(config: MutableMapping[str, Any], missing: bool = False) -> None:
-    """Put values in place of references.
+    """Replace references by values.
 
     A text that is one reference becomes a copy of the value, of any type; in
     a longer text the value is put in as text. ``${len:NAME}`` is the number
@@ -68,7 +68,7 @@ def resolve(config: MutableMapping[str, Any], missing: bool = False) -> None:
 
 
 def is_behind_reference(key: str, config: Mapping[str, Any]) -> bool:
-    """Tell whether dotted keys lead into what a reference stands for."""
+    """Whether dotted keys lead into what a reference stands for."""
     node: Any = config
     for name in key.split('.'):
         if isinstance(node, str):

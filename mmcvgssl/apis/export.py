@@ -34,9 +34,9 @@ def export_backbone(
 ) -> KeyReport:
     """Write a trained backbone as plain weights of another package.
 
-    The file is loaded into the real model of the package before it takes
-    its place, so a file that does not fit is never left behind. Another file
-    that has the name already goes to the folder ``earlier``.
+    The file is loaded into the real model of the package before it gets its
+    final name, so a file that does not fit never remains. An earlier file of
+    this name moves to the folder ``earlier``.
 
     Args:
         checkpoint: Checkpoint of a training run, or plain weights with

@@ -56,7 +56,7 @@ def fit_model(
         cfg: One of configs/anomaly, with ``work_dir``.
         out: The model file; an earlier one of other images, settings or
             weights is moved to the folder ``earlier`` beside it.
-        images: Folder or list of the images to fit to, in place of the
+        images: Folder or list of the images to fit to, instead of the
             config's: good ones, unless the model learns from a collection.
         false_alarm_rate: Wanted share of good images above the threshold;
             ``'none'``: no threshold; None: what the config says, or 0.05

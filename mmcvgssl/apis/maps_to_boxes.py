@@ -85,9 +85,9 @@ class BoxOptions:
 class MapsToBoxes:
     """Cuts boxes from the maps of all images, and writes files about them.
 
-    Maps are read one at a time; the boxes alone stay in memory. The
-    map threshold is that of the images used. Nothing depends on the order of
-    the manifest.
+    Maps are read one at a time; only the boxes stay in memory. The map
+    threshold is computed from the maps of the images that are used. Results
+    do not depend on the order of the manifest.
 
     Args:
         maps: The maps.

@@ -40,13 +40,13 @@ NameOverlay = Callable[[str], Path]
 class Predictor:
     """Predicts images with the model of a model file.
 
-    Images are decoded, and overlays drawn, in worker processes while the
-    model computes. What comes out does not depend on their number.
+    Worker processes decode images and draw overlays while the model
+    computes. Predictions do not depend on the number of workers.
 
     Args:
         model: A model file, of whatever kind.
         config: A config whose ``test_dataloader`` says how images are read,
-            in place of the file.
+            instead of the file.
         device: By default the GPU, if there is one.
         batch_size: Images that pass the model at once.
         threshold: Threshold that replaces the file's.

@@ -73,14 +73,14 @@ def predict_to_folder(
 ) -> list[Prediction]:
     """Predict an image or a folder and write what was found.
 
-    ``predictions.csv`` and ``predictions.json`` hold what was found,
-    ``overlays/`` a picture of it under each image's own path with ``.png``
-    added; a name that would be too long is shortened. An image that cannot be
-    read, or whose overlay or map cannot be written, has its reason as
-    ``error``. Results are appended to ``predictions.partial.jsonl`` as they
-    come: that is what a run leaves that does not come to its end, and what
-    the next one goes on from. Predictions of other images, by another model
-    file or with other options, are moved to the folder ``earlier``.
+    ``predictions.csv`` and ``predictions.json`` list the predictions.
+    ``overlays/`` has a picture for each image, under the image's path with
+    ``.png`` added; a name that would be too long is shortened. An image that
+    cannot be read, or whose overlay or map cannot be written, has the reason
+    as ``error``. Predictions are appended to ``predictions.partial.jsonl``
+    during the run, so that the next run continues an interrupted one.
+    Predictions of other images, by another model file or with other options,
+    are moved to the folder ``earlier``.
 
     Args:
         predictor: Model and transforms.

@@ -75,14 +75,13 @@ def build_runner(
 ) -> Runner:
     """Build a Runner after checks of images, boxes and checkpoint.
 
-    How images are read is settled, and boxes, their images and classes, and
-    the checkpoint that is to be loaded, are checked first; checkpoints are
-    written whole or not at all. Without CUDA, processes talk over gloo, freed
-    memory stays reserved for reuse and DDP gets no device number. Data sets
-    of views that are trained on get the seed of the run and the epoch; models
-    of the hosts add the loss of a backbone's SSPCABs. Where the config has
-    ``sync_bn``, batch norms see the images of all processes; so do the
-    SyncBatchNorms that a model brings, on CPUs, too.
+    First the options of image reading are set, and boxes, images, classes
+    and the checkpoint to load are checked. The runner then writes checkpoints
+    atomically, passes seed and epoch to data sets of views, and adds the loss
+    of SSPCABs to models of the hosts. Without CUDA, processes use gloo, and
+    freed memory stays reserved for reuse. With ``sync_bn`` in the config,
+    batch norms use the images of all processes; so do SyncBatchNorms of the
+    model, also on CPUs.
 
     Args:
         cfg: Config with ``work_dir`` and ``launcher`` set.

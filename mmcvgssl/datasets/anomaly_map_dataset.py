@@ -16,13 +16,13 @@ from mmcvgssl.utils import some
 class AnomalyMapDataset(SurfaceImages):
     """Images, their anomaly maps and, ``with_label``, their classes.
 
-    An image's info holds ``map_path`` beside what :class:`SurfaceImages`
-    gives. The map is found in the folder's ``manifest.jsonl``, as
-    tools/make_maps.py writes it; then the info holds ``map_size``, the
-    height and width of the image that the map was made of, and
-    ``map_digest``, that of the map's file, too. In a folder
-    without a manifest it lies at the image's relative path, with the suffix
-    ``.npy``.
+    An image's info has ``map_path``, besides the keys of
+    :class:`SurfaceImages`. If the folder has a ``manifest.jsonl``, as
+    tools/make_maps.py writes it, the map is looked up there, and the info
+    also has ``map_size``, height and width of the image that the map was made
+    of, and ``map_digest``, the digest of the map's file. In a folder without
+    a manifest, the map is the file at the image's relative path, with the
+    suffix ``.npy``.
 
     Args:
         maps: Folder of the maps.

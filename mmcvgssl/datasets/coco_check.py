@@ -184,12 +184,12 @@ class _Check:
                     'of Unicode alone',
                     f'{other!a} and {name!a}',
                 )
-        told = ', '.join(map(repr, names))
+        categories = ', '.join(map(repr, names))
         for name in classes:
             if name not in names:
                 self._problem(
                     'classes of the config that the file has not',
-                    f'{name!r}; it has {told}',
+                    f'{name!r}; it has {categories}',
                 )
         for name in _repeated(classes):
             self._problem('classes that the config lists twice', repr(name))
@@ -214,10 +214,10 @@ class _Check:
             if 'width' not in image or 'height' not in image:
                 self._problem('images without width and height', line)
             elif image_size(image) is None:
-                told = shown(image['width']), shown(image['height'])
+                stated = shown(image['width']), shown(image['height'])
                 self._problem(
                     'widths and heights that are no whole numbers above 0',
-                    f'{line}, {told[0]} x {told[1]}',
+                    f'{line}, {stated[0]} x {stated[1]}',
                 )
         if folder is None:
             return

@@ -107,8 +107,8 @@ def build_infos(
 def _ignored(box: Mapping[str, Any], crowds: str, testing: Any) -> str:
     """Return why a box is ignored; empty if it is not."""
     if box.get('ignore'):  # the hosts' data sets drop it
-        told = '' if testing else f', {BACKGROUND}'
-        return f'boxes with ignore=1{told}'
+        reason = '' if testing else f', {BACKGROUND}'
+        return f'boxes with ignore=1{reason}'
     return f'crowds (iscrowd=1), {crowds}' if box.get('iscrowd') else ''
 
 

@@ -126,8 +126,8 @@ def ask_for_similar(root: str | Path, path: str, *others: str) -> str:
     Returns:
         ``is good/1.png meant?`` or the like; empty without such a file.
     """
-    for told in (path, *others):
-        found = similar_file(root, told)
+    for spelling in (path, *others):
+        found = similar_file(root, spelling)
         if found is not None:
             form = ''
             if found.casefold() == path.casefold():

@@ -23,7 +23,7 @@ class ImageList(SurfaceImages):
         data_root: Folder that the paths are relative to.
         list_file: Text file with one path a line; all images of the folder,
             in any nesting, if it is empty.
-        paths: The paths themselves, in place of a file.
+        paths: The paths themselves, instead of a file.
         **kwargs: Options of :class:`SurfaceImages`.
 
     Raises:

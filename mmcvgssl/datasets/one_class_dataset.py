@@ -43,10 +43,9 @@ class OneClassDataset(SurfaceImages):
       ``mask_suffix``;
     - ``folder``: good images in any nesting, or a folder for each class.
 
-    The last two have no split of their own: without a list, training takes
-    the good images and testing all of them. What is guessed from names is
-    logged; where a guess would remove images or take defects for good ones,
-    it is refused.
+    The last two layouts have no split. Without a list, training uses the good
+    images and testing uses all images. Guesses from names are logged. A guess
+    that would remove images, or count defects as good, is refused.
 
     Args:
         data_root: Folder of the images.

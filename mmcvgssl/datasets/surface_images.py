@@ -38,10 +38,10 @@ from mmcvgssl.utils import printable, some
 class SurfaceImages(CustomDataset):
     """mmpretrain's ``CustomDataset`` that skips broken files.
 
-    An unreadable file is named once, counted and skipped; too many of them
-    stop the run. Random transforms are seeded by seed, epoch and sample (see
-    :class:`ViewSeeds`), so that views do not depend on workers, processes,
-    wrappers or a restart.
+    An unreadable file is logged once, counted and skipped; too many of them
+    stop the run. Random transforms are seeded by the run's seed, the epoch
+    and the sample (see :class:`ViewSeeds`), so that views do not depend on
+    workers, processes, wrappers or a restart.
 
     Args:
         data_root: Folder with images in any nesting.

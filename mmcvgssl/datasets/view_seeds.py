@@ -24,8 +24,8 @@ _UNKNOWN = -1
 class ViewSeeds:
     """Seeds the random views of a data set by sample and epoch.
 
-    The view of sample i in epoch e depends on the seed, e, i and how often
-    wrappers have named i in this epoch before, and on nothing else: not on
+    The view of sample i in epoch e depends on the seed, on e, on i and on how
+    often wrappers have repeated i in this epoch. It does not depend on
     workers, processes, samplers, wrappers or a restart. The epoch is set by
     the loader (:func:`mmcvgssl.datasets.attach_epochs`, which
     ``mmcvgssl.EpochSeedHook`` calls) or by ``set_epoch``.

@@ -134,7 +134,7 @@ class MapLoop(BaseLoop):
         self._settled = False
 
     def prepare(self) -> None:
-        """Keep the maps that are there, or move them aside, once.
+        """Reuse the maps that are there, or move them aside, once.
 
         Raises:
             ProvenanceError: If the folder holds maps that do not say what

@@ -15,14 +15,14 @@ KEY_BITS = 32
 class ScoreHistogram:
     """A histogram of scores by kind, exact for few distinct scores.
 
-    Scores are stored one by one as float32 until there are more than
-    ``exact_limit`` distinct ones; then they share at most ``BINS`` bins. Any
-    range will do: a bin is a dyadic interval of ordered float32 bit patterns
-    (a q-digest, https://arxiv.org/abs/cs/0408039). Neighbours share a bin
-    only if it holds, of each kind, a small share of the mass above it, so
-    that counts above any threshold keep a small relative error, far in the
-    tail, too (https://arxiv.org/abs/2004.01668). In whatever order scores
-    come, AUROC, AP, F1 and AUPRO stay within 1e-3.
+    Up to ``exact_limit`` distinct scores are stored one by one as float32.
+    More scores share at most ``BINS`` bins. Scores may have any range: a bin
+    is a dyadic interval of ordered float32 bit patterns (a q-digest,
+    https://arxiv.org/abs/cs/0408039). Neighbours are joined only if the bin
+    has, for each kind, a small share of the mass above it. So counts above
+    any threshold have a small relative error, also far in the tail
+    (https://arxiv.org/abs/2004.01668). AUROC, AP, F1 and AUPRO stay within
+    1e-3, in whatever order scores are added.
 
     A bin of ``2**level`` patterns from ``first`` on has the number
     ``2 * first + 2**level - 1``, its index in order among the bins of all

@@ -47,10 +47,9 @@ class MapEntry:
 class MapFolder:
     """Anomaly maps on disk, one ``.npy`` an image at patch resolution.
 
-    ``manifest.jsonl`` lists them, one JSON object a line; of lines with the
-    same path the last one holds. A last line that was cut off while being
-    written is ignored. Entries are in the order of their paths, whatever
-    the order of the lines.
+    ``manifest.jsonl`` lists them, one JSON object a line. Of several lines
+    with the same path, the last one counts. An incomplete last line is
+    ignored. Entries are sorted by path.
 
     Args:
         path: The folder.

@@ -37,9 +37,9 @@ _OF_ONE = {
 class MapWriter:
     """Writes maps, then a line of the manifest for each.
 
-    The lines go to a manifest of the process; :func:`join_manifests` makes
-    ``manifest.jsonl`` of all. So what manifests name is whole, whatever
-    happens. A context manager.
+    Each process writes its own manifest; :func:`join_manifests` joins them in
+    ``manifest.jsonl``. A map that a manifest names is always complete. The
+    writer is a context manager.
 
     Args:
         out: Folder of the maps; it is made.

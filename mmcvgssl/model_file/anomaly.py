@@ -110,14 +110,14 @@ def from_file(content: ModelFile, source: str) -> AnomalyModel:
         FittedStateError: If what was learned does not fit the model.
     """
     config = check_model(content.model, source)
-    frozen.check_places(_places(config), content.weights, source)
+    frozen.check_parts(_frozen_parts(config), content.weights, source)
     bare = frozen.without_packages(config, content.weights)
     kind = MODELS.get(config['type'])
     model: Any = build_within(
         lambda: MODELS.build(kind.for_file(bare)),
         frozen.measured_by(content, bare),
         source,
-        passes=len(_places(bare)),
+        passes=len(_frozen_parts(bare)),
     )
     frozen.take_weights(model.frozen(), content, source)
     model.take_fixed_tensors(part_of(content.tensors, _FIXED), source)
@@ -143,13 +143,13 @@ def from_file(content: ModelFile, source: str) -> AnomalyModel:
     return model
 
 
-def _places(config: Mapping[str, Any], above: str = '') -> list[str]:
+def _frozen_parts(config: Mapping[str, Any], above: str = '') -> list[str]:
     """Return the keys of :meth:`frozen` for the model of a config."""
     if 'members' in config:
         return [
-            place
+            keys
             for i, member in enumerate(config['members'])
-            for place in _places(member, f'{above}members.{i}.')
+            for keys in _frozen_parts(member, f'{above}members.{i}.')
         ]
     names = [key for key in ('teacher', 'backbone') if key in config]
     return [f'{above}{name}'.rstrip('.') for name in names or ['']]

@@ -82,8 +82,8 @@ def from_file(content: ModelFile, source: str) -> ProbeClassifier:
         ModuleNotFoundError: If a package that it needs is not installed.
     """
     config = check_classifier(content.model, source)
-    places = [key for key in ('backbone', 'teacher') if key in config]
-    frozen.check_places(places, content.weights, source)
+    parts = [key for key in ('backbone', 'teacher') if key in config]
+    frozen.check_parts(parts, content.weights, source)
     frozen.check_tensors(content, source, _HEAD)
     check_names(content.classes, config.get('num_classes'), source)
     bare = frozen.without_packages(config, content.weights)
@@ -91,7 +91,7 @@ def from_file(content: ModelFile, source: str) -> ProbeClassifier:
         lambda: MODELS.build(ProbeClassifier.for_file(bare)),
         frozen.measured_by(content, bare),
         source,
-        passes=places.count('teacher'),
+        passes=parts.count('teacher'),
     )
     frozen.take_weights(model.frozen(), content, source)
     tensors = part_of(content.tensors, _HEAD)

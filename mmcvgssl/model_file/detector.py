@@ -89,7 +89,7 @@ def from_file(content: ModelFile, source: str) -> nn.Module:
         mmcvgssl.weights.WeightsError: If it names what no file may name.
         ModuleNotFoundError: If a package that it needs is not installed.
     """
-    frozen.check_places([''], content.weights, source)
+    frozen.check_parts([''], content.weights, source)
     _check_notes(
         content.classes, content.settings.get(THRESHOLD), source, read=True
     )

@@ -41,14 +41,14 @@ def describe(
     weights: list[WeightsOf] = []
     tensors: dict[str, Tensor] = {}
     terms = []
-    for digest, (places, module) in _by_digest(parts).items():
-        name, is_package = _source(config, places[0])
+    for digest, (parts_of, module) in _by_digest(parts).items():
+        name, is_package = _source(config, parts_of[0])
         stored = whole or not is_package
         if stored:
             at = f'{WEIGHTS}.{len(weights)}'
             for key, value in module.state_dict().items():
                 tensors[f'{at}.{key}'] = value
-        weights.append(WeightsOf(places, digest, name, stored))
+        weights.append(WeightsOf(parts_of, digest, name, stored))
         terms.append(f'weights of {name}: {_licence(name, is_package)}')
     return weights, tensors, terms
 
@@ -96,24 +96,24 @@ def _by_digest(
     parts: Mapping[str, nn.Module],
 ) -> dict[str, tuple[list[str], nn.Module]]:
     found: dict[str, tuple[list[str], nn.Module]] = {}
-    for place, module in parts.items():
+    for keys, module in parts.items():
         digest = digest_tensors(module.state_dict())
-        found.setdefault(digest, ([], module))[0].append(place)
+        found.setdefault(digest, ([], module))[0].append(keys)
     return found
 
 
-def _at(config: Mapping[str, Any], place: str) -> dict[str, Any]:
+def _at(config: Mapping[str, Any], keys: str) -> dict[str, Any]:
     """Return a part of a config by its dotted keys."""
     node: Any = config
-    for name in place.split('.') if place else ():
+    for name in keys.split('.') if keys else ():
         node = node[int(name)] if isinstance(node, list) else node[name]
     return node
 
 
-def _source(config: Mapping[str, Any], place: str) -> tuple[str, bool]:
+def _source(config: Mapping[str, Any], keys: str) -> tuple[str, bool]:
     """Return the source of a part's weights, and whether it is a package."""
-    outer, _, last = place.rpartition('.')
-    node = _at(config, place)
+    outer, _, last = keys.rpartition('.')
+    node = _at(config, keys)
     above = _at(config, outer) if last == 'backbone' else {}
     given = [above.get('checkpoint')]
     given += [node.get(key) for key in ('checkpoint', 'weights', 'pretrained')]
@@ -147,12 +147,12 @@ def without_packages(
     """Return a config without packages whose weights the file has."""
     bare = json.loads(json.dumps(config))
     for part in weights:
-        for place in part.parts if part.stored else ():
-            _at(bare, place).pop('weights', None)
+        for keys in part.parts if part.stored else ():
+            _at(bare, keys).pop('weights', None)
     return bare
 
 
-def check_places(
+def check_parts(
     expected: Sequence[str], weights: Sequence[WeightsOf], source: str
 ) -> None:
     """Check that a file describes the weights of exactly these parts.
@@ -165,7 +165,7 @@ def check_places(
     Raises:
         ModelFileError: If it does not.
     """
-    named = sorted(place for part in weights for place in part.parts)
+    named = sorted(keys for part in weights for keys in part.parts)
     if named != sorted(expected):
         raise ModelFileError(
             f'{source}: expected weights of {", ".join(sorted(expected))}, '
@@ -206,8 +206,8 @@ def measured_by(
     bounds = dict(content.tensors)
     for i, part in enumerate(content.weights):
         state = part_of(content.tensors, f'{WEIGHTS}.{i}')
-        for place in part.parts:
-            bounds |= {f'{place} {key}': v for key, v in state.items()}
+        for keys in part.parts:
+            bounds |= {f'{keys} {key}': v for key, v in state.items()}
     for i, name in enumerate(_packages(config)):
         state = package_state(name)
         bounds |= {f'{i} {name} {key}': v for key, v in state.items()}
@@ -229,11 +229,11 @@ def take_weights(
         mmcvgssl.weights.KeyMismatchError: If they do not fit.
     """
     for i, part in enumerate(content.weights):
-        for place in part.parts:
+        for keys in part.parts:
             if part.stored:
                 state = part_of(content.tensors, f'{WEIGHTS}.{i}')
-                load(parts[place], state, EXACT, source, log=False)
-            if digest_tensors(parts[place].state_dict()) != part.digest:
+                load(parts[keys], state, EXACT, source, log=False)
+            if digest_tensors(parts[keys].state_dict()) != part.digest:
                 raise ModelFileError(
                     f'{source} was made with other weights of {part.source}: '
                     'install the version of the package that it was made '

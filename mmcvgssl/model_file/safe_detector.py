@@ -44,14 +44,14 @@ _BY_KEY = {
 
 
 def check_detector(
-    config: Any, source: str, place: str = 'model'
+    config: Any, source: str, key_path: str = 'model'
 ) -> dict[str, Any]:
     """Check a file's config of a detector, at every depth.
 
     Args:
         config: The config.
         source: The file, for messages.
-        place: Dotted keys of the config in the file.
+        key_path: Dotted keys of the config in the file.
 
     Returns:
         The config, with the scope of its names, without what says where
@@ -62,48 +62,50 @@ def check_detector(
         ModuleNotFoundError: If the package of a type is not installed.
     """
     if not isinstance(config, Mapping):
-        refuse(source, place, 'a config with a type', config)
-    check_depth(config, source, place)
-    scope = check_scope(config.get('_scope_', 'mmdet'), source, place)
+        refuse(source, key_path, 'a config with a type', config)
+    check_depth(config, source, key_path)
+    scope = check_scope(config.get('_scope_', 'mmdet'), source, key_path)
     parts = dict(config)
     backbone = parts.pop('backbone', None)
     if not isinstance(backbone, Mapping):
-        refuse(source, f'{place}.backbone', 'a config with a type', backbone)
+        refuse(
+            source, f'{key_path}.backbone', 'a config with a type', backbone
+        )
     checked = check_backbone(
-        {'_scope_': scope, **backbone}, source, f'{place}.backbone'
+        {'_scope_': scope, **backbone}, source, f'{key_path}.backbone'
     )
-    bare = {**without_origins(parts, source, place), '_scope_': scope}
-    check_plain(bare, source, place, texts=False)
-    _check_types(bare, source, place, scope, top=True)
+    bare = {**without_origins(parts, source, key_path), '_scope_': scope}
+    check_plain(bare, source, key_path, texts=False)
+    _check_types(bare, source, key_path, scope, top=True)
     return {**bare, 'backbone': checked}
 
 
 def _check_types(
     value: Any,
     source: str,
-    place: str,
+    key_path: str,
     scope: str,
     key: str = '',
     top: bool = False,
 ) -> None:
     if isinstance(value, Mapping):
-        scope = check_scope(value.get('_scope_', scope), source, place)
+        scope = check_scope(value.get('_scope_', scope), source, key_path)
         if top or 'type' in value:
-            where = f'{place}.type'
+            where = f'{key_path}.type'
             _check_type(value.get('type'), source, where, scope, key, top)
         for name, item in value.items():
-            _check_types(item, source, f'{place}.{name}', scope, name)
+            _check_types(item, source, f'{key_path}.{name}', scope, name)
     elif isinstance(value, (list, tuple)):
         for i, item in enumerate(value):
-            _check_types(item, source, f'{place}[{i}]', scope, key)
+            _check_types(item, source, f'{key_path}[{i}]', scope, key)
 
 
 def _check_type(
-    name: Any, source: str, place: str, scope: str, key: str, top: bool
+    name: Any, source: str, key_path: str, scope: str, key: str, top: bool
 ) -> None:
     if key in _BY_KEY:
         if name not in _BY_KEY[key]:
-            refuse(source, place, f'one of {", ".join(_BY_KEY[key])}', name)
+            refuse(source, key_path, f'one of {", ".join(_BY_KEY[key])}', name)
         return
     packages = DETECTORS if top else PARTS
     found = [
@@ -121,7 +123,7 @@ def _check_type(
         what = 'a detector' if top else 'a part of a detector'
         refuse(
             source,
-            place,
+            key_path,
             f'{what}, as registered in {", ".join(SCOPES)},',
             name,
         )

@@ -48,14 +48,14 @@ _PREPROCESSOR = ('type', 'mean', 'std', 'bgr_to_rgb', 'rgb_to_bgr')
 
 
 def check_model(
-    config: Any, source: str, place: str = 'model'
+    config: Any, source: str, key_path: str = 'model'
 ) -> dict[str, Any]:
     """Check a file's config of an anomaly model, at every depth.
 
     Args:
         config: The config.
         source: The file, for messages.
-        place: Dotted keys of the config in the file.
+        key_path: Dotted keys of the config in the file.
 
     Returns:
         The config, without what says where weights come from, unless that is
@@ -65,7 +65,7 @@ def check_model(
         UnsafeConfigError: Names what is not allowed and where it stands.
         ModuleNotFoundError: If the package of a type is not installed.
     """
-    return _check(config, _MODELS, source, place, _LARGEST)
+    return _check(config, _MODELS, source, key_path, _LARGEST)
 
 
 def check_classifier(config: Any, source: str) -> dict[str, Any]:
@@ -80,14 +80,14 @@ def _check(
     config: Any,
     known: Mapping[str, type],
     source: str,
-    place: str,
+    key_path: str,
     largest: int,
 ) -> dict[str, Any]:
-    check_depth(config, source, place)
-    kind = _kind(config, known, source, place)
+    check_depth(config, source, key_path)
+    kind = _kind(config, known, source, key_path)
     checked: dict[str, Any] = {'type': config['type']}
-    for key, value in _options(config, kind, source, place).items():
-        where = f'{place}.{key}'
+    for key, value in _options(config, kind, source, key_path).items():
+        where = f'{key_path}.{key}'
         if key == 'members':
             if not isinstance(value, list):
                 refuse(source, where, 'a list of models', value)
@@ -107,64 +107,64 @@ def _check(
             if not isinstance(value, Mapping):
                 refuse(source, where, 'what is known of each category', value)
         else:
-            check_plain({key: value}, source, place, largest=largest)
+            check_plain({key: value}, source, key_path, largest=largest)
         checked[key] = value
     return checked
 
 
 def _kind(
-    config: Any, known: Mapping[str, type], source: str, place: str
+    config: Any, known: Mapping[str, type], source: str, key_path: str
 ) -> type:
     name = config.get('type') if isinstance(config, Mapping) else config
     if not isinstance(name, str) or name not in known:
-        refuse(source, f'{place}.type', f'one of {", ".join(known)}', name)
+        refuse(source, f'{key_path}.type', f'one of {", ".join(known)}', name)
     return known[name]
 
 
 def _options(
-    config: Mapping[str, Any], kind: type, source: str, place: str
+    config: Mapping[str, Any], kind: type, source: str, key_path: str
 ) -> dict[str, Any]:
     """Return the options of a constructor, without origins of weights."""
     known = {*inspect.signature(kind).parameters} - _FORBIDDEN - {'kwargs'}
     if kind in _MODELS.values():
         known |= {*inspect.signature(anomaly.AnomalyModel).parameters}
         known -= {'settings', *_FORBIDDEN}
-    kept = {}
+    options = {}
     for key, value in config.items():
         if key == 'type':
             continue
         if key not in known:
-            refuse(source, place, f'options of {kind.__name__}', key)
+            refuse(source, key_path, f'options of {kind.__name__}', key)
         if key in ORIGINS and not _is_package(value):
             continue
-        kept[key] = value
-    return kept
+        options[key] = value
+    return options
 
 
-def _check_teacher(config: Any, source: str, place: str) -> dict[str, Any]:
-    kind = _kind(config, _TEACHERS, source, place)
+def _check_teacher(config: Any, source: str, key_path: str) -> dict[str, Any]:
+    kind = _kind(config, _TEACHERS, source, key_path)
     checked: dict[str, Any] = {'type': config['type']}
-    for key, value in _options(config, kind, source, place).items():
-        where = f'{place}.{key}'
+    for key, value in _options(config, kind, source, key_path).items():
+        where = f'{key_path}.{key}'
         if key == 'backbone':
             value = check_backbone(value, source, where)
         elif key == 'model_name' and kind is teachers.OpenCLIPTeacher:
             _check_clip(value, source, where)
         else:
-            check_plain({key: value}, source, place, texts=key == 'weights')
+            check_plain({key: value}, source, key_path, texts=key == 'weights')
         checked[key] = value
     return checked
 
 
-def _check_backbone(config: Any, source: str, place: str) -> dict[str, Any]:
-    checked = check_backbone(config, source, place)
+def _check_backbone(config: Any, source: str, key_path: str) -> dict[str, Any]:
+    checked = check_backbone(config, source, key_path)
     if _is_package(config.get('weights')):
         checked['weights'] = config['weights']
     return checked
 
 
 def _check_preprocessor(
-    config: Any, source: str, place: str
+    config: Any, source: str, key_path: str
 ) -> dict[str, Any]:
     expected = 'mmengine.ImgDataPreprocessor with mean and std'
     if (
@@ -172,15 +172,15 @@ def _check_preprocessor(
         or config.get('type') != 'mmengine.ImgDataPreprocessor'
         or not {*config} <= {*_PREPROCESSOR}
     ):
-        refuse(source, place, expected, config)
-    check_plain(config, source, place)
+        refuse(source, key_path, expected, config)
+    check_plain(config, source, key_path)
     return dict(config)
 
 
-def _check_clip(name: Any, source: str, place: str) -> None:
+def _check_clip(name: Any, source: str, key_path: str) -> None:
     known = open_clip.list_models()
     if not isinstance(name, str) or name not in known:
-        refuse(source, place, 'an architecture of open_clip', name)
+        refuse(source, key_path, 'an architecture of open_clip', name)
 
 
 def _is_package(value: Any) -> bool:

@@ -36,13 +36,13 @@ def prediction_steps(
         ['mmcvgssl.LoadImage', 'mmpretrain.PackInputs']
     """
     plain = [frozen.plain_config(step) for step in steps]
-    kept = [
+    chosen = [
         step
         for step in plain
         if not step['type'].endswith(('LoadMask', 'PackInputs'))
     ]
     packed = dict(type='mmpretrain.PackInputs', meta_keys=list(META_KEYS))
-    return [*kept, packed]
+    return [*chosen, packed]
 
 
 def images_of(
@@ -83,12 +83,12 @@ def detection_steps(
         >>> [step['type'] for step in detection_steps(steps)]
         ['mmcvgssl.LoadImage', 'mmdet.Resize', 'mmdet.PackDetInputs']
     """
-    kept = []
+    chosen = []
     for step in steps:
         made = frozen.plain_config(step)
         kind = made.get('type') if isinstance(made, dict) else None
         if not isinstance(kind, str):
-            kept.append(made)  # who checks them says what is wrong
+            chosen.append(made)  # who checks them says what is wrong
             continue
         own = made.pop('_scope_', None)
         if kind.endswith('LoadAnnotations'):
@@ -98,8 +98,8 @@ def detection_steps(
         keys = made.get('meta_keys')
         if isinstance(keys, list):
             made['meta_keys'] = [key for key in keys if key != 'instances']
-        kept.append(made)
-    return kept
+        chosen.append(made)
+    return chosen
 
 
 def _with_scope(name: str, scope: str) -> str:

@@ -50,11 +50,11 @@ def settle(
             say what it depends on.
         OSError: If files can be neither read nor moved.
     """
-    place = _Place(Path(folder), results, what, record, read)
-    return on_first_process(lambda: place.settle(ours))
+    results_folder = _ResultFolder(Path(folder), results, what, record, read)
+    return on_first_process(lambda: results_folder.settle(ours))
 
 
-class _Place:
+class _ResultFolder:
     """A folder with a result and, perhaps, earlier ones."""
 
     def __init__(

@@ -44,7 +44,7 @@ def initialize(model: nn.Module) -> None:
 
 @contextmanager
 def _listed_in_files_alone(model: nn.Module) -> Iterator[None]:
-    """Have a model of mmengine tell files of the log alone, in the block."""
+    """Make mmengine log initialisation to files alone, in the block."""
     if not isinstance(model, BaseModule):
         yield
         return

@@ -91,9 +91,9 @@ def measure_kead(args: argparse.Namespace, kind: str) -> dict:
         options = {}
     else:
         run = plain_maps
-        kept = 'kept' in kind
+        cached = 'cached' in kind
         options = {
-            'texts': plain_texts(model, CATEGORY) if kept else None,
+            'texts': plain_texts(model, CATEGORY) if cached else None,
             'category': CATEGORY,
             'kead': model,
         }
@@ -210,7 +210,7 @@ def compare_coreset(args: argparse.Namespace) -> dict:
 
 
 KINDS = {
-    'kead': ('plain', 'plain, words kept', 'ours', 'ours, bfloat16'),
+    'kead': ('plain', 'plain, words cached', 'ours', 'ours, bfloat16'),
     'memory': ('plain', 'ours'),
     'coreset': ('plain', 'ours'),
 }

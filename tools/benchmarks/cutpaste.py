@@ -2,9 +2,9 @@
 
 Both make the same three views of the same files, up to the normalised tensor
 that the network takes, in turn and in one process; the ratio of their rates
-is what counts. Ours keep the decoded images after their first pass, of which a
-training makes hundreds, so both passes are told. Predictions are timed with
-decoding, at batch 1 and 32.
+is what counts. Ours caches the decoded images in its first pass, of which a
+training makes hundreds, so both passes are reported. Predictions are timed
+with decoding, at batch 1 and 32.
 """
 
 import argparse

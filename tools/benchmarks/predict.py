@@ -2,7 +2,7 @@
 
 The plain loop decodes an image in the process that computes, once for the
 model and once more for its overlay, and writes overlays there. Each
-measurement is a process of its own, in turn: ours keeps memory from going back
+measurement is a process of its own, in turn: ours stops memory from going back
 to the system, which cannot be undone in a process.
 """
 

@@ -84,7 +84,7 @@ class ImageJob:
         Args:
             key: Key of the image, for :meth:`draw`.
             path: Path of its file.
-            keep: Whether it will be drawn on.
+            keep: Keep the picture in memory, to be drawn on later.
             known: State of the file, if that is wanted; it is said again if
                 it has not changed before the image was read in full.
         """

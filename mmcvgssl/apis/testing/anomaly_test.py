@@ -53,7 +53,7 @@ class AnomalyTest(KindOfTest):
             node['pipeline'] = merged_steps(self.steps, node['pipeline'])
 
     def takes(self, data_set: type) -> bool:
-        """Tell whether a data set has no boxes: it may be anybody's own."""
+        """Whether a data set has no boxes."""
         return not has_boxes(data_set)
 
 

@@ -80,7 +80,7 @@ class BoxTest(KindOfTest):
             node['pipeline'] = merged_steps(self.steps, node['pipeline'])
 
     def takes(self, data_set: type) -> bool:
-        """Tell whether a data set has boxes."""
+        """Whether a data set has boxes."""
         return has_boxes(data_set)
 
     def classes_of(self, built: Any) -> Sequence[str] | None:

@@ -85,7 +85,7 @@ class ClassTest(KindOfTest):
             node['pipeline'] = self._steps()
 
     def takes(self, data_set: type) -> bool:
-        """Tell whether a data set may have classes of images."""
+        """Whether a data set may have classes of images."""
         return not (
             has_boxes(data_set) or issubclass(data_set, OneClassDataset)
         )
@@ -110,10 +110,10 @@ class ClassTest(KindOfTest):
         given = meta.get('classes', node.get('classes'))
         file = node.get('ann_file')
         if given is None and file:
-            places = (
+            folders = (
                 node.get(key) or '' for key in ('data_root', 'split_dir')
             )
-            given = classes_beside(Path(*places, file))
+            given = classes_beside(Path(*folders, file))
         if isinstance(given, (list, tuple)):
             check_classes(given, classes, self.source, 'the config')
         numbers = [str(i) for i in range(len(classes))]

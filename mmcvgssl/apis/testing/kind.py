@@ -157,7 +157,7 @@ class KindOfTest(ABC):
 
     @abstractmethod
     def takes(self, data_set: type) -> bool:
-        """Tell whether a class of data sets has labels for the kind."""
+        """Whether a class of data sets has labels for the kind."""
 
     def refuse(self, cfg: Config) -> ValueError:
         """Return an error for a config of another kind of test."""
@@ -209,7 +209,7 @@ def _sets(node: Any) -> Iterator[MutableMapping[str, Any]]:
 
 
 def has_boxes(kind: type) -> bool:
-    """Tell whether a class of data sets is mmdet's, or made of one."""
+    """Whether a class of data sets is mmdet's, or made of one."""
     return any(base.__module__.startswith('mmdet.') for base in kind.__mro__)
 
 

@@ -40,7 +40,7 @@ def read_list(
         path = PurePosixPath(listed_path(line, root, text))
         if '..' in path.parts:
             raise ValueError(
-                f'{where}: expected a path below {root}, whose folders tell '
+                f'{where}: expected a path below {root}, whose folders give '
                 f'good and defective images, got {path}; write it without ..'
             )
         if path.is_absolute() or path.suffix.lower() not in extensions:

@@ -36,7 +36,7 @@ def prepare_mvtec(
         good_names: See :class:`OneClassDataset`.
 
     Returns:
-        Counts by category in place of classes: images to train on, good and
+        Counts by category instead of classes: images to train on, good and
         defective ones to test on, and defective ones without a mask.
 
     Raises:

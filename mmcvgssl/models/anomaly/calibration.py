@@ -73,16 +73,17 @@ class RawValues:
 class Calibration(nn.Module):
     """A soft-sign curve through two quantiles of unlabelled values.
 
-    The median of what normal (or all) images give becomes 0.25, the chosen
-    quantile 0.5, for patches and for image scores apart. Its long tails keep
-    the order of values far out, in half precision, too.
+    The median of the values of normal (or all) images becomes 0.25 and the
+    chosen quantile becomes 0.5, separately for patches and for image scores.
+    The curve has long tails, so that large values keep their order even in
+    half precision.
 
     Args:
         quantile: Quantile of the values that becomes 0.5, in (0.5, 1).
         floor: Quantile of the patches up to which a map is 0, between 0 and
-            ``quantile``; the curve then starts there. What learns from the
-            shape of maps (AGBP) needs this of distances, which hardly differ
-            from a constant.
+            ``quantile``; the curve then starts there. Training on the shape
+            of maps (AGBP) needs it if values are distances, as these are
+            nearly constant.
 
     Example:
         >>> calibration = Calibration(quantile=0.99)

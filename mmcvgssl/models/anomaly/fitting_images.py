@@ -38,7 +38,7 @@ class FittingImages:
             Of a :class:`~mmcvgssl.engine.fit_loader.FitLoader` no process
             reads the batches of others.
         preprocessor: Makes RGB images in [0, 1] of them.
-        divisions: One after the other: the number of which each image is held
+        divisions: One after the other: a number n, as each n-th image is held
             out, and whether to give those held out or the others.
         purpose: For the message if there is no image.
         without: Absolute paths of images that are left out.

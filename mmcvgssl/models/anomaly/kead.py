@@ -54,17 +54,18 @@ _AUTOCAST = {
 class KeAD(AnomalyModel):
     """Knowledge-enhanced anomaly detection by a CLIP.
 
-    Patches are compared with the words for a normal and for an anomalous
-    object, at several depths of a path of V-V attention. With ``k`` normal
-    images a category, the distance to their nearest patch is added.
+    Patches are compared with text features of a normal and of an anomalous
+    object, at several depths of a second path with V-V attention. With ``k``
+    normal images for each category, the distance to the nearest of their
+    patches is added.
 
     Source: "Advancing Metallic Surface Defect Detection via Anomaly-Guided
     Pretraining on a Large Industrial Dataset",
     https://arxiv.org/abs/2509.18919.
 
-    The normal images are the first ``k`` that the knowledge file lists for a
-    category; for a category without a list, the first ``k`` of the fitting
-    images, in the order in which they come.
+    The normal images are the first ``k`` images that the knowledge file lists
+    for a category. For a category without a list, they are the first ``k`` of
+    the fitting images.
 
     Args:
         model_name: An open_clip architecture with a vision transformer.

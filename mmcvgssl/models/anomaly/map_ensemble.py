@@ -23,12 +23,12 @@ from mmcvgssl.registry import MODELS
 class MapEnsemble(AnomalyModel):
     """Weighted sum of maps and scores, each on the scale of normal images.
 
-    What a member gives is measured on images it was not fitted to: their
-    median becomes 0 and a high quantile 1, so that members of other units
-    add up. Members see the data samples, as they do alone, and their own
-    ``calibration`` holds; a threshold is the ensemble's to have. It is fitted
-    to the images that its members are fitted to: members that learn from good
-    images and those that learn from the collection do not go together.
+    The values of each member are measured on images that it was not fitted
+    to: their median becomes 0 and a high quantile becomes 1, so that members
+    with different units can be added. Members get the data samples and use
+    their own ``calibration``; only the ensemble has a threshold. All members
+    are fitted to the same images: members that learn from good images cannot
+    be combined with members that learn from an unlabelled collection.
 
     Args:
         members: Map generators, or their configs.

@@ -28,10 +28,10 @@ class MutualScoring(AnomalyModel):
     Segmentation with Mutual Scoring of the Unlabeled Images", ICLR 2024,
     https://arxiv.org/abs/2401.16753.
 
-    The collection is stood for by images drawn from it at random. A patch's
-    distance to an image is that to the nearest patch of it; the mean over
-    the share of the images that are nearest is the patch's value. Neither
-    labels nor normal images are needed.
+    Reference images are drawn from the collection at random. The distance of
+    a patch to a reference is its distance to the nearest patch there. The
+    value of a patch is the mean distance to the share of references that are
+    nearest. The method needs neither labels nor normal images.
 
     Args:
         teacher: A frozen teacher with ``levels``, or its config.

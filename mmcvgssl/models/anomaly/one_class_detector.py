@@ -63,10 +63,10 @@ class OneClassDetector(AnomalyModel):
     backbones trained on patches; the map is their smoothed scores, and an
     image's score the map's maximum.
 
-    The threshold comes from good images that nothing has learned from, if
-    they are given (``held_out`` of :meth:`fit`). Else each fitting image is
-    scored by a density of the other folds, which is valid as long as the
-    backbone itself has not learned from them; ``chosen`` says which.
+    The threshold is chosen on held-out good images, if they are given
+    (``held_out`` of :meth:`fit`). Otherwise each fitting image is scored by a
+    density that was fitted to the other folds; this is valid as long as the
+    backbone was not trained on the fitting images. ``chosen`` names the way.
 
     Args:
         backbone: A backbone or its config.
@@ -260,10 +260,10 @@ class OneClassDetector(AnomalyModel):
             )
             return maps, scores, rows[:, None]
         rows = self.embed(images)
-        places = self.grid.cut(images[:1]).shape[1:3]
+        grid = self.grid.cut(images[:1]).shape[1:3]
         scores = score_rows(self.density, rows, state, self._by_position)
         maps = self.grid.smooth(
-            scores.unflatten(1, places),
+            scores.unflatten(1, grid),
             *images.shape[-2:],
         )
         return maps, maps.flatten(1).amax(1), rows
@@ -326,11 +326,11 @@ class OneClassDetector(AnomalyModel):
             fold = torch.arange(before, before + len(inputs)) % len(states)
             made, order = Columns(), []
             for k in fold.unique().tolist():
-                places = (fold == k).nonzero()[:, 0].tolist()
-                part, _ = pick(inputs, samples, places)
+                indices = (fold == k).nonzero()[:, 0].tolist()
+                part, _ = pick(inputs, samples, indices)
                 maps, scores, _ = self._score(part, states[k])
                 made.add(maps=maps, scores=scores)
-                order += places
+                order += indices
             back = torch.tensor(order).argsort().to(inputs.device)
             return made['maps'][back], made['scores'][back]
 
@@ -344,12 +344,12 @@ class OneClassDetector(AnomalyModel):
 
     def state_forms(self, names: Iterable[str]) -> Forms:
         """Return the forms of the density and of what scoring needs."""
-        places = () if self.shared else ('P',)
+        axes = () if self.shared else ('P',)
         forms = {'rows': Form(('n', 'C'))}
         if isinstance(self.density, Gaussian):
             forms = {
-                'mean': Form((*places, 'C')),
-                'whiten': Form((*places, 'C', 'C')),
+                'mean': Form((*axes, 'C')),
+                'whiten': Form((*axes, 'C', 'C')),
             }
         if self.grid is None:
             forms['centre'] = Form(('C',))

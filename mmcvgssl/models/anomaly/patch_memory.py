@@ -33,8 +33,9 @@ class PatchMemory(AnomalyModel):
     Source: "Towards Total Recall in Industrial Anomaly Detection",
     https://arxiv.org/abs/2106.08265.
 
-    Fitting streams over the images: a uniform sample of at most
-    ``pool_size`` patches is stored, and ``coreset_size`` are chosen from it.
+    Fitting reads the images once. It draws a uniform sample of at most
+    ``pool_size`` patches, and chooses ``coreset_size`` of them by greedy
+    k-centre.
 
     Args:
         teacher: A frozen teacher with ``levels``, or its config.
@@ -42,13 +43,13 @@ class PatchMemory(AnomalyModel):
         pool_size: Patches to choose from; ten times as many by default.
         metric: ``'euclidean'``, or ``'cosine'`` (1 - cosine).
         neighbours: Average over so many nearest patches.
-        local_scale: Divide by the mean distance of the memory's nearest
-            patch to so many of its own neighbours, so that rare textures
-            count no more than common ones; 0 does not.
-        top: Share of an image's highest patches whose mean is its score; 0
-            takes the highest alone.
-        reweight: Neighbours of the memory's patch that the image score is
-            re-weighted by, as in the paper; 0 leaves it as it is.
+        local_scale: Number of neighbours of the nearest memory patch. The
+            distance is divided by the mean distance of that patch to them,
+            so that rare textures count no more than common ones; 0: not.
+        top: Share of an image's highest patches whose mean is its score; 0:
+            the highest patch alone.
+        reweight: Number of neighbours of the memory patch by which the image
+            score is re-weighted, as in the paper; 0: no re-weighting.
         neighbourhood: See :class:`PatchFeatures`.
         normalise: See :class:`PatchFeatures`.
         grid: See :class:`PatchFeatures`.

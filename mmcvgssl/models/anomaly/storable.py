@@ -203,8 +203,8 @@ class Storable(Thresholded):
             own |= {'operating_point': POINT, 'map_threshold': Form(())}
         forms = below('state', own)
         if self.calibration is not None:
-            held = self.calibration.state_dict()
-            sizes = {k: Form(tuple(v.shape), None) for k, v in held.items()}
+            state = self.calibration.state_dict()
+            sizes = {k: Form(tuple(v.shape), None) for k, v in state.items()}
             forms |= below('calibration', sizes)
         return forms
 
@@ -217,8 +217,8 @@ class Storable(Thresholded):
             for key, value in part_of(tensors, 'state').items()
         }
         if self.calibration is not None:
-            held = part_of(tensors, 'calibration')
-            load(self.calibration, held, EXACT, where, log=False)
+            state = part_of(tensors, 'calibration')
+            load(self.calibration, state, EXACT, where, log=False)
 
     def fingerprint(self) -> str:
         """Digest of settings and fitted state: same maps, same text."""

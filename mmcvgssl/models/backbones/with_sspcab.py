@@ -19,11 +19,10 @@ class WithSSPCAB(nn.Module):
     In a config: ``backbone=dict(type='mmcvgssl.WithSSPCAB', backbone=dict(
     type='mmpretrain.ResNet', depth=18), layers='layer4.1.conv2')``.
 
-    It has the attributes of the backbone and shares them with it: the names
-    of parts, weights and of the state dict's keys are the backbone's own, but
-    for those within the blocks. In training the model around it has to add
-    ``loss_sspcab``: models of this package do, ``mmcvgssl.SSPCABLossHook`` has
-    others do so.
+    It shares the attributes of the backbone: names of parts and keys of the
+    state dict are those of the backbone, except within the blocks. In
+    training, the model must add ``loss_sspcab`` to its losses. Models of this
+    package do so; for models of the hosts use ``mmcvgssl.SSPCABLossHook``.
 
     Args:
         backbone: Any convolutional backbone of mmpretrain, mmdet, mmyolo or

@@ -31,7 +31,7 @@ class ProbeClassifier(BaseClassifier):
         num_classes: Number of classes.
         in_channels: Width of the features.
         backbone: Config of a backbone of a host, or a ready one.
-        teacher: Config of a frozen teacher, or a ready one, in place of
+        teacher: Config of a frozen teacher, or a ready one, instead of
             ``backbone``.
         checkpoint: Weights of the backbone; None: those that its config
             names, if any.

@@ -48,10 +48,10 @@ class SSPCAB(nn.Module):
 
     Source: "Self-Supervised Predictive Convolutional Attentive Block for
     Anomaly Detection", https://arxiv.org/abs/2111.09099. The middle of each
-    field is predicted from its corners; channels are weighted by squeeze and
-    excitation. In training, each forward pass leaves the mean squared error
-    between output and input in ``reconstruction_loss``, a scalar; it is None
-    otherwise.
+    receptive field is predicted from its corners; squeeze and excitation
+    weighs the channels. In training, each forward pass stores the mean squared
+    error between output and input in ``reconstruction_loss``, a scalar; it is
+    None otherwise.
 
     Args:
         channels: Channels of input and output.

@@ -14,10 +14,10 @@ from mmcvgssl.models.layers import resize_images
 class FrozenTeacher(nn.Module):
     """An image encoder that owns its normalisation and never learns.
 
-    It takes RGB images in [0, 1] of any size, resizes and normalises them
-    as its weights expect, and stays in eval mode whatever the training loop
-    calls. Copies share it (:func:`copy.deepcopy` returns it), so that an
-    averaged copy of a student costs no second teacher.
+    It takes RGB images in [0, 1] of any size. It resizes and normalises them
+    as its weights need, and it always stays in eval mode.
+    :func:`copy.deepcopy` returns the teacher itself, so that an averaged copy
+    of a student shares it.
 
     Args:
         tower: The network.
