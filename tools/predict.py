@@ -9,6 +9,7 @@ from mmcvgssl.apis.cli import user_errors
 from mmcvgssl.apis.predict import Predictor
 from mmcvgssl.apis.prediction_folder import Outputs, predict_to_folder
 from mmcvgssl.datasets.contents import Contents
+from mmcvgssl.datasets.text_lists import add_encoding
 from mmcvgssl.engine import keep_freed_memory
 from mmcvgssl.utils import check_folder, printable
 
@@ -28,7 +29,16 @@ def parse_args() -> argparse.Namespace:
         help='the model file, of tools/fit.py, tools/few_shot.py --save or '
         'tools/export_model.py',
     )
-    parser.add_argument('images', help='an image, or a folder of images')
+    parser.add_argument(
+        'images',
+        help='an image, a folder of images, or a list, NAME.txt: one path a '
+        'line',
+    )
+    parser.add_argument(
+        '--root',
+        help="folder that listed paths are relative to (default: the list's)",
+    )
+    add_encoding(parser)
     parser.add_argument(
         '--out',
         required=True,
@@ -93,7 +103,8 @@ def main() -> None:
         contents = Contents(args.images)
         outputs = Outputs(not args.no_overlay, args.full_overlay, args.map)
         found = predict_to_folder(
-            predictor, args.images, args.out, contents, outputs
+            *(predictor, args.images, args.out, contents, outputs),
+            *(args.root, args.encoding),
         )
         for text in contents.warnings:
             print(printable(text), file=sys.stderr)

@@ -26,6 +26,7 @@ from mmcvgssl.apis.prediction.workers import (
 from mmcvgssl.datasets.contents import Contents
 from mmcvgssl.datasets.layouts.mask_files import warn_of_masks
 from mmcvgssl.datasets.preparation.images import images_below
+from mmcvgssl.maps.images import listed_images
 from mmcvgssl.model_file import load_model, prediction_steps
 from mmcvgssl.model_file.anomaly import KIND as ANOMALY
 from mmcvgssl.provenance import FileState, of_file
@@ -315,28 +316,50 @@ def overlay(
     )
 
 
+def is_list(path: Path) -> bool:
+    """Tell a list of images by its name."""
+    return path.suffix.lower() == '.txt' and path.is_file()
+
+
 def find_images(
     path: str | Path,
     skip: Sequence[str | Path] = (),
     contents: Contents | None = None,
+    root: str | Path | None = None,
+    encoding: str = '',
 ) -> list[Path]:
-    """Return an image itself, or those of a folder in any nesting.
+    """Return an image itself, or those of a folder in any nesting or a list.
 
     Args:
-        path: Image or folder.
+        path: Image, folder, or list: ``NAME.txt``, one path a line.
         skip: Folders below it whose pictures are no input.
         contents: Collects the files that are left out, by reason.
 
+        root: Folder that listed paths are relative to; by default the
+            list's.
+        encoding: Encoding of the list.
+
     Raises:
-        FileNotFoundError: If there is neither.
-        ValueError: If the folder holds no image.
+        FileNotFoundError: If there is none of them.
+        ValueError: If there is no image, or a listed one lies out of the
+            folder.
     """
     path = Path(path)
+    if is_list(path):
+        home, names = listed_images(path, root, encoding)
+        if not names:
+            raise ValueError(f'{path}: no images; expected one path a line')
+        return [home / name for name in names]
+    if root is not None:
+        raise ValueError(
+            f'--root {root} is for the paths of a list, NAME.txt, and '
+            f'{path} is none: leave it out'
+        )
     if path.is_file():
         return [path]
     if not path.is_dir():
         raise FileNotFoundError(
-            f'expected an image or a folder of images, found no {path}'
+            f'expected an image, a folder or a list of images, found no {path}'
         )
     report = contents if contents is not None else Contents(str(path))
     found = [

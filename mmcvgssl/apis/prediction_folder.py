@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,8 +71,10 @@ def predict_to_folder(
     out: str | Path,
     contents: Contents | None = None,
     outputs: Outputs | None = None,
+    root: str | Path | None = None,
+    encoding: str = '',
 ) -> list[Prediction]:
-    """Predict an image or a folder and write what was found.
+    """Predict an image, a folder or a list and write what was found.
 
     ``predictions.csv`` and ``predictions.json`` list the predictions.
     ``overlays/`` has a picture for each image, under the image's path with
@@ -84,10 +87,13 @@ def predict_to_folder(
 
     Args:
         predictor: Model and transforms.
-        path: Image or folder.
+        path: Image or folder, or list of images, see :func:`find_images`.
         out: Where files go.
         contents: Collects what the folder holds and what is left out.
         outputs: By default tables and overlays.
+        root: Folder that listed paths are relative to; by default the
+            list's.
+        encoding: Encoding of a list.
 
     Raises:
         FileNotFoundError: If there is no such image or folder.
@@ -106,7 +112,13 @@ def predict_to_folder(
         (4, True)
     """
     report = contents if contents is not None else Contents(str(path))
-    run = _FolderRun(predictor, path, Path(out), report, outputs or Outputs())
+    skip = [Path(out, OVERLAYS), Path(out, MAPS)]
+    images = find_images(path, skip, report, root, encoding)
+    home = Path(root or path)
+    home = home if home.is_dir() else home.parent
+    run = _FolderRun(
+        *(predictor, images, home, Path(out), report), outputs or Outputs()
+    )
     with locked(out):
         predictions = run.predict()
     if not any(p.is_read for p in predictions):
@@ -123,7 +135,8 @@ class _FolderRun:
     def __init__(
         self,
         predictor: Predictor,
-        path: str | Path,
+        images: Sequence[Path],
+        root: Path,
         out: Path,
         report: Contents,
         outputs: Outputs,
@@ -131,9 +144,7 @@ class _FolderRun:
         self.predictor, self.kind = predictor, predictor.kind
         self.out, self.report, self.outputs = out, report, outputs
         self.maps, self.without_map = out / MAPS, set[str]()
-        skip = [out / OVERLAYS, self.maps]
-        images = find_images(path, skip, report)
-        self.root = Path(path) if Path(path).is_dir() else Path(path).parent
+        self.root = root
         odd = report.left_out.pop(why.ODD_NAME, [])
         report.used = {'images': len(images) + len(odd)}
         self.refused = [self._refuse_name(self.root / name) for name in odd]

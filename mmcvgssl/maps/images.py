@@ -56,18 +56,7 @@ def list_images(
             'file that lists them'
         )
     elif images.is_file():
-        home = Path(root) if root else images.parent
-        listed = read_paths(images, home, encoding)
-        plain = {p: relative_path(str(home / p), str(home)) for p in listed}
-        paths = sorted({*plain.values()})
-        out = [path for path in listed if plain[path].startswith('../')]
-        if out and inside:
-            raise ValueError(
-                f'{images}: {some(map(printable, out), "path")} out of '
-                f'{home}, so that their maps would lie outside of the folder '
-                'of maps; set --root to a folder above all images, and list '
-                'them relative to it'
-            )
+        home, paths = listed_images(images, root, encoding, inside)
     else:
         raise FileNotFoundError(
             f'expected a folder of images or a list of them, found no {images}'
@@ -79,3 +68,37 @@ def list_images(
         )
     require_own_maps(paths)
     return home, paths
+
+
+def listed_images(
+    file: Path,
+    root: str | Path | None = None,
+    encoding: str = '',
+    inside: bool = True,
+) -> tuple[Path, list[str]]:
+    """Read a list of images; see :func:`list_images`.
+
+    Args:
+        file: The list.
+        root: Folder that listed paths are relative to.
+        encoding: Encoding of the list.
+        inside: Whether listed paths must stay in the folder.
+
+    Returns:
+        The folder and sorted relative paths, each once.
+
+    Raises:
+        ValueError: If one lies out of the folder.
+    """
+    home = Path(root) if root else file.parent
+    listed = read_paths(file, home, encoding)
+    plain = {p: relative_path(str(home / p), str(home)) for p in listed}
+    out = [path for path in listed if plain[path].startswith('../')]
+    if out and inside:
+        raise ValueError(
+            f'{file}: {some(map(printable, out), "path")} out of {home}, so '
+            'that their maps or overlays would lie outside of the folder that '
+            'is written to; set --root to a folder above all images, and list '
+            'them relative to it'
+        )
+    return home, sorted({*plain.values()})

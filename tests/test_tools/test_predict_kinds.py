@@ -182,3 +182,34 @@ def test_boxes_lie_where_they_are_in_a_smaller_picture():
     assert len({class_colour(i) for i in range(20)}) == 20
     assert can_write('Kratzer, é, щ')
     assert not can_write('裂纹')
+
+
+def test_a_list_names_the_images(folder, file, tool, tmp_path):
+    listed = tmp_path / 'lists' / 'some.txt'
+    listed.parent.mkdir()
+    listed.write_text('2.png\t1\n0.png\t0\ngone.png\n')
+    out, path = tmp_path / 'out', file('classifier')
+    args = ('predict.py', path, listed, '--out', out)
+    code, said, err = tool(*args, '--root', folder)
+    assert code == 0, err
+    rows, found = tables(out)
+    names = ['0.png', '2.png', 'gone.png']
+    assert [row['path'] for row in rows] == [str(folder / n) for n in names]
+    assert [bool(row['label']) for row in rows] == [True, True, False]
+    assert 'gone.png' in rows[2]['error']
+    assert (out / 'overlays/2.png.png').is_file()
+    assert found['root'] == str(folder)
+    assert '3 images' in said
+
+    for text, more, told in (
+        ('../x.png', ['--root', folder], 'set --root to a folder above'),
+        ('', [], 'one path a line'),
+    ):
+        listed.write_text(text)
+        code, _, err = tool(*args, *more)
+        assert code == 1
+        assert told in err.rpartition('ERROR: ')[2]
+    args = ('predict.py', path, folder, '--out', out, '--root', folder)
+    code, _, err = tool(*args)
+    assert code == 1
+    assert 'is none: leave it out' in err
