@@ -455,7 +455,7 @@ def test_overlays_are_no_input(file, folder, tool, place):
     [
         ('none.safetensors', '.', 'no model file'),
         ('text', '.', 'is no model file'),
-        ('file', 'nowhere', 'expected an image or a folder of images'),
+        ('file', 'nowhere', 'expected an image, a folder or a list of images'),
         ('file', 'empty', 'no images'),
     ],
 )
