@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from mmengine.dist import barrier, get_rank, is_main_process
+from mmengine.dist import get_rank, is_main_process
 from mmengine.hooks import IterTimerHook, LoggerHook
 from mmengine.registry import DATASETS
 from mmengine.runner import BaseLoop, Runner
@@ -29,7 +29,7 @@ from mmcvgssl.maps.writer import (
     write_remarks,
 )
 from mmcvgssl.models.anomaly import AnomalyModel
-from mmcvgssl.processes import on_first_process
+from mmcvgssl.processes import Team, on_first_process
 from mmcvgssl.provenance import FileState, Provenance
 from mmcvgssl.registry import LOOPS
 from mmcvgssl.utils import some
@@ -177,9 +177,8 @@ class MapLoop(BaseLoop):
             self.fit.run()
             self._make(todo)
             self._call_hooks('after_run')
-        barrier()
-        on_first_process(lambda: join_manifests(self.out))
         self._warn()
+        on_first_process(lambda: join_manifests(self.out))
         return {
             'images': len(self.paths),
             'there': self.there,
@@ -295,21 +294,32 @@ class MapLoop(BaseLoop):
                 act(self.runner, **arguments)
 
     def _warn(self) -> None:
+        """Name the images without a map, once all processes are done."""
+        team = Team()
+        try:
+            shares = team.collect(
+                (self.unreadable, self.changed, self.unwritable)
+            )
+        finally:
+            team.close()
         logger = self.runner.logger
-        if self.unreadable:
+        unreadable = sorted(path for share in shares for path in share[0])
+        if unreadable:
             logger.warning(
-                f'{some(self.unreadable, "image")} could not be read and have '
-                'no map'
+                f'{some(unreadable, "image")} could not be read and have no '
+                'map'
             )
-        for path, reason in self.unwritable.items():
+        changed = sorted(path for share in shares for path in share[1])
+        if changed:
             logger.warning(
-                f'{path} has no map, as it cannot be written: {reason}'
+                f'{some(changed, "image")} changed while maps were made and '
+                'have none: type the command again'
             )
-        if self.changed:
-            logger.warning(
-                f'{some(self.changed, "image")} changed while maps were made '
-                'and have none: type the command again'
-            )
+        for _, _, unwritable in shares:
+            for path, reason in unwritable.items():
+                logger.warning(
+                    f'{path} has no map, as it cannot be written: {reason}'
+                )
 
 
 def write_maps(runner: Runner, paths: Sequence[str]) -> dict[str, int]:

@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import re
 import sys
 import uuid
 from typing import ClassVar
@@ -363,6 +364,7 @@ def test_a_fitted_state_serves_other_folders(config, make, tmp_path):
 
 def test_two_processes_share_the_images(config, process, tmp_path):
     write_images(tmp_path / 'images', 7)
+    write_broken(tmp_path / 'images' / 'bad')
     # random weights differ between processes unless they are seeded alike
     path = config(extra='randomness = dict(seed=0)')
     done = process(
@@ -373,12 +375,18 @@ def test_two_processes_share_the_images(config, process, tmp_path):
             *('--images', tmp_path / 'images', '--out', tmp_path / 'maps'),
             *('--launcher', 'pytorch', '--work-dir', tmp_path / 'work'),
             *('--cfg-options', 'test_dataloader.batch_size=2'),
+            'max_unreadable=0.5',
             f'input_size={SIDE}',
         ]
     )
     assert done.returncode == 0, done.stderr
-    assert '4 written by this process' in done.stdout
-    assert '3 written by this process' in done.stdout
+    shares = re.findall(
+        r'10 images: .* (\d) written by this process, (\d) unr', done.stdout
+    )
+    written, unreadable = (sum(map(int, n)) for n in zip(*shares, strict=True))
+    assert (len(shares), written, unreadable) == (2, 7, 3)
+    # the first process names those of both
+    assert '3 images (' in done.stdout + done.stderr
     assert len(lines(tmp_path / 'maps')) == len(maps(tmp_path / 'maps')) == 7
     assert not list((tmp_path / 'maps').glob('manifest.*.jsonl'))
 
