@@ -85,7 +85,7 @@ def check_annotations(cfg: Config, parts: Sequence[str] = PARTS) -> Report:
                 own.append(known[key])
                 continue
             step = next(image_steps(data_set.get('pipeline')), {})
-            # good images beside others are learned from
+            # good images are used in training if there are others, too
             empty = testing or len(sets) > 1
             found = check_coco(file, images, classes, look, empty, step)
             found = found.skipping(step.get('max_unreadable', 0))

@@ -86,7 +86,7 @@ def notes(report: dict[str, Any]) -> list[str]:
         found.append(f'{path} is left out: {reason}')
     for path, reason in report['without_preview'].items():
         found.append(f'{path} has boxes, but cannot be drawn: {reason}')
-    # what the generator has said of the images that it was fitted to
+    # the generator's warnings about its fitting images
     return found + report['remarks']
 
 

@@ -56,7 +56,7 @@ def boxes_from_maps(
     cut = {name: options.pop(name) for name in CUT if name in options}
     checked = BoxOptions(**cut)
     folder = MapFolder(maps)
-    # results of an earlier run among the images are none of them
+    # results of an earlier run are not counted as images
     results = [preview, Path(out).with_name('report.png')]
     found = find_mapped_images(
         folder,

@@ -28,10 +28,10 @@ from mmcvgssl.interrupts import Interrupts
 from mmcvgssl.model_file import LoadedModel, is_model_file
 from mmcvgssl.utils import check_folder
 
-# how PyTorch hands on what a worker of a loader has raised
+# start of PyTorch's message for an error in a worker of a loader
 _CAUGHT = re.compile(r'Caught (\w+) in DataLoader worker process')
 _USER_ERRORS = (
-    AssertionError,  # the hosts' for settings that they refuse
+    AssertionError,  # the hosts raise it for settings that they refuse
     ImportError,
     InvalidLossError,
     KeyError,
@@ -54,7 +54,7 @@ def user_errors() -> Iterator[None]:
     say what was expected, what came and the fix. SIGTERM ends the program as
     Ctrl-C does, so that nothing half written is left.
     """
-    # a console of another encoding takes all names
+    # a console of another encoding can print all names
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors='backslashreplace')

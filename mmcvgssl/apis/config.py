@@ -28,7 +28,7 @@ from mmcvgssl.apis.options import type_options
 from mmcvgssl.compat import require
 from mmcvgssl.registry import SCOPE
 
-# what running a file that is meant to be a config ends with
+# errors of running a file that is no valid config
 _BROKEN = (
     *(ArithmeticError, AttributeError, LookupError, NameError),
     *(SyntaxError, TypeError, ValueError),
@@ -48,7 +48,7 @@ _RUNNER_KEYS = frozenset(
         *('depth_range', 'page', 'max_pixels'),
     }
 )
-# those that some tools read in configs that have them
+# top-level names that some tools read
 _TOOL_KEYS = frozenset(
     {
         *('fit_cfg', 'fit_dataloader', 'map_cfg', 'few_shot', 'detector'),

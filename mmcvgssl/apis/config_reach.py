@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from mmcvgssl.apis.config_references import entries, find_references
 from mmcvgssl.apis.options import waits_for_stage
 
-_SAME = 0.88  # likeness from which a name is one that was mistyped
+_SAME = 0.88  # similarity from which a name counts as mistyped
 _SHOWN = 6
 
 

@@ -153,7 +153,7 @@ class FewShot:
         if runs < 1:
             raise ValueError(f'runs is a number of draws from 1, got {runs}')
         names = self.train.CLASSES
-        for k in shots:  # complain before work starts
+        for k in shots:  # raises before work starts
             draw_shots(self.labels, k, self.seed, names)
         with locked(out):
             return self._run(shots, runs, out)

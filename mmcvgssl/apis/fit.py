@@ -96,7 +96,7 @@ def fit_model(
     if cfg.get('detector'):
         return _train_and_fit(cfg, Path(out), rate, asked, licences)
     _check(cfg)
-    # as a Runner does, so that the file says it, too
+    # as a Runner does, so that the file has it, too
     if cfg.get('data_preprocessor') is not None:
         cfg.model.setdefault('data_preprocessor', cfg.data_preprocessor)
     settle_images(cfg)
@@ -240,7 +240,7 @@ def _train_and_fit(
     source = f'{cfg.filename}'
     anomaly.check_portable(detector_config(cfg, None), steps, source)
     run_one_class(cfg, cfg.work_dir, names, test=False)
-    # what was trained is stored in it, whole or not
+    # trained weights are always stored in the file
     made = Path(cfg.work_dir) / (names[0] or UNNAMED) / MODEL
     content = ModelFile.read(made)
     content.licences += licences

@@ -126,7 +126,7 @@ def fitted_range(file: str | Path) -> Range | None:
     """Return the range that the images of a fitted state were read with."""
     try:
         known = read_provenance(Path(file))
-    except FittedStateError:  # who loads the file says what is wrong with it
+    except FittedStateError:  # loading the file later reports what is wrong
         return None
     return reading_in({} if known is None else known.values)['depth_range']
 
@@ -173,7 +173,7 @@ def _measured_on(cfg: Config, testing: bool) -> list[str]:
     """List the images that a range is measured on."""
     parts = ['fit'] if testing else ['train', 'fit']
     if testing and not cfg.get('load_from'):
-        parts.append('test')  # nothing was learned that a range is for
+        parts.append('test')  # no earlier run has learned a range
     for part in parts:
         loader = cfg.get(f'{part}_dataloader')
         if loader is not None:
@@ -229,7 +229,7 @@ def learned_range(source: str | Path) -> Range | None:
         meta = read_checkpoint(source).get('meta') or {}
         settings = literal_config(str(meta.get('cfg') or ''), ('depth_range',))
     except ValueError:
-        return None  # who loads the file says what is wrong with it
+        return None  # loading the file later reports what is wrong
     found = settings.get('depth_range')
     return tuple(found) if found else None
 

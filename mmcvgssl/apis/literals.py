@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 OPEN, CLOSE, QUOTES = '([{', ')]}', '\'"'
-NOTHING = object()  # what is no literal, since None is one
+NOTHING = object()  # marks text that is no literal, as None is one
 _WORDS = {'true': True, 'false': False, 'None': None}
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from mmcvgssl.provenance import IMAGE_OPTIONS
 
-# options at the top of a config, by what takes them
+# top-level options of a config, by the step that takes them
 OPTIONS = {
     'LoadImage': IMAGE_OPTIONS,
     'LoadMask': ('page', 'max_pixels'),

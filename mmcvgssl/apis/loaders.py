@@ -8,7 +8,7 @@ from typing import Any
 from mmengine.logging import print_log
 
 _END = '_dataloader'
-# what torch takes of a loader with workers alone, and what it is without
+# options that need workers, and their values without workers
 _OF_WORKERS: dict[str, Any] = {
     'persistent_workers': False,
     'prefetch_factor': None,

@@ -132,7 +132,7 @@ def prepare_maps(
     home, paths = _listed(images, root, encoding)
     own = 'use --out, --fitted and --dtype instead'
     hooks = join_hooks(cfg, [], own)
-    cfg = copy.deepcopy(cfg)  # it may serve another folder
+    cfg = copy.deepcopy(cfg)  # the config may be used for another folder
     cfg.custom_hooks = hooks
     reading = _picked(source, 'batch_size', 'num_workers')
     precision = _picked(cfg.get('test_cfg') or {}, 'fp16')

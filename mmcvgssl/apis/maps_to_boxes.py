@@ -161,7 +161,7 @@ class MapsToBoxes:
         if val_fraction is not None:
             self.parts = self._divide(val_fraction)
         self._shown = self._choose(preview_count)
-        # complain before work starts
+        # raises before work starts
         check_ious(ious)
 
     def run(self) -> dict[str, Any]:
@@ -210,7 +210,7 @@ class MapsToBoxes:
             self.without_preview[image.path] = str(error)
             return
         self.outputs.write(folder / name, data)
-        (folder / MARK).touch()  # these are no images to learn from
+        (folder / MARK).touch()  # these files are not training images
 
     def _draw(
         self, image: ImageBoxes, anomaly_map: np.ndarray, highest: float
@@ -273,7 +273,7 @@ class MapsToBoxes:
         for name, part in self.parts.items():
             document = json.dumps(part_of_coco(whole, part)).encode()
             files[self._part_file(name).name] = document
-        # last: where it is, all is
+        # written last: if it exists, all files exist
         files[self.out.name] = json.dumps(whole).encode()
         self._keep_others(files)
         self.outputs.write(self._beside('report.png'), box_report.plot(report))

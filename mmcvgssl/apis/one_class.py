@@ -107,7 +107,7 @@ def run_one_class(
         cfg = copy.deepcopy(cfg)
         cfg.test_dataloader = cfg.test_evaluator = None
     check_config(cfg, test)
-    _test_hooks(cfg)  # to refuse some before work starts
+    _test_hooks(cfg)  # raises before work starts
     names = find_categories(cfg, categories)
     if test:
         for name in names:

@@ -17,8 +17,8 @@ from torch.utils.data import DataLoader
 from mmcvgssl.apis.options import short, waits_for_stage
 from mmcvgssl.evaluation.few_shot.learners import SCHEDULE
 
-_NEAR = 0.8  # likeness from which a new name is one that was mistyped
-_SAME = 0.88  # the same for a name at the top, where files have own ones
+_NEAR = 0.8  # similarity from which a new name counts as mistyped
+_SAME = 0.88  # the similarity for names at the top, where files may add names
 _ALWAYS = frozenset({'type', '_delete_', '_scope_'})
 
 
@@ -26,7 +26,7 @@ def _parameters(call: Any) -> frozenset[str]:
     return frozenset(inspect.signature(call).parameters) - {'self'}
 
 
-# parts of a config without a type, and all that they may hold
+# parts of a config without a type, and the names they may have
 _SECTIONS: dict[str, frozenset[str]] = {
     'env_cfg': frozenset(
         {'cudnn_benchmark', 'mp_cfg', 'dist_cfg', 'resource_limit'}
@@ -41,7 +41,7 @@ _SECTIONS: dict[str, frozenset[str]] = {
         | {'clip_value'}
     ),
 }
-# what else takes no type
+# further parts without a type
 _LOADER = _parameters(DataLoader) | {'num_batch_per_epoch'}
 _DEFAULTS: dict[str, frozenset[str]] = {
     'optim_wrapper': _parameters(OptimWrapper)
@@ -186,7 +186,7 @@ def _kinds(kind: Any, scope: str) -> Iterator[Any]:
             try:
                 found = table.get(name)
             except (AttributeError, ImportError, KeyError):
-                continue  # the builder says what is wrong with it
+                continue  # the builder reports what is wrong
             if found is not None:
                 yield found
                 break

@@ -26,11 +26,11 @@ _TEXTS = frozenset(
         *('encoding', 'img_dir', 'mask_dir', 'type', 'experiment_name'),
     }
 )
-# theirs may be called None
+# values that may be the name None
 _CALLED = _TEXTS - {'load_from', 'checkpoint', 'encoding'}
-# theirs are names, one or several
+# values are names, one or several
 _NAMES = frozenset({'classes', 'categories', 'good_names', 'ignore'})
-# empty, they would be taken for none, or for the current folder
+# an empty value would mean none, or the current folder
 _FILLED = frozenset(
     {
         *('data_root', 'work_dir', 'load_from', 'checkpoint', 'weights'),

@@ -32,9 +32,9 @@ from mmcvgssl.model_file.anomaly import KIND as ANOMALY
 from mmcvgssl.provenance import FileState, of_file
 from mmcvgssl.utils import printable
 
-_FEW = 16  # images for which no process is worth its start
+_FEW = 16  # for so few images, worker processes do not pay
 _ROOM = 1 << 30  # bytes of pictures that wait to be drawn on
-# names the overlay of an image
+# returns the path of the overlay of an image
 NameOverlay = Callable[[str], Path]
 
 
@@ -190,7 +190,7 @@ class _Run:
                 while len(waiting) > 1 or (waiting and _done(waiting[0][1])):
                     yield _finish(*waiting.pop(0))
         except (Exception, KeyboardInterrupt, SystemExit) as error:
-            # what was computed is not lost, unless its overlays are
+            # predictions that were computed are still given
             for made, drawn in waiting:
                 if not isinstance(error, WorkerError):
                     yield _finish(made, drawn)

@@ -205,7 +205,7 @@ class _FolderRun:
         return Provenance(values) | of_versions(content.model)
 
     def _settle_maps(self, made_by: Provenance, names: list[str]) -> None:
-        # what only tables and overlays depend on
+        # values that only tables and overlays depend on
         beside = ('overlays', 'full_overlays', 'maps', *self.kind.depends_on())
         ours = made_by.without(*beside)
         self.maps.mkdir(parents=True, exist_ok=True)

@@ -43,7 +43,7 @@ def check_load_from(cfg: Config) -> list[str]:
         found = newest_whole_checkpoint(cfg.work_dir, notes.append)
         cfg.resume, path = found is not None, str(found) if found else None
         cfg.load_from = path
-    if not path or '://' in str(path):  # those are mmengine's to fetch
+    if not path or '://' in str(path):  # mmengine fetches those
         return notes
     if path.endswith('.safetensors'):
         raise WeightsError(

@@ -72,10 +72,10 @@ def run_training(
         if resume != 'auto':
             cfg.load_from = resume
         elif checkpoints_in(cfg.work_dir):
-            # what the run itself has learned goes before where it began
+            # the run's own checkpoint replaces the one it began with
             cfg.load_from = None
         elif cfg.get('load_from'):
-            cfg.resume = False  # nothing yet: begin where it should
+            cfg.resume = False  # no checkpoint yet: begin with load_from
     if amp:
         use_amp(cfg)
     if auto_scale_lr:
@@ -206,5 +206,5 @@ def _require_test(cfg: Config) -> None:
 
 
 def _is_there(checkpoint: str) -> bool:
-    # addresses are mmengine's to fetch
+    # mmengine fetches URLs
     return '://' in checkpoint or Path(checkpoint).is_file()

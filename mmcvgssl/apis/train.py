@@ -159,7 +159,7 @@ def start_processes(cfg: Config) -> None:
     # DDP imports it; what is imported later has the group as a default
     importlib.import_module('torch.distributed.nn')
     if launcher == 'pytorch' and not torch.cuda.is_available():
-        # mmengine's would look for a device
+        # mmengine's init_dist would look for a GPU
         torch.distributed.init_process_group(**_gloo_options(cfg))
     else:
         init_dist(launcher, **cfg.env_cfg.get('dist_cfg', {}))
@@ -234,7 +234,7 @@ def check_before_training(runner: Runner) -> None:
             f'each process, as they compare images, got {shares}: use the '
             'same config and a sampler that rounds up (round_up=True)'
         )
-    # wrappers may draw, and initial weights are still to be made
+    # wrappers may draw random numbers, which must not change the weights
     with isolated():
         inputs = loader.dataset[0]['inputs']
     _check_views(runner, inputs)

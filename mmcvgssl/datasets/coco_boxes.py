@@ -10,10 +10,10 @@ from typing import Any
 from mmcvgssl.datasets.coco_file import is_id, number, shown
 from mmcvgssl.utils import printable
 
-_SLACK = 1.0  # pixels that a rounded box may stick out
-_TURNED = 1.0  # degrees from which a box is no upright one
-_XYWH = 1  # of detectron2's modes of boxes, the one that is COCO's
-_ALIKE = 0.5  # overlap from which a box is that of its outline
+_SLACK = 1.0  # pixels by which a rounded box may exceed its image
+_TURNED = 1.0  # degrees from which a box counts as rotated
+_XYWH = 1  # detectron2's box mode that is COCO's form
+_ALIKE = 0.5  # overlap from which a box fits its outline
 _MANY = 8  # from so many boxes, their coordinates alone show the form
 
 Box = tuple[float, float, float, float]

@@ -105,7 +105,7 @@ class CocoFindings:
         text = '\n'.join(lines)
         names = ' '.join(self.fixes())
         fix = f'; repair --fixes {names} writes a corrected file'
-        # the last line says it all in short, as it is what is looked at
+        # the last line summarises all, as it is read first
         short = '; '.join(
             f'{kind}: {found[0]}'
             + (f' and {len(found) - 1} more' if len(found) > 1 else '')

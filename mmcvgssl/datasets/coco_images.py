@@ -17,11 +17,11 @@ from mmcvgssl.datasets.files import ask_for_similar
 from mmcvgssl.datasets.reading import OpenedImage, UnreadableImageError
 from mmcvgssl.utils import available_cores, printable
 
-# how closely images are looked at: not opened, their headers, their pixels
+# how images are checked: not opened, by header, by pixels
 LOOKS = ('names', 'sizes', 'pixels')
 UNREADABLE = 'images that cannot be read'
 _DRAWN = 64  # pixels a side
-_EVERY = 10.0  # seconds between two lines on how far it is
+_EVERY = 10.0  # seconds between two lines of progress
 _SIDEWAYS = (5, 6, 7, 8)  # orientations that swap width and height
 
 
@@ -116,7 +116,7 @@ def _size_problems(
 ) -> Iterator[Found]:
     stated = image_size(image)
     if stated is None:
-        return  # a problem of the file's own
+        return  # a problem of the COCO file itself
     if size != stated:
         line = (
             f'{printable(str(path))} has {size[0]} x {size[1]} pixels, the '

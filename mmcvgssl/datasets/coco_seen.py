@@ -15,7 +15,7 @@ from mmcvgssl.datasets.contents import Contents
 from mmcvgssl.utils import printable, some
 
 IMAGES, GOOD, BOXES = 'images', 'without a box', 'boxes'
-# what becomes of crowds, in training and in a test
+# use of crowds in training and testing
 BACKGROUND = 'learned as background'
 REGIONS = 'regions of which nothing is learned'
 DIFFERENT = 'learned as background, save by the Faster R-CNN recipes here'
@@ -71,7 +71,7 @@ def what_is_seen(
         n_ignored += len(ignored)
         if ignored and not used and not testing:
             taken_for_good.append(name)
-        # what no rule here explains is said, too
+        # images without a known reason are listed, too
         rest = len(own) - len(ignored) - used
         found.leave_out('boxes, for a reason of its own', *[name] * rest)
     found.used = {IMAGES: len(infos), GOOD: good, BOXES: counted}
@@ -106,7 +106,7 @@ def build_infos(
 
 def _ignored(box: Mapping[str, Any], crowds: str, testing: Any) -> str:
     """Return why a box is ignored; empty if it is not."""
-    if box.get('ignore'):  # the hosts' data sets drop it
+    if box.get('ignore'):  # the hosts' data sets drop this key
         reason = '' if testing else f', {BACKGROUND}'
         return f'boxes with ignore=1{reason}'
     return f'crowds (iscrowd=1), {crowds}' if box.get('iscrowd') else ''

@@ -29,7 +29,7 @@ def draw_seed(seed: int, run: int) -> int:
     if seed == 0:
         return run
     state = np.random.SeedSequence([seed, run]).generate_state(1)
-    # the upper half: runs of seed 0 never get there
+    # the upper half of the range, which runs of seed 0 never use
     return int(state[0]) | 2**31
 
 

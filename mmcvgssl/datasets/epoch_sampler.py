@@ -251,7 +251,7 @@ def attach_epochs(
     marked = EpochBatchSampler(
         batches, passes(data_set), None if plain else seed
     )
-    # a loader forbids both, as one that runs would not notice
+    # a loader forbids setting both after its construction
     object.__setattr__(loader, 'sampler', sampler)
     object.__setattr__(loader, 'batch_sampler', marked)
     object.__setattr__(loader, '_iterator', None)

@@ -32,7 +32,7 @@ RESULTS = {
     'vis_data': ('vis_data',),  # of mmengine's visualizers
 }
 
-# takes a reason and the path that is passed over
+# called with a reason and the path that is passed over
 PassedOver = Callable[[str, Path], None]
 
 

@@ -6,7 +6,7 @@ from collections.abc import Hashable, Sequence
 
 from mmcvgssl.datasets.preparation.splits import stratified_split
 
-# what a data set gives of its images: what may be learned from, or the rest
+# parts of a data set: images to learn from, or the held-out ones
 LEARN, HELD_OUT = 'learn', 'held-out'
 
 

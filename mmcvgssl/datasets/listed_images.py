@@ -55,7 +55,7 @@ def check_listed(
 
 
 def _plain(path: str) -> str:
-    return os.path.normpath(path)  # ./a is a
+    return os.path.normpath(path)  # ./a and a are the same path
 
 
 def _meant(root: str | Path, missing: Sequence[str]) -> str:

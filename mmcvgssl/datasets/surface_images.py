@@ -117,10 +117,10 @@ class SurfaceImages(CustomDataset):
         self.verify = verify
         self.views = ViewSeeds(seed, fixed_views, repeat)
         self.min_classes = min_classes
-        # '' is none
+        # an empty pattern ignores nothing
         given = [ignore] if isinstance(ignore, str) else ignore
         self.ignore = [pattern for pattern in given if pattern]
-        # what was found and left out, as soon as the list is loaded
+        # counts of images, filled when the list is loaded
         self.contents = Contents('')
         self.encoding = encoding
         kwargs.setdefault('extensions', EXTENSIONS)

@@ -98,7 +98,7 @@ class ViewSeeds:
         known = (
             current_draw() is not None or int(self._epoch.values) != _UNKNOWN
         )
-        # a batch that is read gives them back itself
+        # a batch that is being read restores the generators itself
         own = isolated if current_draw() is None else nullcontext
         with own():
             seed_generators(derive_seed(*self.words(idx)))

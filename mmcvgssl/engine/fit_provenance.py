@@ -23,7 +23,7 @@ def of_model(model: AnomalyModel, cfg: Config) -> Provenance:
     """Return what a map generator's maps depend on, images aside."""
     data = cfg.model.get('data_preprocessor') or cfg.get('data_preprocessor')
     values = {'model': model.settings, 'data_preprocessor': of_config(data)}
-    # they may change anything
+    # hooks of the user may change anything
     hooks = named_options(hooks_in_tests(cfg))
     if hooks:
         values['custom_hooks'] = of_config(hooks)

@@ -11,7 +11,7 @@ from mmengine.registry import HOOKS
 
 from mmcvgssl.registry import class_of
 
-# what tools set themselves, so that it is none of the user's
+# hooks that tools set themselves, not the user
 FITTING = ('AnomalyFitHook',)
 # stages of any run
 _ANY = {'before_run', 'after_run', 'after_load_checkpoint'}
@@ -57,7 +57,7 @@ def hook_class(hook: Any, cfg: Config) -> type[Hook]:
 
 def acts_in_tests(kind: type[Hook]) -> bool:
     """Whether hooks of a class do something in a run that is a test."""
-    # it asks for methods alone, so a class will do
+    # only methods are inspected, so a class is enough
     stages = set(Hook.get_triggered_stages(kind))  # type: ignore[arg-type]
     return not stages - _ANY or any('_test' in stage for stage in stages)
 

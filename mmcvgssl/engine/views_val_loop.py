@@ -43,7 +43,7 @@ class ViewsValLoop(ValLoop):
                 f'{type(model).__name__} has none; leave val_dataloader, '
                 'val_cfg and val_evaluator out'
             )
-        # views of another epoch would be another measure
+        # other views would make values of epochs incomparable
         for data_set in inner_sets(self.dataloader.dataset):
             if isinstance(data_set, SurfaceImages):
                 data_set.set_epoch(0)

@@ -93,7 +93,7 @@ def metrics_of_masses(
     false, true = _above(good), _above(defect)
     if not false[-1] or not true[-1]:
         return dict.fromkeys(('auroc', 'ap', 'f1_max'), float('nan'))
-    # thresholds at which nothing changes say nothing, and divide by 0
+    # other thresholds do not change the recall, and would divide by 0
     found = np.flatnonzero(np.diff(true)) + 1
     precision = true[found] / (true[found] + false[found])
     gains = true[found] - true[found - 1]

@@ -83,7 +83,7 @@ class AnomalyMetric(BaseMetric):
     ) -> None:
         super().__init__(collect_device, prefix, collect_dir)
         check_fpr_limit(fpr_limit)
-        CategoryScores(exact_limit)  # checks it
+        CategoryScores(exact_limit)  # raises if exact_limit is too small
         self.fpr_limit = fpr_limit
         self.pixel = pixel
         self.exact_limit = exact_limit
@@ -104,7 +104,7 @@ class AnomalyMetric(BaseMetric):
             if isinstance(sample, BaseDataElement):
                 sample = sample.to_dict()
             image = read_sample(sample, self.pixel, f'image {self._n_seen}')
-            # the last one may turn out to be a repetition, see evaluate()
+            # the last image may be a repetition of the sampler, see evaluate()
             if self._last is not None:
                 self._add(*self._last)
             self._last = image

@@ -53,7 +53,7 @@ def read_sample(
         if mask is not None:
             anomaly_map = resize_map(anomaly_map, mask.shape)
             image['mask'] = mask.cpu().numpy()
-        # a copy: it is needed until the next image comes
+        # a copy: the metric uses it after the next batch was computed
         image['anomaly_map'] = anomaly_map.cpu().numpy().copy()
     return str(sample.get('category') or UNNAMED), image
 

@@ -36,7 +36,7 @@ def anomaly_table(metrics: Mapping[str, float], prefix: str = '') -> str:
     }
     starts = 'image_', 'pixel_', *RATES
     columns = [k for k in own if k.startswith(starts) and '/' not in k]
-    # classes of defects have AUROC alone
+    # named defects have only AUROC
     ending = '/image_ap'
     names = [k.removesuffix(ending) for k in own if k.endswith(ending)]
     rows = {

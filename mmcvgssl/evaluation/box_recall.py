@@ -64,7 +64,9 @@ def match_boxes(
         torch.from_numpy(boxes.astype(np.float64)),
         torch.from_numpy(truth.astype(np.float64)),
     ).numpy()
-    np.nan_to_num(overlaps, copy=False)  # of two empty boxes
+    np.nan_to_num(
+        overlaps, copy=False
+    )  # the overlap of two empty boxes is 0 / 0
     for i in np.argsort(-scores, kind='stable'):
         best = int(overlaps[i].argmax())
         if overlaps[i, best] >= iou:

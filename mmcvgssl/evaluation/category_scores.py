@@ -14,7 +14,7 @@ from mmcvgssl.evaluation.anomaly_curves import (
 from mmcvgssl.evaluation.anomaly_table import RATES
 from mmcvgssl.evaluation.score_histogram import ScoreHistogram
 
-GOOD = 0  # defects are of kind 1, or of a name
+GOOD = 0  # kind of a defect: 1, or its name
 DEFECT = 1
 REGIONS = 'regions'
 

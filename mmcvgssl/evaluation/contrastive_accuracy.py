@@ -36,7 +36,7 @@ def nearest_is_own(embeddings: Tensor) -> Tensor:
         )
     n, v, _ = embeddings.shape
     rows = F.normalize(embeddings.double().flatten(0, 1), dim=1)
-    # of equal vectors exactly equal, whatever the order of the sums
+    # float32 makes cosines of equal vectors exactly equal
     cosines = (rows @ rows.T).float()
     image = torch.arange(n, device=rows.device).repeat_interleave(v)
     own = image[:, None] == image

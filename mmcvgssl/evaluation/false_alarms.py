@@ -97,7 +97,9 @@ class FalseAlarms(BaseMetric):
                 scores = sample['pred_instances']['scores']
                 self.results.append(scores.detach().cpu().numpy())
             else:
-                self.results.append(None)  # ranks merge by the data set's size
+                self.results.append(
+                    None
+                )  # one entry an image: ranks merge by the data set's size
 
     def compute_metrics(self, results: list) -> dict[str, float]:
         """Count over all good images."""

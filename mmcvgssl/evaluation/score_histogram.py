@@ -157,7 +157,7 @@ class ScoreHistogram:
         """Join light bins inside each interval of this level."""
         ids, masses = self._ids, self._masses
         intervals = ids >> (level + 1)
-        # larger bins stand among the intervals, each for itself
+        # bins larger than the intervals stay separate
         larger = (ids + 1) & ((2 << level) - 1) == 0
         first = np.concatenate(
             [[True], (intervals[1:] != intervals[:-1]) | larger[1:]]

@@ -203,7 +203,7 @@ def _is_torn(end: bytes) -> bool:
     """Whether the text after the last newline is an incomplete line."""
     try:
         parse_json(end)
-    except ValueError:  # nothing, or its writer was stopped
+    except ValueError:  # empty, or cut off when the writer was stopped
         return True
     return False
 

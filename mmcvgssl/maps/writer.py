@@ -25,9 +25,9 @@ from mmcvgssl.provenance import (
 from mmcvgssl.utils import atomic_write, parse_json, some, with_suffix_added
 
 MANIFEST = 'manifest.jsonl'
-REMARKS = 'remarks.json'  # of the model on what it was fitted to
+REMARKS = 'remarks.json'  # the generator's warnings about its fitting images
 DTYPES = ('float16', 'float32')
-# errors of one name, whatever room and rights there are
+# errors that concern one file name, not the disk or permissions
 _OF_ONE = {
     *(errno.ENAMETOOLONG, errno.EISDIR, errno.ENOTDIR, errno.EEXIST),
     *(errno.EILSEQ, errno.EINVAL),
@@ -62,7 +62,7 @@ class MapWriter:
         part = self.out / f'manifest.{rank}.jsonl'
         cut = part.is_file() and not part.read_bytes().endswith(b'\n')
         self._lines = part.open('a', encoding='utf-8')
-        if cut:  # a line that was being written when the run ended
+        if cut:  # ends the incomplete line of an interrupted run
             self._lines.write('\n')
 
     def __enter__(self) -> MapWriter:

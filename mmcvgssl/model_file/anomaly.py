@@ -19,7 +19,7 @@ from mmcvgssl.weights.safe_config import ORIGINS
 
 KIND = 'anomaly'
 _FIXED = 'fixed'
-# settings that a file need not repeat: weights have a digest of their own
+# settings that a file omits, as weights have their own digest
 _ELSEWHERE = {*ORIGINS, 'weights', 'normal_images', 'allow_random'}
 
 

@@ -145,6 +145,6 @@ def _as_hosts_take(value: Any, key: str = '') -> Any:
         return {k: _as_hosts_take(v, k) for k, v in value.items()}
     if isinstance(value, (list, tuple)):
         made = [_as_hosts_take(item) for item in value]
-        several = key == 'act_cfg'  # of a squeeze and of an excitation
+        several = key == 'act_cfg'  # activations of squeeze and of excitation
         return tuple(made) if key in _TUPLES or several else made
     return value

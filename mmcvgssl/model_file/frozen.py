@@ -70,7 +70,7 @@ def plain_config(value: Any) -> Any:
         made = {str(k): plain_config(v) for k, v in value.items()}
         kind = made.get('type')
         if isinstance(kind, str) and '.' not in kind:
-            # looked up without what imports a module of the name
+            # looked up without importing a module of that name
             own = registered_in(SCOPE, 'MODELS', kind)
             if own is not None:
                 made['type'] = f'{SCOPE}.{own.__name__}'

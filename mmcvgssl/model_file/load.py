@@ -14,7 +14,7 @@ from mmcvgssl.model_file.model_file import ModelFile
 from mmcvgssl.utils import printable
 from mmcvgssl.weights.safe_build import build_transforms
 
-# what builds the model of a file, by its kind
+# functions that build the model of a file, by kind
 _BUILDERS: Mapping[str, Callable[[ModelFile, str], Any]] = {
     anomaly.KIND: anomaly.from_file,
     classifier.KIND: classifier.from_file,

@@ -28,7 +28,7 @@ PARTS = (
     *(f'{host}.models.{kind}' for host in _HOSTS for kind in _KINDS),
     *('mmengine.model.base_model.data_preprocessor', *LAYERS),
 )
-# read files, or ask a hub, for language models and teachers
+# classes that read files or a hub, for language models and teachers
 _FOREIGN = frozenset(
     {
         *('ATSSVLFusionHead', 'GLIP', 'GroundingDINO', 'LAD'),

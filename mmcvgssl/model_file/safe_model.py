@@ -103,7 +103,7 @@ def _check(
             value = _check_preprocessor(value, source, where)
         elif key == 'model_name':
             _check_clip(value, source, where)
-        elif key == 'knowledge':  # texts, which are checked when they are read
+        elif key == 'knowledge':  # texts are checked when they are read
             if not isinstance(value, Mapping):
                 refuse(source, where, 'what is known of each category', value)
         else:

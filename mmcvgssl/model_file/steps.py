@@ -88,7 +88,7 @@ def detection_steps(
         made = frozen.plain_config(step)
         kind = made.get('type') if isinstance(made, dict) else None
         if not isinstance(kind, str):
-            chosen.append(made)  # who checks them says what is wrong
+            chosen.append(made)  # the check of the steps reports what is wrong
             continue
         own = made.pop('_scope_', None)
         if kind.endswith('LoadAnnotations'):

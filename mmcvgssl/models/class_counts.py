@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import nn
 
-# parts of a detector that count something else
+# parts of a detector whose num_classes counts something else
 _OWN_COUNT = (
     *('backbone', 'rpn_head', 'semantic_head', 'teacher'),
     *('init_cfg', 'data_preprocessor'),

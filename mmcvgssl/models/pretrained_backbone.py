@@ -52,7 +52,7 @@ class PretrainedBackbone:
     def __call__(self, module: nn.Module) -> None:
         """Load."""
         load(module, self.checkpoint, replace(FITTING, least=self.least))
-        # what the hosts look at before they start parts anew
+        # the hosts check these before they initialise parts again
         init_cfg = {'type': 'Pretrained', 'checkpoint': self.checkpoint}
         module.init_cfg = init_cfg  # type: ignore[assignment]
         for part in module.modules():

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 _CHUNK = 2**20
-_MANY = 8  # files from which threads pay
+_MANY = 8  # number of files from which threads pay
 _FILES = 200_000  # digests that a process remembers
 
 

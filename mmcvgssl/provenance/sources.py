@@ -19,14 +19,14 @@ from mmcvgssl import env
 from mmcvgssl.provenance.files import FileState, FileTable
 from mmcvgssl.provenance.record import RECORD, Provenance
 
-# of loaders and models, what only makes them faster
+# options of loaders and models that only change the speed
 SPEED = frozenset(
     {
         *('num_workers', 'persistent_workers', 'pin_memory'),
         *('prefetch_factor', 'cache_dir', 'timeout'),
     }
 )
-# of data sets, what only says where images and lists lie: the images count
+# options of data sets that are paths; the images themselves count
 PATHS = frozenset(
     {
         *('data_root', 'data_prefix', 'img_prefix', 'img_path', 'ann_file'),
@@ -34,17 +34,17 @@ PATHS = frozenset(
         'lazy_init',
     }
 )
-# what names files and folders of maps, be it by a bare word
+# options that name files, even by a bare word
 FILES = frozenset(
     {
         *('checkpoint', 'weights', 'knowledge', 'load_from', 'pretrained'),
         *('backbone_checkpoint', 'ann_file', 'maps'),
     }
 )
-# what decodes and resizes images, and what computes
+# packages that decode and resize images, and that compute
 READING = ('cv2', 'PIL', 'numpy', 'mmcv', 'mmpretrain')
 COMPUTING = ('torch', 'mmengine')
-# by the start of a type's name, what else computes
+# further packages, by the start of a type's name
 OWNERS = {
     'Timm': ('timm',),
     'TIMM': ('timm',),
@@ -53,7 +53,7 @@ OWNERS = {
     'mmdet.': ('mmdet',),
     'mmyolo.': ('mmyolo', 'mmdet'),
 }
-# of a training's config, what its weights depend on
+# keys of a config that a training's weights depend on
 TRAINING = (
     *('model', 'data_preprocessor', 'train_dataloader', 'train_cfg'),
     *('optim_wrapper', 'param_scheduler', 'custom_hooks', 'load_from'),

@@ -13,8 +13,8 @@ from mmengine.logging import print_log
 from mmcvgssl.weights.errors import WeightsError
 from mmcvgssl.weights.files import read_checkpoint
 
-NOTE = 'last_checkpoint'  # mmengine's, which names the newest
-# what a training goes on from, besides the weights
+NOTE = 'last_checkpoint'  # mmengine's file that names the newest checkpoint
+# entries that resuming needs besides the weights
 RESUMED, COUNTS = ('meta', 'message_hub'), ('epoch', 'iter')
 _NUMBERED = re.compile(r'(?:epoch|iter)_(\d+)\.pth')
 

@@ -28,7 +28,7 @@ HEAD_PREFIXES = (
     'head.bias',
     'heads.',
 )
-# What may stand in a file beside the backbone, without being used.
+# Parts of a file beside the backbone that may remain unused.
 EXTRA_PREFIXES = (*HEAD_PREFIXES, 'head.', 'neck.', 'bbox_head.')
 # Counts batches since the start of training; no forward pass reads it.
 COUNTER = 'num_batches_tracked'
@@ -52,7 +52,7 @@ class Policy:
     least: float | None = None
 
 
-# All of a module, and nothing besides.
+# exactly the keys of a module
 EXACT = Policy()
 # A whole backbone; a head or neck may come and go.
 BACKBONE = Policy(HEAD_PREFIXES, EXTRA_PREFIXES)

@@ -55,7 +55,7 @@ def _listed_in_files_alone(model: nn.Module) -> Iterator[None]:
         if any(isinstance(handler, FileHandler) for handler in handlers):
             tell()
 
-    # of this one alone
+    # of this module alone
     vars(model)['_dump_init_info'] = tell_files
     try:
         yield
@@ -142,7 +142,7 @@ def _reads_itself(
         try:
             own()
         except (LookupError, RuntimeError) as error:
-            if id(module) in seen:  # it was not its own reading
+            if id(module) in seen:  # the error does not come from this reading
                 raise
             reason = f'{type(error).__name__}: {" ".join(str(error).split())}'
             raise KeyMismatchError(

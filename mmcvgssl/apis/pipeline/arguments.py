@@ -9,9 +9,9 @@ from typing import Any
 from mmcvgssl.apis.boxes_from_maps import boxes_from_maps
 from mmcvgssl.apis.maps_to_boxes import BoxOptions, MapsToBoxes
 
-# as the command line calls them
+# named as on the command line
 _ALIASES = {'iou': 'ious', 'threshold': 'map_threshold'}
-# the pipeline gives these itself
+# arguments that the pipeline sets
 _OWN = frozenset({'self', 'maps', 'images', 'out', 'root', 'options'})
 
 

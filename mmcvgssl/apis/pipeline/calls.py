@@ -20,7 +20,7 @@ from mmcvgssl.utils import atomic_write
 
 CONFIG, CALL = 'config.py', 'call.json'
 PROCESS = 'mmcvgssl.apis.pipeline.stage_process'
-# of tools/*.py, what is no option
+# positional arguments of tools/*.py
 _POSITIONAL = ('config', 'checkpoint', 'maps', 'images')
 _NAMES = {'ious': 'iou'}
 

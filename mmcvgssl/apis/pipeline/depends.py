@@ -64,7 +64,9 @@ def of_stage(
     parts = {'options': owner.options, 'config': cfg or {}}
     if test:
         parts['test_options'] = stage.options
-    if owner.tool == 'train':  # of which its test reads a part of its own
+    if (
+        owner.tool == 'train'
+    ):  # a training's test depends on the test options alone
         parts = {
             name: {k: v for k, v in values.items() if is_of_test(k) == test}
             if name != 'test_options'

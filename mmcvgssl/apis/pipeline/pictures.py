@@ -19,7 +19,7 @@ from mmcvgssl.datasets.reading import UnreadableImageError, read_image
 from mmcvgssl.utils import evenly
 
 COLUMNS, ROWS, SIDE = 4, 3, 320
-# of detections that are drawn, greater than
+# detections with a higher score are drawn
 DRAWN_CONFIDENCE = 0.3
 # BGR, one for each category in turn
 COLOURS = (

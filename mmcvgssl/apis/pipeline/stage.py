@@ -19,7 +19,7 @@ from mmcvgssl.models.class_counts import class_counts
 
 TOOLS = ('make_maps', 'maps_to_boxes', 'train', 'test')
 INPUTS = {'images': IMAGES, 'labels_train': TRAIN, 'labels_test': TEST}
-# tools that take what a stage of another makes
+# tools that read the result of a stage of another tool
 _TAKES = {'test': 'train', 'maps_to_boxes': 'make_maps'}
 _PLACEHOLDER = re.compile(r'\{(\w+)\}')
 _SHIPPED = 'mmcvgssl::'

@@ -39,7 +39,7 @@ class PartialFile:
             b'\n'
         )
         self._lines = self.path.open('a', encoding='utf-8')
-        if cut:  # a line that was being written when the run ended
+        if cut:  # ends the incomplete line of an interrupted run
             self._lines.write('\n')
         return self
 
@@ -128,7 +128,7 @@ def _rows(out: Path) -> Iterator[tuple[str, Any]]:
     if table.is_file():
         content = _parsed(table.read_bytes())
         if isinstance(content, dict):
-            # what the table was made of is what the record says
+            # the record has the files that the table was made from
             for row in content.get('images') or ():
                 yield str(content.get('root') or ''), row
     partial = out / PARTIAL

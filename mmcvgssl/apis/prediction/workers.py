@@ -179,6 +179,6 @@ def _serve(connection: Connection, job: Any) -> None:
         answer: tuple[Any, Exception | None]
         try:
             answer = getattr(job, name)(*args), None
-        except Exception as error:  # is raised where it was asked for
+        except Exception as error:  # raised where the result is requested
             answer = None, as_sent(error)
         connection.send_bytes(pickle.dumps(answer, protocol=5))

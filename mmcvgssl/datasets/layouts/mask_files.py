@@ -22,8 +22,8 @@ SUFFIXES = ('_mask.png', '-mask.png', '_gt.png', '_label.png', '.png')
 _EXTREME = 0.9  # of a mask's pixels have its lowest or its highest value
 _LOOKED_AT = 40  # files that may be masks
 _JPEG, _JPEG_NOISE = ('.jpg', '.jpeg'), 12  # grey levels near an edge
-_LEVELS = 3  # so few values has no photograph
-_RATIO = 0.02  # by which the ratios of sides may differ
+_LEVELS = 3  # a photograph has more values
+_RATIO = 0.02  # largest difference of aspect ratios
 _COPY = 12.0  # mean difference of grey levels of a copy of an image
 
 

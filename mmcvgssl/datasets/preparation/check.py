@@ -17,7 +17,7 @@ from mmcvgssl.datasets.image_folders import images_below
 from mmcvgssl.datasets.preparation.annotations import Preparation
 from mmcvgssl.utils import printable, some
 
-# what the recipes of mmdet, and of mmyolo save for the first, leave out
+# filters of mmdet's recipes; mmyolo's have only the second
 _HOSTS = dict(filter_empty_gt=True, min_size=32)
 
 

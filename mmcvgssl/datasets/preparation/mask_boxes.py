@@ -23,7 +23,7 @@ def boxes_of_mask(mask: np.ndarray) -> list[tuple[int, int, int, int]]:
     )
     boxes = [
         (int(x) + 1, int(y) + 1, int(x + w), int(y + h))
-        for x, y, w, h, _ in stats[1:]  # the first is what is no part
+        for x, y, w, h, _ in stats[1:]  # the first component is the background
     ]
     return sorted(boxes)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-# floats that use less than a twentieth of (0, 255) are not meant so
+# floats that use less than a twentieth of (0, 255) have another range
 _FLOAT_SHARE = 255 / 20
 
 

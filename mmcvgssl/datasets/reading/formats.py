@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-# what their names end in, in small letters; the content decides the format
+# suffixes, in small letters; the content decides the format
 SUFFIXES = (
     *('.jpg', '.jpeg', '.jpe', '.jfif', '.mpo'),
     *('.png', '.apng', '.bmp', '.dib', '.gif', '.webp'),

@@ -9,7 +9,7 @@ from mmcvgssl.datasets.reading.opened_image import OpenedImage
 from mmcvgssl.datasets.reading.read import extremes, say_once
 
 CHANNELS = ('auto', 'colour', 'alpha')
-_MOST = 0.9  # of a mask; more of it is hardly a defect
+_MOST = 0.9  # largest plausible share of defective pixels
 
 
 def check_mask_options(threshold: float, channel: str) -> None:

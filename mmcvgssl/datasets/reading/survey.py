@@ -14,7 +14,7 @@ from mmcvgssl.datasets.reading.opened_image import OpenedImage
 from mmcvgssl.datasets.reading.read import extremes
 from mmcvgssl.utils import evenly, printable
 
-HEADERS = 1000  # read, evenly over a data set
+HEADERS = 1000  # headers that are read, evenly over a data set
 DEEP, PLAIN = 256, 16  # decoded
 _LEAST_USE = 1 / 20  # of a range, by all but the last thousandth of values
 _ENDS = (0.1, 99.9)  # percentiles

@@ -25,7 +25,7 @@ from mmpretrain.datasets import transforms as host
 from mmcvgssl.datasets.transforms.map_crop import MapCrop
 from mmcvgssl.registry import TRANSFORMS
 
-# what treats an image and a map of its size in one way
+# transforms that move an image and a map of its size in the same way
 GEOMETRY = (
     CenterCrop,
     RandomChoiceResize,
@@ -35,7 +35,7 @@ GEOMETRY = (
     host.RandomResizedCrop,
     host.ResizeEdge,
 )
-# what may move pixels of the image, and fills gaps with colours
+# transforms that move pixels of the image and fill gaps with colours
 IMAGE_ONLY = (
     Pad,
     RandomApply,

@@ -65,7 +65,9 @@ class MapCrop(RandomCrop):
         if tries < 1:
             raise ValueError(f'tries must be 1 or more, got {tries}')
         if isinstance(pad_val, int | float):
-            pad_val = (pad_val,) * 3  # else the first channel alone has it
+            pad_val = (
+                pad_val,
+            ) * 3  # one number would pad the first channel alone
         super().__init__(
             crop_size,
             pad_if_needed=pad_if_needed,
@@ -96,7 +98,7 @@ class MapCrop(RandomCrop):
         self, image: np.ndarray, value: float | tuple[float, ...]
     ) -> np.ndarray:
         lack = [
-            -(-max(0, want - have) // 2)  # a side, rounded up
+            -(-max(0, want - have) // 2)  # padding of each side, rounded up
             for want, have in zip(self.crop_size, image.shape, strict=False)
         ]
         if not self.pad_if_needed or not any(lack):

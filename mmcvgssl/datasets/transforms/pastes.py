@@ -219,7 +219,7 @@ def _rotate(patch: np.ndarray, angle: float) -> tuple[np.ndarray, np.ndarray]:
     turn: np.ndarray = cv2.getRotationMatrix2D(middle, angle, 1)
     turn[:, 2] += grow_x, grow_y
     box = width + 2 * grow_x, height + 2 * grow_y
-    # edges are repeated, so that no black seeps in
+    # repeated edges avoid black borders
     turned = cv2.warpAffine(
         patch,
         turn,

@@ -72,7 +72,7 @@ class AnomalyModel(Storable, BaseModel):
     # it learns from the very images it makes maps of, and is calibrated on
     # all of them
     fits_on_collection = False
-    # images that fitting draws at random from a large set; 0: all
+    # number of images that fitting draws at random; 0: all images
     fit_sample = 0
 
     def __init__(
@@ -110,13 +110,13 @@ class AnomalyModel(Storable, BaseModel):
         )
         # DDP refuses a model in which nothing could be trained
         self.anchor = nn.Parameter(torch.zeros(1))
-        # what fitting learns: sizes depend on the images, so no buffers
+        # fitted tensors; no buffers, as their sizes depend on the images
         self.state: dict[str, Tensor] = {}
         # how the threshold was chosen, and what is wrong with the images
         # that were fitted to, for those who use the file
         self.chosen: dict[str, Any] = {}
         self.remarks: list[str] = []
-        # images and transforms of the fit, if a Runner has fitted
+        # images and transforms of the fit, if a Runner fitted the model
         self.provenance: Provenance | None = None
 
     def note_weights(self, module: nn.Module) -> None:
@@ -253,7 +253,7 @@ class AnomalyModel(Storable, BaseModel):
             measuring = images.part(every, held_out=True)
         if self.needs_fit:
             self._fit(fitting)
-        # as it comes from a file, so that measured and later maps round alike
+        # contiguous as after loading, so that rounding is the same later
         self.state = {k: v.contiguous() for k, v in self.state.items()}
         self._measure(measuring, held_out is not None)
 

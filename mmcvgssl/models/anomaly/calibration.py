@@ -157,12 +157,12 @@ class Calibration(nn.Module):
         flat = False
         for i, part in enumerate((values.patches(), values.scores())):
             ordered = part.double().sort().values
-            # scores have no floor: below the median, too, they have an order
+            # scores have no floor: those below the median need an order, too
             low = _at(ordered, (i == 0 and self.floor) or 0.5)
             high = _at(ordered, self.quantile)
             least = max(rounding[i], _STEP * max(abs(high), _STEP))
             if high - low < least:
-                # so wide that rounding stays at the lower end
+                # wide enough that rounding errors stay near 0
                 high = low + 10 * least
                 flat = flat or i == 0
             self.centre[i] = high

@@ -113,7 +113,7 @@ def greedy_coreset(
         )
     if size >= n:
         return torch.arange(n, device=patches.device)
-    # the same distances from smaller numbers: less is lost to cancellation
+    # centred rows give the same distances with less cancellation
     rows = patches.float() - patches.float().mean(0)
     squares = rows.square().sum(1)
     random = torch.Generator().manual_seed(seed)
@@ -121,7 +121,7 @@ def greedy_coreset(
     chosen = [torch.tensor([first], device=rows.device)]
     count = 1
     nearest = _distances(rows, squares, chosen[0]).squeeze(1)
-    nearest[first] = -1  # never again, not even among equal patches
+    nearest[first] = -1  # not chosen again, even if equal patches exist
     while count < size:
         m = min(_CANDIDATES, n - 1)
         top = nearest.topk(m + 1)

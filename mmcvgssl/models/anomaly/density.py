@@ -75,7 +75,7 @@ class KernelDensity:
         count, width = known.shape
         parts = []
         for part in rows.split(_CHUNK):
-            # distances are small against the vectors: no matrix product
+            # no matrix product: distances are small compared with the vectors
             apart = torch.cdist(
                 part, known, compute_mode='donot_use_mm_for_euclid_dist'
             )

@@ -23,7 +23,7 @@ from mmcvgssl.processes import tensors_of_first_process
 from mmcvgssl.registry import MODELS
 
 SCORES = ('max', 'pooled', 'sum')
-_TYPICAL = 32  # batches that the terms of a sum are scaled by
+_TYPICAL = 32  # number of batches that measure the scale of a sum's terms
 
 
 @MODELS.register_module()
@@ -273,7 +273,7 @@ class GaussianPatch(AnomalyModel):
             return maps.flatten(1).amax(1), self._pooled_distance(levels)
 
         def settle() -> dict[str, Tensor]:
-            # equal images are no distance apart, but for rounding
+            # distances of equal images are 0 up to rounding
             medians = [
                 found[name].median().clamp(min=least)
                 for name, least in zip(
@@ -354,7 +354,7 @@ def _whiten(covariance: Tensor, ridge: float, noise: Tensor) -> Tensor:
         covariance + (ridge * variance).clamp(min=least)[:, None, None] * eye
     )
     values, vectors = torch.linalg.eigh(loaded)
-    # directions without any variance would weigh without bound
+    # directions without variance would get an infinite weight
     floor = 1e-7 * values[:, -1:].clamp(min=least)
     floor = torch.maximum(floor, noise.square()[:, None])
     scale = values.clamp(min=floor).rsqrt()

@@ -345,7 +345,7 @@ class KeAD(AnomalyModel):
 
     def state_forms(self, names: Iterable[str]) -> Forms:
         """Return the forms of memories [M, D], by category and block."""
-        # categories of which no images were seen have none
+        # categories without images have no memory
         blocks = range(len(self.path.feature_blocks))
         seen = {name.rpartition('/')[0] for name in names}
         known = [n for n in self.knowledge if n in seen] or self.knowledge
@@ -356,7 +356,7 @@ class KeAD(AnomalyModel):
     def rounding(self) -> tuple[float, float]:
         """Return the largest rounding errors of maps and scores."""
         step = torch.finfo(self.autocast or torch.float32).eps
-        # a cosine by the temperature; a sigmoid rises by a quarter
+        # a cosine over the temperature; the slope of a sigmoid is 1/4 at most
         least = 4 * step / self.temperature / 4
         return least, least
 

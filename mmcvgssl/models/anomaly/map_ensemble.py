@@ -228,14 +228,14 @@ class MapEnsemble(AnomalyModel):
         if self.fits_on_collection or not any(
             member.needs_fit for member in self._members
         ):
-            # no image is learned from as a good one, so none is set aside
+            # images are not assumed to be good, so none is set aside
             self._learn_members(images)
             self._measure_scales(images)
             return
         every = max(round(1 / self.held_out), 2)
         self._learn_members(images.part(every, held_out=False))
         self._measure_scales(images.part(every, held_out=True))
-        # the scales are known: the members need not miss any image
+        # scales are measured: now fit the members to all images
         self._learn_members(images)
 
     def _learn_members(self, images: FittingImages) -> None:

@@ -129,7 +129,7 @@ class MutualScoring(AnomalyModel):
 
     def _score(self, images: Tensor, names: Tensor) -> tuple[Tensor, Tensor]:
         levels = self.teacher.local_features(images)
-        # an image is not compared with itself, as known by its path
+        # an image is not compared with itself; paths identify images
         known = self.state['names'].cpu()
         others = (names[:, None] != known) | (known == 0)
         made = []

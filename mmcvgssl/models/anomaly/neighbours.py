@@ -8,7 +8,7 @@ from torch import Tensor
 
 # distances in memory at once: 64 MiB
 _BLOCK = 1 << 24
-# patches of a memory that are compared with at once
+# number of memory patches that are compared at once
 _CHUNK = 4096
 
 
@@ -45,7 +45,7 @@ def nearest_patches(
     rows = max(_BLOCK // len(memory), 1)
     distances, indices = [], []
     for part in patches.split(rows):
-        # the patch's own square changes no order: it is added at the end
+        # the patch's own square does not change the order: added at the end
         table = torch.addmm(squares, part, memory.T, alpha=-2)
         if k == 1:
             best, index = table.min(dim=1, keepdim=True)

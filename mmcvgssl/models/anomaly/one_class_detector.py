@@ -41,7 +41,7 @@ from mmcvgssl.registry import MODELS
 from mmcvgssl.weights import load
 from mmcvgssl.weights.pretrained import initialize
 
-_CHUNK = 512  # patches that pass the backbone at once
+_CHUNK = 512  # number of patches in a forward pass
 
 
 @MODELS.register_module()

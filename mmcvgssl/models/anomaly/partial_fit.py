@@ -22,7 +22,7 @@ from mmcvgssl.models.anomaly.fitted_state import (
 from mmcvgssl.provenance import Provenance, settle
 from mmcvgssl.utils import atomic_write
 
-# of the time, the share that is spent on writing at most
+# largest share of the time that is spent on writing
 _SHARE = 0.05
 
 

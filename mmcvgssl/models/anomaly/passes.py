@@ -135,7 +135,7 @@ class _Running:
                         with interrupts.deferred():
                             self._save()
         except BaseException:
-            # another signal must not end what the first one has begun
+            # another signal must not interrupt the handling of the first one
             with interrupts.deferred():
                 self._save()
                 self._say_where()
@@ -176,7 +176,7 @@ class _Running:
         for met in (error, *(other for other, _, _ in received)):
             if met is not None:
                 raise met
-        # too many may be those of all together
+        # the limit counts unreadable images of all processes
         self.unreadable |= {mark for _, _, marks in received for mark in marks}
         self.images.mark_unreadable(self.unreadable - found)
         return [each for _, each, _ in received]

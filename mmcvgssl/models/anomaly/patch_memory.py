@@ -213,7 +213,7 @@ class PatchMemory(AnomalyModel):
         memory, k = self.state['memory'], self.local_scale
         distances, _ = nearest_patches(memory, memory, k + 1)
         own = self._as_metric(distances[:, 1:]).mean(1)
-        # equal patches are no distance apart, but for rounding
+        # distances of equal patches are 0 up to rounding
         typical = float(own.median())
         least = float(self._as_metric(torch.tensor(distance_rounding(memory))))
         return own.clamp(min=1e-3 * typical if typical > least else least)

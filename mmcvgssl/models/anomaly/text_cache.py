@@ -142,6 +142,6 @@ class FixedTexts:
 
 def model_digest(model: nn.Module) -> str:
     """Digest of a model's structure and weights."""
-    # what repr() does not show
+    # settings that repr() does not show
     heads = [getattr(module, 'num_heads', '') for module in model.modules()]
     return digest_tensors(model.state_dict(), f'{model!r}{heads}')

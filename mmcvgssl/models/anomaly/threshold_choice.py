@@ -18,7 +18,7 @@ from mmcvgssl.models.anomaly.state_forms import Form
 HELD_OUT, CROSS_FIT, GIVEN = 'held-out', 'cross-fit', 'given'
 # on images that the backbone was trained on: the interval does not hold
 IN_SAMPLE = 'in-sample'
-# what to_tensor() gives
+# name of the tensor of to_tensor()
 POINT = Form((6,), torch.float64)
 _IN_SAMPLE = (
     'the backbone was trained on these images, so new good images may score '
@@ -73,7 +73,7 @@ def cross_fit_note(weights: str = '') -> str:
 def digest_paths(paths: Sequence[str]) -> str:
     """Digest a set of images by their paths below their common folder."""
     if not paths or not all(paths):
-        return ''  # images that came from no file
+        return ''  # images without a file
     paths = [os.path.abspath(path) for path in paths]
     folder = os.path.commonpath([os.path.dirname(path) for path in paths])
     names = sorted(os.path.relpath(path, folder) for path in paths)

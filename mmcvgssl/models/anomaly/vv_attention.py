@@ -125,7 +125,7 @@ class VVAttention:
             else:
                 if stream is None:
                     stream = x
-                # the embedding needs no more than the last class token
+                # the embedding needs only the last class token
                 keep = 1 if self._ends_at(number) else None
                 x, value = run_both(block, x, keep)
                 stream = stream + value if self.residual else value

@@ -68,7 +68,7 @@ class TimmBackbone(TIMMBackbone):
             return
         state = self._state(self.weights)
         report = compare(self.timm_model, state)
-        # a convolution that another block has replaced starts anew
+        # a convolution that another block replaced keeps random weights
         replaced = {key.rpartition('.')[0] for key in report.unexpected}
         known = {name for name, _ in self.timm_model.named_modules()}
         if not report.matched or report.mismatched or replaced - known - HEAD:

@@ -89,8 +89,8 @@ class WithSSPCAB(nn.Module):
         object.__setattr__(self, '__dict__', vars(host))
 
     def __getattr__(self, name: str) -> Any:
-        # what is not in the shared attributes: of the backbone's class
-        if name == 'host':  # not there before a copy is complete
+        # attributes of the backbone's class, which are not shared
+        if name == 'host':  # missing until a copy is complete
             raise AttributeError(name)
         return getattr(self.host, name)
 

@@ -122,7 +122,7 @@ class ProbeClassifier(BaseClassifier):
     def extract_feat(self, inputs: Tensor) -> Tensor:
         """Return features [N, D] of length 1 of RGB images in [0, 255]."""
         features = self.encoder(inputs / 255).float()
-        # rounded as those that the regression was fitted to
+        # the same rounding as that of the regression's training features
         return F.normalize(features, eps=1e-12).double()
 
     def forward(

@@ -20,7 +20,7 @@ class _GatherRows(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> Tensor:
-        # what every process computes from these rows counts
+        # sum the gradients of all processes for these rows
         total = grads[0].contiguous().clone()
         dist.all_reduce(total)
         first = get_rank() * ctx.count

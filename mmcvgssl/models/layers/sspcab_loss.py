@@ -35,7 +35,7 @@ class CollectedSSPCAB(SSPCAB):
     def __init__(self, loss_weight: float, **kwargs) -> None:
         super().__init__(**kwargs)
         self.loss_weight = loss_weight
-        # losses by pass of the backbone, for each collection that is open
+        # losses of each pass of the backbone, for each open collection
         self.collecting: list[list[Tensor]] = []
 
     def forward(self, x: Tensor) -> Tensor:
@@ -46,7 +46,7 @@ class CollectedSSPCAB(SSPCAB):
         if self.collecting:
             self.collecting[-1].append(self.reconstruction_loss)
         elif out.requires_grad:
-            # features alone may be looked at, training on them may not
+            # refuse training only, not the extraction of features
             out.register_hook(_refuse)
         return out
 
@@ -124,7 +124,7 @@ def add_sspcab_loss(model: nn.Module) -> None:
     """
     if _add not in model._forward_hooks.values():
         model.register_forward_pre_hook(_before)
-        # always: what an interrupted pass has opened is closed, too
+        # always_call: an interrupted pass must close its collection, too
         model.register_forward_hook(_add, with_kwargs=True, always_call=True)
 
 

@@ -96,7 +96,7 @@ def cvgssl_loss(
     ]
     key = z0.detach()
     pull = [contrast(p, key, temperature) for p in predictions[1:]]
-    # the second term does not depend on the crop: its mean is itself
+    # the second term does not depend on the crop, so it is its own mean
     return {
         'loss_distill': torch.stack(distill).mean(),
         'loss_contrast': torch.stack(pull).mean()

@@ -106,7 +106,7 @@ class AnomalyDistillSimMIM(SimMIM):
         """
         maps = stack_maps(data_samples, inputs)
         levels = self.backbone.out_indices
-        # the masked pass of the backbone gives its last level alone
+        # the masked pass needs only the last level of the backbone
         self.backbone.out_indices = (max(levels),)
         try:
             masked = super().loss(inputs, data_samples, **kwargs)

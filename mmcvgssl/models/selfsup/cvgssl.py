@@ -134,7 +134,7 @@ class CVGSSL(BaseSelfSupervisor):
         self.memory_format = (
             torch.channels_last if channels_last else torch.contiguous_format
         )
-        # a plain tuple: no teacher in checkpoints, averages or optimizers
+        # a tuple keeps teachers out of checkpoints, averages and optimizers
         self.teachers = tuple(built)
         for module in (self.backbone, *self.teachers):
             module.to(memory_format=self.memory_format)
@@ -282,7 +282,7 @@ class CVGSSL(BaseSelfSupervisor):
         n, device = len(views[0]), views[0].device
         mixed = torch.rand(n) < self.mixup
         ratio = torch.where(mixed, torch.rand(n), torch.ones(n))
-        # drawn on the host, so that devices draw alike; no need to wait
+        # drawn on the CPU, so that the draw does not depend on the device
         ratio = ratio.to(device, non_blocking=True)
         other = torch.randperm(n).to(device, non_blocking=True)
         ratio = ratio.view(-1, 1, 1, 1)

@@ -61,7 +61,7 @@ class FrozenTeacher(nn.Module):
                 "interpolation must be 'bicubic' or 'bilinear', got "
                 f'{interpolation!r}'
             )
-        tower.eval()  # mmpretrain's return None
+        tower.eval()  # not chained: mmpretrain returns None here
         self.tower = tower.requires_grad_(False)
         self.levels = tuple(levels)
         self.interpolation = interpolation
@@ -104,7 +104,7 @@ class FrozenTeacher(nn.Module):
         with torch.inference_mode():
             maps, embedding = self._run(self.preprocess(images))
             pooled = [m.float().mean(dim=(2, 3)) for m in maps]
-        # a copy made outside inference mode may be saved for backward
+        # copied outside inference mode, so that autograd can save it
         return [x.float().clone() for x in [*pooled, embedding]]
 
     @torch.no_grad()

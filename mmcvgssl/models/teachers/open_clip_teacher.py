@@ -132,7 +132,9 @@ def create_clip(
         )
     log = logging.getLogger()
     level = log.level
-    log.setLevel(max(level, logging.ERROR))  # "initialized randomly" is asked
+    log.setLevel(
+        max(level, logging.ERROR)
+    )  # hides "initialized randomly", which is wanted
     source = str(checkpoint) if checkpoint else pretrained
     try:
         clip = open_clip.create_model(name, pretrained=source)

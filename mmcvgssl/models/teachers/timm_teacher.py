@@ -114,7 +114,7 @@ def _create(
         near = difflib.get_close_matches(name, timm.list_models(), n=5)
         hint = f'; similar: {", ".join(near)}' if near else ''
         raise ValueError(f'timm has no model {name!r}{hint}')
-    # only towers with a fixed grid of positions care for the size
+    # only ViTs, with a fixed grid of positions, take img_size
     size: dict[str, Any] = {}
     if input_size and 'vit' in name:
         size['img_size'] = input_size
