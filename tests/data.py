@@ -17,6 +17,14 @@ CONFIGS = ROOT / 'configs'
 CLASSES = ('dent', 'rust', 'scratch')
 
 
+def with_data_set(recipe: Path, name: str, folder: Path) -> Path:
+    """Write a config of a recipe and a data set, as users do."""
+    path = folder / f'{recipe.stem}_{name}.py'
+    data_set = CONFIGS / f'_base_/datasets/{name}.py'
+    path.write_text(f'_base_ = {[str(recipe), str(data_set)]!r}\n')
+    return path
+
+
 def picture(seed: int, side: int = 40, mode: str = 'RGB') -> Image.Image:
     """Make a noisy picture whose stripes depend on the seed's class."""
     random = np.random.RandomState(seed)
@@ -143,7 +151,7 @@ def tiny_config(
     bases = [
         CONFIGS / f'_base_/models/{kind}_resnet18.py',
         CONFIGS / '_base_/models/teacher_lite0.py',
-        CONFIGS / '_base_/datasets/folder.py',
+        CONFIGS / '_base_/loaders/multi_crop.py',
         CONFIGS / '_base_/schedules/cvgssl_30e.py',
         CONFIGS / '_base_/default_runtime.py',
     ]

@@ -13,7 +13,7 @@ from mmcvgssl.models import anomaly
 from mmcvgssl.models.anomaly import AnomalyModel, KeAD
 from mmcvgssl.registry import MODELS
 from tests.clips import make_clip, tokenize
-from tests.data import CONFIGS, picture
+from tests.data import CONFIGS, picture, with_data_set
 from tests.test_evaluation.test_anomaly_curves import slow_aupro
 
 RECIPES = [
@@ -98,9 +98,23 @@ def test_there_are_recipes():
 
 @pytest.mark.parametrize('path', RECIPES, ids=lambda p: p.stem)
 def test_a_recipe_fits_and_tests(path, roots, tmp_path, kept_outputs):
-    generator, _, data = path.stem.rpartition('_')
-    kind = generator.split('_')[0]
-    assert path.parent.name == kind.replace('-', '_')
+    data = path.stem.rpartition('_')[2]
+    check_recipe(path, path, data, roots, tmp_path, kept_outputs)
+
+
+@pytest.mark.parametrize('data', ['mvtec', 'magnetic_tile'])
+def test_a_recipe_with_a_data_set_does_too(
+    data, roots, tmp_path, kept_outputs
+):
+    path = CONFIGS / 'anomaly/map_ensemble/map-ensemble_lite0_folder.py'
+    own = with_data_set(path, data, tmp_path)
+    check_recipe(own, path, data, roots, tmp_path, kept_outputs)
+
+
+def check_recipe(path, recipe, data, roots, tmp_path, kept_outputs) -> None:
+    """Fit and test a config, of a recipe, on a tiny tree."""
+    kind = recipe.stem.split('_')[0]
+    assert recipe.parent.name == kind.replace('-', '_')
     root = roots / data.replace('-', '_')
     options = {'data_root': str(root), 'work_dir': str(tmp_path / 'work')}
     if data == 'mvtec':
@@ -111,6 +125,10 @@ def test_a_recipe_fits_and_tests(path, roots, tmp_path, kept_outputs):
         for key in ('model_name', 'pretrained', 'input_size', 'cache_dir'):
             cfg.model.pop(key)
         cfg.model.type = 'mmcvgssl.TinyKeAD'
+        if data == 'folder':  # words of nothing in particular are none
+            with pytest.raises(FileNotFoundError, match=r'model\.knowledge'):
+                MODELS.build(cfg.model)
+            cfg.model.knowledge = 'steel_strip'
         if data == 'mvtec':
             cfg.model.category = 'bottle'
     for part in cfg.model.get('members', [cfg.model]):

@@ -585,7 +585,7 @@ def test_a_detector_learns_boxes_behind_a_frozen_backbone(path, surfaces):
 def test_weights_pass_from_stage_to_stage(name, surfaces, tmp_path):
     backbone, agdp, folder, schedule = CHAINS[name]
     paths = [
-        f'pretrain/agbp/agbp_{backbone}_1xb32-30e_neu-det.py',
+        f'pretrain/agbp/agbp_{backbone}_1xb32-30e_folder.py',
         f'pretrain/agdp/agdp_{name}_{agdp}_pseudo-boxes.py',
         f'detection/{folder}/{name}_{schedule}_neu-det.py',
     ]

@@ -34,14 +34,13 @@ WORDS = {
     'docs/images.md': {'CONFIG': f'configs/pretrain/cvgssl/{CVGSSL}.py'},
     'configs/anomaly/README.md': {
         'configs/anomaly/CONFIG': 'configs/anomaly/gaussian_patch/'
-        'gaussian-patch_lite0_magnetic-tile.py',
+        'gaussian-patch_lite0_folder.py',
         'CONFIG': 'configs/anomaly/gaussian_patch/'
         'gaussian-patch_lite0_folder.py',
     },
     AGDP: {'AGBP.pth': 'work_dirs/agbp_csp-s_1xb32-100e_folder/epoch_100.pth'},
-    'configs/pretrain/cutpaste/README.md': {
-        'CHECKPOINT': 'work_dirs/cutpaste-3way_resnet18_1xb32-256e_folder/'
-        'epoch_256.pth'
+    'configs/anomaly/cutpaste/README.md': {
+        'CHECKPOINT': 'work_dirs/cutpaste-3way_resnet18_folder/epoch_256.pth'
     },
 }
 # pages whose commands go on from those of another, which are run with them
@@ -54,8 +53,8 @@ NOT_RUN = {
     r'benchmarks/(cutpaste|pretrain)\.py': 'measures for minutes',
     r'benchmarks/predict\.py': 'forks processes that measure',
     r'benchmarks/map_memory\.py': 'starts processes, maps 20,000 images',
-    r'cvgssl/cvgssl\S*_resnet18\S*_neu\.py': 'run with X-SDD',
-    r'one_class\.py .*resnet18_(sspcab_)?(cpu|lite)_': 'run with MVTec AD',
+    r'(train|few_shot)\.py neu\w*\.py': 'run with X-SDD',
+    r'one_class\.py .*resnet18_(sspcab_)?(cpu|lite)_': 'run with another',
     r'export_model\.py \S*epoch_400\.pth': 'run with a detector',
     r'false_alarms\.py .*(memory|ensemble)_': 'run with a Gaussian',
     r'false_alarms\.py .*_mvtec\.py': 'run with the magnetic tiles',

@@ -4,14 +4,15 @@ import re
 
 import pytest
 import yaml
+from mmengine.config import Config
 
 from mmcvgssl.apis import load_config
-from tests.data import ROOT
+from tests.data import CONFIGS, ROOT
 from tests.doc_commands import PAGES, blocks
 
 
 def test_the_config_for_own_data_loads_and_is_short(tmp_path):
-    (block,) = blocks('README.md', 'python')
+    block = blocks('README.md', 'python')[0]
     lines = [line for line in block.splitlines() if line.strip()]
     assert len(lines) <= 5
     path = tmp_path / 'mine.py'
@@ -21,6 +22,20 @@ def test_the_config_for_own_data_loads_and_is_short(tmp_path):
     assert cfg.few_shot.test.data_root == 'data/my_surface'
     assert cfg.model.type == 'mmcvgssl.CVGSSL'
     assert '_scope_' not in cfg.pretty_text
+
+
+@pytest.mark.parametrize('page', PAGES)
+def test_a_data_set_takes_two_lines(page, tmp_path):
+    for block in blocks(page, 'python'):
+        if 'datasets/' not in block:
+            continue
+        path = tmp_path / 'mine.py'
+        path.write_text(block)
+        cfg = load_config(path)
+        (name,) = re.findall(r'datasets/(\w+)', block)
+        given = Config.fromfile(CONFIGS / f'_base_/datasets/{name}.py')
+        given = given.get('data_set', given)
+        assert cfg.train_dataloader.dataset.data_root == given.data_root
 
 
 @pytest.mark.parametrize('page', PAGES)

@@ -66,8 +66,10 @@ def load_config(
     A text such as ``'${data_root}'`` in a file stands for the setting
     ``data_root`` at its top, whether a base, the file or an option says what
     that is; a value in its stead, from a file or an option for the nested
-    key, counts more. Options are values, never references. Loaders without
-    workers have none of what needs workers.
+    key, counts more. Options are values, never references. A setting that
+    nothing sets is that of ``defaults``, a dict at the top: so a recipe leaves
+    settings to a data set that is a base beside it. Loaders without workers
+    have none of what needs workers.
 
     Args:
         path: Config file.
@@ -113,6 +115,8 @@ def load_config(
             f'{path}: expected a config in Python, but in it or in one of '
             f'its bases: {type(error).__name__}: {error}'
         ) from error
+    for name, value in cfg._cfg_dict.pop('defaults', {}).items():
+        cfg._cfg_dict.setdefault(name, value)
     known = _RUNNER_KEYS | set(cfg.keys())
     check_sections(cfg._cfg_dict, _READ)
     settings = read_settings(path)

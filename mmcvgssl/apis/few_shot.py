@@ -96,7 +96,7 @@ class FewShot:
         if cfg.get('few_shot') is None:
             raise ValueError(
                 f'{cfg.filename} has no `few_shot` section that names the '
-                'labelled images; see configs/_base_/datasets/folder.py'
+                'labelled images; see configs/_base_/loaders/multi_crop.py'
             )
         self.cfg, self.checkpoint, self.mode = cfg, checkpoint, mode
         self.seed, self.report_best, self.workers = seed, report_best, workers
@@ -104,7 +104,7 @@ class FewShot:
             if not cfg.few_shot.get(part):
                 raise ValueError(
                     f'{cfg.filename}: few_shot.{part} names no images; see '
-                    'configs/_base_/datasets/folder.py'
+                    'configs/_base_/loaders/multi_crop.py'
                 )
         self.schedule = check_schedule(cfg.few_shot.get('schedule') or {})
         self.device = torch.device(

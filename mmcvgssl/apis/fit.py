@@ -137,7 +137,7 @@ def _check(cfg: Config) -> None:
     if cfg.get('fit_dataloader') is None:
         raise ValueError(
             f'{cfg.filename} has no `fit_dataloader`, which says how images '
-            'are read: inherit one of configs/_base_/datasets'
+            'are read: inherit configs/_base_/loaders/one_class.py'
         )
 
 

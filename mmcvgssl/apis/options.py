@@ -34,7 +34,7 @@ _NAMES = frozenset({'classes', 'categories', 'good_names', 'ignore'})
 _FILLED = frozenset(
     {
         *('data_root', 'work_dir', 'load_from', 'checkpoint', 'weights'),
-        *('backbone_checkpoint', 'knowledge', 'type'),
+        *('backbone_checkpoint', 'knowledge', 'maps', 'type'),
     }
 )
 _STAGE = re.compile(r'stages\.[^.]+\.options\..+')

@@ -64,7 +64,7 @@ class AnomalyMapDataset(SurfaceImages):
         if not maps:
             raise ValueError(
                 'AnomalyMapDataset needs maps, the folder that '
-                'tools/make_maps.py writes'
+                'tools/make_maps.py writes: give it by --cfg-options maps=DIR'
             )
         self.maps = Path(maps)
         self.map_root = map_root

@@ -44,7 +44,8 @@ class SurfaceImages(CustomDataset):
     workers, processes, wrappers or a restart.
 
     Args:
-        data_root: Folder with images in any nesting.
+        data_root: Folder with images in any nesting. None, as configs without
+            a data set have it, is refused.
         ann_file: Optional list: a path (and a class index after a space,
             with ``with_label``) a line.
         split_dir: Folder of ``ann_file``; relative to ``data_root``.
@@ -93,7 +94,7 @@ class SurfaceImages(CustomDataset):
 
     def __init__(
         self,
-        data_root: str = '',
+        data_root: str | None = '',
         ann_file: str = '',
         split_dir: str = '',
         with_label: bool = False,
@@ -110,6 +111,12 @@ class SurfaceImages(CustomDataset):
         lazy_init: bool = False,
         **kwargs,
     ) -> None:
+        if data_root is None:
+            raise ValueError(
+                'expected the folder of the images as data_root, got none: '
+                'give it by --cfg-options data_root=DIR, or a data set of '
+                'configs/_base_/datasets as second base of the config'
+            )
         if repeat < 1:
             raise ValueError(f'repeat is a number of passes, got {repeat}')
         self.repeat = repeat

@@ -5,6 +5,7 @@ from mmengine.config import Config
 
 from mmcvgssl.apis import config as module
 from mmcvgssl.apis import default_work_dir, load_config, use_amp
+from mmcvgssl.apis.options import OptionText
 from mmcvgssl.registry import DATASETS
 from tests.data import CONFIGS
 
@@ -27,7 +28,7 @@ def test_lists_in_lists_are_reached():
     crop = cfg.train_dataloader.dataset.pipeline[1]
     assert crop.view_size == cfg.few_shot.view_size == 96
     assert cfg.few_shot.test.split_dir == 'elsewhere'
-    assert 'split_dir' not in cfg.train_dataloader.dataset
+    assert cfg.train_dataloader.dataset.split_dir == 'elsewhere'
 
 
 def test_a_file_over_a_recipe_sets_what_an_option_sets(tmp_path):
@@ -287,3 +288,62 @@ def test_a_config_in_yaml_runs_no_code(tmp_path, place):
     assert not mark.exists()
     file.write_text('a: {b: 1}\n')
     assert load_config(file).a.b == 1
+
+
+RECIPE = """
+defaults = dict(data_root=None, view_size=224, epochs=3)
+train_dataloader = dict(dataset=dict(data_root='${data_root}'))
+few_shot = dict(view_size='${view_size}')
+train_cfg = dict(max_epochs='${epochs}')
+"""
+
+
+@pytest.mark.parametrize(
+    ('data_set', 'own', 'options', 'expected'),
+    [
+        ('', '', {}, (None, 224, 3)),
+        ("data_root = 'd'\nview_size = 128", '', {}, ('d', 128, 3)),
+        ("data_root = 'd'", 'view_size = 64', {}, ('d', 64, 3)),
+        ("data_root = 'd'", 'defaults = dict(epochs=5)', {}, ('d', 224, 5)),
+        ("data_root = 'd'", '', {'view_size': '96'}, ('d', 96, 3)),
+        ('view_size = 128', '', {'data_root': '7'}, ('7', 128, 3)),
+        ("data_root = 'd'", 'view_size = 64', {'view_size': '8'}, ('d', 8, 3)),
+        ('', '', {'few_shot.view_size': '9', 'epochs': '2'}, (None, 9, 2)),
+    ],
+)
+def test_what_nothing_sets_is_as_the_recipe_has_it(
+    tmp_path, data_set, own, options, expected
+):
+    (tmp_path / 'recipe.py').write_text(RECIPE)
+    (tmp_path / 'data.py').write_text(f'{data_set}\n')
+    path = tmp_path / 'mine.py'
+    path.write_text(f"_base_ = ['recipe.py', 'data.py']\n{own}\n")
+    typed = {key: OptionText(value) for key, value in options.items()}
+    cfg = load_config(path, typed)
+    held = (
+        cfg.train_dataloader.dataset.data_root,
+        cfg.few_shot.view_size,
+        cfg.train_cfg.max_epochs,
+    )
+    assert held == expected
+    assert 'defaults' not in cfg
+    cfg.dump(tmp_path / 'run.py')
+    again = load_config(tmp_path / 'run.py')
+    assert again.to_dict() == cfg.to_dict()
+
+
+@pytest.mark.parametrize(
+    ('own', 'message'),
+    [
+        ('view_sise = 64', 'did you mean view_size'),
+        ('max_epochs = 64', r'set train_cfg\.max_epochs'),
+    ],
+)
+def test_a_setting_that_the_recipe_does_not_know_is_refused(
+    tmp_path, own, message
+):
+    (tmp_path / 'recipe.py').write_text(RECIPE)
+    path = tmp_path / 'mine.py'
+    path.write_text(f"_base_ = ['recipe.py']\n{own}\n")
+    with pytest.raises(ValueError, match=message):
+        load_config(path)

@@ -129,12 +129,12 @@ def test_masks_among_images_without_labels_are_warned_of(tmp_path):
     assert without.contents.left_out == {'named by ignore': ['a/1_mask.png']}
 
 
-@pytest.mark.parametrize('name', ['folder', 'simclr_folder', 'x_sdd'])
+@pytest.mark.parametrize('name', ['multi_crop', 'two_views'])
 def test_the_command_line_leaves_files_out(tmp_path, name):
     write(tmp_path, ['a/1.jpg', 'a/1_mask.png', 'old/2.png'])
     options = {'data_root': tmp_path, 'ignore': '*_mask.png,old'}
     cfg = load_config(
-        CONFIGS / f'_base_/datasets/{name}.py',
+        CONFIGS / f'_base_/loaders/{name}.py',
         {key: OptionText(value) for key, value in options.items()},
     )
     for part in ('train_dataloader', 'val_dataloader'):

@@ -14,9 +14,10 @@ from mmcvgssl.apis import load_config
 from mmcvgssl.datasets import OneClassDataset, TooManyUnreadableError
 from mmcvgssl.datasets.transforms import UnreadableImageError
 from mmcvgssl.registry import DATASETS
-from tests.data import CONFIGS, picture
+from tests.data import CONFIGS, picture, with_data_set
 
 SIDE = 20
+LOADERS = CONFIGS / '_base_/loaders/one_class.py'
 
 
 def touch(root: Path, *names: str) -> Path:
@@ -490,13 +491,17 @@ def write_folder(root: Path) -> dict:
     [
         ('mvtec', write_mvtec, 'bottle', {0: 1, 6: 1}),
         ('magnetic_tile', write_tiles, '', {0: 1, 6: 1}),
-        ('one_class_folder', write_folder, '', {0: 1}),
+        ('', write_folder, '', {0: 1}),
     ],
 )
 def test_configs_give_batches(tmp_path, name, write, category, masks):
     options = write(tmp_path)
+    path = LOADERS
+    if name:
+        (tmp_path / 'config').mkdir()
+        path = with_data_set(LOADERS, name, tmp_path / 'config')
     cfg = load_config(
-        CONFIGS / '_base_' / 'datasets' / f'{name}.py',
+        path,
         {'data_root': str(tmp_path), 'input_size': 24, **options},
     )
     assert cfg.test_evaluator.type == 'mmcvgssl.AnomalyMetric'
@@ -535,10 +540,10 @@ def test_configs_give_batches(tmp_path, name, write, category, masks):
 
 
 def test_the_category_is_an_option(tmp_path):
-    write_mvtec(tmp_path)
-    path = CONFIGS / '_base_/datasets/mvtec.py'
+    write_mvtec(tmp_path / 'data')
+    path = with_data_set(LOADERS, 'mvtec', tmp_path)
     for category, n_train, n_test in (('pot', 1, 1), ('', 4, 4)):
-        options = {'data_root': str(tmp_path), 'category': category}
+        options = {'data_root': str(tmp_path / 'data'), 'category': category}
         cfg = load_config(path, options)
         counts = []
         for part in ('fit', 'test'):

@@ -327,10 +327,10 @@ def test_what_a_list_leaves_out_is_told_and_what_is_gone_warned_of(tmp_path):
     assert '1 path (old.png) that are not there' in warning
 
 
-@pytest.mark.parametrize('name', ['one_class_folder', 'cutpaste_folder'])
+@pytest.mark.parametrize('name', ['one_class', 'cutpaste'])
 def test_the_command_line_reaches_all_data_sets(tmp_path, name):
     write(tmp_path, ['fein/1.png', 'naja/2.png', 'rest/3.png', 'old/4.png'])
-    path = CONFIGS / f'_base_/datasets/{name}.py'
+    path = CONFIGS / f'_base_/loaders/{name}.py'
     options = {
         'data_root': str(tmp_path),
         'good_names': 'fein,naja',

@@ -190,7 +190,7 @@ def train(bench: Bench, resume: str | None = None) -> tuple[Path, str]:
     cfg = bench.config(
         'pretrain/cvgssl/cvgssl-regress_resnet18_lite0_1xb64-400e_folder.py',
         **{
-            'train_dataloader.dataset.ann_file': 'mmcvgssl/train.txt',
+            'train_dataloader.dataset.ann_file': 'train.txt',
             'train_dataloader.dataset.with_label': True,
         },
     )

@@ -152,7 +152,7 @@ def test_two_machines_agree_on_weights(tiny, tmp_path):
 
 def test_two_processes_test_as_one_does(process, tmp_path):
     root = write_magnetic_tile(tmp_path / 'tiles')
-    recipe = 'anomaly/cutpaste/untrained_resnet18_magnetic-tile.py'
+    recipe = 'anomaly/cutpaste/untrained_resnet18_folder.py'
     options = [
         *('--cfg-options', f'data_root={root}', 'input_size=32'),
         *('randomness.seed=0', 'model.false_alarm_rate=0.1'),
@@ -183,7 +183,7 @@ def test_two_processes_train_a_detector_that_is_frozen_at_first(
     process, tmp_path
 ):
     root = write_magnetic_tile(tmp_path / 'tiles')
-    recipe = 'cutpaste-3way_lite0_cpu_magnetic-tile.py'
+    recipe = 'cutpaste-3way_lite0_cpu_folder.py'
     options = {
         **tiny_options(root),
         'optim_wrapper.type': 'OptimWrapper',

@@ -43,8 +43,8 @@ def config(tmp_path):
         )
         model = model or "type='mmcvgssl.PatchMemory', coreset_size=20"
         bases = [
-            str(CONFIGS / '_base_/datasets/one_class_folder.py'),
             str(CONFIGS / '_base_/anomaly_runtime.py'),
+            str(CONFIGS / '_base_/loaders/one_class.py'),
         ]
         path = tmp_path / 'maps.py'
         path.write_text(

@@ -212,7 +212,7 @@ def test_the_detector_is_what_was_trained(done, options, tmp_path):
     mine = weights(tmp_path / 'new/model.safetensors')
     theirs = weights(done / 'nut/model.safetensors')
     assert all(torch.equal(value, theirs[k]) for k, value in mine.items())
-    cfg = load_config(RECIPES / 'untrained_resnet18_magnetic-tile.py')
+    cfg = load_config(RECIPES / 'untrained_resnet18_folder.py')
     cfg.load_from = 'weights.pth'
     with pytest.raises(ValueError, match=r'model\.checkpoint'):
         run_one_class(cfg, tmp_path / 'none')
@@ -334,9 +334,7 @@ def test_categories_are_those_that_are_named(tmp_path, wanted, want):
 def test_a_set_without_categories_is_one(tmp_path):
     root = write_magnetic_tile(tmp_path / 'tiles')
     options = tiny_options(root) | {'optim_wrapper.type': 'OptimWrapper'}
-    cfg = load_config(
-        RECIPES / 'cutpaste-3way_lite0_cpu_magnetic-tile.py', options
-    )
+    cfg = load_config(RECIPES / 'cutpaste-3way_lite0_cpu_folder.py', options)
     cfg.model.backbone.update(model_name='test_efficientnet', weights=None)
     cfg.model.in_channels = 256
     cfg.custom_hooks[-1].epochs = 1

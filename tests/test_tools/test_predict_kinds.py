@@ -23,7 +23,7 @@ from tests.test_model_file.test_fuzz_kinds import (
 )
 
 NAMES = ['dent', '裂纹']
-TILE = CONFIGS / 'anomaly/cutpaste/untrained_lite0_magnetic-tile.py'
+TILE = CONFIGS / 'anomaly/cutpaste/untrained_lite0_folder.py'
 
 
 @pytest.fixture

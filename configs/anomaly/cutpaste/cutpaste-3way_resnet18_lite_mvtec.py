@@ -1,12 +1,9 @@
 # a handful of images: 10 epochs of 16 updates, minutes on a CPU
 _base_ = [
-    '../../_base_/models/cutpaste_resnet18.py',
-    '../../_base_/datasets/cutpaste_mvtec_128px.py',
-    '../../_base_/schedules/cutpaste_sgd_10e.py',
-    '../../_base_/default_runtime.py',
+    'cutpaste-3way_resnet18_cpu_folder.py',
+    '../../_base_/datasets/mvtec.py',
 ]
 
-data_root = 'data/mvtec_bottle_lite'
 category = ''
 # 8 good images are too few to hold some out: the threshold is one of unknown
 # rate, see detector.holdout

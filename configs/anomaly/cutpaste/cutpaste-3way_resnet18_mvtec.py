@@ -1,6 +1,5 @@
+# category by category, with masks
 _base_ = [
-    '../../_base_/models/cutpaste_resnet18.py',
-    '../../_base_/datasets/cutpaste_mvtec.py',
-    '../../_base_/schedules/cutpaste_sgd_256e.py',
-    '../../_base_/default_runtime.py',
+    'cutpaste-3way_resnet18_folder.py',
+    '../../_base_/datasets/mvtec.py',
 ]

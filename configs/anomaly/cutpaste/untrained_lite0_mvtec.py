@@ -1,5 +1,2 @@
-_base_ = [
-    '../../_base_/models/one-class_lite0.py',
-    '../../_base_/datasets/mvtec.py',
-    '../../_base_/anomaly_runtime.py',
-]
+# category by category, with masks
+_base_ = ['untrained_lite0_folder.py', '../../_base_/datasets/mvtec.py']

@@ -1,5 +1,5 @@
+# by lists, with masks beside the images
 _base_ = [
-    '../../_base_/models/gaussian-patch_lite0.py',
+    'gaussian-patch_lite0_folder.py',
     '../../_base_/datasets/magnetic_tile.py',
-    '../../_base_/anomaly_runtime.py',
 ]

@@ -1,10 +1,7 @@
 _base_ = [
-    '../../_base_/models/kead.py',
+    'kead_vit-b16-plus-240_laion400m_folder.py',
     '../../_base_/datasets/mvtec.py',
-    '../../_base_/anomaly_runtime.py',
 ]
-
-input_size = 240
 
 # each image by the words of its own category; other categories:
 # --cfg-options category=cable, or category='' for all

@@ -1,6 +1,6 @@
 _base_ = [
     '../../_base_/models/mutual-scoring_lite0.py',
-    '../../_base_/datasets/one_class_folder.py',
+    '../../_base_/loaders/one_class.py',
     '../../_base_/anomaly_runtime.py',
 ]
 

@@ -1,7 +1,7 @@
 # without labels and from random weights, on one GPU
 _base_ = [
     '../../_base_/models/agbp_csp-s.py',
-    '../../_base_/datasets/anomaly_maps.py',
+    '../../_base_/loaders/anomaly_maps.py',
     '../../_base_/schedules/adamw_100e.py',
     '../../_base_/pretrained_runtime.py',
 ]

@@ -1,6 +1,6 @@
 _base_ = [
     '../../_base_/models/agbp_swin-b.py',
-    '../../_base_/datasets/anomaly_maps.py',
+    '../../_base_/loaders/anomaly_maps.py',
     '../../_base_/schedules/agbp_adamw_200e.py',
     '../../_base_/pretrained_runtime.py',
 ]

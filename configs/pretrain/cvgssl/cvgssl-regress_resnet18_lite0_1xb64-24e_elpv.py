@@ -1,9 +1,11 @@
 # minutes on two CPU cores: it learns at 96 px what is used at 128
-_base_ = 'cvgssl-regress_resnet18_lite0_1xb64-400e_elpv.py'
+_base_ = [
+    'cvgssl-regress_resnet18_lite0_1xb64-400e_folder.py',
+    '../../_base_/datasets/elpv.py',
+]
 
 view_size = 96
 few_shot = dict(view_size=128)
-
 teachers = _base_.teachers
 teachers[0].input_size = 160
 model = dict(teachers=teachers)

@@ -1,7 +1,7 @@
 _base_ = [
     '../../_base_/models/cvgssl_resnet18.py',
     '../../_base_/models/teacher_clip-rn50.py',
-    '../../_base_/datasets/folder.py',
+    '../../_base_/loaders/multi_crop.py',
     '../../_base_/schedules/cvgssl_300e.py',
     '../../_base_/default_runtime.py',
 ]

@@ -1,7 +1,7 @@
 _base_ = [
     '../../_base_/models/cvgssl_resnet50.py',
     '../../_base_/models/teacher_lite0.py',
-    '../../_base_/datasets/folder.py',
+    '../../_base_/loaders/multi_crop.py',
     '../../_base_/schedules/cvgssl_300e.py',
     '../../_base_/default_runtime.py',
 ]

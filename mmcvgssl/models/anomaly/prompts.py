@@ -164,7 +164,7 @@ def load_knowledge(
     if not path.is_file():
         raise FileNotFoundError(
             f'no knowledge {str(source)!r}: give the path of a '
-            f'{", ".join(_SUFFIXES)} file, or one of '
+            f'{", ".join(_SUFFIXES)} file as model.knowledge, or one of '
             f'{", ".join(shipped_knowledge())}'
         )
     size = path.stat().st_size

@@ -1,5 +1,0 @@
-# for two CPU cores: small images, epochs of 64 updates
-_base_ = 'cutpaste_magnetic_tile.py'
-
-input_size = 128
-train_dataloader = dict(sampler=dict(updates=64))

@@ -1,3 +1,0 @@
-_base_ = 'magnetic_tile.py'
-
-input_size = 512

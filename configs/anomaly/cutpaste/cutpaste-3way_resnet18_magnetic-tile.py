@@ -1,6 +1,0 @@
-_base_ = [
-    '../../_base_/models/cutpaste_resnet18.py',
-    '../../_base_/datasets/cutpaste_magnetic_tile.py',
-    '../../_base_/schedules/cutpaste_sgd_256e.py',
-    '../../_base_/default_runtime.py',
-]

@@ -1,6 +1,0 @@
-_base_ = [
-    'cutpaste-3way_resnet18_cpu_magnetic-tile.py',
-    '../../_base_/models/sspcab_resnet18.py',
-]
-
-model = dict(backbone=_base_.sspcab)

@@ -1,0 +1,11 @@
+_base_ = [
+    '../../_base_/models/agbp_resnet18.py',
+    '../../_base_/loaders/anomaly_maps_small.py',
+    '../../_base_/schedules/adamw_30e.py',
+    '../../_base_/pretrained_runtime.py',
+]
+
+# nothing is frozen where training starts from random weights
+model = dict(backbone=dict(frozen_stages=-1))
+optim_wrapper = dict(optimizer=dict(lr=1e-3))
+auto_scale_lr = dict(base_batch_size=32)

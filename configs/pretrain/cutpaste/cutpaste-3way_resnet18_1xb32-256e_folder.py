@@ -1,1 +1,0 @@
-_base_ = '../../anomaly/cutpaste/cutpaste-3way_resnet18_folder.py'

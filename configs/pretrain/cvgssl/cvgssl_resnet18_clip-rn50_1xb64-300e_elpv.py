@@ -1,9 +1,0 @@
-_base_ = [
-    '../../_base_/models/cvgssl_resnet18.py',
-    '../../_base_/models/teacher_clip-rn50.py',
-    '../../_base_/datasets/elpv.py',
-    '../../_base_/schedules/cvgssl_300e.py',
-    '../../_base_/default_runtime.py',
-]
-
-model = dict(teachers=_base_.teachers)
