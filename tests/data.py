@@ -72,8 +72,8 @@ def write_broken(folder: Path) -> list[Path]:
         'zero.png': b'',
         'text.jpg': b'this is no picture\n',
     }
-    for name, held in files.items():
-        (folder / name).write_bytes(held)
+    for name, written in files.items():
+        (folder / name).write_bytes(written)
     return [folder / name for name in sorted(files)]
 
 

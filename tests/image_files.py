@@ -185,8 +185,8 @@ def _opencv_tiff(convert: Callable) -> Callable:
     def write(path: Path, values: np.ndarray, orientation: int) -> None:
         tags = {ORIENTATION: orientation, 317: 2}
         cv2.imwrite(str(path), convert(values)[..., ::-1])
-        with tifffile.TiffFile(path) as held:
-            tag = held.pages[0].tags.get(ORIENTATION)
+        with tifffile.TiffFile(path) as content:
+            tag = content.pages[0].tags.get(ORIENTATION)
         if tag is not None:
             data = bytearray(path.read_bytes())
             data[tag.valueoffset] = tags[ORIENTATION]

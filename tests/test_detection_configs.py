@@ -284,15 +284,15 @@ def test_every_data_set_suits_a_detector(path, tmp_path):
     own = tmp_path / 'own.py'
     base = CONFIGS / '_base_/detectors/faster-rcnn_r18_256px.py'
     own.write_text(f'_base_ = [{str(base)!r}, {str(path)!r}]\n')
-    cfg, told = load_config(own), Config.fromfile(path)
+    cfg, lines = load_config(own), Config.fromfile(path)
     train, test = (cfg[f'{p}_dataloader'].dataset for p in ('train', 'test'))
     for data_set in (train, test):
-        assert data_set.data_root == told.data_set.data_root
-        assert tuple(data_set.metainfo.classes) == tuple(told.classes)
-        assert data_set.data_prefix.img == told.data_set.img
-    assert train.ann_file == told.data_set.ann_file
-    assert test.ann_file == told.data_set.test_ann_file
-    assert head_classes(cfg) == {len(told.classes)}
+        assert data_set.data_root == lines.data_set.data_root
+        assert tuple(data_set.metainfo.classes) == tuple(lines.classes)
+        assert data_set.data_prefix.img == lines.data_set.img
+    assert train.ann_file == lines.data_set.ann_file
+    assert test.ann_file == lines.data_set.test_ann_file
+    assert head_classes(cfg) == {len(lines.classes)}
 
 
 def test_a_detector_without_a_data_set_is_refused(tmp_path):
@@ -512,11 +512,11 @@ def test_det_inferencer_reads_as_the_run_did(name, source, tmp_path):
     text, run = cfg.pretty_text, tmp_path / 'run.py'
     run.write_text(text)
     init_default_scope(cfg.default_scope)
-    held = {
+    content = {
         'state_dict': MODELS.build(cfg.model).state_dict(),
         'meta': {'cfg': text, 'dataset_meta': {'classes': NEU}},
     }
-    torch.save(held, tmp_path / 'epoch_1.pth')
+    torch.save(content, tmp_path / 'epoch_1.pth')
     infer = DetInferencer(
         str(run) if source == 'config' else None,
         *(str(tmp_path / 'epoch_1.pth'), 'cpu'),
@@ -705,9 +705,9 @@ def test_good_and_thin_images_are_learned_from_alike(
     Image.new('RGB', (SIZE, 24), 'gray').save(root / '0.png')
     for part in ('train', 'test'):
         file = write_boxes(root / f'mmcvgssl/{part}.json', NEU, 4)
-        held = json.loads(file.read_text())
-        held['images'][0]['height'] = 24
-        file.write_text(json.dumps({**held, 'annotations': []}))
+        content = json.loads(file.read_text())
+        content['images'][0]['height'] = 24
+        file.write_text(json.dumps({**content, 'annotations': []}))
     cfg = on_surfaces(CONFIGS / 'detection' / name, root)
     cfg.work_dir, cfg.launcher = str(tmp_path / 'run'), 'none'
     with pytest.raises(AnnotationError, match='nothing from good images'):

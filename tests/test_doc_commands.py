@@ -125,8 +125,8 @@ def last_checkpoint(cfg: Config, args) -> Path:
     return home / f'epoch_{cfg.train_cfg.max_epochs}.pth'
 
 
-def _place(word: str, places: dict[str, str]) -> str:
-    for name, put in places.items():
+def _place(word: str, positions: dict[str, str]) -> str:
+    for name, put in positions.items():
         word = re.sub(rf'\b{re.escape(name)}\b', put, word)
     return word
 

@@ -52,13 +52,13 @@ def test_the_index_names_what_exists():
         for path in ROOT.glob('configs/**/metafile.yml')
     }
     for file in index['Import']:
-        held = yaml.safe_load((ROOT / file).read_text())
-        names = {collection['Name'] for collection in held['Collections']}
-        for collection in held['Collections']:
+        content = yaml.safe_load((ROOT / file).read_text())
+        names = {collection['Name'] for collection in content['Collections']}
+        for collection in content['Collections']:
             assert (ROOT / collection['README']).is_file()
             code = collection.get('Code', {}).get('URL', 'README.md')
             assert (ROOT / code).is_file()
-        for model in held['Models']:
+        for model in content['Models']:
             assert model['In Collection'] in names
             path = ROOT / model['Config']
             assert path.stem == model['Name']

@@ -95,8 +95,8 @@ def test_the_lock_meets_the_requirements(lock):
     required = read_requirements('requirements.txt')
     for name, need in required.items():
         assert need.specifier.contains(str(lock[name].specifier)[2:]), name
-    for held in (lock, required):
-        assert [n for n in held if n.startswith('opencv')] == [HEADLESS]
+    for content in (lock, required):
+        assert [n for n in content if n.startswith('opencv')] == [HEADLESS]
 
 
 def test_an_installation_asks_for_no_second_opencv(tmp_path):
@@ -165,6 +165,6 @@ def test_a_library_of_the_desktop_is_found(shared_objects, tmp_path):
         key=lambda file: file.stat().st_size,
     )
     other = tmp_path / 'cv2.abi3.so'
-    held = like.read_bytes()
-    other.write_bytes(held.replace(b'\0libdl.so.2\0', b'\0libGL.so.1\0'))
+    content = like.read_bytes()
+    other.write_bytes(content.replace(b'\0libdl.so.2\0', b'\0libGL.so.1\0'))
     assert foreign([*shared_objects, other]) == {('cv2.abi3.so', 'libGL.so.1')}

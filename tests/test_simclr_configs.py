@@ -273,9 +273,9 @@ def test_a_run_logs_the_accuracy_and_its_weights_are_evaluated(
         code, text, err = tool('few_shot.py', *args, '--work-dir', out)
         assert code == 0, err
         assert '| accuracy, % | 2-shot |' in text
-        held = json.loads((out / 'few_shot.json').read_text())
-        assert held['mode'] == mode
-        assert held['classes'] == [str(i) for i in range(len(CLASSES))]
+        content = json.loads((out / 'few_shot.json').read_text())
+        assert content['mode'] == mode
+        assert content['classes'] == [str(i) for i in range(len(CLASSES))]
 
 
 def test_a_model_without_a_neck_is_refused(recipe, tmp_path):

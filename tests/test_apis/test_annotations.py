@@ -137,15 +137,15 @@ def test_all_data_sets_have_one_list_of_classes(cfg, tmp_path):
 
 
 def test_images_that_are_trained_and_tested_on_are_told(cfg, tmp_path):
-    told = [line for _, line in check_annotations(cfg).lines]
-    assert 'test: trained on, too: 6 (0.png, 1.png, 2.png, ...)' in told
-    held = json.loads((tmp_path / 'test.json').read_text())
-    for i, image in enumerate(held['images']):
+    logged = [line for _, line in check_annotations(cfg).lines]
+    assert 'test: trained on, too: 6 (0.png, 1.png, 2.png, ...)' in logged
+    content = json.loads((tmp_path / 'test.json').read_text())
+    for i, image in enumerate(content['images']):
         image['file_name'] = f'other{i}.png'
         picture(i, 128).save(tmp_path / f'other{i}.png')
-    (tmp_path / 'test.json').write_text(json.dumps(held))
-    told = [line for _, line in check_annotations(cfg).lines]
-    assert not any('trained on' in line for line in told)
+    (tmp_path / 'test.json').write_text(json.dumps(content))
+    logged = [line for _, line in check_annotations(cfg).lines]
+    assert not any('trained on' in line for line in logged)
 
 
 @pytest.mark.parametrize('part', ['train', 'test'])
@@ -153,11 +153,11 @@ def test_few_unreadable_images_are_skipped_in_training_alone(
     cfg, tmp_path, part
 ):
     for name in ('train', 'test'):
-        held = json.loads((tmp_path / f'{name}.json').read_text())
-        for i, image in enumerate(held['images']):
+        content = json.loads((tmp_path / f'{name}.json').read_text())
+        for i, image in enumerate(content['images']):
             image['file_name'] = f'{name}{i}.png'
             picture(i, 128).save(tmp_path / f'{name}{i}.png')
-        (tmp_path / f'{name}.json').write_text(json.dumps(held))
+        (tmp_path / f'{name}.json').write_text(json.dumps(content))
     (tmp_path / f'{part}3.png').write_bytes(b'')
     load = dict(type='mmcvgssl.LoadImage', max_unreadable=1)
     cfg.train_dataloader.dataset.pipeline = [load]
@@ -187,8 +187,8 @@ def test_false_alarms_are_counted_where_there_are_good_images(cfg, tmp_path):
     assert cfg.test_evaluator.type == 'CocoMetric'
 
     boxes = tmp_path / 'test.json'
-    held = json.loads(boxes.read_text())
-    boxes.write_text(json.dumps({**held, 'annotations': []}))
+    content = json.loads(boxes.read_text())
+    boxes.write_text(json.dumps({**content, 'annotations': []}))
     report = check_annotations(cfg)
     assert report.good == ['test']
     count_false_alarms(cfg, report)

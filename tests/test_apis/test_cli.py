@@ -63,9 +63,9 @@ def test_an_error_of_a_worker_has_its_own_message(capsys, error):
         list(loader)
     text = capsys.readouterr().err
     assert 'Original Traceback' in text
-    told = text.rpartition('ERROR: ')[2]
+    logged = text.rpartition('ERROR: ')[2]
     expected = 'what to do\n' if error is not KeyError else 'Caught KeyError'
-    assert told.startswith(expected)
+    assert logged.startswith(expected)
 
 
 def test_text_in_another_encoding_is_said(capsys):

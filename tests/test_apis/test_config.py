@@ -320,12 +320,12 @@ def test_what_nothing_sets_is_as_the_recipe_has_it(
     path.write_text(f"_base_ = ['recipe.py', 'data.py']\n{own}\n")
     typed = {key: OptionText(value) for key, value in options.items()}
     cfg = load_config(path, typed)
-    held = (
+    content = (
         cfg.train_dataloader.dataset.data_root,
         cfg.few_shot.view_size,
         cfg.train_cfg.max_epochs,
     )
-    assert held == expected
+    assert content == expected
     assert 'defaults' not in cfg
     cfg.dump(tmp_path / 'run.py')
     again = load_config(tmp_path / 'run.py')

@@ -71,9 +71,9 @@ def by_hand(config, encode, size, interpolation, shots, seed) -> tuple:
     ]
 
 
-def check_by_hand(held, config, encode, size, interpolation) -> None:
+def check_by_hand(content, config, encode, size, interpolation) -> None:
     for shots in (1, 2):
-        entry = held['shots'][str(shots)]
+        entry = content['shots'][str(shots)]
         assert len(entry['runs']) == 3
         for run in range(3):
             accuracy, drawn = by_hand(
@@ -97,8 +97,8 @@ def test_probe_of_a_student_is_the_published_protocol(
 ):
     cfg = load_config(tiny_classes)
     FewShot(cfg, str(student), seed=5).run([1, 2], 3, tmp_path / 'out')
-    held = json.loads((tmp_path / 'out' / 'few_shot.json').read_text())
-    assert held['mode'] == 'probe'
+    content = json.loads((tmp_path / 'out' / 'few_shot.json').read_text())
+    assert content['mode'] == 'probe'
     backbone = MODELS.build({**cfg.model.backbone, '_scope_': 'mmpretrain'})
     state = torch.load(student)['state_dict']
     backbone.load_state_dict(
@@ -110,7 +110,7 @@ def test_probe_of_a_student_is_the_published_protocol(
     def encode(rgb):
         return backbone((rgb - 127.5) / 127.5)[-1].mean(dim=(2, 3))
 
-    check_by_hand(held, tiny_classes, encode, (32, 32), cv2.INTER_LINEAR)
+    check_by_hand(content, tiny_classes, encode, (32, 32), cv2.INTER_LINEAR)
 
 
 def test_probe_of_the_teacher_takes_its_own_size(
@@ -124,14 +124,14 @@ def test_probe_of_the_teacher_takes_its_own_size(
         },
     )
     FewShot(cfg, 'teacher', seed=5).run([1, 2], 3, tmp_path / 'out')
-    held = json.loads((tmp_path / 'out' / 'few_shot.json').read_text())
-    assert held['size'] == [48, 48]
+    content = json.loads((tmp_path / 'out' / 'few_shot.json').read_text())
+    assert content['size'] == [48, 48]
     teacher = MODELS.build(cfg.model.teachers[0].to_dict())
 
     def encode(rgb):
         return teacher(rgb / 255)
 
-    check_by_hand(held, tiny_classes, encode, (48, 48), cv2.INTER_CUBIC)
+    check_by_hand(content, tiny_classes, encode, (48, 48), cv2.INTER_CUBIC)
 
 
 def test_deep_images_are_read_by_the_range_of_the_training_list(
@@ -151,16 +151,16 @@ def test_deep_images_are_read_by_the_range_of_the_training_list(
     for part in ('train', 'test'):
         lists = dict(ann_file=str(root / f'{part}.txt'), data_prefix='')
         cfg.few_shot[part].update(lists)
-    held = FewShot(cfg, str(student))
+    content = FewShot(cfg, str(student))
     assert cfg.depth_range == (0, 4095)
-    for data_set in (held.train, held.test):
+    for data_set in (content.train, content.test):
         assert data_set.pipeline.transforms[0].depth_range == (0, 4095)
-    seen = held.test[0]
+    seen = content.test[0]
     deep = cv2.imread(seen['data_samples'].img_path, cv2.IMREAD_UNCHANGED)
     grey = np.rint(np.clip(deep, 0, 4095) / 4095 * 255).astype(np.uint8)
     expected = cv2.resize(grey, (32, 32), interpolation=cv2.INTER_LINEAR)
     assert np.array_equal(seen['inputs'][0].numpy(), expected)
-    held.run([1], 1, tmp_path / 'out')
+    content.run([1], 1, tmp_path / 'out')
     written = json.loads((tmp_path / 'out' / 'few_shot.json').read_text())
     assert written['depth_range'] == [0, 4095]
 
@@ -275,8 +275,8 @@ def test_runs_of_other_settings_are_done_anew_beside_the_old(
     FewShot(cfg, **settings).run([1], 1, out)
     before = (out / 'few_shot.json').read_text()
     FewShot(cfg, **{**settings, **change}).run([1], 2, out)
-    held = json.loads((out / 'few_shot.json').read_text())
-    assert len(held['shots']['1']['runs']) == 2
+    content = json.loads((out / 'few_shot.json').read_text())
+    assert len(content['shots']['1']['runs']) == 2
     (kept,) = (out / 'earlier').glob('*/few_shot.json')
     assert kept.read_text() == before
     assert (kept.parent / 'few_shot.png').is_file()

@@ -44,15 +44,15 @@ def config(folder, fit=None, **top) -> Config:
             )
         )
 
-    held = dict(
+    content = dict(
         train_dataloader=loader(folder),
         test_dataloader=dict(dataset=dict(pipeline=[load])),
         custom_hooks=[dict(switch_pipeline=[load])],
         **top,
     )
     if fit is not None:
-        held['fit_dataloader'] = loader(fit)
-    return Config(held)
+        content['fit_dataloader'] = loader(fit)
+    return Config(content)
 
 
 def ranges(cfg) -> list:

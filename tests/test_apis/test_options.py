@@ -219,8 +219,8 @@ def test_a_stage_of_a_pipeline_types_its_own(tmp_path):
         f'{above}few_shot.train.data_root={{root}}/01',
     )
     stage = read_stages(load_config(file, options))['pretrain']
-    held = fill(stage.options, {'root': '2024'})
-    cfg = build_config(stage.config, held)
+    content = fill(stage.options, {'root': '2024'})
+    cfg = build_config(stage.config, content)
     assert cfg.split_dir == '007'
     assert cfg.train_cfg.max_epochs == 2
     assert cfg.train_dataloader.batch_size == [4]

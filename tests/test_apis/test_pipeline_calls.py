@@ -56,7 +56,7 @@ def noise(folder, count):
 def pipeline(tmp_path):
     """Plan the shipped pipeline over six images, two with a label each."""
     images = noise(tmp_path / 'images', 6)
-    held = {
+    content = {
         'images': [
             {'id': i, 'file_name': f'{i}.png', 'width': 48, 'height': 48}
             for i in range(4)
@@ -69,7 +69,7 @@ def pipeline(tmp_path):
         'categories': [{'id': 1, 'name': 'hole'}],
     }
     labels = tmp_path / 'labels.json'
-    labels.write_text(json.dumps(held))
+    labels.write_text(json.dumps(content))
     cfg = load_config(CONFIGS / 'pipelines/agssp_yolov8_n_cpu.py', BATCHES)
     cfg.stages.boxes.arguments = ARGUMENTS
     inputs = read_inputs(images, labels, root=images)
@@ -374,9 +374,9 @@ def test_the_package_alone_is_enough(tmp_path, process):
     assert done.returncode == 0, done.stdout + done.stderr
     assert '-m mmcvgssl.apis.pipeline.stage_process' in done.stdout
     (note,) = (tmp_path / 'work').glob('maps-*/done.json')
-    held = json.loads(note.read_text())
-    assert held['function'] == 'make_maps'
-    assert held['arguments']['images'].endswith('images.txt')
-    assert held['command'][-1] == str(note.with_name(CALL))
+    content = json.loads(note.read_text())
+    assert content['function'] == 'make_maps'
+    assert content['arguments']['images'].endswith('images.txt')
+    assert content['command'][-1] == str(note.with_name(CALL))
     (boxes,) = (tmp_path / 'work').glob('boxes-*/boxes.json')
     assert len(json.loads(boxes.read_text())['images']) == 4

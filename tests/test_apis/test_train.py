@@ -101,10 +101,10 @@ def test_losses_do_not_depend_on_the_number_of_workers(
 
 def test_a_run_saves_the_student_alone_and_learns(tiny, fit, tmp_path):
     runner = fit(tiny(), tmp_path / 'work')
-    held = read_checkpoint(tmp_path / 'work' / 'epoch_2.pth')
-    parts = {name.split('.')[0] for name in held['state_dict']}
+    content = read_checkpoint(tmp_path / 'work' / 'epoch_2.pth')
+    parts = {name.split('.')[0] for name in content['state_dict']}
     assert parts == {'backbone', 'neck', 'head'}
-    assert held['meta']['epoch'] == 2
+    assert content['meta']['epoch'] == 2
     teacher = runner.model.teachers[0]
     assert not any(m.training for m in teacher.modules())
     frozen = {id(p) for p in teacher.parameters()}
@@ -115,7 +115,7 @@ def test_a_run_saves_the_student_alone_and_learns(tiny, fit, tmp_path):
     first = read_checkpoint(tmp_path / 'work' / 'epoch_1.pth')['state_dict']
     moved = [
         name
-        for name, value in held['state_dict'].items()
+        for name, value in content['state_dict'].items()
         if not torch.equal(value, first[name])
     ]
     assert len(moved) > 0.9 * len(first)
@@ -130,11 +130,11 @@ def test_averages_hold_no_second_teacher(tiny, fit, tmp_path):
     (hook,) = [h for h in runner.hooks if isinstance(h, EMAHook)]
     averaged = hook.ema_model.module
     assert averaged.teachers[0] is runner.model.teachers[0]
-    held = read_checkpoint(tmp_path / 'work' / 'epoch_2.pth')
+    content = read_checkpoint(tmp_path / 'work' / 'epoch_2.pth')
     for key in ('state_dict', 'ema_state_dict'):
-        assert not [n for n in held[key] if 'teacher' in n or 'tower' in n]
+        assert not [n for n in content[key] if 'teacher' in n or 'tower' in n]
     name = 'backbone.conv1.weight'
-    mean, plain = held['state_dict'][name], held['ema_state_dict']
+    mean, plain = content['state_dict'][name], content['ema_state_dict']
     assert not torch.equal(mean, plain[f'module.{name}'])
 
 
@@ -150,8 +150,8 @@ def test_gradients_accumulate_by_config(tiny, fit, tmp_path, counts, steps):
         'train_cfg.max_epochs': 4,
     }
     fit(tiny(), tmp_path / 'work', options)
-    held = read_checkpoint(tmp_path / 'work' / 'epoch_4.pth')
-    state = held['optimizer']['state'].values()
+    content = read_checkpoint(tmp_path / 'work' / 'epoch_4.pth')
+    state = content['optimizer']['state'].values()
     assert {int(s['step']) for s in state} == {steps}
 
 
@@ -211,8 +211,8 @@ def test_nan_stops_the_run_and_names_the_last_good_checkpoint(
     text = str(caught.value)
     assert 'at iteration 4 of epoch 2' in text
     assert str(work / 'epoch_1.pth') in text
-    held = read_checkpoint(work / 'epoch_1.pth')['state_dict']
-    assert all(v.isfinite().all() for v in held.values())
+    content = read_checkpoint(work / 'epoch_1.pth')['state_dict']
+    assert all(v.isfinite().all() for v in content.values())
     assert not (work / 'epoch_2.pth').exists()
 
 

@@ -25,7 +25,7 @@ def sample(plane, y, x):
     return total
 
 
-def slow_attention(value, places, weights):
+def slow_attention(value, positions, weights):
     out = np.zeros((BATCH, QUERIES, HEADS, DIM))
     for b, q, m in np.ndindex(out.shape[:3]):
         start = 0
@@ -34,7 +34,7 @@ def slow_attention(value, places, weights):
             plane = value[b, start:stop, m].reshape(height, width, DIM)
             start = stop
             for p in range(POINTS):
-                x, y = places[b, q, m, level, p]
+                x, y = positions[b, q, m, level, p]
                 taken = sample(plane, y * height - 0.5, x * width - 0.5)
                 out[b, q, m] += weights[b, q, m, level, p] * taken
     return out.reshape(BATCH, QUERIES, HEADS * DIM)
@@ -58,8 +58,8 @@ def draw():
     value = rng.normal(size=(BATCH, keys, HEADS, DIM))
     shape = (BATCH, QUERIES, HEADS, len(SHAPES), POINTS)
     # Some points beyond the borders.
-    places = rng.uniform(-0.3, 1.3, (*shape, 2))
-    return value, places, rng.uniform(size=shape)
+    positions = rng.uniform(-0.3, 1.3, (*shape, 2))
+    return value, positions, rng.uniform(size=shape)
 
 
 def apply(parts, device, dtype=torch.float64):
@@ -97,10 +97,10 @@ def test_gradients(ext, device):
 
 def test_a_point_a_pixel_outside_does_not_pull(ext, device):
     """At exactly -1 the sample is zero, and by definition flat."""
-    value, places, weights = draw()
-    places[:, :, :, 0, 0] = [-0.5 / 3, 0.5]  # x of the level of 3 columns
-    places[:, :, :, 0, 1] = [-0.4 / 3, 0.5]
-    out, leaves = apply((value, places, weights), device)
+    value, positions, weights = draw()
+    positions[:, :, :, 0, 0] = [-0.5 / 3, 0.5]  # x of the level of 3 columns
+    positions[:, :, :, 0, 1] = [-0.4 / 3, 0.5]
+    out, leaves = apply((value, positions, weights), device)
     out.sum().backward()
     assert not leaves[1].grad[:, :, :, 0, 0].any()
     assert leaves[1].grad[:, :, :, 0, 1].all()
@@ -136,10 +136,10 @@ def test_module_trains_as_with_mmcvs_own_path(ext, device, monkeypatch):
     }
     plain = home.multi_scale_deformable_attn_pytorch
 
-    def through_ext(value, shapes, places, weights):
+    def through_ext(value, shapes, positions, weights):
         starts = torch.tensor([0, 12], device=device)
         return MultiScaleDeformableAttnFunction.apply(
-            value, shapes, starts, places, weights, 64
+            value, shapes, starts, positions, weights, 64
         )
 
     results = []
@@ -155,9 +155,9 @@ def test_module_trains_as_with_mmcvs_own_path(ext, device, monkeypatch):
 
 
 def test_other_shapes_are_refused(ext):
-    value, places, weights = (torch.tensor(part) for part in draw())
+    value, positions, weights = (torch.tensor(part) for part in draw())
     starts = torch.tensor([0, 12])
     with pytest.raises(ValueError, match='`attn_weight` of shape'):
         ext.ms_deform_attn_forward(
-            value, torch.tensor(SHAPES), starts, places, weights[:, 1:], 64
+            value, torch.tensor(SHAPES), starts, positions, weights[:, 1:], 64
         )

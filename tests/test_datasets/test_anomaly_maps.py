@@ -302,7 +302,7 @@ def test_later_initialisation_and_broken_images(folders):
 # loading
 
 
-def held(tmp_path, values, size=(7, 9), **more) -> dict:
+def saved(tmp_path, values, size=(7, 9), **more) -> dict:
     np.save(tmp_path / 'a.npy', values)
     return {
         'img': np.zeros((*size, 3), np.uint8),
@@ -316,7 +316,7 @@ def held(tmp_path, values, size=(7, 9), **more) -> dict:
 @pytest.mark.parametrize('dtype', [np.float16, np.float32, '>f4', np.float64])
 def test_maps_are_upsampled_with_corners_on_corners(tmp_path, dtype):
     values = np.random.RandomState(0).rand(3, 4).astype(dtype)
-    got = LoadAnomalyMap()(held(tmp_path, values))['anomaly_map']
+    got = LoadAnomalyMap()(saved(tmp_path, values))['anomaly_map']
     assert got.dtype == np.float32
     np.testing.assert_array_equal(got, resize_map(values, (7, 9)))
     corners = got[np.ix_([0, -1], [0, -1])]
@@ -341,11 +341,11 @@ def test_maps_are_upsampled_with_corners_on_corners(tmp_path, dtype):
 )
 def test_files_that_are_no_maps(tmp_path, values, message):
     with pytest.raises(ValueError, match=rf'a\.npy.*{message}.*make_maps'):
-        LoadAnomalyMap()(held(tmp_path, values))
+        LoadAnomalyMap()(saved(tmp_path, values))
 
 
 def test_missing_and_torn_files(tmp_path):
-    results = held(tmp_path, np.zeros((3, 3), np.float32))
+    results = saved(tmp_path, np.zeros((3, 3), np.float32))
     file = tmp_path / 'a.npy'
     whole = file.read_bytes()
     for content in (b'', whole[: len(whole) // 2], b'no map'):
@@ -372,8 +372,8 @@ def test_missing_and_torn_files(tmp_path):
 )
 def test_maps_that_do_not_belong_to_the_image(tmp_path, change, message):
     with pytest.raises(ValueError, match=message):
-        LoadAnomalyMap()(held(tmp_path, np.zeros((2, 2)), **change))
-    results = held(tmp_path, np.zeros((2, 2)), map_size=(7, 9), flip=False)
+        LoadAnomalyMap()(saved(tmp_path, np.zeros((2, 2)), **change))
+    results = saved(tmp_path, np.zeros((2, 2)), map_size=(7, 9), flip=False)
     assert LoadAnomalyMap()(dict(results))['anomaly_map'].shape == (7, 9)
     with pytest.raises(ValueError, match='another map than was written'):
         LoadAnomalyMap()({**results, 'map_digest': 'other'})
@@ -383,7 +383,7 @@ def test_maps_that_do_not_belong_to_the_image(tmp_path, change, message):
 
 
 def test_packing(tmp_path):
-    results = held(tmp_path, np.random.RandomState(0).rand(3, 3))
+    results = saved(tmp_path, np.random.RandomState(0).rand(3, 3))
     results = LoadAnomalyMap()(results)
     flipped = results['anomaly_map'][:, ::-1]
     packed = PackInputsWithMap(meta_keys=('img_path',))(
@@ -440,7 +440,7 @@ def centre_of(values: np.ndarray) -> np.ndarray | None:
 
 def test_a_blob_goes_through_the_pipeline_with_its_map(tmp_path):
     steps = [*LOAD, JOINT, PHOTOMETRIC, PACK]
-    places, gaps = [], []
+    positions, gaps = [], []
     for value in range(60):
         place = np.random.RandomState(value).uniform((50, 60), (130, 170))
         packed = chain(steps, write_blob(tmp_path, tuple(place)), value)
@@ -451,12 +451,12 @@ def test_a_blob_goes_through_the_pipeline_with_its_map(tmp_path):
         assert 0.19 < heat.min() <= heat.max() < 0.71
         one, other = centre_of(image), centre_of(heat)
         if one is not None and other is not None:
-            places.append(one)
+            positions.append(one)
             gaps.append(np.abs(one - other).max())
     assert len(gaps) >= 20
     assert max(gaps) < 0.2
     # they did move
-    assert np.ptp(places, axis=0).min() > 50
+    assert np.ptp(positions, axis=0).min() > 50
 
 
 def ramps() -> dict:

@@ -138,9 +138,9 @@ def test_the_command_line_leaves_files_out(tmp_path, name):
         {key: OptionText(value) for key, value in options.items()},
     )
     for part in ('train_dataloader', 'val_dataloader'):
-        held = cfg.get(part, {}).get('dataset')
-        if held is not None and not held.get('ann_file'):
-            data_set = DATASETS.build({**held, 'serialize_data': False})
+        written = cfg.get(part, {}).get('dataset')
+        if written is not None and not written.get('ann_file'):
+            data_set = DATASETS.build({**written, 'serialize_data': False})
             assert len(data_set) == 1
         elif part == 'train_dataloader':
-            assert held.ignore == ['*_mask.png', 'old']
+            assert written.ignore == ['*_mask.png', 'old']

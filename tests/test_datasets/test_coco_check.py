@@ -25,9 +25,9 @@ def good(tmp_path):
 
 
 def change(file, edit) -> None:
-    held = json.loads(file.read_text())
-    edit(held)
-    file.write_text(json.dumps(held))
+    content = json.loads(file.read_text())
+    edit(content)
+    file.write_text(json.dumps(content))
 
 
 def test_a_clean_file_has_no_problems(good, tmp_path):
@@ -149,11 +149,11 @@ def test_each_problem_is_named_with_its_id(good, tmp_path, edit, kind, line):
 
 
 def test_all_problems_come_at_once(good, tmp_path):
-    def spoil(held):
-        for entry in held['annotations']:
+    def spoil(content):
+        for entry in content['annotations']:
             entry['bbox'][2] = 0
-        held['annotations'][0]['category_id'] = 7
-        held['images'][0]['file_name'] = 'x.png'
+        content['annotations'][0]['category_id'] = 7
+        content['images'][0]['file_name'] = 'x.png'
 
     change(good, spoil)
     with pytest.raises(AnnotationError) as caught:

@@ -22,21 +22,21 @@ def good(tmp_path):
 
 
 def change(file, edit) -> None:
-    held = json.loads(file.read_text())
-    edit(held)
-    file.write_text(json.dumps(held))
+    written = json.loads(file.read_text())
+    edit(written)
+    file.write_text(json.dumps(written))
 
 
 def of_all(part, **values):
-    def edit(held):
-        for entry in held[part]:
+    def edit(written):
+        for entry in written[part]:
             entry.update(values)
 
     return edit
 
 
 def of_one(part, place=0, **values):
-    return lambda held: held[part][place].update(values)
+    return lambda written: written[part][place].update(values)
 
 
 BOX = 'boxes that are not [x, y, width, height]'
@@ -295,9 +295,9 @@ def test_a_box_that_sticks_out_does_not_make_corners_of_all(good):
 def test_the_check_names_images_that_the_file_does_not(good, tmp_path):
     picture(9, 128).save(tmp_path / 'new.png')
     (tmp_path / '5.png').write_bytes((tmp_path / '0.png').read_bytes())
-    told = check_boxes(good).summary()
-    assert f'{tmp_path} that the file does not name: 1 (new.png)' in told
-    assert 'note: images of the same content: 1 (0.png = 5.png)' in told
+    logged = check_boxes(good).summary()
+    assert f'{tmp_path} that the file does not name: 1 (new.png)' in logged
+    assert 'note: images of the same content: 1 (0.png = 5.png)' in logged
 
 
 @pytest.mark.parametrize(
@@ -361,8 +361,8 @@ PLACES = st.one_of(
 @given(st.lists(st.tuples(PLACES, ODD), min_size=1, max_size=4), st.booleans())
 def test_no_value_anywhere_ends_in_a_crash(good, tmp_path, edits, whole):
     """Mutate the file; a clean bill means that the host reads it, too."""
-    held = json.loads(good.read_text())
-    mutated = deepcopy(held)
+    written = json.loads(good.read_text())
+    mutated = deepcopy(written)
     for (part, place, key), value in edits:
         entries = mutated[part]
         if whole:
@@ -372,5 +372,5 @@ def test_no_value_anywhere_ends_in_a_crash(good, tmp_path, edits, whole):
     file = tmp_path / 'mutated.json'
     file.write_text(json.dumps(mutated))
     with suppress(AnnotationError):
-        told = check_boxes(file, tmp_path).summary()
-        assert told.encode()
+        logged = check_boxes(file, tmp_path).summary()
+        assert logged.encode()

@@ -27,7 +27,7 @@ def boxes(file):
 
 
 def each(part, change):
-    return lambda held: [change(entry) for entry in held[part]]
+    return lambda content: [change(entry) for entry in content[part]]
 
 
 @pytest.mark.parametrize(
@@ -76,13 +76,13 @@ def each(part, change):
 def test_each_fix_mends_what_the_check_has_found(
     good, tmp_path, edit, fix, first
 ):
-    held = json.loads(good.read_text())
-    edit(held)
+    content = json.loads(good.read_text())
+    edit(content)
     if fix == 'shares':
-        held['annotations'] = held['annotations'][:1]
-        held['annotations'][0]['bbox'][3] = 0.4
+        content['annotations'] = content['annotations'][:1]
+        content['annotations'][0]['bbox'][3] = 0.4
         first = [32, 64, 64, 51.2]
-    good.write_text(json.dumps(held))
+    good.write_text(json.dumps(content))
     found = check_coco(good, tmp_path)
     assert found.fixes() == [fix]
     before = good.read_bytes()
@@ -102,10 +102,10 @@ def test_boxes_of_the_stored_frame_move_with_the_pixels(tmp_path, turned):
     exif[ExifTags.Base.Orientation] = turned
     Image.fromarray(image).save(tmp_path / '0.png', exif=exif)
     file = write_boxes(tmp_path / 'boxes.json', ('dent',), 1)
-    held = json.loads(file.read_text())
-    held['images'][0].update(width=160, height=96)
-    held['annotations'][0].update(bbox=[30, 20, 70, 30], area=2100)
-    file.write_text(json.dumps(held))
+    content = json.loads(file.read_text())
+    content['images'][0].update(width=160, height=96)
+    content['annotations'][0].update(bbox=[30, 20, 70, 30], area=2100)
+    file.write_text(json.dumps(content))
     found = check_coco(file, tmp_path, look='sizes')
     assert found.fixes() == ['orientation']
     repair_boxes(file, tmp_path / 'new.json', ['orientation'])
@@ -119,9 +119,9 @@ def test_boxes_of_the_stored_frame_move_with_the_pixels(tmp_path, turned):
 
 
 def test_a_turned_box_is_held_by_the_upright_one(good, tmp_path):
-    held = json.loads(good.read_text())
-    held['annotations'][0]['attributes'] = {'rotation': 30}
-    good.write_text(json.dumps(held))
+    content = json.loads(good.read_text())
+    content['annotations'][0]['attributes'] = {'rotation': 30}
+    good.write_text(json.dumps(content))
     repair_boxes(good, tmp_path / 'new.json', ['rotated'])
     x, y, w, h = boxes(tmp_path / 'new.json')[0]
     angle = np.pi / 6

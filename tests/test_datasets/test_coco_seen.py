@@ -42,31 +42,31 @@ HOST = {'filter_empty_gt': True, 'min_size': 32}
 KEEP = {'filter_empty_gt': False, 'min_size': 1}
 
 
-def thin(held):
-    for image in held['images'][:4]:
+def thin(content):
+    for image in content['images'][:4]:
         image['height'] = 24
-    for entry in held['annotations'][:4]:
+    for entry in content['annotations'][:4]:
         entry.update(bbox=[8, 2, 20, 20])
 
 
-def empty(held):
-    del held['annotations'][2:]
+def empty(content):
+    del content['annotations'][2:]
 
 
-def crowds(held):
-    held['annotations'][1]['iscrowd'] = 1
-    held['annotations'][3].update(ignore=1)
+def crowds(content):
+    content['annotations'][1]['iscrowd'] = 1
+    content['annotations'][3].update(ignore=1)
 
 
-def crowd_and_box(held):
+def crowd_and_box(content):
     """A crowd beside a box, one alone, and a box to be ignored."""
-    boxes = held['annotations']
+    boxes = content['annotations']
     boxes.append({**boxes[1], 'id': 9, 'bbox': [80, 80, 40, 40]})
     boxes[1]['iscrowd'] = boxes[2]['iscrowd'] = 1
     boxes[3]['ignore'] = 1
 
 
-def subset(held):
+def subset(content):
     pass
 
 
@@ -105,9 +105,9 @@ def good(tmp_path):
 
 
 def change(file, edit) -> None:
-    held = json.loads(file.read_text())
-    edit(held)
-    file.write_text(json.dumps(held))
+    content = json.loads(file.read_text())
+    edit(content)
+    file.write_text(json.dumps(content))
 
 
 def config(root, kind, filters, **more) -> Config:
@@ -138,13 +138,15 @@ def test_counts_are_those_of_the_built_data_set(
     change(good, edit)
     cfg = config(tmp_path, kind, filters, **more)
     report = check_annotations(cfg)
-    told = '\n'.join(line for _, line in report.lines)
+    logged = '\n'.join(line for _, line in report.lines)
     images, without, boxes = counts
-    assert f'{images} images ({without} without a box, {boxes} boxes)' in told
+    assert (
+        f'{images} images ({without} without a box, {boxes} boxes)' in logged
+    )
     for reason, names in left.items():
         first = ', '.join(f'{name}.png' for name in names[:3])
-        assert f'{reason}: {len(names)} ({first}' in told
-    assert ('left out: nothing' in told) == (not left)
+        assert f'{reason}: {len(names)} ({first}' in logged
+    assert ('left out: nothing' in logged) == (not left)
 
     init_default_scope(cfg.default_scope)
     built = DATASETS.build({**cfg.train_dataloader.dataset, 'pipeline': []})
@@ -157,10 +159,10 @@ def test_counts_are_those_of_the_built_data_set(
 
 
 def test_a_data_set_that_leaves_out_every_box_is_refused(good, tmp_path):
-    def all_thin(held):
-        for image in held['images']:
+    def all_thin(content):
+        for image in content['images']:
             image['height'] = 24
-        for entry in held['annotations']:
+        for entry in content['annotations']:
             entry.update(bbox=[8, 2, 20, 20])
 
     change(good, all_thin)
@@ -179,8 +181,8 @@ def test_good_images_beside_others_are_learned_from(good, tmp_path):
     cfg.train_dataloader.dataset = dict(
         type='ConcatDataset', datasets=[inner, alone]
     )
-    told = [line for _, line in check_annotations(cfg).lines]
-    assert any('6 images (6 without a box, 0 boxes)' in t for t in told)
+    logged = [line for _, line in check_annotations(cfg).lines]
+    assert any('6 images (6 without a box, 0 boxes)' in t for t in logged)
     cfg.train_dataloader.dataset = dict(
         type='ConcatDataset', datasets=[alone, alone]
     )
@@ -194,9 +196,9 @@ def test_good_images_beside_others_are_learned_from(good, tmp_path):
 def test_an_image_that_resizing_would_lose_is_refused(
     good, tmp_path, scale, refused
 ):
-    def stripe(held):
-        held['images'][0].update(width=600, height=1)
-        held['annotations'][0].update(bbox=[8, 0, 20, 1])
+    def stripe(content):
+        content['images'][0].update(width=600, height=1)
+        content['annotations'][0].update(bbox=[8, 0, 20, 1])
 
     change(good, stripe)
     cfg = config(tmp_path, 'mmdet.CocoDataset', KEEP)
@@ -255,15 +257,15 @@ def test_what_becomes_of_crowds_is_said(
     change(good, crowd_and_box)
     cfg = config(tmp_path, kind, HOST, pipeline=[dict(type=loader)])
     cfg.model = ASSIGNERS[model]
-    told = '\n'.join(line for _, line in check_annotations(cfg).lines)
+    logged = '\n'.join(line for _, line in check_annotations(cfg).lines)
     if kept:
-        assert f'crowds (iscrowd=1), {REGIONS}: 1 (1.png)' in told
-        assert f'crowds (iscrowd=1), {BACKGROUND}: 1 (2.png)' in told
+        assert f'crowds (iscrowd=1), {REGIONS}: 1 (1.png)' in logged
+        assert f'crowds (iscrowd=1), {BACKGROUND}: 1 (2.png)' in logged
     else:
-        assert f'crowds (iscrowd=1), {BACKGROUND}: 2 (1.png, 2.png)' in told
-    assert f'ignore=1, {BACKGROUND}: 1 (3.png)' in told
-    assert 'repair --fixes crowds' in told
-    assert 'learned as good: 2 images (2.png, 3.png)' in told
+        assert f'crowds (iscrowd=1), {BACKGROUND}: 2 (1.png, 2.png)' in logged
+    assert f'ignore=1, {BACKGROUND}: 1 (3.png)' in logged
+    assert 'repair --fixes crowds' in logged
+    assert 'learned as good: 2 images (2.png, 3.png)' in logged
 
 
 def recipes(kind):
@@ -319,15 +321,15 @@ def assigned(model, sample, box) -> int:
     boxes = sample.gt_instances
     if not len(boxes):
         boxes.bboxes, boxes.labels = torch.zeros(0, 4), torch.zeros(0).long()
-    told = model.train_cfg
-    if 'rpn' not in told:  # those of other kinds are told of boxes alone
+    logged = model.train_cfg
+    if 'rpn' not in logged:  # those of other kinds are told of boxes alone
         with TASK_UTILS.switch_scope_and_registry(None) as registry:
-            kind = registry.get(told.assigner.type)
+            kind = registry.get(logged.assigner.type)
         assert 'ignore_iof_thr' not in inspect.signature(kind).parameters
         return 0
     found = {
         int(
-            TASK_UTILS.build(told[part].assigner)
+            TASK_UTILS.build(logged[part].assigner)
             .assign(InstanceData(priors=box), boxes, sample.ignored_instances)
             .gt_inds
         )
@@ -338,40 +340,40 @@ def assigned(model, sample, box) -> int:
 
 
 def test_crowds_are_counted_and_their_images_as_well(good, tmp_path):
-    def many(held):
+    def many(content):
         more = [
-            {**held['annotations'][i % 2], 'id': 10 + i, 'iscrowd': 1}
+            {**content['annotations'][i % 2], 'id': 10 + i, 'iscrowd': 1}
             for i in range(5)
         ]
-        held['annotations'] += more
+        content['annotations'] += more
 
     change(good, many)
     cfg = config(tmp_path, 'YOLOv5CocoDataset', HOST)
-    told = '\n'.join(line for _, line in check_annotations(cfg).lines)
+    logged = '\n'.join(line for _, line in check_annotations(cfg).lines)
     images = '5 in 2 images (0.png, 1.png)'
-    assert f'crowds (iscrowd=1), {BACKGROUND}: {images}' in told
+    assert f'crowds (iscrowd=1), {BACKGROUND}: {images}' in logged
 
 
 def test_a_test_counts_nothing_in_crowds(good, tmp_path):
     change(good, crowds)
     cfg = config(tmp_path, 'mmdet.CocoDataset', None, test_mode=True)
     cfg.test_dataloader = cfg.pop('train_dataloader')
-    told = '\n'.join(line for _, line in check_annotations(cfg).lines)
-    assert f'crowds (iscrowd=1), {UNCOUNTED}: 1 (1.png)' in told
-    assert 'boxes with ignore=1: 1 (3.png)' in told
-    assert 'learned' not in told
+    logged = '\n'.join(line for _, line in check_annotations(cfg).lines)
+    assert f'crowds (iscrowd=1), {UNCOUNTED}: 1 (1.png)' in logged
+    assert 'boxes with ignore=1: 1 (3.png)' in logged
+    assert 'learned' not in logged
 
 
 def test_the_check_says_what_becomes_of_crowds(good):
     change(good, crowd_and_box)
-    told = check_boxes(good).summary()
-    assert f'crowds (iscrowd=1), {DIFFERENT}: 1 (1.png)' in told
-    assert 'note: where a crowd or a box with ignore=1 is one defect' in told
+    logged = check_boxes(good).summary()
+    assert f'crowds (iscrowd=1), {DIFFERENT}: 1 (1.png)' in logged
+    assert 'note: where a crowd or a box with ignore=1 is one defect' in logged
 
 
 def test_the_check_says_what_is_learned_from(good):
     change(good, empty)
-    told = check_boxes(good).summary()
-    assert 'learned from: ' in told
-    assert '6 images (4 without a box, 2 boxes); left out: nothing' in told
-    assert f"mmdet's own recipes: left out: {EMPTY}: 4 (2.png" in told
+    logged = check_boxes(good).summary()
+    assert 'learned from: ' in logged
+    assert '6 images (4 without a box, 2 boxes); left out: nothing' in logged
+    assert f"mmdet's own recipes: left out: {EMPTY}: 4 (2.png" in logged

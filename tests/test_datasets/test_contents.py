@@ -42,8 +42,8 @@ def test_what_is_said_once_is_not_repeated(logged, monkeypatch):
     contents = Contents('data', {'images': 1}, notes=['guessed'])
     contents.warnings.append('look')
     other = Contents('data', {'images': 1})
-    for held in (contents, contents, other):
-        held.log()
+    for content in (contents, contents, other):
+        content.log()
     assert logged == [
         (logging.INFO, 'data: 1 images; left out: nothing'),
         (logging.INFO, 'data: guessed'),

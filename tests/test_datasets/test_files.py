@@ -171,8 +171,8 @@ def test_what_is_passed_over_is_told_by_reason(tmp_path, case):
     ignore = ['masks', '*_old.png'] if case == 'ignored' else []
     found = images_below(tmp_path, contents=contents, ignore=ignore)
     assert found == kept
-    told = {k: sorted(v) for k, v in contents.left_out.items()}
-    assert told == {k: sorted(v) for k, v in left_out.items()}
+    logged = {k: sorted(v) for k, v in contents.left_out.items()}
+    assert logged == {k: sorted(v) for k, v in left_out.items()}
     contents.summary().encode()  # whatever the names are
 
 

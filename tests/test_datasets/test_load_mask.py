@@ -120,12 +120,12 @@ def test_the_mask_stays_as_large_as_the_file(tmp_path):
     picture(0, 24).crop((0, 0, 24, 10)).save(tmp_path / 'image.png')
     mask = np.zeros((10, 24), np.uint8)
     mask[2:5, 7:20] = 255
-    held = results(tmp_path, save(tmp_path / 'mask.png', mask))
+    written = results(tmp_path, save(tmp_path / 'mask.png', mask))
     pack = PackInputs(algorithm_keys=('gt_mask',), meta_keys=('ori_shape',))
     for step in (LoadImage(), LoadMask(), SquareResize(16), pack):
-        held = step(held)
-    assert held['inputs'].shape == (3, 16, 16)
-    sample = held['data_samples']
+        written = step(written)
+    assert written['inputs'].shape == (3, 16, 16)
+    sample = written['data_samples']
     assert sample.gt_mask.tolist() == (mask > 0).astype(int).tolist()
     assert sample.ori_shape == (10, 24)
     assert int(sample.gt_label) == 1
@@ -255,9 +255,11 @@ def test_float_masks_and_pages(tmp_path):
 def test_a_background_above_the_threshold_is_no_defect(
     tmp_path, values, threshold, share, mode
 ):
-    held = np.full((2, 3), values[0], np.uint16 if 'I' in mode else np.uint8)
-    held[1, 1] = values[1]
-    file = save(tmp_path / 'a.png', held, 'RGB' if mode == 'RGB' else None)
+    written = np.full(
+        (2, 3), values[0], np.uint16 if 'I' in mode else np.uint8
+    )
+    written[1, 1] = values[1]
+    file = save(tmp_path / 'a.png', written, 'RGB' if mode == 'RGB' else None)
     if share is None:
         message = f'a.png: its values from {values[0]} to {values[1]} are all'
         with pytest.raises(ValueError, match=message):

@@ -200,10 +200,10 @@ def test_mvtec_root_may_be_one_category(tmp_path, monkeypatch):
     inner = [
         (
             path.removeprefix('cup/'),
-            *told,
+            *logged,
             mask and mask.removeprefix('cup/'),
         )
-        for path, *told, mask in CUP_TEST
+        for path, *logged, mask in CUP_TEST
     ]
     assert rows(make(root, split='test'), root) == inner
     named = make(root, split='test', category='cup')

@@ -237,8 +237,10 @@ def test_which_files_are_masks(tmp_path, tree, options, expected):
     found = {}
     for i in range(len(data_set)):
         info = data_set.get_data_info(i)
-        held = info['mask_path']
-        found[Path(info['img_path']).name] = Path(held).name if held else 0
+        content = info['mask_path']
+        found[Path(info['img_path']).name] = (
+            Path(content).name if content else 0
+        )
     assert found == expected
     assert data_set.contents.used['with mask'] == sum(
         value != 0 for value in expected.values()
@@ -341,8 +343,8 @@ def test_the_command_line_reaches_all_data_sets(tmp_path, name):
     counts = {}
     for key in ('fit_dataloader', 'test_dataloader', 'train_dataloader'):
         if key in cfg:
-            held = {**cfg[key].dataset.to_dict(), 'serialize_data': False}
-            data_set = DATASETS.build({**held, 'ann_file': '', 'repeat': 1})
+            content = {**cfg[key].dataset.to_dict(), 'serialize_data': False}
+            data_set = DATASETS.build({**content, 'ann_file': '', 'repeat': 1})
             counts[key] = len(data_set)
     assert counts.pop('test_dataloader') == 3
     assert set(counts.values()) == {2}

@@ -59,17 +59,17 @@ def test_the_check_of_boxes_reads_every_kind(files, tmp_path, look):
     ]
     box = dict(bbox=[1, 2, 30, 20], area=600, iscrowd=0, category_id=1)
     boxes = [dict(id=i['id'], image_id=i['id'], **box) for i in images]
-    held = dict(
+    content = dict(
         images=images, annotations=boxes, categories=[dict(id=1, name='a')]
     )
-    (tmp_path / 'a.json').write_text(json.dumps(held))
+    (tmp_path / 'a.json').write_text(json.dumps(content))
     found = check_coco(
         tmp_path / 'a.json', files[0].parent, look=look, testing=False
     )
     assert not found.problems
     for image in images:  # swapped sides are found
         image['width'], image['height'] = HEIGHT, WIDTH
-    (tmp_path / 'a.json').write_text(json.dumps(held))
+    (tmp_path / 'a.json').write_text(json.dumps(content))
     found = check_coco(tmp_path / 'a.json', files[0].parent, look=look)
     lines = found.problems['images of another size']
     assert len(lines) == len(files)

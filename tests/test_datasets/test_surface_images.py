@@ -538,8 +538,8 @@ def test_views_of_one_number_are_the_same(tmp_path, fixed):
         data_set.set_epoch(epoch)
         for i in range(len(data_set)):
             sample = data_set[i]
-            held = sample['data_samples']
-            key = (held.sample_idx, held.view_set)
+            written = sample['data_samples']
+            key = (written.sample_idx, written.view_set)
             view = torch.stack(sample['inputs'])
             assert torch.equal(shown.setdefault(key, view), view)
     count = 3 * 2 * min(fixed or 3, 3)

@@ -22,8 +22,8 @@ def results(tmp_path):
 
 
 def test_the_file_holds_every_run(results):
-    held = json.loads(results.path.read_text())
-    assert held == {
+    content = json.loads(results.path.read_text())
+    assert content == {
         **SETTINGS,
         'shots': {
             '4': {

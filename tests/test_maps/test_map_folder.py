@@ -27,7 +27,7 @@ PATHS = ('a.png', 'sub/b.jpg', 'sub/deeper/c d.png')
 
 
 def line(path, /, **changes) -> str:
-    held = {
+    written = {
         'path': path,
         'map': path.rsplit('.', 1)[0] + '.npy',
         'size': [40, 40],
@@ -35,7 +35,7 @@ def line(path, /, **changes) -> str:
         'map_max': 0.75,
         'file': STATE.to_list(),
     }
-    return json.dumps({**held, **changes})
+    return json.dumps({**written, **changes})
 
 
 @pytest.fixture
@@ -78,10 +78,10 @@ def test_entries_and_maps_are_read(folder):
     assert 'b.jpg' not in maps
     assert maps.settings == {'model': 'Some'}
     for i, path in enumerate(PATHS):
-        held = maps.load_map(path)
-        assert held.dtype == np.float32
-        assert held.shape == (3, 4 + i)
-        assert (held == i / 4).all()
+        written = maps.load_map(path)
+        assert written.dtype == np.float32
+        assert written.shape == (3, 4 + i)
+        assert (written == i / 4).all()
     (folder / RECORD).unlink()
     assert MapFolder(folder).settings == {}
 

@@ -77,16 +77,16 @@ def trained(tmp_path_factory):
                 cfg,
                 {'state_dict': model.state_dict(), 'meta': meta},
             )
-        cfg, held = known[name]
-        return cfg, {**held, 'meta': dict(held['meta'])}
+        cfg, saved = known[name]
+        return cfg, {**saved, 'meta': dict(saved['meta'])}
 
     make.image = str(folder / 'image.png')
     return make
 
 
-def save(held: dict, folder) -> str:
+def save(saved: dict, folder) -> str:
     path = folder / 'epoch_60.pth'
-    torch.save(held, path)
+    torch.save(saved, path)
     return str(path)
 
 
@@ -98,8 +98,8 @@ def check_same(found, expected) -> None:
 
 @pytest.mark.parametrize('name', NAMES)
 def test_boxes_are_those_of_inference_detector(trained, tmp_path, name):
-    cfg, held = trained(name)
-    checkpoint, file = save(held, tmp_path), tmp_path / 'model.safetensors'
+    cfg, saved = trained(name)
+    checkpoint, file = save(saved, tmp_path), tmp_path / 'model.safetensors'
     written = export_model(checkpoint, file)
 
     init_default_scope('mmpretrain')  # whatever has run before
@@ -122,9 +122,9 @@ def test_boxes_are_those_of_inference_detector(trained, tmp_path, name):
 
 
 def test_a_config_of_the_user_takes_precedence(trained, tmp_path):
-    cfg, held = trained('yolov8')
-    held['meta'].pop('cfg')
-    checkpoint, file = save(held, tmp_path), tmp_path / 'model.safetensors'
+    cfg, saved = trained('yolov8')
+    saved['meta'].pop('cfg')
+    checkpoint, file = save(saved, tmp_path), tmp_path / 'model.safetensors'
     with pytest.raises(ValueError, match='--config'):
         export_model(checkpoint, file)
     own = tmp_path / 'own.py'
@@ -140,9 +140,9 @@ def test_a_config_of_the_user_takes_precedence(trained, tmp_path):
 
 
 def test_deep_images_are_read_as_in_the_training(trained, tmp_path):
-    cfg, held = trained('yolov8')
-    held['meta']['cfg'] += '\ndepth_range = (0, 4095)\n'
-    checkpoint, own = save(held, tmp_path), tmp_path / 'own.py'
+    cfg, saved = trained('yolov8')
+    saved['meta']['cfg'] += '\ndepth_range = (0, 4095)\n'
+    checkpoint, own = save(saved, tmp_path), tmp_path / 'own.py'
     own.write_text(cfg.pretty_text)
     content = export_model(checkpoint, tmp_path / 'a.safetensors', own)
     first = content.images['pipeline'][0]
@@ -152,30 +152,30 @@ def test_deep_images_are_read_as_in_the_training(trained, tmp_path):
 def cfg_text(**changes):
     """Change the text of the checkpoint's config."""
 
-    def change(held):
+    def change(saved):
         for old, new in changes.items():
-            text = held['meta']['cfg']
+            text = saved['meta']['cfg']
             assert old in text
-            held['meta']['cfg'] = text.replace(old, new)
+            saved['meta']['cfg'] = text.replace(old, new)
 
     return change
 
 
 def other_meta(**values):
-    return lambda held: held['meta'].update(**values)
+    return lambda saved: saved['meta'].update(**values)
 
 
-def less_weights(held):
-    state = dict(held['state_dict'])
+def less_weights(saved):
+    state = dict(saved['state_dict'])
     state.popitem()
-    held['state_dict'] = state
+    saved['state_dict'] = state
 
 
-def nan_weights(held):
-    state = dict(held['state_dict'])
+def nan_weights(saved):
+    state = dict(saved['state_dict'])
     key = next(iter(state))
     state[key] = state[key] + float('nan')
-    held['state_dict'] = state
+    saved['state_dict'] = state
 
 
 @pytest.mark.parametrize(
@@ -193,11 +193,11 @@ def nan_weights(held):
     ],
 )
 def test_what_cannot_be_exported_is_said(trained, tmp_path, change, said):
-    _, held = trained('yolov8')
-    change(held)
+    _, saved = trained('yolov8')
+    change(saved)
     file = tmp_path / 'a.safetensors'
     with pytest.raises(ValueError, match=said):
-        export_model(save(held, tmp_path), file)
+        export_model(save(saved, tmp_path), file)
     assert not file.exists()
 
 
@@ -219,8 +219,8 @@ def test_options_are_checked_first(tmp_path, arguments, said):
 @pytest.fixture(scope='module')
 def file(trained, tmp_path_factory):
     folder = tmp_path_factory.mktemp('file')
-    _, held = trained('faster_rcnn')
-    export_model(save(held, folder), folder / 'model.safetensors')
+    _, saved = trained('faster_rcnn')
+    export_model(save(saved, folder), folder / 'model.safetensors')
     DefaultScope._instance_dict.clear()
     return folder / 'model.safetensors'
 
@@ -318,9 +318,9 @@ def test_parts_of_a_file_belong_together(content, tmp_path, change, said):
 
 
 def test_a_file_of_yolo_needs_mmyolo(trained, tmp_path, monkeypatch):
-    _, held = trained('yolov8')
+    _, saved = trained('yolov8')
     file = tmp_path / 'model.safetensors'
-    export_model(save(held, tmp_path), file)
+    export_model(save(saved, tmp_path), file)
 
     def missing(name):
         raise ModuleNotFoundError(f'needs `{name}`', name=name)

@@ -157,9 +157,9 @@ def use(path) -> str:
 
 @pytest.mark.parametrize('kind', ['classifier', 'detector'])
 def test_sound_files_predict(sound, tmp_path, kind):
-    notes, held = sound[kind]
+    notes, saved = sound[kind]
     path = tmp_path / 'ours.safetensors'
-    path.write_bytes(save(held, texts(notes)))
+    path.write_bytes(save(saved, texts(notes)))
     loaded = load_model(path)
     results = {
         **{'img': torch.zeros(32, 32, 3).byte().numpy()},
@@ -174,7 +174,7 @@ def test_sound_files_predict(sound, tmp_path, kind):
 @pytest.mark.parametrize('kind', ['classifier', 'detector'])
 def test_no_model_file_runs_code(watch, sound, tmp_path, kind):
     path = tmp_path / 'theirs.safetensors'
-    notes, held = sound[kind]
+    notes, saved = sound[kind]
     use_parts = st.sampled_from([*sorted(notes), *['model'] * 12, 'images'])
 
     @settings(FUZZ, max_examples=EXAMPLES)
@@ -184,7 +184,7 @@ def test_no_model_file_runs_code(watch, sound, tmp_path, kind):
         values = changed([notes[part]], MORE_NAMES, MORE_VALUES)
         theirs = data.draw(values)[:1]
         said = {**notes, part: theirs[0] if theirs else None}
-        path.write_bytes(save(held, texts(said)))
+        path.write_bytes(save(saved, texts(said)))
         with watch:
             why = use(path)
         check(watch, why)
@@ -194,16 +194,16 @@ def test_no_model_file_runs_code(watch, sound, tmp_path, kind):
 
 
 def test_no_config_in_a_detectors_checkpoint_runs_code(watch, sound, tmp_path):
-    _, held = sound['detector']
+    _, saved = sound['detector']
     start = 'weights.0.'
-    state = {k.removeprefix(start): v for k, v in held.items()}
+    state = {k.removeprefix(start): v for k, v in saved.items()}
     data_set = {'pipeline': BOX_STEPS, 'metainfo': {'classes': ['a', 'b']}}
     config = {'model': DETECTOR, 'test_dataloader': {'dataset': data_set}}
     file, out = tmp_path / 'a.pth', tmp_path / 'out' / 'a.safetensors'
     out.parent.mkdir()
 
-    def export(held):
-        text = '\n'.join(f'{key} = {value!r}' for key, value in held.items())
+    def export(saved):
+        text = '\n'.join(f'{key} = {value!r}' for key, value in saved.items())
         torch.save({'state_dict': state, 'meta': {'cfg': text}}, file)
         with watch:
             try:

@@ -332,11 +332,11 @@ def test_ensemble_sums_members_on_the_scale_of_images_held_out():
     model.fit(data)
     maps, scores = model.predict_maps(query)
     part = FittingImages(data, model.data_preprocessor)
-    kept, held = part.part(5, False), part.part(5, True)
+    kept, content = part.part(5, False), part.part(5, True)
     expected_maps, expected_scores = 0, 0
     for member, m, s in zip(members, (2, 0), (1, 3), strict=True):
         member._fit(kept)
-        seen = [member.predict_maps(images) for images, _ in held]
+        seen = [member.predict_maps(images) for images, _ in content]
         units = []
         for i in range(2):
             values = torch.cat([made[i].flatten() for made in seen]).numpy()
@@ -364,8 +364,8 @@ def test_divisions_of_the_fitting_images():
     def names(images):
         return [int(s.img_path[2:-4]) for _, part in images for s in part]
 
-    held, kept = whole.part(5, True), whole.part(5, False)
-    assert names(held) == [4, 9]
+    content, kept = whole.part(5, True), whole.part(5, False)
+    assert names(content) == [4, 9]
     assert names(kept) == [0, 1, 2, 3, 5, 6, 7, 8]
     assert names(kept.part(2, True)) == [1, 3, 6, 8]
     data[1]['data_samples'][0].set_metainfo(dict(unreadable=True))
@@ -474,11 +474,11 @@ def test_raw_values_of_many_images_take_little_memory(monkeypatch):
     values = RawValues()
     for i in range(40):
         values.add(torch.full((4, 20, 20), float(i)), torch.zeros(4))
-    held = {
+    content = {
         part.untyped_storage().data_ptr(): part.untyped_storage().nbytes()
         for part in values._patches
     }
-    assert sum(held.values()) <= 4 * 2 * 1600
+    assert sum(content.values()) <= 4 * 2 * 1600
     # evenly over the images
     found = values.patches()
     assert 500 <= len(found) <= 1000

@@ -26,8 +26,8 @@ def test_the_threshold_is_that_of_images_held_out(kind, calibration, tmp_path):
     model = build(false_alarm_rate=0.2, calibration=calibration)
     assert not model.fitted
     model.fit(data)
-    held = images_of(data)[4::5]
-    maps, scores = model.predict(held, [DataSample() for _ in held])
+    content = images_of(data)[4::5]
+    maps, scores = model.predict(content, [DataSample() for _ in content])
     wanted = operating_point(scores.double().numpy(), 0.2)
     point = model.operating_point
     # other batches round otherwise
@@ -36,7 +36,7 @@ def test_the_threshold_is_that_of_images_held_out(kind, calibration, tmp_path):
     assert point.n == wanted.n == 8
     highest = np.quantile(maps.flatten(1).amax(1).numpy(), 0.95)
     assert model.map_threshold == pytest.approx(highest, rel=1e-4)
-    samples = model(held, mode='predict')
+    samples = model(content, mode='predict')
     assert samples[0].threshold == point.threshold
     model.save_fitted(tmp_path / 'state.safetensors')
     again = build(false_alarm_rate=0.2, calibration=calibration)

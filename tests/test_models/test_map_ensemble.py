@@ -183,8 +183,8 @@ def test_a_file_holds_all_of_every_member(tmp_path):
 def test_a_state_without_its_members_is_refused():
     model = MapEnsemble([memory()])
     model.fit(batches(10))
-    held = model._tensors()
-    cut = {k: v for k, v in held.items() if not k.startswith('members.')}
+    content = model._tensors()
+    cut = {k: v for k, v in content.items() if not k.startswith('members.')}
     data = save(cut, model._notes())
     with pytest.raises(FittedStateError, match=r'members\.0\.state\.memory'):
         MapEnsemble([memory()]).load_fitted_bytes(data)

@@ -132,13 +132,13 @@ def test_threshold_comes_from_images_that_the_density_has_not_seen():
     embedded = model.embed(data['inputs'])[:, 0]
     scores, peaks = torch.zeros(20), torch.zeros(20)
     for k in range(4):
-        held = torch.arange(20) % 4 == k
-        state = model.density.fit(embedded[~held])
-        scores[held] = model.density.score(embedded[held], state)
+        content = torch.arange(20) % 4 == k
+        state = model.density.fit(embedded[~content])
+        scores[content] = model.density.score(embedded[content], state)
         other = make()
         other.state = {**state, 'centre': model.state['centre']}
-        maps, _ = other.predict_maps(data['inputs'][held])
-        peaks[held] = maps.flatten(1).amax(1)
+        maps, _ = other.predict_maps(data['inputs'][content])
+        peaks[content] = maps.flatten(1).amax(1)
     point = operating_point(scores.double().numpy(), 0.1)
     assert model.threshold == pytest.approx(point.threshold, rel=1e-4)
     assert model.map_threshold == pytest.approx(
@@ -301,8 +301,8 @@ def test_a_state_is_plain_tensors_and_text(tmp_path):
     path = tmp_path / 'fitted.safetensors'
     model = fitted()
     model.save_fitted(path)
-    held = load_file(path)
-    assert {key.split('.')[0] for key in held} == {'state'}
+    content = load_file(path)
+    assert {key.split('.')[0] for key in content} == {'state'}
     assert json.loads(json.dumps(model.settings)) == model.settings
 
 

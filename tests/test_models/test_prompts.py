@@ -60,12 +60,12 @@ def test_braces_in_a_name_stay():
 @pytest.mark.parametrize('suffix', ['.yaml', '.yml', '.json'])
 def test_a_file_holds_several_categories(tmp_path, suffix):
     file = tmp_path / f'mine{suffix}'
-    held = {
+    content = {
         'strip': STRIP | {'normal_images': ['good/1.png', '/abs/2.png']},
         'pipe': STRIP | {'name': 'pipe'},
     }
     dump = json.dumps if suffix == '.json' else yaml.safe_dump
-    file.write_text(dump(held))
+    file.write_text(dump(content))
     known = load_knowledge(file)
     assert list(known) == (
         ['strip', 'pipe'] if suffix == '.json' else ['pipe', 'strip']

@@ -79,13 +79,13 @@ MUTATIONS = {
 
 @pytest.mark.parametrize('kind', MUTATIONS)
 def test_each_tensor_is_checked(case, kind):
-    model, held, notes = case
+    model, content, notes = case
     change, tried = MUTATIONS[kind], 0
-    for key, value in held.items():
+    for key, value in content.items():
         scalar = value.ndim == 0 and kind in ('narrower', 'wider', 'empty')
         if key.startswith('backbone.') or scalar:
             continue
-        others = {k: v for k, v in held.items() if k != key}
+        others = {k: v for k, v in content.items() if k != key}
         if change is not None:
             others[key] = change(value)
         with pytest.raises(FittedStateError, match=re.escape(key)) as caught:
@@ -101,8 +101,8 @@ def test_each_tensor_is_checked(case, kind):
     'key', ['more', 'state.more', 'members.7.state.memory', 'calibration.more']
 )
 def test_what_is_left_over_is_named(case, key):
-    model, held, notes = case
-    data = save({**held, key: torch.zeros(2)}, notes)
+    model, content, notes = case
+    data = save({**content, key: torch.zeros(2)}, notes)
     with pytest.raises(FittedStateError, match=f'got also {re.escape(key)}'):
         model.load_fitted_bytes(data)
     assert not model.state

@@ -421,9 +421,9 @@ def test_a_students_checkpoint_becomes_a_teacher(tmp_path, images):
     student.train()
     student(images)  # running statistics that are not the initial ones
     file = tmp_path / 'epoch_3.pth'
-    held = {f'backbone.{k}': v for k, v in student.state_dict().items()}
-    held['neck.fc0.weight'] = torch.zeros(2, 2)
-    torch.save({'state_dict': held, 'meta': {'epoch': 3}}, file)
+    content = {f'backbone.{k}': v for k, v in student.state_dict().items()}
+    content['neck.fc0.weight'] = torch.zeros(2, 2)
+    torch.save({'state_dict': content, 'meta': {'epoch': 3}}, file)
     teacher = MODELS.build(
         {
             'type': 'mmcvgssl.HostTeacher',

@@ -181,8 +181,8 @@ def category(bench: Bench) -> tuple[Path, str]:
     folder = bench.home / 'category'
     trained = one_class.training_provenance(cfg, folder / 'train')
     if not one_class.is_done(cfg, folder, trained):
-        held = {'images': 6, 'metrics': {}, 'made': uuid.uuid4().hex}
-        (folder / 'result.json').write_text(json.dumps(held))
+        content = {'images': 6, 'metrics': {}, 'made': uuid.uuid4().hex}
+        (folder / 'result.json').write_text(json.dumps(content))
     return folder, 'result.json'
 
 

@@ -47,9 +47,9 @@ def test_others_are_kept_beside(tmp_path, there, files, beside, moved, known):
 
 
 def test_what_comes_back_is_told_and_nothing_is_lost(tmp_path, monkeypatch):
-    told = []
+    logged = []
     monkeypatch.setattr(
-        keep, 'print_log', lambda text, logger: told.append(text)
+        keep, 'print_log', lambda text, logger: logged.append(text)
     )
     new = {**OLD, 'b.txt': b'new'}
     for files in (OLD, new, OLD, new):
@@ -59,8 +59,8 @@ def test_what_comes_back_is_told_and_nothing_is_lost(tmp_path, monkeypatch):
     assert len([*(tmp_path / EARLIER).glob('*/b.txt')]) == 1
     assert (tmp_path / 'b.txt').read_bytes() == b'new'
     # the third and the fourth bring back what was moved before
-    assert [text.split()[0] for text in told] == [
+    assert [text.split()[0] for text in logged] == [
         *('made', 'made', 'reused:', 'made', 'reused:')
     ]
-    assert told[0].startswith('made anew: lists: b.txt: ')
-    assert str(tmp_path / EARLIER) in told[0]
+    assert logged[0].startswith('made anew: lists: b.txt: ')
+    assert str(tmp_path / EARLIER) in logged[0]

@@ -101,8 +101,8 @@ def test_two_processes_agree_on_weights_and_share_the_images(
         for name, value in one['state'].items():
             assert torch.equal(value, two['state'][name]), name
         of_epoch = [
-            {i for e, ids in held['seen'] if e == epoch for i in ids}
-            for held in (one, two)
+            {i for e, ids in content['seen'] if e == epoch for i in ids}
+            for content in (one, two)
         ]
         assert [len(ids) for ids in of_epoch] == [4, 4]
         assert of_epoch[0] | of_epoch[1] == set(range(8))

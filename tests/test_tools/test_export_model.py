@@ -15,8 +15,8 @@ def test_a_checkpoint_becomes_a_file(tool, tmp_path):
     config = {'model': DETECTOR, 'test_dataloader': {'dataset': data_set}}
     text = '\n'.join(f'{key} = {value!r}' for key, value in config.items())
     checkpoint, out = tmp_path / 'epoch_1.pth', tmp_path / 'm.safetensors'
-    held = {'state_dict': net.state_dict(), 'meta': {'cfg': text}}
-    torch.save(held, checkpoint)
+    content = {'state_dict': net.state_dict(), 'meta': {'cfg': text}}
+    torch.save(content, checkpoint)
 
     args = [checkpoint, '--out', out, '--score-threshold', 0.25]
     code, said, err = tool('export_model.py', *args, '--licence', 'ours')
@@ -29,7 +29,7 @@ def test_a_checkpoint_becomes_a_file(tool, tmp_path):
     state = load_model(out).model.state_dict()
     assert all(torch.equal(v, state[k]) for k, v in net.state_dict().items())
 
-    changed = copy.deepcopy(held)
+    changed = copy.deepcopy(content)
     changed['meta']['cfg'] = text.replace('FPN', 'os.system')
     torch.save(changed, checkpoint)
     code, _, err = tool('export_model.py', checkpoint, '--out', out)

@@ -57,11 +57,11 @@ def test_every_mode_and_kind_of_weights(
     assert code == 0, err
     assert '| accuracy, % | 2-shot | 4-shot |' in text
     file = out / 'few_shot.json'
-    held = json.loads(file.read_text())
-    assert held['mode'] == mode
-    assert held['classes'] == list(CLASSES)
-    assert set(held['shots']) == {'2', '4'}
-    for shots, entry in held['shots'].items():
+    written = json.loads(file.read_text())
+    assert written['mode'] == mode
+    assert written['classes'] == list(CLASSES)
+    assert set(written['shots']) == {'2', '4'}
+    for shots, entry in written['shots'].items():
         assert set(entry) == {'mean', 'std', 'runs', 'draws'}
         assert len(entry['runs']) == 2
         # stripes of three widths: features tell them apart
@@ -128,8 +128,8 @@ def test_results_go_beside_the_runs_of_the_config(
     args = ['--checkpoint', 'none', '--shots', 1, '--runs', 1]
     assert tool('few_shot.py', tiny_classes, *args, '--size', 24)[0] == 0
     out = tmp_path / 'work_dirs' / 'tiny' / 'few_shot' / 'probe_none'
-    held = json.loads((out / 'few_shot.json').read_text())
-    assert held['size'] == [24, 24]
+    written = json.loads((out / 'few_shot.json').read_text())
+    assert written['size'] == [24, 24]
     assert {p.name for p in out.iterdir()} == {
         *(f'few_shot.{suffix}' for suffix in ('json', 'md', 'png')),
         'provenance.json',

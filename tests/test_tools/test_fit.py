@@ -65,8 +65,8 @@ def test_one_file_serves_fit_test_predict_and_maps(recipe, tool, tmp_path):
 
     code, _, err = tool('predict.py', file, root, '--out', out)
     assert code == 0, err
-    held = json.loads((out / 'predictions.json').read_text())
-    scores = {row['path']: row['score'] for row in held['images']}
+    saved = json.loads((out / 'predictions.json').read_text())
+    scores = {row['path']: row['score'] for row in saved['images']}
     good = [s for path, s in scores.items() if '/good/' in path]
     bad = [s for path, s in scores.items() if '/dent/' in path]
     assert len(good) == 13
@@ -75,8 +75,8 @@ def test_one_file_serves_fit_test_predict_and_maps(recipe, tool, tmp_path):
     pairs = np.subtract.outer(bad, good)
     area = (pairs > 0).mean() + (pairs == 0).mean() / 2
     assert metrics['image_auroc'] == pytest.approx(area)
-    if held['threshold'] is not None:
-        above = np.array(good) > held['threshold']
+    if saved['threshold'] is not None:
+        above = np.array(good) > saved['threshold']
         assert metrics['false_alarms'] == pytest.approx(above.mean())
 
     code, _, err = tool(
@@ -205,8 +205,8 @@ def test_a_preprocessor_of_the_config_is_in_the_file(tool, tmp_path):
             *('--cfg-options', *SMALL, TEACHER),
         )
         assert code == 0, err
-        held = ModelFile.read(file).model['data_preprocessor']
-        assert held['std'] == [float(x) for x in std.split(',')]
+        saved = ModelFile.read(file).model['data_preprocessor']
+        assert saved['std'] == [float(x) for x in std.split(',')]
         code, _, err = tool(
             *('predict.py', file, root / 'dent', '--out', tmp_path / f'o{i}')
         )

@@ -48,10 +48,10 @@ def data(tmp_path, monkeypatch):
     maps, images = tmp_path / 'maps', tmp_path / 'images'
     lines = []
     for i, (height, width) in enumerate(SIZES):
-        path, held = name(i), drawn_map(i)
+        path, content = name(i), drawn_map(i)
         file = (maps / path).with_suffix('.npy')
         file.parent.mkdir(parents=True, exist_ok=True)
-        np.save(file, held)
+        np.save(file, content)
         (images / path).parent.mkdir(parents=True, exist_ok=True)
         picture(i).resize((width, height)).save(images / path)
         entry = {
@@ -59,7 +59,7 @@ def data(tmp_path, monkeypatch):
             'map': file.relative_to(maps).as_posix(),
             'size': [height, width],
             'score': 1.0,
-            'map_max': float(held.max()),
+            'map_max': float(content.max()),
             'file': FileState.of(images / path).to_list(),
         }
         lines.append(json.dumps(entry))
@@ -84,7 +84,7 @@ def truth(tmp_path):
     corner = {'image_id': 4, 'category_id': 11, 'bbox': [0, 0, 9, 9]}
     annotations += [corner, {**corner, 'iscrowd': 1}]
     annotations.append({**corner, 'bbox': [0, 0, 0, 9]})
-    held = {
+    content = {
         'images': [
             *({'id': i, 'file_name': name(i)} for i in labels),
             {'id': 99, 'file_name': 'elsewhere.png'},
@@ -96,7 +96,7 @@ def truth(tmp_path):
         'annotations': annotations,
     }
     file = tmp_path / 'labels.json'
-    file.write_text(json.dumps(held))
+    file.write_text(json.dumps(content))
     return file
 
 
@@ -356,13 +356,15 @@ def test_options_reach_the_boxes(data, tool, tmp_path):
     assert tool(TOOL, *data, '--out', out, *args)[0] == 0
     found = boxes_by_image(json.loads(out.read_text()))
     assert found == {
-        file: as_xywh(*held)
-        for file, held in expected_boxes(**options).items()
+        file: as_xywh(*content)
+        for file, content in expected_boxes(**options).items()
     }
     for key in options:
         one = {k: v for k, v in options.items() if k != key}
         other = expected_boxes(**one)
-        assert found != {f: as_xywh(*held) for f, held in other.items()}, key
+        assert found != {
+            f: as_xywh(*content) for f, content in other.items()
+        }, key
     assert tool(TOOL, *data, '--out', out, '--margin', 0.3)[0] == 0
     report = json.loads((tmp_path / 'report.json').read_text())
     assert report['options']['margin'] == 0.3
@@ -396,9 +398,9 @@ def test_maps_that_are_alike_are_told(data, tool, tmp_path, difference, alike):
     lines = (maps / 'manifest.jsonl').read_text().splitlines()
     entries = [json.loads(line) for line in lines]
     for i, entry in enumerate(entries):
-        held = drawn_map(0) * (1 + i * difference / len(entries))
-        np.save(maps / entry['map'], held.astype(np.float16))
-        entry['map_max'] = float(held.max())
+        content = drawn_map(0) * (1 + i * difference / len(entries))
+        np.save(maps / entry['map'], content.astype(np.float16))
+        entry['map_max'] = float(content.max())
     (maps / 'manifest.jsonl').write_text(
         ''.join(f'{json.dumps(entry)}\n' for entry in entries)
     )
@@ -629,8 +631,8 @@ def damage_map(maps, images):
 
 
 def pickle_map(maps, images):
-    held = np.array([[object]], dtype=object)
-    np.save((maps / name(1)).with_suffix('.npy'), held)
+    content = np.array([[object]], dtype=object)
+    np.save((maps / name(1)).with_suffix('.npy'), content)
 
 
 def lose_map(maps, images):
@@ -744,10 +746,10 @@ def test_labels_of_two_images_cannot_share_a_file(data, tmp_path):
     manifest = maps / 'manifest.jsonl'
     text = manifest.read_text().replace(f'"{name(1)}"', '"00.jpg"')
     manifest.write_text(text)
-    held = MapFolder(maps)
-    found = find_mapped_images(held, images)
+    content = MapFolder(maps)
+    found = find_mapped_images(content, images)
     yolo = tmp_path / 'yolo'
-    job = MapsToBoxes(held, found, tmp_path / 'b.json', yolo=yolo)
+    job = MapsToBoxes(content, found, tmp_path / 'b.json', yolo=yolo)
     with pytest.raises(ValueError, match=r'share the labels 00\.txt'):
         job.run()
     assert not yolo.exists()
@@ -873,8 +875,9 @@ def test_a_map_of_another_run_is_noticed_in_half_precision(data, tmp_path):
     lines = [json.loads(line) for line in manifest.read_text().splitlines()]
     for change, fits in ((1 + 4e-4, True), (1.01, False)):
         text = ''.join(
-            json.dumps({**held, 'map_max': held['map_max'] * change}) + '\n'
-            for held in lines
+            json.dumps({**content, 'map_max': content['map_max'] * change})
+            + '\n'
+            for content in lines
         )
         manifest.write_text(text)
         maps = MapFolder(data[0])

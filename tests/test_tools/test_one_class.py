@@ -98,23 +98,23 @@ def test_each_category_is_trained_fitted_and_evaluated(first):
     for name, result in results.items():
         folder = work_dir / name
         assert {path.name for path in folder.iterdir()} == FILES
-        held = json.loads((folder / 'result.json').read_text())
-        assert held['metrics'] == result['metrics']
+        content = json.loads((folder / 'result.json').read_text())
+        assert content['metrics'] == result['metrics']
         with (folder / 'scores.csv').open() as file:
             rows = list(csv.DictReader(file))
-        assert len(rows) == held['images'] == 6
+        assert len(rows) == content['images'] == 6
         assert all(f'/{name}/test/' in row['path'] for row in rows)
         labels = np.array([int(row['label']) for row in rows])
         scores = np.array([float(row['score']) for row in rows])
         area = roc_auc_score(labels, scores)
-        assert held['metrics']['image_auroc'] == pytest.approx(area)
-        assert 0 <= held['metrics']['pixel_aupro'] <= 1
+        assert content['metrics']['image_auroc'] == pytest.approx(area)
+        assert 0 <= content['metrics']['pixel_aupro'] <= 1
         model = load_model(folder / 'model.safetensors').model
-        assert held['threshold']['threshold'] == model.threshold
-        assert held['threshold']['n'] == 10
+        assert content['threshold']['threshold'] == model.threshold
+        assert content['threshold']['n'] == 10
         above = scores > model.threshold
-        assert held['detected'] == above[labels == 1].mean()
-        assert held['false_alarms'] == above[labels == 0].mean()
+        assert content['detected'] == above[labels == 1].mean()
+        assert content['false_alarms'] == above[labels == 0].mean()
         trained = torch.load(folder / 'train/epoch_2.pth', weights_only=False)[
             'state_dict'
         ]
@@ -126,10 +126,10 @@ def test_each_category_is_trained_fitted_and_evaluated(first):
 
 def test_the_table_has_the_mean(first):
     work_dir, results = first
-    held = json.loads((work_dir / 'results.json').read_text())
-    assert set(held['categories']) == {'bolt', 'nut'}
+    content = json.loads((work_dir / 'results.json').read_text())
+    assert set(content['categories']) == {'bolt', 'nut'}
     areas = [r['metrics']['image_auroc'] for r in results.values()]
-    assert held['mean']['image_auroc'] == pytest.approx(np.mean(areas))
+    assert content['mean']['image_auroc'] == pytest.approx(np.mean(areas))
     lines = (work_dir / 'results.md').read_text().splitlines()
     assert lines[0].startswith('| category | image_auroc |')
     names = [line.split(' | ')[0] for line in lines[2:]]
@@ -154,8 +154,8 @@ def test_what_is_done_is_kept_and_the_rest_goes_on(done, first, options, tool):
     assert kept == (done / 'bolt/model.safetensors').stat().st_mtime_ns
     after = weights(nut / 'model.safetensors')
     assert all(torch.equal(value, after[k]) for k, value in before.items())
-    held = json.loads((nut / 'result.json').read_text())
-    assert held['metrics'] == pytest.approx(first[1]['nut']['metrics'])
+    content = json.loads((nut / 'result.json').read_text())
+    assert content['metrics'] == pytest.approx(first[1]['nut']['metrics'])
 
 
 def test_a_run_of_other_settings_stands_beside_the_old(done, options, tool):
@@ -282,17 +282,17 @@ def test_a_category_without_defects_has_no_auroc(tmp_path, capsys):
     results = run_one_class(cfg, tmp_path / 'work')
     assert np.isnan(results['bolt']['metrics']['image_auroc'])
     assert np.isnan(results['bolt']['detected'])
-    held = read_result(tmp_path / 'work/bolt/result.json')
-    assert held['metrics'] == pytest.approx(
+    content = read_result(tmp_path / 'work/bolt/result.json')
+    assert content['metrics'] == pytest.approx(
         results['bolt']['metrics'], nan_ok=True
     )
-    assert np.isnan(held['detected'])
+    assert np.isnan(content['detected'])
     for name in ('results.json', 'bolt/result.json'):
         assert 'NaN' not in (tmp_path / 'work' / name).read_text()
     with (tmp_path / 'work/bolt/scores.csv').open() as file:
         scores = [float(row['score']) for row in csv.DictReader(file)]
     assert len(scores) == 3
-    above = np.array(scores) > held['threshold']['threshold']
+    above = np.array(scores) > content['threshold']['threshold']
     assert results['bolt']['false_alarms'] == above.mean()
     assert '| bolt | – |' in capsys.readouterr().out
     assert not (tmp_path / 'work/bolt/roc.png').exists()
@@ -441,9 +441,9 @@ def test_the_threshold_is_chosen_on_images_nothing_has_learned_from(
             continue
         assert chosen['method'] == 'held-out'
         assert chosen['good_images'] == 3
-        held = (folder / 'held_out.txt').read_text().splitlines()
-        assert len(held) == 3
-        paths = [str(Path(options['data_root'], name)) for name in held]
+        content = (folder / 'held_out.txt').read_text().splitlines()
+        assert len(content) == 3
+        paths = [str(Path(options['data_root'], name)) for name in content]
         assert chosen['images_digest'] == digest_paths(paths)
         # neither training nor fitting reads them
         seen = hold_out(for_category(cfg, name))

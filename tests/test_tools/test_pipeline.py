@@ -85,7 +85,7 @@ stages = dict(
 def images(tmp_path_factory):
     """Write 24 images with a bright square each, and labels of eight."""
     root = tmp_path_factory.mktemp('surface')
-    held = {'images': [], 'annotations': [], 'categories': []}
+    content = {'images': [], 'annotations': [], 'categories': []}
     for i in range(24):
         image = np.asarray(picture(3 * i, SIDE)).copy()
         x = 8 + i
@@ -95,10 +95,10 @@ def images(tmp_path_factory):
         name = f'{folder.name}/{i:02}.png'
         cv2.imwrite(str(root / name), image)
         if i >= 16:
-            held['images'].append(
+            content['images'].append(
                 {'id': i, 'file_name': name, 'width': SIDE, 'height': SIDE}
             )
-            held['annotations'].append(
+            content['annotations'].append(
                 {
                     'id': i,
                     'image_id': i,
@@ -108,11 +108,11 @@ def images(tmp_path_factory):
                     'iscrowd': 0,
                 }
             )
-    held['categories'] = [
+    content['categories'] = [
         {'id': 5, 'name': 'even'},
         {'id': 6, 'name': 'odd'},
     ]
-    (root / 'labels.json').write_text(json.dumps(held))
+    (root / 'labels.json').write_text(json.dumps(content))
     return root
 
 
@@ -179,13 +179,15 @@ def test_test_images_are_kept_out_of_all_training(images):
 
 
 def test_paths_are_compared_however_they_are_spelled(images, tmp_path):
-    held = json.loads((images / 'labels.json').read_text())
-    held['images'][0]['file_name'] = f'./{held["images"][0]["file_name"]}'
-    held['images'][1]['file_name'] = str(
-        images / held['images'][1]['file_name']
+    content = json.loads((images / 'labels.json').read_text())
+    content['images'][0]['file_name'] = (
+        f'./{content["images"][0]["file_name"]}'
+    )
+    content['images'][1]['file_name'] = str(
+        images / content['images'][1]['file_name']
     )
     other = tmp_path / 'labels.json'
-    other.write_text(json.dumps(held))
+    other.write_text(json.dumps(content))
     inputs = read_inputs(images, other)
     assert inputs.files() == labelled(images).files()
     listed = tmp_path / 'images.txt'
@@ -265,10 +267,10 @@ def test_a_changed_image_or_label_is_noticed(images, tiny, tmp_path):
     cfg = load_config(tiny)
     pipeline = Pipeline(cfg, labelled(images), tmp_path / 'work')
     finish(pipeline, *STAGES)
-    held = json.loads((images / 'labels.json').read_text())
-    held['annotations'][0]['bbox'][2] += 1
+    content = json.loads((images / 'labels.json').read_text())
+    content['annotations'][0]['bbox'][2] += 1
     other = tmp_path / 'labels.json'
-    other.write_text(json.dumps(held))
+    other.write_text(json.dumps(content))
     inputs = read_inputs(images, other, root=images)
     found = states(Pipeline(cfg, inputs, tmp_path / 'work'))
     assert [found[name] for name in STAGES[:4]] == [UP_TO_DATE] * 4
@@ -375,10 +377,10 @@ def test_bad_inputs_are_refused(images, tmp_path):
         read_inputs(images, None, labels)
     with pytest.raises(ValueError, match='stand in both files'):
         read_inputs(images, labels, labels)
-    held = json.loads(labels.read_text())
-    held['categories'].reverse()
+    content = json.loads(labels.read_text())
+    content['categories'].reverse()
     other = tmp_path / 'other.json'
-    other.write_text(json.dumps(held))
+    other.write_text(json.dumps(content))
     with pytest.raises(ValueError, match='expected the same categories'):
         read_inputs(images, labels, other)
     with pytest.raises(FileNotFoundError):
@@ -386,14 +388,14 @@ def test_bad_inputs_are_refused(images, tmp_path):
 
 
 def test_good_images_alone_are_tested_on(images, tmp_path):
-    held = json.loads((images / 'labels.json').read_text())
-    test = {**held, 'images': held['images'][4:], 'annotations': []}
+    content = json.loads((images / 'labels.json').read_text())
+    test = {**content, 'images': content['images'][4:], 'annotations': []}
     ids = {image['id'] for image in test['images']}
     train = {
-        **held,
-        'images': held['images'][:4],
+        **content,
+        'images': content['images'][:4],
         'annotations': [
-            a for a in held['annotations'] if a['image_id'] not in ids
+            a for a in content['annotations'] if a['image_id'] not in ids
         ],
     }
     for name, part in (('train', train), ('test', test)):
@@ -415,8 +417,8 @@ def test_good_images_alone_are_tested_on(images, tmp_path):
         'false_alarms/good_images': 4.0,
         'false_alarms/images_0.3': 0.25,
     }
-    told = 'boxes of score 0.3 or more on 25% of 4 good images'
-    assert _said({'metrics': metrics}) == told
+    logged = 'boxes of score 0.3 or more on 25% of 4 good images'
+    assert _said({'metrics': metrics}) == logged
 
 
 def test_pictures_are_as_bright_as_what_the_test_reads(tmp_path):
@@ -425,12 +427,12 @@ def test_pictures_are_as_bright_as_what_the_test_reads(tmp_path):
     for name, value in zip(names, (300, 4000), strict=True):
         deep = np.full((SIDE, SIDE), value, np.uint16)
         cv2.imwrite(str(tmp_path / name), deep)
-    held = [
+    content = [
         dict(id=i, file_name=name, width=SIDE, height=SIDE)
         for i, name in enumerate(names)
     ]
     categories = [dict(id=1, name='a')]
-    test = dict(images=held, annotations=[], categories=categories)
+    test = dict(images=content, annotations=[], categories=categories)
     inputs = Inputs(tmp_path, names, train=test, test=test)
     (tmp_path / 'found.json').write_text('[]')
     load = dict(type='mmcvgssl.LoadImage', depth_range=(0, 4095), page=0)

@@ -86,15 +86,15 @@ def test_a_folder_gets_scores_verdicts_and_overlays(
     out = tmp_path / 'out'
     code, text, err = tool('predict.py', file, folder, '--out', out)
     assert code == 0, err
-    held = json.loads((out / 'predictions.json').read_text())
+    content = json.loads((out / 'predictions.json').read_text())
     model = load_model(file).model
-    assert held['threshold'] == model.threshold
-    assert held['category'] == 'bolt'
+    assert content['threshold'] == model.threshold
+    assert content['category'] == 'bolt'
     paths = [str(path) for path in find_images(folder)]
-    assert [row['path'] for row in held['images']] == paths
+    assert [row['path'] for row in content['images']] == paths
     with (out / 'predictions.csv').open() as lines:
         rows = list(csv.DictReader(lines))
-    for row, other in zip(held['images'], rows, strict=True):
+    for row, other in zip(content['images'], rows, strict=True):
         image = cv2.resize(cv2.imread(row['path']), (32, 32))
         chw = torch.from_numpy(image.transpose(2, 0, 1).copy())
         data = model.data_preprocessor({'inputs': [chw]})
@@ -119,8 +119,8 @@ def test_one_image_and_batches_agree(file, folder, tool, tmp_path):
     assert runs[0] == pytest.approx(runs[1], rel=1e-4)
     code, _, err = tool('predict.py', file, paths[0], '--out', tmp_path / 'o')
     assert code == 0, err
-    held = json.loads((tmp_path / 'o/predictions.json').read_text())
-    (row,) = held['images']
+    content = json.loads((tmp_path / 'o/predictions.json').read_text())
+    (row,) = content['images']
     assert row['score'] == pytest.approx(runs[0][0], rel=1e-4)
 
 
@@ -133,8 +133,8 @@ def test_a_broken_image_is_named_and_the_others_scored(
     assert code == 0, err
     assert '7 images: ' in text
     assert ' defective, 3 not read; ' in text
-    held = json.loads((tmp_path / 'out/predictions.json').read_text())
-    for row in held['images']:
+    content = json.loads((tmp_path / 'out/predictions.json').read_text())
+    for row in content['images']:
         is_broken = row['path'] in map(str, broken)
         assert (row['score'] is None) == is_broken
         assert bool(row['error']) == is_broken
@@ -168,8 +168,8 @@ def test_odd_files_cost_themselves_alone(file, folder, tool, tmp_path):
     (out / 'overlays/1.png.png/x').mkdir(parents=True)
     code, text, err = tool('predict.py', file, folder, '--out', out)
     assert code == 0, err
-    held = json.loads((out / 'predictions.json').read_text())
-    rows = {row['path'].split('/')[-1]: row for row in held['images']}
+    content = json.loads((out / 'predictions.json').read_text())
+    rows = {row['path'].split('/')[-1]: row for row in content['images']}
     assert len(rows) == 8
     for name in (r'b\xe9.png', r'c\nd.png'):
         assert rows[name]['score'] is None
@@ -184,7 +184,7 @@ def test_odd_files_cost_themselves_alone(file, folder, tool, tmp_path):
     assert ' 2 not read; ' in text
     assert 'folders of the system: 1 (@eaDir)' in text
     assert 'no image by suffix: 1 (notes.txt)' in text
-    assert held['contents']['left_out'] == {
+    assert content['contents']['left_out'] == {
         'folders of the system': 1,
         'no image by suffix': 1,
     }
@@ -255,10 +255,10 @@ def test_an_image_that_changes_while_it_is_read_is_named(
     monkeypatch.setattr(ImageJob, 'load', change)
     predictor = Predictor(file)
     found = predict_to_folder(predictor, folder, tmp_path / 'out')
-    (told,) = [p for p in found if p.error]
-    assert told.path == str(folder / '1.png')
-    assert told.score is not None
-    assert 'changed while it was read' in told.error
+    (logged,) = [p for p in found if p.error]
+    assert logged.path == str(folder / '1.png')
+    assert logged.score is not None
+    assert 'changed while it was read' in logged.error
 
 
 @pytest.mark.parametrize('size', [1, 3, 32])
@@ -271,12 +271,12 @@ def test_results_do_not_depend_on_workers(file, folder, tmp_path, size):
         out = tmp_path / str(workers)
         predictor = Predictor(file, batch_size=size, workers=workers)
         predict_to_folder(predictor, folder, out)
-        held = json.loads((out / 'predictions.json').read_text())
+        content = json.loads((out / 'predictions.json').read_text())
         drawn = {
             str(path.relative_to(out)): path.read_bytes()
             for path in out.rglob('*.png')
         }
-        made.append((held, drawn))
+        made.append((content, drawn))
     assert len(made[0][1]) == 10
     assert made[0] == made[1] == made[2]
 
@@ -366,12 +366,12 @@ def test_options_change_what_is_written(file, folder, tool, tmp_path):
     args = ['predict.py', file, folder, '--out', out]
     code, _, err = tool(*args, '--threshold', '-1', '--no-overlay', '--map')
     assert code == 0, err
-    held = json.loads((out / 'predictions.json').read_text())
-    assert held['threshold'] == -1
-    assert held['chosen'] == {'method': 'given'}
-    assert held['model']['file'] == 'model.safetensors'
-    assert held['overlays'] is None
-    assert {row['verdict'] for row in held['images']} == {'defective'}
+    content = json.loads((out / 'predictions.json').read_text())
+    assert content['threshold'] == -1
+    assert content['chosen'] == {'method': 'given'}
+    assert content['model']['file'] == 'model.safetensors'
+    assert content['overlays'] is None
+    assert {row['verdict'] for row in content['images']} == {'defective'}
     assert not (out / 'overlays').exists()
     maps = MapFolder(out / 'maps')
     mapped = find_mapped_images(maps, folder)
@@ -491,10 +491,10 @@ def test_predictions_of_other_images_or_models_are_kept(
     def predict(model):
         code, _, err = tool('predict.py', model, folder, '--out', out)
         assert code == 0, err
-        held = json.loads((out / 'predictions.json').read_text())
+        content = json.loads((out / 'predictions.json').read_text())
         drawn = sorted((out / 'overlays').rglob('*.png'))
-        assert len(drawn) == len(held['images'])
-        return held, sorted((out / 'earlier').glob('*/predictions.json'))
+        assert len(drawn) == len(content['images'])
+        return content, sorted((out / 'earlier').glob('*/predictions.json'))
 
     first, kept = predict(file)
     assert not kept

@@ -72,12 +72,12 @@ def test_a_classifier_names_classes(folder, file, tool, tmp_path):
         'predict.py', file('classifier'), folder, '--out', out
     )
     assert code == 0, err
-    rows, held = tables(out)
+    rows, content = tables(out)
     assert [*rows[0]] == [
         *('path', 'label', 'probability', 'probabilities', 'error'),
     ]
-    assert held['classes'] == NAMES
-    for row, image in zip(rows, held['images'], strict=True):
+    assert content['classes'] == NAMES
+    for row, image in zip(rows, content['images'], strict=True):
         if 'broken' in row['path']:
             assert row['label'] == ''
             assert 'broken.png' in row['error']
@@ -106,14 +106,14 @@ def test_a_detector_finds_boxes(folder, file, tool, tmp_path, reader):
     args = ('predict.py', path, folder, '--out', out, '--threshold', 0.0)
     code, said, err = tool(*args)
     assert code == 0, err
-    rows, held = tables(out)
+    rows, content = tables(out)
     assert [*rows[0]] == [
         *('path', 'count', 'label', 'score', 'boxes', 'error'),
     ]
-    assert held['score_threshold'] == 0.0
-    results = json.loads((out / held['coco']['file']).read_text())
+    assert content['score_threshold'] == 0.0
+    results = json.loads((out / content['coco']['file']).read_text())
     found = []
-    for image_id, image in enumerate(held['images'], 1):
+    for image_id, image in enumerate(content['images'], 1):
         if 'broken' in image['path']:
             assert image['boxes'] is None
             assert 'broken.png' in image['error']
@@ -140,7 +140,7 @@ def test_a_detector_finds_boxes(folder, file, tool, tmp_path, reader):
     args = ('predict.py', path, folder / '1.png', '--out', alone)
     assert tool(*args, '--threshold', 0.0)[0] == 0
     (own,) = tables(alone)[1]['images']
-    (same,) = [i for i in held['images'] if i['path'].endswith('1.png')]
+    (same,) = [i for i in content['images'] if i['path'].endswith('1.png')]
     assert own['boxes'] == same['boxes']
     code, said, err = tool(*args, '--threshold', 0.99)
     assert code == 0, err
@@ -201,14 +201,14 @@ def test_a_list_names_the_images(folder, file, tool, tmp_path):
     assert found['root'] == str(folder)
     assert '3 images' in said
 
-    for text, more, told in (
+    for text, more, logged in (
         ('../x.png', ['--root', folder], 'set --root to a folder above'),
         ('', [], 'one path a line'),
     ):
         listed.write_text(text)
         code, _, err = tool(*args, *more)
         assert code == 1
-        assert told in err.rpartition('ERROR: ')[2]
+        assert logged in err.rpartition('ERROR: ')[2]
     args = ('predict.py', path, folder, '--out', out, '--root', folder)
     code, _, err = tool(*args)
     assert code == 1

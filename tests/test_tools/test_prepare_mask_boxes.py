@@ -33,17 +33,17 @@ def test_defects_are_divided_with_their_boxes(tmp_path):
     files = [
         prepared.out / f'defects_{part}.json' for part in ('train', 'test')
     ]
-    held = [json.loads(file.read_text()) for file in files]
-    names = [{i['file_name'] for i in part['images']} for part in held]
+    content = [json.loads(file.read_text()) for file in files]
+    names = [{i['file_name'] for i in part['images']} for part in content]
     assert names[0]
     assert not names[0] & names[1]
     unlabelled = (prepared.out / 'detection_unlabelled.txt').read_text()
     assert set(unlabelled.split()) == names[0] | {
         path for path, _ in prepared.splits['train']
     }
-    classes = [c['name'] for c in held[0]['categories']]
+    classes = [c['name'] for c in content[0]['categories']]
     assert classes == sorted(classes)
-    for part in held:
+    for part in content:
         images = {i['id']: i for i in part['images']}
         owners = {box['image_id'] for box in part['annotations']}
         assert owners == set(images)

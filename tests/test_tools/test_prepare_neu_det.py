@@ -83,10 +83,10 @@ def test_fixed_lists_give_boxes_from_nought_with_a_width(tmp_path):
         for image in document['images']:
             assert (image['width'], image['height']) == SIZE
             assert (tmp_path / image['file_name']).is_file()
-        for number, held in enumerate(document['annotations'], 1):
-            assert held['id'] == number
-            assert held['area'] == held['bbox'][2] * held['bbox'][3]
-            assert held['iscrowd'] == 0
+        for number, content in enumerate(document['annotations'], 1):
+            assert content['id'] == number
+            assert content['area'] == content['bbox'][2] * content['bbox'][3]
+            assert content['iscrowd'] == 0
         text = (out / f'{split}.txt').read_text().splitlines()
         assert text == [f'{p} {i}' for p, i in prepared.splits[split]]
     ids = {c['name']: c['id'] for c in read(out, 'train')['categories']}
@@ -130,9 +130,9 @@ def test_the_hosts_read_the_boxes(tmp_path):
     assert len(data_set) == 18
     info = data_set[2]
     assert info['img_path'] == str(tmp_path / 'images/crazing_3.jpg')
-    told = [(i['bbox_label'], i['bbox']) for i in info['instances']]
+    logged = [(i['bbox_label'], i['bbox']) for i in info['instances']]
     # x1, y1, x2, y2 with the right and lower end left out
-    assert told == [
+    assert logged == [
         (0, [0, 0, 20, 16]),
         (1, [2, 4, 3, 5]),
         (0, [1, 3, 11, 9]),

@@ -178,7 +178,7 @@ def test_the_subcommand(tree, tmp_path, tool):
     rows = [line.split() for line in said.splitlines()]
     assert ['train', 'test', 'unlabelled'] in rows
     assert ['good', '15', '15', '20'] in rows
-    held = Counter(labelled(tmp_path / 'out', 'train').values())
-    assert held[0] == 15
+    content = Counter(labelled(tmp_path / 'out', 'train').values())
+    assert content[0] == 15
     code, _, said = tool('prepare_data.py', *args, '--categories', 'pot')
     assert code == 1

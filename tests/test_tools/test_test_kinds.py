@@ -179,8 +179,8 @@ def write_boxes(root, predicted=None, extra=()):
 def precision(truth, results) -> float:
     """Compute mean average precision by COCO's own tools."""
     with contextlib.redirect_stdout(io.StringIO()):
-        held = COCO(str(truth))
-        found = COCOeval(held, held.loadRes(str(results)), 'bbox')
+        content = COCO(str(truth))
+        found = COCOeval(content, content.loadRes(str(results)), 'bbox')
         found.evaluate()
         found.accumulate()
         found.summarize()
@@ -190,10 +190,10 @@ def precision(truth, results) -> float:
 def test_a_detector_is_tested_as_it_predicts(written, test, predict, tmp_path):
     path, root = written('detector'), write_boxes(tmp_path / 'data')
     args = (path, root, '--threshold', 0.0)
-    held = predict(*args)
-    write_boxes(root, held)
+    content = predict(*args)
+    write_boxes(root, content)
     expected = precision(
-        root / 'coco.json', tmp_path / 'out' / held['coco']['file']
+        root / 'coco.json', tmp_path / 'out' / content['coco']['file']
     )
     assert 0.1 < expected < 1
 
@@ -336,9 +336,9 @@ def test_what_cannot_be_tested_on_is_said(
         elif change == 'deep':
             deepen(root)
         elif change == 'order':
-            held = json.loads((root / 'coco.json').read_text())
-            held['categories'].reverse()
-            (root / 'coco.json').write_text(json.dumps(held))
+            content = json.loads((root / 'coco.json').read_text())
+            content['categories'].reverse()
+            (root / 'coco.json').write_text(json.dumps(content))
     options = [a for a in args if '=' in a]
     rest = [a for a in args if '=' not in a]
     code, _, err = tool(
@@ -368,8 +368,8 @@ def test_a_config_of_another_test_is_refused(
     if config == 'other':
         (root / 'classes.txt').write_text('dent\nhole\n')
     text = BOXES if config == 'boxes' else LISTED
-    held = text.format(root=str(root), model="dict(type='FasterRCNN')")
-    file.write_text(held, encoding='utf-8')
+    content = text.format(root=str(root), model="dict(type='FasterRCNN')")
+    file.write_text(content, encoding='utf-8')
     code, _, err = tool(
         *('test.py', file, written(kind), '--work-dir', tmp_path / 'w')
     )

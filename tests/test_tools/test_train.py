@@ -24,9 +24,9 @@ def test_training_on_a_folder_of_ones_own(tiny, tool, tmp_path, amp):
         'train.py', tiny(), '--work-dir', work, *amp_flag, *options
     )
     assert code == 0, err
-    held = read_checkpoint(work / 'epoch_1.pth')
-    assert str(mine) in held['meta']['cfg']
-    assert ('AutocastOptimWrapper' in held['meta']['cfg']) == (
+    content = read_checkpoint(work / 'epoch_1.pth')
+    assert str(mine) in content['meta']['cfg']
+    assert ('AutocastOptimWrapper' in content['meta']['cfg']) == (
         amp and not torch.cuda.is_available()
     )
     assert len(logged(work)) == 1  # one batch of four of these images

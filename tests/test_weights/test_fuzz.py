@@ -93,13 +93,13 @@ NAMES = st.sampled_from(
 )
 
 
-def places(value, here=()):
+def positions(value, here=()):
     """Give the path of every container in nested values."""
     if isinstance(value, (dict, list)):
         yield here
         items = value.items() if isinstance(value, dict) else enumerate(value)
         for key, item in items:
-            yield from places(item, (*here, key))
+            yield from positions(item, (*here, key))
 
 
 @st.composite
@@ -108,7 +108,7 @@ def changed(draw, value, names=NAMES, values=VALUES):
     value = copy.deepcopy(value)
     for _ in range(draw(st.integers(1, 3))):
         node = value
-        for key in draw(st.sampled_from(list(places(value)))):
+        for key in draw(st.sampled_from(list(positions(value)))):
             node = node[key]
         new = copy.deepcopy(draw(values))
         own = [*node] if isinstance(node, dict) else [*range(len(node))]
@@ -213,15 +213,15 @@ FUZZ = settings(
 
 def test_sound_files_are_read(notes_of, tmp_path):
     path = tmp_path / 'ours.safetensors'
-    for notes, held in notes_of:
-        path.write_bytes(save(held, texts(notes)))
+    for notes, written in notes_of:
+        path.write_bytes(save(written, texts(notes)))
         assert read(path) == ''
 
 
 @pytest.mark.parametrize('which', [0, 1])
 def test_no_model_file_runs_code(watch, notes_of, tmp_path, which):
     path = tmp_path / 'theirs.safetensors'
-    notes, held = notes_of[which]
+    notes, written = notes_of[which]
 
     @FUZZ
     @given(st.data())
@@ -232,7 +232,7 @@ def test_no_model_file_runs_code(watch, notes_of, tmp_path, which):
             # whatever it is, as a list: its own value may be plain
             said[part] = data.draw(changed([notes[part]]))[0:1]
             said[part] = said[part][0] if said[part] else None
-        file = save(held, texts(said))
+        file = save(written, texts(said))
         if part == 'bytes':
             spot = data.draw(st.integers(0, min(len(file) - 1, 3000)))
             new = data.draw(st.binary(max_size=8))
@@ -259,8 +259,10 @@ def test_no_config_in_a_checkpoint_runs_code(watch, tensors, target):
 
     @settings(FUZZ, max_examples=EXAMPLES // 2)
     @given(changed(config))
-    def fuzz(held):
-        text = '\n'.join(f'{key} = {value!r}' for key, value in held.items())
+    def fuzz(written):
+        text = '\n'.join(
+            f'{key} = {value!r}' for key, value in written.items()
+        )
         said = ''
         with watch:
             try:

@@ -16,8 +16,8 @@ from mmcvgssl.weights import KeyMismatchError, WeightsError
 from mmcvgssl.weights.pretrained import initialize, pretrained_must_fit
 
 
-def net(width: int = 4, depth: int = 18, **told) -> ResNet:
-    cfg = {'type': 'Pretrained', **told} if told else None
+def net(width: int = 4, depth: int = 18, **logged) -> ResNet:
+    cfg = {'type': 'Pretrained', **logged} if logged else None
     return ResNet(
         depth, base_channels=width, stem_channels=width, init_cfg=cfg
     )
@@ -130,8 +130,8 @@ def test_names_that_a_model_converts_fit(folder):
                 state_dict[key.removeprefix('backbone.')] = state_dict.pop(key)
             super()._load_from_state_dict(state_dict, prefix, *args)
 
-    told = {'type': 'Pretrained', 'checkpoint': str(folder / 'run.pth')}
-    model = Converting(18, base_channels=4, stem_channels=4, init_cfg=told)
+    logged = {'type': 'Pretrained', 'checkpoint': str(folder / 'run.pth')}
+    model = Converting(18, base_channels=4, stem_channels=4, init_cfg=logged)
     with pretrained_must_fit(model):
         model.init_weights()
     wanted = torch.load(folder / 'whole.pth', weights_only=True)
@@ -139,7 +139,9 @@ def test_names_that_a_model_converts_fit(folder):
 
 
 def swin(checkpoint=None, width=8, depths=(1, 1), window=2, **more):
-    told = checkpoint and ConfigDict(type='Pretrained', checkpoint=checkpoint)
+    logged = checkpoint and ConfigDict(
+        type='Pretrained', checkpoint=checkpoint
+    )
     return SwinTransformer(
         embed_dims=width,
         depths=depths,
@@ -147,13 +149,15 @@ def swin(checkpoint=None, width=8, depths=(1, 1), window=2, **more):
         strides=(4, 2),
         window_size=window,
         out_indices=(1,),
-        init_cfg=told,
+        init_cfg=logged,
         **more,
     )
 
 
 def pvt(checkpoint=None, width=8, depths=(1, 1), **more):
-    told = checkpoint and ConfigDict(type='Pretrained', checkpoint=checkpoint)
+    logged = checkpoint and ConfigDict(
+        type='Pretrained', checkpoint=checkpoint
+    )
     return PyramidVisionTransformer(
         pretrain_img_size=32,
         embed_dims=width,
@@ -166,17 +170,19 @@ def pvt(checkpoint=None, width=8, depths=(1, 1), **more):
         sr_ratios=(2, 1),
         mlp_ratios=(2, 2),
         out_indices=(0, 1),
-        init_cfg=told,
+        init_cfg=logged,
         **more,
     )
 
 
 def detectors(checkpoint=None, **more):
-    told = checkpoint and ConfigDict(type='Pretrained', checkpoint=checkpoint)
+    logged = checkpoint and ConfigDict(
+        type='Pretrained', checkpoint=checkpoint
+    )
     stages = (False, True, True, True)
     return DetectoRS_ResNet(
         **{'depth': 50, 'base_channels': 4, 'stem_channels': 4},
-        **{'stage_with_sac': stages, 'output_img': False, 'init_cfg': told},
+        **{'stage_with_sac': stages, 'output_img': False, 'init_cfg': logged},
         **more,
     )
 
@@ -310,15 +316,17 @@ def test_nothing_changes_outside(folder):
 def test_a_training_stops_before_its_first_step(
     folder, fit, tiny_classes, tmp_path
 ):
-    told = {'type': 'Pretrained', 'checkpoint': str(folder / 'half.pth')}
+    logged = {'type': 'Pretrained', 'checkpoint': str(folder / 'half.pth')}
     with pytest.raises(KeyMismatchError, match=r'half\.pth'):
-        fit(tiny_classes, tmp_path / 'run', {'model.backbone.init_cfg': told})
+        fit(
+            tiny_classes, tmp_path / 'run', {'model.backbone.init_cfg': logged}
+        )
 
 
 def test_a_one_class_detector_stops_as_well(folder):
-    told = {'type': 'Pretrained', 'checkpoint': str(folder / 'half.pth')}
+    logged = {'type': 'Pretrained', 'checkpoint': str(folder / 'half.pth')}
     backbone = {
-        **{'type': 'mmpretrain.ResNet', 'depth': 18, 'init_cfg': told},
+        **{'type': 'mmpretrain.ResNet', 'depth': 18, 'init_cfg': logged},
         **{'base_channels': 4, 'stem_channels': 4},
     }
     with pytest.raises(KeyMismatchError, match=r'half\.pth'):

@@ -76,8 +76,8 @@ class Call:
 def replaced(part, data):
     def change(members):
         return {
-            name: data if name.endswith(part) else held
-            for name, held in members.items()
+            name: data if name.endswith(part) else content
+            for name, content in members.items()
         }
 
     return change
