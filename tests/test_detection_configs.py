@@ -309,6 +309,20 @@ def test_a_detector_without_a_data_set_is_refused(tmp_path):
         DATASETS.build(cfg.train_dataloader.dataset)
 
 
+@pytest.mark.parametrize(
+    ('option', 'message'),
+    [
+        ('train_ann_file', 'is used while its file is read'),
+        ('train_batch_size_per_gpu', 'is used while its file is read'),
+        ('max_epochs', r'set .*train_cfg\.max_epochs \(500\)'),
+        ('widen_factor', r'set model\.backbone\.widen_factor \(0\.5\)'),
+    ],
+)
+def test_what_a_host_uses_as_it_is_read_is_no_option(option, message):
+    with pytest.raises(KeyError, match=message):
+        load_config(OVER, {option: 3})
+
+
 def test_classes_that_disagree_are_refused():
     cfg = load_config(OVER, {'num_classes': 3})
     with pytest.raises(ValueError, match=r'num_classes=3.*must agree'):

@@ -92,6 +92,7 @@ def check_option_reach(
             which would go on holding it.
     """
     copied = {setting.name for setting in settings if setting.used}
+    own_names = {setting.name for setting in settings}
     references = list(find_references(config))
     targets = {name for _, name in references}
     known = targets.union(path for path, _ in references)
@@ -107,6 +108,13 @@ def check_option_reach(
                 raise KeyError(
                     f'{key}={new!r} reaches no part of the config, which '
                     f'takes no setting of this name: set {_some(found)}'
+                )
+            root = key.split('.')[0]
+            if settings and (root in copied or root not in own_names):
+                raise KeyError(
+                    f'{key}={new!r} reaches no part of the config: {root} is '
+                    'used while its file is read, and not after; set the keys '
+                    'that it went to'
                 )
             continue
         old: Any = values

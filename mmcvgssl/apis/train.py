@@ -33,6 +33,7 @@ from mmcvgssl.apis.run_seed import ensure_epoch_seeds, seed_views
 from mmcvgssl.apis.run_values import check_run_values
 from mmcvgssl.engine import (
     SkippedImagesHook,
+    check_backbone_checkpoint,
     collect_sspcab_loss,
     keep_freed_memory,
 )
@@ -91,10 +92,12 @@ def build_runner(
         model: A ready model, as of a model file, that replaces the config's.
 
     Raises:
-        FileNotFoundError: If a file of annotations is missing.
+        FileNotFoundError: If a file of annotations, or the checkpoint of
+            the backbone, is missing.
         AnnotationError: Names what is wrong with one, all at once.
-        ValueError: If classes of data sets and model do not agree, or a
-            setting is out of range.
+        ValueError: If classes of data sets and model do not agree, a
+            setting is out of range, or stages of a backbone are frozen that
+            would have random weights.
         mmcvgssl.weights.WeightsError: If the checkpoint that is to be loaded
             or gone on from cannot be read.
 
@@ -122,6 +125,8 @@ def build_runner(
             cfg.model_wrapper_cfg.device_ids = None
     settle_workers(cfg)
     check_run_values(cfg)
+    if not testing:
+        check_backbone_checkpoint(cfg)
     start_processes(cfg)
     lines = [] if settled else settle_images(cfg, testing, log=False)
     parts = ('test',) if testing else PARTS

@@ -16,7 +16,10 @@ from mmcvgssl.engine.invalid_loss_hook import (
     InvalidLossError,
     InvalidLossHook,
 )
-from mmcvgssl.engine.load_backbone_hook import LoadBackboneHook
+from mmcvgssl.engine.load_backbone_hook import (
+    LoadBackboneHook,
+    check_backbone_checkpoint,
+)
 from mmcvgssl.engine.map_loop import MapLoop
 from mmcvgssl.engine.skipped_images_hook import SkippedImagesHook
 from mmcvgssl.engine.sspcab_loss_hook import (
@@ -43,6 +46,7 @@ __all__ = [
     'SkippedImagesHook',
     'UnfreezeHook',
     'ViewsValLoop',
+    'check_backbone_checkpoint',
     'collect_sspcab_loss',
     'fit',
     'keep_freed_memory',

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
+from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
 from mmengine.runner import Runner
-from torch import nn
 
 from mmcvgssl.registry import HOOKS
 from mmcvgssl.weights import FITTING, load
@@ -54,10 +57,12 @@ class LoadBackboneHook(Hook):
         model = getattr(runner.model, 'module', runner.model)
         path = self.checkpoint or runner.cfg.get('backbone_checkpoint')
         if not path:
-            _check_frozen(model, bool(runner._load_from))
+            start = _start(model, model.backbone, runner._load_from)
+            kind = type(model.backbone).__name__
+            _check_frozen(model.backbone, kind, start)
             print_log(
-                f'No backbone_checkpoint: {type(model.backbone).__name__} '
-                f'starts from {_start(model, runner._load_from)}',
+                f'No backbone_checkpoint: {kind} starts from '
+                f'{start or "random weights"}',
                 'current',
             )
             return
@@ -69,25 +74,75 @@ class LoadBackboneHook(Hook):
         load(model.backbone, path, replace(FITTING, least=self.least))
 
 
-def _start(model: nn.Module, load_from: str | None) -> str:
+def check_backbone_checkpoint(cfg: Config) -> None:
+    """Find out, before a training is built, whether its backbone can start.
+
+    Args:
+        cfg: Config of the training; others than those with a
+            :class:`LoadBackboneHook` are passed over.
+
+    Raises:
+        FileNotFoundError: If the checkpoint does not exist.
+        ValueError: If stages are frozen that would have random weights.
+
+    Example:
+        >>> from mmengine.config import Config
+        >>> check_backbone_checkpoint(Config(dict(
+        ...     custom_hooks=[dict(type='mmcvgssl.LoadBackboneHook')],
+        ...     backbone_checkpoint='gone.pth')))
+        Traceback (most recent call last):
+        ...
+        FileNotFoundError: backbone_checkpoint: no such file: gone.pth
+    """
+    for hook in cfg.get('custom_hooks') or ():
+        if not isinstance(hook, Mapping) or cfg.get('resume'):
+            continue
+        if str(hook.get('type')).split('.')[-1] != LoadBackboneHook.__name__:
+            continue
+        path = hook.get('checkpoint') or cfg.get('backbone_checkpoint')
+        if path and not Path(path).is_file():
+            raise FileNotFoundError(
+                f'backbone_checkpoint: no such file: {path}'
+            )
+        model = cfg.get('model') or {}
+        backbone = model.get('backbone') or {}
+        start = path or _start(model, backbone, cfg.get('load_from'))
+        _check_frozen(backbone, str(backbone.get('type')), start)
+
+
+def _start(model: Any, backbone: Any, load_from: str | None) -> str:
+    """Say where a backbone's weights come from; '' if they are random.
+
+    Args:
+        model: A model, or its config.
+        backbone: Its backbone, or the config of that.
+        load_from: A checkpoint of the whole model.
+    """
     if load_from:
         return f'load_from={load_from!r}'
-    parts = {'model': model, 'model.backbone': model.backbone}
-    for name, part in parts.items():
-        for key in ('init_cfg', 'weights'):
-            if getattr(part, key, None):
-                return f'{name}.{key}={getattr(part, key)!r}'
-    return 'random weights'
+    for name, part in (('model', model), ('model.backbone', backbone)):
+        own = _value(part, 'init_cfg') or ()
+        for init in own if isinstance(own, (list, tuple)) else [own]:
+            # others draw weights
+            if isinstance(init, Mapping) and 'checkpoint' in init:
+                return f'{name}.init_cfg={init!r}'
+        if _value(part, 'weights'):
+            return f'{name}.weights={_value(part, "weights")!r}'
+    return ''
 
 
-def _check_frozen(model: nn.Module, loaded: bool) -> None:
-    backbone = model.backbone
-    stages = getattr(backbone, 'frozen_stages', -1)
-    initial = [getattr(m, 'init_cfg', None) for m in (model, backbone)]
-    if stages >= 0 and not loaded and not any(initial):
+def _check_frozen(backbone: Any, kind: str, start: str) -> None:
+    stages = _value(backbone, 'frozen_stages', -1)
+    if stages >= 0 and not start:
         raise ValueError(
-            f'frozen_stages={stages} of {type(backbone).__name__} would '
-            'freeze random weights: set backbone_checkpoint to the '
-            'checkpoint of a pretrained backbone, or '
-            'model.backbone.frozen_stages to -1'
+            f'frozen_stages={stages} of {kind} would freeze random weights: '
+            'set backbone_checkpoint to the checkpoint of a pretrained '
+            'backbone, or model.backbone.frozen_stages to -1'
         )
+
+
+def _value(part: Any, key: str, default: Any = None) -> Any:
+    """Return what a module, or the config of one, has by a name."""
+    if isinstance(part, Mapping):
+        return part.get(key, default)
+    return getattr(part, key, default)

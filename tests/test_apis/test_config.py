@@ -130,6 +130,12 @@ def test_references_that_lead_nowhere_are_refused(tmp_path, text, message):
             'n.k',
             r'set model\.k \(2\)',
         ),
+        # it was used while the file was read
+        (
+            "_base_ = 'base.py'\nn = 4\nmodel = dict(m=n)",
+            'n',
+            'n is used while',
+        ),
         # some refer to it, to others the file has copied it
         (
             "_base_ = 'base.py'\nk = 'c'\nmodel = dict(k=k)",

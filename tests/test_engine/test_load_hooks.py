@@ -11,7 +11,10 @@ from mmengine.runner import BaseLoop
 from torch import nn
 
 from mmcvgssl.engine.fit_checkpoint_hook import FitCheckpointHook
-from mmcvgssl.engine.load_backbone_hook import LoadBackboneHook
+from mmcvgssl.engine.load_backbone_hook import (
+    LoadBackboneHook,
+    check_backbone_checkpoint,
+)
 from mmcvgssl.registry import MODELS
 from mmcvgssl.weights import KeyMismatchError
 from tests.data import TinyNet
@@ -114,9 +117,9 @@ def test_nothing_is_loaded_without_a_checkpoint(cfg, saved):
         ({}, None, 'Module starts from random weights'),
         ({}, 'whole.pth', "starts from load_from='whole.pth'"),
         (
-            {'init_cfg': {'type': 'Pretrained'}},
+            {'init_cfg': [{'type': 'Pretrained', 'checkpoint': 'x.pth'}]},
             None,
-            "starts from model.backbone.init_cfg={'type': 'Pretrained'}",
+            "starts from model.backbone.init_cfg={'type': 'Pretrained'",
         ),
         (
             {'weights': 'package:lite'},
@@ -180,6 +183,9 @@ def test_a_missing_file_and_another_width_stop(saved, tmp_path):
         (0, None, None, True),
         (2, 'whole.pth', None, False),
         (2, None, {'type': 'Pretrained', 'checkpoint': 'x.pth'}, False),
+        # what hosts' backbones have by themselves
+        (2, None, [{'type': 'Kaiming', 'layer': 'Conv2d'}], True),
+        (2, None, {'type': 'TruncNormal', 'layer': 'Linear'}, True),
     ],
 )
 def test_random_weights_are_not_frozen(frozen, load_from, init_cfg, stops):
@@ -192,6 +198,50 @@ def test_random_weights_are_not_frozen(frozen, load_from, init_cfg, stops):
             LoadBackboneHook().before_train(run)
     else:
         LoadBackboneHook().before_train(run)
+
+
+@pytest.mark.parametrize(
+    ('given', 'error'),
+    [
+        ({}, None),
+        ({'model.backbone.frozen_stages': 2}, 'would freeze random weights'),
+        (
+            {'model.backbone.frozen_stages': 2, 'load_from': 'whole.pth'},
+            None,
+        ),
+        ({'model.backbone.frozen_stages': 2, 'resume': True}, None),
+        ({'backbone_checkpoint': 'gone.pth'}, r'no such file: gone\.pth'),
+        ({'custom_hooks.0.checkpoint': 'gone.pth'}, r'no such file: gone'),
+        (
+            {
+                'model.backbone.frozen_stages': 2,
+                'model.backbone.weights': 'package:lite',
+            },
+            None,
+        ),
+        (
+            {
+                'custom_hooks.0.type': 'EMAHook',
+                'model.backbone.frozen_stages': 2,
+            },
+            None,
+        ),
+    ],
+)
+def test_a_start_is_checked_before_anything_is_built(given, error):
+    cfg = Config(
+        {
+            'model': {'backbone': {'type': 'mmdet.ResNet', 'depth': 18}},
+            'custom_hooks': [{'type': 'mmcvgssl.LoadBackboneHook'}],
+            'backbone_checkpoint': '',
+        }
+    )
+    cfg.merge_from_dict(given)
+    if error:
+        with pytest.raises((OSError, ValueError), match=error):
+            check_backbone_checkpoint(cfg)
+    else:
+        check_backbone_checkpoint(cfg)
 
 
 @pytest.mark.parametrize('hook', [LoadBackboneHook, FitCheckpointHook])
