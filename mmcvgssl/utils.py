@@ -153,8 +153,8 @@ def with_suffix_added(path: str, suffix: str) -> str:
     room = _LONGEST_NAME - len(os.fsencode(suffix))
     if len(raw) > room:
         digest = hashlib.sha256(raw).hexdigest()[:8]
-        kept = raw[: room - 9].decode('utf-8', 'ignore')
-        name = f'{kept}~{digest}'
+        start = raw[: room - 9].decode('utf-8', 'ignore')
+        name = f'{start}~{digest}'
     return os.path.join(folder, name + suffix)
 
 

@@ -1,8 +1,10 @@
 """Public names are explained, each with an example that the gate runs."""
 
+import ast
 import inspect
 import pkgutil
 from importlib import import_module
+from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -47,3 +49,19 @@ def test_examples_are_run():
         and 'doctest: +SKIP' in inspect.getsource(import_module(module.name))
     ]
     assert skipped == []
+
+
+def test_names_say_what_they_are():
+    vague = {'anchor', 'held', 'kept', 'place', 'places', 'told'}
+    found = []
+    root = Path(mmcvgssl.__path__[0])
+    for file in sorted(root.rglob('*.py')):
+        for node in ast.walk(ast.parse(file.read_text('utf-8'))):
+            names = {
+                getattr(node, key, None)
+                for key in ('arg', 'attr', 'id', 'name')
+            }
+            if names & vague:
+                line = getattr(node, 'lineno', 0)
+                found.append(f'{file.relative_to(root)}:{line}')
+    assert not found

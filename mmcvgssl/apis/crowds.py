@@ -28,9 +28,9 @@ def use_of_crowds(model: Any, pipeline: Any, scope: str) -> str:
         ``BACKGROUND``, or ``REGIONS`` if all assigners leave them out.
     """
     shares = list(_shares(model))
-    kept = bool(shares) and all(share > 0 for share in shares)
+    ignored = bool(shares) and all(share > 0 for share in shares)
     dropped = any(_drops(step, scope) for step in pipeline or ())
-    return REGIONS if kept and not dropped else BACKGROUND
+    return REGIONS if ignored and not dropped else BACKGROUND
 
 
 def _shares(node: Any, is_assigner: bool = False) -> Iterator[float]:

@@ -40,20 +40,20 @@ def join_hooks(
         ValueError: If a hook cannot act in the test, or sets what the tool
             sets.
     """
-    kept = []
+    others = []
     for i, hook in enumerate(custom_hooks(cfg)):
         kind = hook_class(hook, cfg)
         name = f'custom_hooks.{i}, {kind.__name__},'
         if is_fitting(kind):
             _require_same(hook, own, name, fix)
         elif acts_in_tests(kind):
-            kept.append(hook)
+            others.append(hook)
         elif not trained and kind not in _INHERITED:
             raise ValueError(
                 f'{name} acts in trainings alone, and nothing is trained '
                 'here: leave it out of custom_hooks'
             )
-    return [*map(dict, own), *kept]
+    return [*map(dict, own), *others]
 
 
 def fit_config(cfg: Config, fix: str, **own: Any) -> ConfigDict:

@@ -131,6 +131,8 @@ def register_safe_globals() -> None:
 
 
 def _forget_safe_globals(new: list[Any]) -> None:
-    kept = [g for g in torch.serialization.get_safe_globals() if g not in new]
+    earlier = [
+        g for g in torch.serialization.get_safe_globals() if g not in new
+    ]
     torch.serialization.clear_safe_globals()
-    torch.serialization.add_safe_globals(kept)
+    torch.serialization.add_safe_globals(earlier)

@@ -102,14 +102,14 @@ class AnomalyMapDataset(SurfaceImages):
         if changed:
             self.contents.leave_out('changed since its map', *changed)
             self.unreadable.leave_out(len(changed))
-        kept = [
+        mapped = [
             {**info, **found[path]}
             for info, path in zip(data, paths, strict=True)
             if path in found
         ]
         if without or changed:
-            self.contents.used = {'images': len(kept)}
-        return kept
+            self.contents.used = {'images': len(mapped)}
+        return mapped
 
     def _find(
         self, paths: list[str], root: str

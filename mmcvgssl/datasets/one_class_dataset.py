@@ -186,14 +186,14 @@ class OneClassDataset(SurfaceImages):
         """Select the part that is asked for."""
         if not self.holdout:
             return samples
-        kept = divide(
+        selected = divide(
             [sample.path for sample in samples],
             [sample.category for sample in samples],
             self.holdout,
             self.holdout_seed,
             self.part,
         )
-        chosen = {samples[i].path for i in kept}
+        chosen = {samples[i].path for i in selected}
         why = (
             'held out for the threshold'
             if self.part == LEARN
@@ -202,7 +202,7 @@ class OneClassDataset(SurfaceImages):
         self.contents.leave_out(
             why, *(s.path for s in samples if s.path not in chosen)
         )
-        return [samples[i] for i in kept]
+        return [samples[i] for i in selected]
 
     def _walked(self, layout: Layout) -> list[Sample]:
         """Read the folders, without what the list ``leave_out`` names."""

@@ -136,7 +136,7 @@ class FitLoop(BaseLoop):
         self.prepare()
         if self.model.fitted or self.provenance is None:
             return self.model
-        kept = settle(
+        reused = settle(
             self.provenance,
             self.path.parent,
             [self.path.name],
@@ -146,7 +146,7 @@ class FitLoop(BaseLoop):
         )
 
         partial = PartialFit(self.path, self.provenance, self.save_every)
-        if kept:
+        if reused:
             self._read()
             on_first_process(partial.remove_own)
         else:

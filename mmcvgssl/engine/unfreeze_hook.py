@@ -53,7 +53,7 @@ class UnfreezeHook(Hook):
 
     def before_train(self, runner: Runner) -> None:
         """Note what is to be trained later, and check DDP."""
-        kept = {
+        trained_ids = {
             id(parameter)
             for part in _parts(runner, self.keep)
             for parameter in part.parameters()
@@ -62,7 +62,7 @@ class UnfreezeHook(Hook):
             parameter
             for part in _parts(runner, self.modules)
             for parameter in part.parameters()
-            if parameter.requires_grad and id(parameter) not in kept
+            if parameter.requires_grad and id(parameter) not in trained_ids
         ]
         model = runner.model
         if (

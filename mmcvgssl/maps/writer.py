@@ -244,9 +244,9 @@ def set_changed_aside(
         if state.holds(root / path):
             continue
         changed.append(path)
-        kept = _set_aside(out, line['map'], state.digest)
+        moved = _set_aside(out, line['map'], state.digest)
         with (out / EARLIER / 'images' / MANIFEST).open('a') as file:
-            file.write(json.dumps({**line, 'map': kept}) + '\n')
+            file.write(json.dumps({**line, 'map': moved}) + '\n')
     return changed
 
 
@@ -285,13 +285,13 @@ def set_damaged_aside(out: Path) -> list[str]:
 def _set_aside(out: Path, name: str, digest: str) -> str:
     """Move a map to the folder of earlier maps; return its new name."""
     pure = PurePosixPath(name)
-    kept = pure.with_name(
+    moved = pure.with_name(
         with_suffix_added(pure.stem, f'-{digest[:8]}{pure.suffix}')
     )
-    target = out / EARLIER / 'images' / kept
+    target = out / EARLIER / 'images' / moved
     target.parent.mkdir(parents=True, exist_ok=True)
     os.replace(out / name, target)
-    return str(kept)
+    return str(moved)
 
 
 def relative_path(path: str, root: str) -> str:

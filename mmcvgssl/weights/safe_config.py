@@ -140,14 +140,14 @@ def without_origins(value: Any, source: str, key_path: str) -> Any:
         UnsafeConfigError: If it is not.
     """
     if isinstance(value, Mapping):
-        kept = {}
+        remaining = {}
         for key, item in value.items():
             where = f'{key_path}.{key}'
             if key in ORIGINS:
                 _check_initial(item, source, where)
             else:
-                kept[key] = without_origins(item, source, where)
-        return kept
+                remaining[key] = without_origins(item, source, where)
+        return remaining
     if isinstance(value, (list, tuple)):
         made = [
             without_origins(item, source, f'{key_path}[{i}]')

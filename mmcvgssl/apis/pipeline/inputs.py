@@ -157,10 +157,10 @@ def read_inputs(
     else:
         train, test = _divide(train, test_fraction, seed)
     tested = {image['file_name'] for image in test['images']}
-    kept = [path for path in paths if path not in tested]
-    if not kept:
+    unlabelled = [path for path in paths if path not in tested]
+    if not unlabelled:
         raise ValueError(f'all images of {images} are tested on')
-    return Inputs(home, kept, len(paths) - len(kept), train, test)
+    return Inputs(home, unlabelled, len(paths) - len(unlabelled), train, test)
 
 
 def _read(

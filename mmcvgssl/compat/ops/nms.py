@@ -67,8 +67,8 @@ def nms(
         return torchvision.ops.nms(boxes, scores.to(boxes.dtype), threshold)
     order = scores.sort(stable=True, descending=True).indices
     keeper = _keepers(boxes[order], threshold, offset, inclusive=False)
-    kept = keeper == torch.arange(len(keeper))
-    return order[kept.to(order.device)]
+    best = keeper == torch.arange(len(keeper))
+    return order[best.to(order.device)]
 
 
 @compiled_like

@@ -207,11 +207,11 @@ def _upright(box: Box, width: int, height: int, turned: int) -> Box:
 def _clip(coco: Entry, folder: Path) -> int:
     """Boxes end with their image; those without a pixel in it are dropped."""
     sizes = _sizes(coco)
-    kept, changed = [], 0
+    clipped, changed = [], 0
     for entry in coco['annotations']:
         box, size = plain_box(entry.get('bbox')), sizes.get(_key(entry))
         if box is None or size is None or not all(size):
-            kept.append(entry)
+            clipped.append(entry)
             continue
         x, y, w, h = box
         left, top = max(x, 0.0), max(y, 0.0)
@@ -223,8 +223,8 @@ def _clip(coco: Entry, folder: Path) -> int:
         if cut != box:
             _put(entry, cut)
             changed += 1
-        kept.append(entry)
-    coco['annotations'] = kept
+        clipped.append(entry)
+    coco['annotations'] = clipped
     return changed
 
 

@@ -109,7 +109,7 @@ class AnomalyModel(Storable, BaseModel):
             None if calibration is None else Calibration(**options)
         )
         # DDP refuses a model in which nothing could be trained
-        self.anchor = nn.Parameter(torch.zeros(1))
+        self.trainable = nn.Parameter(torch.zeros(1))
         # fitted tensors; no buffers, as their sizes depend on the images
         self.state: dict[str, Tensor] = {}
         # how the threshold was chosen, and what is wrong with the images
@@ -126,7 +126,7 @@ class AnomalyModel(Storable, BaseModel):
     @property
     def device(self) -> torch.device:
         """Device of the model, where images are moved."""
-        return self.anchor.device
+        return self.trainable.device
 
     def _apply(self, fn, recurse: bool = True):
         super()._apply(fn, recurse)

@@ -143,8 +143,8 @@ class GaussianPatch(AnomalyModel):
         if not self.channels or self.channels >= maps.shape[1]:
             return maps
         random = torch.Generator().manual_seed(self.seed)
-        kept = torch.randperm(maps.shape[1], generator=random)
-        return maps[:, kept[: self.channels].sort().values.to(maps.device)]
+        order = torch.randperm(maps.shape[1], generator=random)
+        return maps[:, order[: self.channels].sort().values.to(maps.device)]
 
     def _distances(self, maps: Tensor) -> Tensor:
         mean, whiten = self.state['mean'], self.state['whiten']

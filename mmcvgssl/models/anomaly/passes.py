@@ -194,16 +194,16 @@ class _Running:
         for rank, facts in enumerate(known):
             if self.work.chooser.full:
                 break
-            kept = self.images.chosen(facts, self.counts)
+            usable = self.images.chosen(facts, self.counts)
             self.seen += facts.size
-            self.used += len(kept)
-            if not kept:
+            self.used += len(usable)
+            if not usable:
                 continue
-            chosen, note = self.work.chooser.choose([c for _, c in kept])
+            chosen, note = self.work.chooser.choose([c for _, c in usable])
             if chosen:
                 taken.append(rank)
                 if rank == self.team.rank:
-                    mine = [kept[i][0] for i in chosen], note
+                    mine = [usable[i][0] for i in chosen], note
         return mine, taken
 
     def _take(self, results: list) -> None:

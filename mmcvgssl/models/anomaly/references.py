@@ -38,9 +38,11 @@ class Draw:
         largest = self._largest
         bar = largest[-1] if len(largest) == self._size else -1.0
         chosen = [i for i, key in enumerate(keys) if key > bar]
-        kept = [keys[i] for i in chosen]
-        self._largest = sorted([*largest, *kept], reverse=True)[: self._size]
-        return chosen, kept
+        chosen_keys = [keys[i] for i in chosen]
+        self._largest = sorted([*largest, *chosen_keys], reverse=True)[
+            : self._size
+        ]
+        return chosen, chosen_keys
 
     def state_dict(self) -> dict[str, Tensor]:
         """Return the keys so far, and how they go on."""
@@ -89,11 +91,11 @@ class References:
 
     def tensors(self) -> dict[str, Tensor]:
         """Return names [R] and, a scale, patches [R, L, D]."""
-        kept = self._references
-        made = {'names': torch.tensor([name for _, name, _ in kept])}
-        for i in range(len(kept[0][2]) if kept else 0):
+        references = self._references
+        made = {'names': torch.tensor([name for _, name, _ in references])}
+        for i in range(len(references[0][2]) if references else 0):
             made[f'patches.{i}'] = torch.stack(
-                [rows[i] for _, _, rows in kept]
+                [rows[i] for _, _, rows in references]
             )
         return made
 
