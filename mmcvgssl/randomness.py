@@ -25,7 +25,7 @@ def seed_generators(seed: int, devices: bool = False) -> None:
     """Seed the generators that transforms draw from.
 
     Args:
-        seed: In [0, 2**32).
+        seed: Seed in [0, 2**32).
         devices: Whether torch's generators of accelerators are seeded, too.
     """
     random.seed(seed)

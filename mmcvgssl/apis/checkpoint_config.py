@@ -23,8 +23,8 @@ def backbone_config(
     """Return the backbone's config, its type with the package's name.
 
     Args:
-        checkpoint: Whose ``meta`` may hold the config as text. The text is
-            read as data; no code of it is run.
+        checkpoint: Checkpoint; its ``meta`` may hold the config as text, which
+            is read as data; no code of it is run.
         config: A config file, which takes precedence.
         name: Name of the checkpoint in messages.
 
@@ -64,8 +64,8 @@ def training_config(
     """Return what is known of the config that a checkpoint was trained by.
 
     Args:
-        checkpoint: Whose ``meta`` may hold the config as text. The text is
-            read as data; no code of it is run.
+        checkpoint: Checkpoint; its ``meta`` may hold the config as text, which
+            is read as data; no code of it is run.
         config: A config file, which takes precedence.
         name: Name of the checkpoint in messages.
         keys: Settings at the top that are wanted.

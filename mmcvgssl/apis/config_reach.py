@@ -47,7 +47,7 @@ def check_file_settings(
 
     Args:
         settings: Settings of the file and its bases.
-        config: What it is with its bases, references in it.
+        config: The config with its bases, with references.
         read: Names at the top that the runner or a tool reads.
 
     Raises:
@@ -79,10 +79,10 @@ def check_option_reach(
     """Refuse options of which nothing, or not all, is read.
 
     Args:
-        options: By dotted key, names checked.
+        options: Options by dotted key, with checked names.
         settings: Settings of the file and its bases.
-        config: What they are merged into, references in it.
-        values: The same without references.
+        config: Config that options are merged into, with references.
+        values: The config without references.
         read: Names at the top that the runner or a tool reads.
 
     Raises:

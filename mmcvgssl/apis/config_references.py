@@ -104,8 +104,8 @@ class _Resolver:
     """Looks up what texts refer to.
 
     Args:
-        config: As in :func:`resolve`.
-        missing: As in :func:`resolve`.
+        config: See :func:`resolve`.
+        missing: See :func:`resolve`.
     """
 
     def __init__(self, config: Mapping[str, Any], missing: bool) -> None:

@@ -78,7 +78,7 @@ def check_sections(config: Mapping[str, Any], known: Collection[str]) -> None:
     """Refuse names of a config file that nothing would read.
 
     Args:
-        config: As it was read from the file.
+        config: Config as read from the file.
         known: Names that may stand at its top, and are read.
 
     Raises:

@@ -84,7 +84,7 @@ def type_options(
     config.
 
     Args:
-        options: By dotted key; values of other types than
+        options: Options by dotted key; values of other types than
             :class:`OptionText` stay as they are.
         config: Config that options are merged into.
 

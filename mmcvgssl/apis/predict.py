@@ -48,7 +48,7 @@ class Predictor:
         model: A model file, of whatever kind.
         config: A config whose ``test_dataloader`` says how images are read,
             instead of the file.
-        device: By default the GPU, if there is one.
+        device: Device of the model; by default the GPU, if there is one.
         batch_size: Images that pass the model at once.
         threshold: Threshold that replaces the file's.
         workers: Processes that read images; 0: this one does. By default
@@ -299,8 +299,8 @@ def overlay(
     Args:
         image: BGR uint8 [H, W, 3].
         anomaly_map: [h, w]; resized to the image.
-        map_threshold: What maps of good images hardly exceed, the middle of
-            the colours; None: the colours span the map's own values.
+        map_threshold: Map threshold, the middle of the colours; None: the
+            colours span the map's own values.
 
     Returns:
         BGR uint8 [H, W, 3].

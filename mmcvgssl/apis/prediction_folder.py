@@ -55,7 +55,7 @@ class Outputs:
 
     Args:
         overlays: Pictures with what was found.
-        full_overlays: In the images' full size, for which a JPEG that the
+        full_overlays: Draw overlays in full size, for which a JPEG that the
             model reads at a smaller one is decoded once more.
         maps: A folder of maps, as tools/make_maps.py writes it.
     """
@@ -90,7 +90,7 @@ def predict_to_folder(
         path: Image or folder, or list of images, see :func:`find_images`.
         out: Where files go.
         contents: Collects what the folder holds and what is left out.
-        outputs: By default tables and overlays.
+        outputs: Files to write; by default tables and overlays.
         root: Folder that listed paths are relative to; by default the
             list's.
         encoding: Encoding of a list.

@@ -109,7 +109,7 @@ def run_test(
         checkpoint: Checkpoint, or model file, that is tested on the images
             of the config; None for what is fitted, not trained.
         model: Model that :func:`config_of` made the config from, instead.
-        images: What to test this model on: a folder of good and other
+        images: Images to test this model on: a folder of good and other
             images, of a folder for each class, or a COCO file, see
             :mod:`mmcvgssl.apis.testing`.
         out: File for the metrics, as JSON; null for those that are NaN.
@@ -174,7 +174,7 @@ def _runner_of_file(
     Args:
         cfg: Is changed.
         loaded: The model.
-        images: What to test on.
+        images: Images to test on.
         root: Folder that their names are relative to.
         has_images: Whether the config names the images instead.
     """

@@ -53,7 +53,7 @@ class EpochBatch(list):
     Args:
         indices: Indices of the samples.
         draws: One for each.
-        seed: What wrappers draw from is seeded by it; None: they draw
+        seed: Seed of the generators that wrappers draw from; None: they draw
             nothing.
     """
 
@@ -210,8 +210,8 @@ def attach_epochs(
     """Make a loader pass the epoch of each sample to its data set.
 
     Args:
-        loader: That has not been run through yet; it is changed in place,
-            once.
+        loader: A loader that has not been iterated yet; it is changed in
+            place, once.
         by_epoch: Whether the loop counts epochs.
         seed: Seed of the random numbers that wrappers of data sets draw.
 

@@ -27,7 +27,7 @@ def check_listed(
         root: Folder that the paths are relative to.
         paths: Paths of the images.
         repeats: Whether an image may be listed more than once.
-        base: What the user sets to ``root``, for the message.
+        base: Name of the option for ``root``, for the message.
 
     Returns:
         The paths that are listed more than once.

@@ -66,7 +66,8 @@ class SurfaceImages(CustomDataset):
             mark says.
         classes: Names of the classes, or a file that lists them; by default
             those of ``classes.txt`` beside ``ann_file``, or the folders'.
-        metainfo: Of the data set; its ``classes`` replace ``classes``.
+        metainfo: Metainfo of the data set; its ``classes`` replace
+            ``classes``.
         **kwargs: Options of ``CustomDataset``.
 
     Raises:

@@ -40,7 +40,7 @@ class FitLoader(DataLoader):
         Args:
             first: Number of images that are passed over.
             rank: Rank of the first batch after them.
-            step: From one batch to the next.
+            step: Distance from one batch to the next.
         """
         self.batch_sampler.choose(first, rank, step)  # type: ignore[union-attr]
         try:

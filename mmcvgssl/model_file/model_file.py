@@ -70,8 +70,8 @@ class ModelFile:
         kind: ``'anomaly'``, ``'classifier'`` or ``'detector'``.
         model: Config of the model, by registered names.
         images: ``pipeline``, the transforms from a path to the input.
-        tensors: By name; weights as ``weights.N.KEY``, where N counts in
-            ``weights``.
+        tensors: Tensors by name; weights as ``weights.N.KEY``, where N counts
+            in ``weights``.
         weights: Weights of the parts that were not learned here.
         category: Category of the images, if known.
         classes: Names, by index.

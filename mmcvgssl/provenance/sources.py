@@ -65,7 +65,7 @@ def digest_tensors(tensors: Mapping[str, Tensor], start: str = '') -> str:
     """Digest tensors: the same names, shapes and values give the same text.
 
     Args:
-        tensors: In any order.
+        tensors: Tensors in any order.
         start: Further text that is digested first.
     """
     digest = hashlib.sha256(start.encode())

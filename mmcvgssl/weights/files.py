@@ -35,7 +35,7 @@ def read_checkpoint(
     Args:
         path: The file.
         option: Name of the option that holds the path, for messages.
-        fallback: What to do without the file, for messages.
+        fallback: Advice if the file is missing, for messages.
 
     Returns:
         What the file holds; tensors are on the CPU.

@@ -23,7 +23,7 @@ def check_values(
     Args:
         state: Tensors by name.
         source: Where they come from, for messages.
-        own: Those that they are to fill; a value must be finite in their
+        own: Tensors that they are to fill; a value must be finite in their
             precision, too.
 
     Raises:

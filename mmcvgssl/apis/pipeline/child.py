@@ -25,7 +25,7 @@ def run_child(words: Sequence[str], handles: tuple[int, ...]) -> int:
     Raises:
         KeyboardInterrupt: If this process is interrupted; the other one has
             ended then.
-        SystemExit: The same, if this process is asked to end.
+        SystemExit: If this process is asked to end, after the command ended.
     """
     env = dict(os.environ)
     if '' not in sys.path and os.getcwd() not in sys.path:

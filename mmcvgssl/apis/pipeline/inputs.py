@@ -65,7 +65,7 @@ class Inputs:
         """Return the images and labels of each list, by the list's name.
 
         Args:
-            known: What :meth:`write` has left; images that have not changed
+            known: Record of :meth:`write`; images that have not changed
                 since are not read.
         """
         files = self.files()

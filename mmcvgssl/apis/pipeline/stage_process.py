@@ -23,7 +23,7 @@ def main(words: Sequence[str] | None = None) -> None:
         words: Words of the command line.
 
     Raises:
-        SystemExit: With 1 after an error that a user can mend.
+        SystemExit: With code 1 after an error of the user's.
     """
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('call', help='call.json of a stage')

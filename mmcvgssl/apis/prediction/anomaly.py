@@ -132,8 +132,8 @@ def draw_heatmap(
         size: Size of the image's file; the map covers it, as it does the
             picture.
         anomaly_map: [h, w]; resized to the picture.
-        map_threshold: What maps of good images hardly exceed, the middle of
-            the colours; None: the colours span the map's own values.
+        map_threshold: Map threshold, the middle of the colours; None: the
+            colours span the map's own values.
 
     Returns:
         BGR uint8 [h, w, 3].

@@ -25,7 +25,7 @@ class Here:
     """Works at once and in this process; the like of :class:`Worker`.
 
     Args:
-        job: Whose methods are called.
+        job: Object whose methods are called.
     """
 
     def __init__(self, job: Any) -> None:
@@ -48,7 +48,7 @@ class Worker:
     the other.
 
     Args:
-        job: Whose methods are called, on a copy of it.
+        job: Object whose methods are called, on a copy of it.
         number: Number of the worker, for messages.
     """
 

@@ -180,7 +180,7 @@ def check_classes(
         found: Names of the images' classes, by index.
         expected: Names of the file.
         source: The file.
-        where: What names the classes.
+        where: Source of the class names, for messages.
 
     Raises:
         ValueError: If they are not the same, in the same order.

@@ -67,8 +67,8 @@ def draw_few_labels(
         file: The COCO file, of training images.
         out: The part, another COCO file.
         shots: Number of images of each class.
-        share: In its number: of the images of each class, in (0, 1); at least
-            one.
+        share: Instead of ``shots``, the share of the images of each class,
+            in (0, 1); at least one image.
         good: Number of images without a box.
         seed: Seed of the draw, see :func:`draw_shots`.
 

@@ -50,7 +50,8 @@ class AnomalyModel(Storable, BaseModel):
         false_alarm_rate: Wanted share of good images above a threshold that
             is chosen on fitting images, of which ``holdout`` is excluded from
             the fit; None: no threshold.
-        data_preprocessor: By default BGR bytes become RGB in [0, 1].
+        data_preprocessor: Its config; by default BGR bytes become RGB in [0,
+            1].
         init_cfg: See mmengine's ``BaseModule``.
 
     Raises:
@@ -283,7 +284,7 @@ class AnomalyModel(Storable, BaseModel):
         """Calibrate and choose the threshold.
 
         Args:
-            images: What fitting has not seen, if it holds some out.
+            images: Held-out images, or the fitting images if there are none.
             apart: Whether they were given apart from those fitted to.
         """
         if self.calibration is not None:

@@ -65,7 +65,7 @@ class KernelDensity:
         """Return the ``rows`` [n, D] themselves.
 
         Raises:
-            ValueError: As :meth:`Gaussian.fit`.
+            ValueError: See :meth:`Gaussian.fit`.
         """
         return {'rows': _checked(rows).float().cpu().clone()}
 

@@ -76,7 +76,7 @@ class FitPass:
     """The functions of one pass over the images.
 
     Args:
-        title: What is done, for the bar; names the pass in files.
+        title: Title of the progress bar; also names the pass in files.
         compute: Makes something of images [N, 3, H, W], their data samples
             and what the chooser says of them, in the process that has read
             them: tensors, texts and numbers, in tuples and lists.
@@ -100,7 +100,7 @@ def pick(
     Args:
         inputs: Images [N, 3, H, W]; where all are wanted, no copy is made.
         samples: Their data samples.
-        indices: In ascending order.
+        indices: Indices in ascending order.
     """
     if len(indices) == len(inputs):
         return inputs, list(samples)

@@ -94,7 +94,7 @@ def read_state(
         key: Key of a text that it has to hold.
         kind: Kind of that text, as JSON.
         where: The file, for messages.
-        fix: What to do with another one.
+        fix: Advice for the message.
 
     Raises:
         FittedStateError: If it is something else, or cut off.

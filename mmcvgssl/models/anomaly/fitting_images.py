@@ -40,7 +40,7 @@ class FittingImages:
         preprocessor: Makes RGB images in [0, 1] of them.
         divisions: One after the other: a number n, as each n-th image is held
             out, and whether to give those held out or the others.
-        purpose: For the message if there is no image.
+        purpose: Use of the images, for the message if there are none.
         without: Absolute paths of images that are left out.
         passes: Counts the passes over the images of one fit.
 
@@ -84,7 +84,7 @@ class FittingImages:
         Args:
             first: Number of images that are passed over before.
             rank: Rank of the first batch after them.
-            step: From one batch to the next.
+            step: Distance from one batch to the next.
         """
         share = getattr(self.batches, 'share', None)
         if share is not None:

@@ -104,7 +104,7 @@ def fit_density(
 
     Args:
         density: The density to fit.
-        folds: Those without an image are left out.
+        folds: Embeddings by fold; folds without an image are left out.
         by_position: Fit one for each position.
     """
     rows = torch.cat([fold.rows() for fold in folds if fold.count])

@@ -75,7 +75,7 @@ class NormalImages:
         """Add images by their paths.
 
         Args:
-            paths: By category.
+            paths: Paths by category.
             features: Gives features [S, L, D] of an image file.
         """
         for name, files in paths.items():

@@ -52,7 +52,7 @@ class Passes:
 
         Raises:
             ValueError: If there is no image.
-            Exception: What reading or computing raises in any process.
+            Exception: Any error of reading or computing, of any process.
         """
         number, self._count = self._count, self._count + 1
         running = _Running(self, images, work, number)

@@ -66,8 +66,8 @@ def check_state(
     """Check that a state holds the tensors of these forms, and no others.
 
     Args:
-        tensors: By name.
-        forms: By the same names.
+        tensors: Tensors by name.
+        forms: Expected forms by the same names.
         where: The file, for messages.
 
     Raises:

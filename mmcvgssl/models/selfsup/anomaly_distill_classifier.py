@@ -27,7 +27,7 @@ class AnomalyDistillClassifier(ImageClassifier):
         neck: Neck of the classification.
         head: Head of the classification; None without labels, which leaves the
             distillation alone.
-        distill_head: By default :class:`AnomalyDistillHead`.
+        distill_head: Head; by default :class:`AnomalyDistillHead`.
         task_weight: Factor of the classification's loss.
         pretrained: Checkpoint of the whole model.
         train_cfg: See ``ImageClassifier``; batch augmentations are refused, as

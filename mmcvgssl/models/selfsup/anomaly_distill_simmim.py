@@ -28,7 +28,7 @@ class AnomalyDistillSimMIM(SimMIM):
         backbone: ``mmpretrain.SimMIMSwinTransformer``, or a module.
         neck: The decoder.
         head: The reconstruction's loss.
-        distill_head: By default :class:`AnomalyDistillHead` of weight 2.
+        distill_head: Head; by default :class:`AnomalyDistillHead` of weight 2.
         **kwargs: Options of ``SimMIM``.
 
     Example:

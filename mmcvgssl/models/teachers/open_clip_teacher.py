@@ -108,7 +108,7 @@ def create_clip(
         checkpoint: A local file instead.
         allow_random: Permit a model without weights.
         owner: Who has these options, for messages.
-        fallback: What to do without weights, for messages.
+        fallback: Advice if there are no weights, for messages.
 
     Raises:
         ValueError: If there are no weights and ``allow_random`` is not set.
