@@ -83,7 +83,7 @@ def check_folder(path: str | Path, what: str) -> str:
     part = next(p for p in (whole, *whole.parents) if os.path.lexists(p))
     if part.is_symlink() and not part.exists():
         raise FileNotFoundError(
-            f'{part} is a link to what is not there: expected a folder for '
+            f'{part} is a link to a missing file: expected a folder for '
             f'{what}; choose another, or mend the link'
         )
     if not part.is_dir():

@@ -138,7 +138,7 @@ def test_an_interruption_is_not_turned_into_another_error(
         ('file/new', r'file is a file: expected a folder for MODEL'),
         ('n' * 256, 'too long a name for MODEL: expected 255 bytes'),
         ('é' * 128, 'too long a name for MODEL: expected 255 bytes'),
-        ('dangling/new', 'dangling is a link to what is not there'),
+        ('dangling/new', 'dangling is a link to a missing file'),
     ],
 )
 def test_files_to_write(tmp_path, name, message):

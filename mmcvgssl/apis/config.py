@@ -107,7 +107,7 @@ def load_config(
         cfg = Config.fromfile(path)
     except FileNotFoundError as error:
         raise FileNotFoundError(
-            f'{path}: it or one of its bases asks for what is not there: '
+            f'{path}: the file, or one that its bases name, is missing: '
             f'{error.filename or error}'
         ) from error
     except _BROKEN as error:

@@ -317,7 +317,7 @@ def overlay(
 
 
 def is_list(path: Path) -> bool:
-    """Tell a list of images by its name."""
+    """Whether a path is that of a list of images."""
     return path.suffix.lower() == '.txt' and path.is_file()
 
 

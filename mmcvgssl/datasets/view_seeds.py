@@ -125,8 +125,8 @@ class ViewSeeds:
             return
         if self._shown.values[idx]:
             raise RuntimeError(
-                'the loader goes over the images again, and nobody has said '
-                'which epoch it is, so that each would show the same views: '
+                'the loader reads the images again without a new epoch, so '
+                'that each would show the same views: '
                 "add dict(type='mmcvgssl.EpochSeedHook') to custom_hooks, or "
                 'call set_epoch(epoch) of the data set before each pass'
             )

@@ -122,8 +122,8 @@ def read_stages(cfg: Config) -> dict[str, Stage]:
         unknown = [n for n in stage.placeholders if n not in known]
         if unknown:
             raise ValueError(
-                f'stage {name} asks for {", ".join(unknown)}, which neither '
-                f'an input nor an earlier stage is: {", ".join(sorted(known))}'
+                f'stage {name} asks for {", ".join(unknown)}: expected an '
+                f'input or an earlier stage: {", ".join(sorted(known))}'
             )
         maker = _TAKES.get(stage.tool)
         taken = [n for n, other in configured.items() if other.tool == maker]
