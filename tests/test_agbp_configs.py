@@ -10,7 +10,7 @@ from mmengine.runner import Runner
 from mmcvgssl.apis import load_config
 from mmcvgssl.registry import MODELS
 from tests.boxes import NARROW_SWIN, small_loaders, write_surfaces
-from tests.data import CONFIGS
+from tests.data import CONFIGS, with_data_set
 
 RECIPES = sorted((CONFIGS / 'pretrain/agbp').glob('*.py'))
 NAME = re.compile(
@@ -94,12 +94,23 @@ def narrow(cfg) -> None:
 
 @pytest.mark.parametrize('path', RECIPES, ids=lambda p: p.stem)
 def test_a_recipe_builds_and_steps(path, surfaces):
+    check_recipe(path, path, surfaces)
+
+
+def test_a_recipe_with_a_data_set_does_too(surfaces, tmp_path):
+    recipe = CONFIGS / 'pretrain/agbp/agbp_csp-n_1xb32-30e_folder.py'
+    path = with_data_set(recipe, 'neu_det_unlabelled', tmp_path)
+    check_recipe(path, recipe, surfaces)
+
+
+def check_recipe(own, path, surfaces) -> None:
+    """Build a config, of a recipe, and take a step."""
     small = int(said_by(path)['gpus']) == 1
     labelled = not small and 'simmim' not in path.stem
     options = {'data_root': str(surfaces), 'maps': str(surfaces / 'maps')}
     if labelled:
         options['ann_file'] = 'train.txt'
-    cfg = load_config(path, options)
+    cfg = load_config(own, options)
     small_loaders(cfg)
     narrow(cfg)
     batch = next(

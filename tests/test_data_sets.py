@@ -156,3 +156,14 @@ def test_data_paths_stand_in_data_sets_alone():
             assert not re.search(r"""['"](data|work_dirs/\w*maps)/""", text), (
                 path
             )
+
+
+def test_a_leaf_differs_by_an_idea():
+    leaves = [p for p in CONFIGS.rglob('*.py') if '_base_' not in p.parts]
+    assert len(leaves) <= 110
+    names = [path.stem for path in leaves]
+    assert len({*names}) == len(names)
+    for path in leaves:
+        if 'detection' not in path.parts:
+            end = re.split(r'[_-]', path.stem)[-1]
+            assert end not in ('neu', 'sdd', 'billet', 'pipe', 'gc10'), path
