@@ -323,6 +323,12 @@ def test_what_a_host_uses_as_it_is_read_is_no_option(option, message):
         load_config(OVER, {option: 3})
 
 
+def test_a_host_builds_the_detector_of_a_recipe_that_is_loaded():
+    cfg = load_config(OVER, {'classes': ('a', 'b')})
+    detector = init_detector(cfg, None, palette='random', device='cpu')
+    assert detector.bbox_head.head_module.num_classes == 2
+
+
 def test_classes_that_disagree_are_refused():
     cfg = load_config(OVER, {'num_classes': 3})
     with pytest.raises(ValueError, match=r'num_classes=3.*must agree'):

@@ -15,6 +15,7 @@ from mmcvgssl.apis.config_reach import (
     Setting,
     check_file_settings,
     check_option_reach,
+    keys_of_name,
     read_settings,
 )
 from mmcvgssl.apis.config_references import (
@@ -125,7 +126,9 @@ def load_config(
         name = key.split('.')[0]
         if name not in known:
             near = difflib.get_close_matches(name, known, n=3)
-            hint = f'; did you mean {" or ".join(near)}?' if near else ''
+            mean = keys_of_name(name, cfg._cfg_dict, _READ)
+            mean = mean or ' or '.join(near)
+            hint = f'; did you mean {mean}?' if mean else ''
             raise KeyError(f'{path.name} has no option {name!r}{hint}')
     options = _merge(cfg, options or {}, settings)
     _drop_own_scope(cfg._cfg_dict)

@@ -136,6 +136,19 @@ def check_option_reach(
             )
 
 
+def keys_of_name(
+    name: str, config: Mapping[str, Any], read: Collection[str]
+) -> str:
+    """List the keys of a name that the runner or a tool reads; '' for none.
+
+    Args:
+        name: Of a setting that the config does not have at its top.
+        config: Values below the top.
+        read: Names at the top that the runner or a tool reads.
+    """
+    return _some(dict(_nested(config, name, read)))
+
+
 def read_settings(path: Path) -> list[Setting]:
     """Find what a config file and its bases set at their tops.
 

@@ -179,6 +179,8 @@ def test_a_written_config_holds_values(tmp_path):
     [
         ('data_rot', r"'data_rot'; did you mean data_root"),
         ('modle.mixup', r"'modle'; did you mean model"),
+        ('max_epochs', r'did you mean train_cfg\.max_epochs \(300\)\?'),
+        ('batch_size', r'did you mean train_dataloader\.batch_size \(64\)'),
         ('xyzzy', r"has no option 'xyzzy'\"?$"),
     ],
 )
