@@ -15,6 +15,7 @@ from mmcvgssl.apis.config_reach import (
     Setting,
     check_file_settings,
     check_option_reach,
+    check_setting_keys,
     keys_of_name,
     read_settings,
 )
@@ -177,6 +178,7 @@ def _merge(
     cfg.merge_from_dict(
         {k: literal(v) for k, v in options.items() if k not in later}
     )
+    check_setting_keys(cfg._cfg_dict, _READ)
     resolve(cfg._cfg_dict)
     cfg.merge_from_dict(later)
     return options

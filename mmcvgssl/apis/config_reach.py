@@ -8,6 +8,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import yaml
+
 from mmcvgssl.apis.config_references import entries, find_references
 from mmcvgssl.apis.options import waits_for_stage
 
@@ -67,6 +69,35 @@ def check_file_settings(
             f'{file}:{line}: {name}={value!r} reaches no part of the config, '
             f'which takes no setting of this name: {fix}'
         )
+
+
+def check_setting_keys(
+    config: Mapping[str, Any], read: Collection[str]
+) -> None:
+    """Refuse keys of settings of which references take other keys alone.
+
+    Args:
+        config: With its options, references in it.
+        read: Names at the top that the runner or a tool reads.
+
+    Raises:
+        ValueError: Names the key, and those that are taken.
+    """
+    targets = {name for _, name in find_references(config)}
+    for root in {name.split('.')[0] for name in targets} - targets - {*read}:
+        known = sorted(
+            name.split('.')[1]
+            for name in targets
+            if name.startswith(f'{root}.')
+        )
+        own = config.get(root)
+        for key, value in own.items() if isinstance(own, Mapping) else ():
+            # one of its name at the top may have taken its place
+            if key not in known and key not in config:
+                raise ValueError(
+                    f'{root}.{key}={value!r} reaches no part of the '
+                    f'config, which takes {", ".join(known)} of {root}'
+                )
 
 
 def check_option_reach(
@@ -192,7 +223,10 @@ def _parse(
         above: Names that files over it use.
         over: These files.
     """
-    if path.suffix != '.py' or path in over or not path.is_file():
+    if path in over or not path.is_file():
+        return
+    if path.suffix != '.py':
+        yield from _parse_data(path, above, over)
         return
     tree = ast.parse(path.read_text('utf-8'))
     file, of_bases = _File(path, {}, set(above), set()), set(above)
@@ -222,6 +256,25 @@ def _parse(
         if '::' not in name:
             base = path.parent / name
             yield from _parse(base, frozenset(of_bases), over | {path})
+
+
+def _parse_data(
+    path: Path, above: frozenset[str], over: frozenset[Path]
+) -> Iterator[_File]:
+    """Parse a file in YAML or JSON, and its bases, as :func:`_parse`."""
+    text = path.read_text('utf-8')
+    values, root = yaml.safe_load(text), yaml.compose(text)
+    bases = values.get('_base_') if isinstance(values, dict) else None
+    names = [bases] if isinstance(bases, str) else bases or []
+    if not (names or over) or not isinstance(root, yaml.MappingNode):
+        return
+    lines = {key.value: key.start_mark.line + 1 for key, _ in root.value}
+    lines.pop('_base_', None)
+    referred = {name.split('.')[0] for _, name in find_references(values)}
+    yield _File(path, lines, set(above), referred)
+    for name in names:
+        if '::' not in str(name):
+            yield from _parse(path.parent / str(name), above, over | {path})
 
 
 def _nested(

@@ -94,7 +94,7 @@ def test_references_are_what_they_refer_to(tmp_path, text, options, expected):
             r'^c\.k takes the value of gone, which the config does not have: '
             r'set gone, .* or set c\.k itself$',
         ),
-        ("c = ['${n.a}']; n = dict(b=1)", r'c\.0 takes the value of n\.a'),
+        ("c = ['${n.a}']; n = dict()", r'c\.0 takes the value of n\.a'),
         ("c = '${c}'", 'c: c → c leads back to itself'),
         ("c = '${n}'; n = ['${m}']; m = '${n}'", 'leads back to itself'),
         ("c = '${len:n}'; n = 'ab.txt'", "expected a list, got 'ab.txt'"),
@@ -126,7 +126,7 @@ def test_references_that_lead_nowhere_are_refused(tmp_path, text, message):
             r'steps\.0\.k=.* set train_dataloader\.x\.0\.k \(1\)',
         ),
         (
-            "n = dict(a=1, k=2)\nmodel = dict(x='${n.a}', k=2)",
+            "n = dict(a=1)\nmodel = dict(x='${n.a}', k=2)",
             'n.k',
             r'set model\.k \(2\)',
         ),

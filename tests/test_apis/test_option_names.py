@@ -194,3 +194,29 @@ def test_what_a_base_sets_in_vain_is_refused(tmp_path):
     # what a file over it uses counts
     file.write_text("_base_ = ['base.py']\nmodel = dict(n=_base_.size)\n")
     load_config(file)
+
+
+@pytest.mark.parametrize(
+    ('name', 'text', 'message'),
+    [
+        ('own.yaml', 'size: 2', r'own.yaml:2: size=2 reaches no part'),
+        ('own.json', '"size": 2', r'own.json:2: size=2 reaches no part'),
+        ('own.yaml', 'sizes: {a: 2}', r'sizes.a=2 reaches no .*takes b of'),
+        ('own.py', 'sizes = dict(a=2)', r'sizes.a=2 reaches no .*takes b of'),
+        ('own.yaml', 'sizes: {b: 2}', None),
+        ('own.py', 'sizes = dict(b=2)', None),
+    ],
+)
+def test_files_of_every_kind_are_checked(tmp_path, name, text, message):
+    (tmp_path / 'base.py').write_text(
+        "size = 1\nsizes = dict(b=1)\nmodel = dict(size=size, n='${sizes.b}')"
+    )
+    first = {'y': '_base_: base.py', 'j': '{"_base_": "base.py",'}
+    first = first.get(name[4], "_base_ = 'base.py'")
+    file = tmp_path / name
+    file.write_text(f'{first}\n{text}\n' + '}' * name.endswith('json'))
+    if message is None:
+        assert load_config(file).model.n == 2
+    else:
+        with pytest.raises(ValueError, match=message):
+            load_config(file)
