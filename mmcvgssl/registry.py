@@ -38,7 +38,7 @@ DATASETS = Registry(
     'dataset',
     parent=MMENGINE_DATASETS,
     scope=SCOPE,
-    locations=['mmcvgssl.datasets'],
+    locations=['mmcvgssl.datasets', 'mmcvgssl.maps'],
 )
 DATA_SAMPLERS = Registry(
     'data sampler',
@@ -50,7 +50,7 @@ TRANSFORMS = Registry(
     'transform',
     parent=MMENGINE_TRANSFORMS,
     scope=SCOPE,
-    locations=['mmcvgssl.datasets.transforms'],
+    locations=['mmcvgssl.datasets.transforms', 'mmcvgssl.maps'],
 )
 HOOKS = Registry(
     'hook', parent=MMENGINE_HOOKS, scope=SCOPE, locations=['mmcvgssl.engine']

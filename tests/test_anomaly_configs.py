@@ -23,10 +23,11 @@ RECIPES = [
 ]
 GENERATORS = {
     'kead': 'KeAD',
-    'patch-memory': 'PatchMemory',
-    'gaussian-patch': 'GaussianPatch',
+    'patchcore': 'PatchCore',
+    'mahalanobis-ad': 'MahalanobisAD',
+    'padim': 'PaDiM',
     'map-ensemble': 'MapEnsemble',
-    'mutual-scoring': 'MutualScoring',
+    'musc': 'MuSc',
 }
 SIDE = 40
 

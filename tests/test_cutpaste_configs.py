@@ -9,7 +9,7 @@ from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 
 from mmcvgssl.apis import load_config
-from mmcvgssl.apis.one_class import check_config, detector_config
+from mmcvgssl.apis.one_class.run import check_config, detector_config
 from mmcvgssl.datasets import OneClassDataset
 from mmcvgssl.datasets.update_sampler import UpdateSampler
 from mmcvgssl.engine.unfreeze_hook import UnfreezeHook

@@ -18,12 +18,12 @@ from mmengine.runner import Runner
 from PIL import Image
 
 from mmcvgssl.apis import build_runner, check_before_training, load_config
-from mmcvgssl.apis.images import settle_images
-from mmcvgssl.apis.options import OptionText
 from mmcvgssl.datasets.coco_check import AnnotationError
 from mmcvgssl.datasets.transforms import LoadImage
 from mmcvgssl.models.class_counts import check_class_counts
 from mmcvgssl.registry import DATASETS, MODELS
+from mmcvgssl.runner.image_reading import settle_images
+from mmcvgssl.runner.options import OptionText
 from tests.boxes import (
     SIZE,
     make_runner,

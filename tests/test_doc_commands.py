@@ -33,10 +33,10 @@ WORDS = {
     },
     'docs/images.md': {'CONFIG': f'configs/pretrain/cvgssl/{CVGSSL}.py'},
     'configs/anomaly/README.md': {
-        'configs/anomaly/CONFIG': 'configs/anomaly/gaussian_patch/'
-        'gaussian-patch_lite0_folder.py',
-        'CONFIG': 'configs/anomaly/gaussian_patch/'
-        'gaussian-patch_lite0_folder.py',
+        'configs/anomaly/CONFIG': 'configs/anomaly/mahalanobis_ad/'
+        'mahalanobis-ad_lite0_folder.py',
+        'CONFIG': 'configs/anomaly/mahalanobis_ad/'
+        'mahalanobis-ad_lite0_folder.py',
     },
     AGDP: {'AGBP.pth': 'work_dirs/agbp_csp-s_1xb32-100e_folder/epoch_100.pth'},
     'configs/anomaly/cutpaste/README.md': {

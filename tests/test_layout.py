@@ -1,7 +1,6 @@
-"""Where things are: files are named for classes, imports point down."""
+"""Files are named for their classes."""
 
 import ast
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,19 +8,6 @@ import pytest
 from tests.data import ROOT
 
 PACKAGE = ROOT / 'mmcvgssl'
-# what a part may import stands before it
-FLOORS = [
-    *('version', 'utils', 'registry', 'randomness', 'interrupts'),
-    *('precision', 'processes', 'compat', 'locks', 'env', 'provenance'),
-    *('weights', 'datasets', 'maps', 'evaluation', 'models', 'model_file'),
-    *('engine', 'apis'),
-]
-# maps that are read as images are
-DATA_SETS_OF_MAPS = {
-    'datasets/anomaly_map_dataset.py',
-    'datasets/transforms/load_anomaly_map.py',
-    'datasets/transforms/map_crop.py',
-}
 
 
 def public(tree: ast.Module, *kinds: type) -> list[str]:
@@ -40,23 +26,6 @@ def is_named_for_its_class(stem: str, source: str) -> bool:
     if len(classes) != 1 or public(tree, ast.FunctionDef):
         return True
     return stem.replace('_', '') == classes[0].lower()
-
-
-def imported(source: str) -> Iterator[str]:
-    """Name what a module imports, in functions, too."""
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.ImportFrom) and node.module:
-            yield node.module
-            yield from (f'{node.module}.{name.name}' for name in node.names)
-        elif isinstance(node, ast.Import):
-            yield from (name.name for name in node.names)
-
-
-def floors_of(source: str) -> set[str]:
-    """Return the parts of the package that a module imports."""
-    parts = [name.split('.') for name in imported(source)]
-    found = {p[1] for p in parts if p[0] == 'mmcvgssl' and len(p) > 1}
-    return found & {*FLOORS}
 
 
 def modules() -> list[Path]:
@@ -88,28 +57,3 @@ def test_a_module_of_one_class_is_named_for_it():
 )
 def test_names_are_compared(stem, source, expected):
     assert is_named_for_its_class(stem, source) == expected
-
-
-def test_imports_point_down():
-    """A floor for each part, and none imports from a higher one."""
-    wrong, seen = [], set()
-    for path in modules():
-        inner = path.relative_to(PACKAGE)
-        own = inner.parts[0].removesuffix('.py')
-        if own == '__init__':
-            continue
-        seen.add(own)
-        above = FLOORS[FLOORS.index(own) + 1 :] if own in FLOORS else FLOORS
-        found = floors_of(path.read_text()) & {*above}
-        if inner.as_posix() in DATA_SETS_OF_MAPS:
-            found -= {'maps'}
-        wrong += [f'{inner} imports {part}' for part in sorted(found)]
-    assert wrong == []
-    assert seen == {*FLOORS}
-
-
-def test_imports_in_functions_are_seen():
-    source = 'import mmcvgssl.maps\ndef f():\n    from mmcvgssl import apis\n'
-    assert floors_of(source) == {'maps', 'apis'}
-    source = 'if TYPE_CHECKING:\n    from mmcvgssl.apis.fit import fit_model\n'
-    assert floors_of(source) == {'apis'}

@@ -10,7 +10,7 @@ import pytest
 
 from mmcvgssl.apis import load_config, make_maps
 from mmcvgssl.apis.few_shot import FewShot
-from mmcvgssl.apis.one_class import run_one_class
+from mmcvgssl.apis.one_class.run import run_one_class
 from mmcvgssl.locks import LOCK, FolderInUseError, locked
 from tests.one_class_data import RECIPES, tiny_options, write_mvtec
 
@@ -80,7 +80,7 @@ def test_tools_refuse_a_folder_in_use(tmp_path, tool, tiny, tiny_classes):
         assert 'is being written to by another run' in err.splitlines()[-1]
         with pytest.raises(FolderInUseError):
             FewShot(load_config(tiny_classes), 'none').run([1], 1, work)
-        maps = RECIPES.parent / 'gaussian_patch/gaussian-patch_lite0_folder.py'
+        maps = RECIPES.parent / 'mahalanobis_ad/mahalanobis-ad_lite0_folder.py'
         with pytest.raises(FolderInUseError):
             make_maps(load_config(maps), tmp_path / 'images', work)
         assert [path.name for path in work.iterdir()] == [LOCK]

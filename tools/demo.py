@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 import mmcvgssl  # noqa: F401  (makes the hosts importable)
-from mmcvgssl.apis.cli import user_errors
+from mmcvgssl.cli import user_errors
 from mmcvgssl.datasets.preparation import prepare_elpv
 from mmcvgssl.evaluation.few_shot.report import compare
 from mmcvgssl.weights.checkpoints import newest_whole_checkpoint

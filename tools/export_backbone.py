@@ -3,7 +3,7 @@
 import argparse
 
 import mmcvgssl  # noqa: F401  (makes the hosts importable)
-from mmcvgssl.apis.export import export_backbone
+from mmcvgssl.apis.export_backbone import export_backbone
 from mmcvgssl.weights.names import HOSTS, TARGETS
 
 

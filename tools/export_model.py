@@ -3,8 +3,8 @@
 import argparse
 
 import mmcvgssl  # noqa: F401  (makes the hosts importable)
-from mmcvgssl.apis.cli import add_cfg_options, add_licence, user_errors
 from mmcvgssl.apis.export_model import THRESHOLD, export_model
+from mmcvgssl.cli import add_cfg_options, add_licence, user_errors
 
 
 def parse_args() -> argparse.Namespace:

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import mmcvgssl  # noqa: F401  (makes the hosts importable)
 from mmcvgssl.apis import default_work_dir, load_config
-from mmcvgssl.apis.cli import (
+from mmcvgssl.apis.few_shot import MODES, FewShot
+from mmcvgssl.apis.few_shot_model import images_to_learn_from, save_classifier
+from mmcvgssl.cli import (
     add_cfg_options,
     user_errors,
 )
-from mmcvgssl.apis.few_shot import MODES, FewShot
-from mmcvgssl.apis.few_shot_model import images_to_learn_from, save_classifier
 from mmcvgssl.engine import keep_freed_memory
 from mmcvgssl.utils import check_folder
 

@@ -3,13 +3,13 @@
 import argparse
 
 import mmcvgssl  # noqa: F401  (makes the hosts importable)
-from mmcvgssl.apis.cli import (
+from mmcvgssl.apis.fit import fit_model
+from mmcvgssl.cli import (
     add_licence,
     load_run_config,
     parse_run_args,
     user_errors,
 )
-from mmcvgssl.apis.fit import fit_model
 from mmcvgssl.utils import printable
 
 

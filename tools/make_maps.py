@@ -4,7 +4,7 @@ import argparse
 
 import mmcvgssl  # noqa: F401  (makes the hosts importable)
 from mmcvgssl.apis import make_maps, maps_text
-from mmcvgssl.apis.cli import (
+from mmcvgssl.cli import (
     load_run,
     parse_run_args,
     user_errors,

@@ -4,7 +4,7 @@ import argparse
 
 import mmcvgssl  # noqa: F401  (makes the hosts importable)
 from mmcvgssl.apis import boxes_from_maps, boxes_text
-from mmcvgssl.apis.cli import user_errors
+from mmcvgssl.cli import user_errors
 from mmcvgssl.datasets.text_lists import add_encoding
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 from mmengine.dist import is_main_process
 
 import mmcvgssl  # noqa: F401  (makes the hosts importable)
-from mmcvgssl.apis.cli import load_run_config, parse_run_args, user_errors
-from mmcvgssl.apis.one_class import run_one_class
+from mmcvgssl.apis.one_class.run import run_one_class
+from mmcvgssl.cli import load_run_config, parse_run_args, user_errors
 
 
 def parse_args() -> argparse.Namespace:

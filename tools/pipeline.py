@@ -4,14 +4,14 @@ import argparse
 
 import mmcvgssl  # noqa: F401  (makes the hosts importable)
 from mmcvgssl.apis import load_config
-from mmcvgssl.apis.cli import (
+from mmcvgssl.cli import (
     add_cfg_options,
     choose_work_dir,
     user_errors,
 )
-from mmcvgssl.apis.pipeline import Pipeline, StageError, read_inputs
 from mmcvgssl.datasets.text_lists import add_encoding
 from mmcvgssl.locks import FolderInUseError
+from mmcvgssl.pipeline import Pipeline, StageError, read_inputs
 
 
 def parse_args() -> argparse.Namespace:

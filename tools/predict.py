@@ -5,9 +5,9 @@ import sys
 
 import mmcvgssl  # noqa: F401  (makes the hosts importable)
 from mmcvgssl.apis import load_config
-from mmcvgssl.apis.cli import user_errors
 from mmcvgssl.apis.predict import Predictor
 from mmcvgssl.apis.prediction_folder import Outputs, predict_to_folder
+from mmcvgssl.cli import user_errors
 from mmcvgssl.datasets.contents import Contents
 from mmcvgssl.datasets.text_lists import add_encoding
 from mmcvgssl.engine import keep_freed_memory

@@ -4,7 +4,7 @@ import argparse
 
 import mmcvgssl  # noqa: F401  (makes the hosts importable)
 from mmcvgssl.apis import run_training
-from mmcvgssl.apis.cli import load_run_config, parse_run_args, user_errors
+from mmcvgssl.cli import load_run_config, parse_run_args, user_errors
 
 
 def parse_args() -> argparse.Namespace:

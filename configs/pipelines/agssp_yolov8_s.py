@@ -3,8 +3,7 @@ data = dict(data_root='{root}', split_dir='{lists}', ann_file='images.txt')
 stages = dict(
     maps=dict(
         tool='make_maps',
-        config='mmcvgssl::anomaly/mutual_scoring/'
-        'mutual-scoring_lite0_folder.py',
+        config='mmcvgssl::anomaly/musc/musc_lite0_folder.py',
     ),
     boxes=dict(
         tool='maps_to_boxes',

@@ -1,22 +1,28 @@
-"""The package's functions for Python programs."""
+"""What people call from Python, and what the tools call.
+
+Fitting, predicting, anomaly maps, boxes, few-shot and one-class benchmarks,
+training, testing and export. Stands on ``datasets``, ``engine``,
+``evaluation``, ``maps``, ``model_file``, ``models``, ``provenance``,
+``runner``, ``visualization``, ``weights``.
+"""
 
 from mmcvgssl.apis.boxes_from_maps import boxes_from_maps, boxes_text
-from mmcvgssl.apis.config import load_config, use_amp
 from mmcvgssl.apis.make_maps import make_maps, maps_text
-from mmcvgssl.apis.mapped_images import find_mapped_images
 from mmcvgssl.apis.maps_to_boxes import BoxOptions, MapsToBoxes
 from mmcvgssl.apis.one_class import run_one_class
 from mmcvgssl.apis.predict import Predictor, overlay
 from mmcvgssl.apis.prediction_folder import predict_to_folder
 from mmcvgssl.apis.runs import run_test, run_training
-from mmcvgssl.apis.train import (
+from mmcvgssl.maps import MapError, MapFolder
+from mmcvgssl.maps.images import list_images
+from mmcvgssl.maps.mapped_images import find_mapped_images
+from mmcvgssl.runner.build import (
     build_runner,
     check_before_training,
     default_work_dir,
 )
-from mmcvgssl.apis.work_dir import claim_work_dir
-from mmcvgssl.maps import MapError, MapFolder
-from mmcvgssl.maps.images import list_images
+from mmcvgssl.runner.config import load_config, use_amp
+from mmcvgssl.runner.work_dir import claim_work_dir
 
 __all__ = [
     'BoxOptions',

@@ -6,10 +6,10 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from mmcvgssl.apis.box_report import to_text
-from mmcvgssl.apis.mapped_images import find_mapped_images
 from mmcvgssl.apis.maps_to_boxes import BoxOptions, MapsToBoxes
 from mmcvgssl.maps import MapFolder
+from mmcvgssl.maps.mapped_images import find_mapped_images
+from mmcvgssl.visualization.box_report import to_text
 
 CUT = tuple(field.name for field in fields(BoxOptions))
 

@@ -9,9 +9,6 @@ from typing import Any
 
 from mmengine.config import Config
 
-from mmcvgssl.apis.checkpoint_config import FIX, training_config
-from mmcvgssl.apis.config import load_config
-from mmcvgssl.apis.images import learned_range, settle_images
 from mmcvgssl.model_file import ModelFile, check_name
 from mmcvgssl.model_file.detector import build, to_file
 from mmcvgssl.model_file.frozen import plain_config
@@ -19,6 +16,9 @@ from mmcvgssl.model_file.safe_detector import check_detector
 from mmcvgssl.model_file.steps import detection_steps
 from mmcvgssl.models.class_counts import check_class_counts
 from mmcvgssl.provenance import Provenance, of_file, of_versions
+from mmcvgssl.runner.checkpoint_config import FIX, training_config
+from mmcvgssl.runner.config import load_config
+from mmcvgssl.runner.image_reading import learned_range, settle_images
 from mmcvgssl.weights import check_values, plain_state
 from mmcvgssl.weights.files import read_checkpoint
 from mmcvgssl.weights.load import require_whole

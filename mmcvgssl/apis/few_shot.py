@@ -13,12 +13,6 @@ from mmengine.config import Config
 from torch import nn
 from tqdm import tqdm
 
-from mmcvgssl.apis.images import (
-    learned_range,
-    list_paths,
-    reading_of,
-    settle_images,
-)
 from mmcvgssl.datasets import SurfaceImages
 from mmcvgssl.evaluation.few_shot import (
     FewShotResults,
@@ -46,6 +40,12 @@ from mmcvgssl.provenance import (
     settle,
 )
 from mmcvgssl.registry import MODELS
+from mmcvgssl.runner.image_reading import (
+    learned_range,
+    list_paths,
+    reading_of,
+    settle_images,
+)
 from mmcvgssl.utils import atomic_write
 from mmcvgssl.weights import load
 from mmcvgssl.weights.pretrained import initialize

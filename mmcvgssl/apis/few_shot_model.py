@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from mmcvgssl.apis.few_shot import FewShot
-from mmcvgssl.apis.images import reading_of
 from mmcvgssl.evaluation.few_shot import draw_seed, draw_shots
 from mmcvgssl.evaluation.few_shot import features as data
 from mmcvgssl.evaluation.few_shot.learners import (
@@ -20,6 +19,7 @@ from mmcvgssl.evaluation.few_shot.learners import (
 from mmcvgssl.model_file import ModelFile, check_name, prediction_steps
 from mmcvgssl.model_file import classifier as kind
 from mmcvgssl.models.classifiers import Embedder, ProbeClassifier
+from mmcvgssl.runner.image_reading import reading_of
 from mmcvgssl.weights.safe_config import ORIGINS
 
 Draw = tuple[int, int]

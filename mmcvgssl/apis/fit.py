@@ -12,16 +12,13 @@ from mmengine.dist import is_main_process
 from mmengine.logging import MMLogger
 from mmengine.registry import DATASETS, init_default_scope
 
-from mmcvgssl.apis.images import settle_images
-from mmcvgssl.apis.one_class import (
+from mmcvgssl.apis.one_class.provenance import MODEL
+from mmcvgssl.apis.one_class.run import (
     UNNAMED,
     detector_config,
     find_categories,
     run_one_class,
 )
-from mmcvgssl.apis.one_class_provenance import MODEL
-from mmcvgssl.apis.train import build_runner, start_processes
-from mmcvgssl.apis.users_parts import fit_config
 from mmcvgssl.engine.fit_loop import fit
 from mmcvgssl.evaluation.operating_point import check_count
 from mmcvgssl.model_file import (
@@ -33,6 +30,9 @@ from mmcvgssl.model_file import (
 from mmcvgssl.models.anomaly import AnomalyModel, OneClassDetector
 from mmcvgssl.processes import on_first_process
 from mmcvgssl.registry import MODELS
+from mmcvgssl.runner.build import build_runner, start_processes
+from mmcvgssl.runner.image_reading import settle_images
+from mmcvgssl.runner.user_parts import fit_config
 
 RATE = 0.05
 FITTED = 'fitted.safetensors'

@@ -10,9 +10,6 @@ from typing import Any
 from mmengine.config import Config, ConfigDict
 from mmengine.dist import get_rank
 
-from mmcvgssl.apis.images import fitted_range, settle_images
-from mmcvgssl.apis.train import build_runner, start_processes
-from mmcvgssl.apis.users_parts import fit_config, join_hooks, loop_config
 from mmcvgssl.datasets.listed_images import check_listed
 from mmcvgssl.engine.map_loop import write_maps
 from mmcvgssl.locks import locked
@@ -21,6 +18,9 @@ from mmcvgssl.model_file import prediction_steps
 from mmcvgssl.models.anomaly import AnomalyModel
 from mmcvgssl.processes import on_first_process
 from mmcvgssl.registry import MODELS
+from mmcvgssl.runner.build import build_runner, start_processes
+from mmcvgssl.runner.image_reading import fitted_range, settle_images
+from mmcvgssl.runner.user_parts import fit_config, join_hooks, loop_config
 from mmcvgssl.utils import atomic_write
 
 FIT = 'fit.{}.txt'  # list of the images that a process fits to

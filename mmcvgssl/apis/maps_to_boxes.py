@@ -13,8 +13,13 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from mmcvgssl.apis import box_report
-from mmcvgssl.apis.box_files import (
+from mmcvgssl.datasets.coco_file import FROM_MAPS, part_of_coco
+from mmcvgssl.datasets.files import MARK
+from mmcvgssl.datasets.preparation import stratified_split
+from mmcvgssl.datasets.reading import UnreadableImageError, read_image
+from mmcvgssl.evaluation.box_recall import check_ious
+from mmcvgssl.maps import Likeness, MapEntry, MapError, MapFolder
+from mmcvgssl.maps.box_files import (
     GroundTruth,
     ImageBoxes,
     Outputs,
@@ -22,21 +27,16 @@ from mmcvgssl.apis.box_files import (
     to_coco,
     to_yolo,
 )
-from mmcvgssl.apis.box_preview import draw_boxes
-from mmcvgssl.apis.mapped_images import MappedImages, find_broken
-from mmcvgssl.datasets.coco_file import FROM_MAPS, part_of_coco
-from mmcvgssl.datasets.files import MARK
-from mmcvgssl.datasets.preparation import stratified_split
-from mmcvgssl.datasets.reading import UnreadableImageError, read_image
-from mmcvgssl.evaluation.box_recall import check_ious
-from mmcvgssl.maps import Likeness, MapEntry, MapError, MapFolder
-from mmcvgssl.models.anomaly.boxes import (
+from mmcvgssl.maps.boxes import (
     check_options,
     dataset_threshold,
     map_to_boxes,
 )
+from mmcvgssl.maps.mapped_images import MappedImages, find_broken
 from mmcvgssl.provenance import make_room
 from mmcvgssl.utils import evenly, with_suffix_added
+from mmcvgssl.visualization import box_report
+from mmcvgssl.visualization.box_preview import draw_boxes
 
 
 @dataclass(frozen=True)

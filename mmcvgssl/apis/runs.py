@@ -11,18 +11,18 @@ from mmengine.config import Config
 from mmengine.dist import is_main_process
 from mmengine.runner import Runner
 
-from mmcvgssl.apis.config import use_amp
-from mmcvgssl.apis.images import settle_images
-from mmcvgssl.apis.model_file_runs import open_model
+from mmcvgssl.apis.model_file_config import open_model
 from mmcvgssl.apis.testing import kind_of_test
-from mmcvgssl.apis.train import (
+from mmcvgssl.locks import locked
+from mmcvgssl.model_file import LoadedModel, is_model_file
+from mmcvgssl.runner.build import (
     build_runner,
     check_before_training,
     start_processes,
 )
-from mmcvgssl.apis.work_dir import claim_work_dir
-from mmcvgssl.locks import locked
-from mmcvgssl.model_file import LoadedModel, is_model_file
+from mmcvgssl.runner.config import use_amp
+from mmcvgssl.runner.image_reading import settle_images
+from mmcvgssl.runner.work_dir import claim_work_dir
 from mmcvgssl.utils import atomic_write, check_file
 from mmcvgssl.weights.checkpoints import checkpoints_in
 

@@ -1,4 +1,7 @@
-"""What makes the host packages run on today's PyTorch and with this one."""
+"""What makes the hosts run on today's PyTorch and with this package.
+
+Stands on no other package.
+"""
 
 from .changes import set_environment, undo_all
 from .config_scope import add_config_scope

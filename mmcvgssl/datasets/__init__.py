@@ -1,7 +1,10 @@
-"""Data sets and transforms."""
+"""Images: reading, data sets, layouts, transforms, preparation, checks.
+
+The one reader of images for all stages is in ``reading``. Stands on
+``provenance``.
+"""
 
 from mmcvgssl.datasets import transforms
-from mmcvgssl.datasets.anomaly_map_dataset import AnomalyMapDataset
 from mmcvgssl.datasets.epoch_sampler import attach_epochs
 from mmcvgssl.datasets.image_list import ImageList
 from mmcvgssl.datasets.one_class_dataset import OneClassDataset
@@ -14,7 +17,6 @@ from mmcvgssl.datasets.view_seeds import ViewSeeds
 from mmcvgssl.datasets.wrapped import inner_sets
 
 __all__ = [
-    'AnomalyMapDataset',
     'ImageList',
     'OneClassDataset',
     'SurfaceImages',

@@ -1,4 +1,8 @@
-"""Loops, hooks and wrappers for what a config cannot say."""
+"""Loops, hooks and wrappers that mmengine's Runner builds from a config.
+
+Only for what the settings of a host cannot say. Stands on ``datasets``,
+``maps``, ``models``, ``provenance``, ``weights``.
+"""
 
 from mmcvgssl.engine.allocator import keep_freed_memory
 from mmcvgssl.engine.anomaly_fit_hook import AnomalyFitHook

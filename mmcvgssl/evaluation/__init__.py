@@ -1,4 +1,8 @@
-"""Metrics and evaluation protocols."""
+"""Metrics and evaluation protocols.
+
+Anomaly maps and scores, the few-shot protocol, thresholds and false alarms,
+recall of boxes. Stands on ``datasets``, ``maps``.
+"""
 
 from mmcvgssl.evaluation import few_shot
 from mmcvgssl.evaluation.anomaly import (

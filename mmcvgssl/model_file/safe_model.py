@@ -26,12 +26,13 @@ def _by_name(*kinds: type) -> dict[str, type]:
 
 
 _MODELS = _by_name(
-    anomaly.GaussianPatch,
+    anomaly.MahalanobisAD,
+    anomaly.PaDiM,
     anomaly.KeAD,
     anomaly.MapEnsemble,
-    anomaly.MutualScoring,
+    anomaly.MuSc,
     anomaly.OneClassDetector,
-    anomaly.PatchMemory,
+    anomaly.PatchCore,
 )
 _TEACHERS = _by_name(
     teachers.HostTeacher, teachers.OpenCLIPTeacher, teachers.TimmTeacher

@@ -1,4 +1,8 @@
-"""Models of the package."""
+"""Self-supervised methods, teachers, heads, losses and anomaly models.
+
+Registered with mmengine; ``anomaly`` holds what makes anomaly maps. Stands on
+``datasets``, ``evaluation``, ``maps``, ``provenance``, ``weights``.
+"""
 
 from mmcvgssl.models import (
     anomaly,
@@ -11,12 +15,13 @@ from mmcvgssl.models import (
     teachers,
 )
 from mmcvgssl.models.anomaly import (
-    GaussianPatch,
     KeAD,
+    MahalanobisAD,
     MapEnsemble,
-    MutualScoring,
+    MuSc,
     OneClassDetector,
-    PatchMemory,
+    PaDiM,
+    PatchCore,
 )
 from mmcvgssl.models.backbones import TimmBackbone, WithSSPCAB
 from mmcvgssl.models.classifiers import ProbeClassifier
@@ -49,15 +54,16 @@ __all__ = [
     'CVGSSLHead',
     'CutPasteClassifier',
     'FeatureRegressionHead',
-    'GaussianPatch',
     'HostTeacher',
     'InPlaceSelfSupDataPreprocessor',
     'KeAD',
+    'MahalanobisAD',
     'MapEnsemble',
-    'MutualScoring',
+    'MuSc',
     'OneClassDetector',
     'OpenCLIPTeacher',
-    'PatchMemory',
+    'PaDiM',
+    'PatchCore',
     'PretrainedBackbone',
     'ProbeClassifier',
     'TimmBackbone',

@@ -1,4 +1,7 @@
-"""Provenance of results, and reuse of earlier ones."""
+"""What a result depends on, and whether an earlier one may stay.
+
+Stands on no other package.
+"""
 
 from mmcvgssl.provenance.files import FileState, FileTable, digest_bytes
 from mmcvgssl.provenance.keep import EARLIER, settle

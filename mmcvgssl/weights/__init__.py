@@ -1,4 +1,7 @@
-"""Reading, naming, fitting and refusing weights; no file's code is run."""
+"""Weights of checkpoints and packages: read, renamed, compared, refused.
+
+No file's code is run. Stands on ``compat``.
+"""
 
 from mmcvgssl.weights.errors import KeyMismatchError, WeightsError
 from mmcvgssl.weights.files import (

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mmcvgssl.apis.one_class_images import check_test_images
+from mmcvgssl.apis.one_class.images import check_test_images
 from mmcvgssl.datasets import OneClassDataset
 from mmcvgssl.datasets.reading import UnreadableImageError
 from tests.one_class_data import save_mask, write_magnetic_tile

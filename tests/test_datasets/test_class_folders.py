@@ -8,10 +8,10 @@ import pytest
 from PIL import Image
 
 from mmcvgssl.apis import load_config
-from mmcvgssl.apis.options import OptionText
 from mmcvgssl.datasets import SurfaceImages
 from mmcvgssl.datasets.preparation import prepare_folder
 from mmcvgssl.registry import DATASETS
+from mmcvgssl.runner.options import OptionText
 from tests.data import CONFIGS, picture
 
 TWO = ['a/1.png', 'a/2.png', 'b/3.png', 'b/4.png']

@@ -6,13 +6,13 @@ import json
 import pytest
 from PIL import ExifTags, Image
 
-from mmcvgssl.apis.annotations import check_annotations, coco_sets
 from mmcvgssl.datasets.coco_check import (
     AnnotationError,
     check_classes,
     check_coco,
 )
 from mmcvgssl.datasets.preparation import check_boxes
+from mmcvgssl.runner.annotations import check_annotations, coco_sets
 from tests.boxes import write_boxes
 from tests.data import picture
 

@@ -17,8 +17,6 @@ from mmengine.registry import (
 from mmengine.structures import InstanceData
 
 from mmcvgssl.apis import load_config
-from mmcvgssl.apis.annotations import check_annotations
-from mmcvgssl.apis.crowds import use_of_crowds
 from mmcvgssl.datasets.coco_check import AnnotationError
 from mmcvgssl.datasets.coco_seen import (
     BACKGROUND,
@@ -27,6 +25,8 @@ from mmcvgssl.datasets.coco_seen import (
     UNCOUNTED,
 )
 from mmcvgssl.datasets.preparation import check_boxes
+from mmcvgssl.runner.annotations import check_annotations
+from mmcvgssl.runner.crowds import use_of_crowds
 from tests.boxes import write_boxes
 from tests.data import CONFIGS, picture
 

@@ -7,9 +7,9 @@ import pytest
 from PIL import Image
 
 from mmcvgssl.apis import load_config
-from mmcvgssl.apis.options import OptionText
 from mmcvgssl.datasets import OneClassDataset
 from mmcvgssl.registry import DATASETS
+from mmcvgssl.runner.options import OptionText
 from tests.data import CONFIGS, picture
 
 SIDE = 24

@@ -13,7 +13,7 @@ from mmcvgssl.datasets.reading import TooManyUnreadableError
 from mmcvgssl.engine import FitLoop, fit
 from mmcvgssl.engine.fit_loop import fit_loop
 from mmcvgssl.locks import FolderInUseError, locked
-from mmcvgssl.models.anomaly import FittedStateError, GaussianPatch
+from mmcvgssl.models.anomaly import FittedStateError, MahalanobisAD
 from tests.data import picture
 from tests.test_models.test_anomaly import SIDE, LocalTeacher
 
@@ -45,9 +45,9 @@ def loader(folder, **options) -> dict:
 def runner(tmp_path, model=None, **config):
     """What a Runner shows to loops."""
     init_default_scope('mmpretrain')
-    cfg = Config(dict(model=dict(type='mmcvgssl.GaussianPatch'), **config))
+    cfg = Config(dict(model=dict(type='mmcvgssl.MahalanobisAD'), **config))
     return SimpleNamespace(
-        model=GaussianPatch(LocalTeacher()) if model is None else model,
+        model=MahalanobisAD(LocalTeacher()) if model is None else model,
         cfg=cfg,
         work_dir=str(tmp_path / 'work'),
         logger=logging.getLogger('mmcvgssl'),
@@ -81,7 +81,7 @@ def test_options_of_the_loop_are_those_of_fit_cfg(tmp_path):
     read = fit(runner(tmp_path, fit_cfg=kind, **data))
     assert read.fingerprint() == loop.model.fingerprint()
     assert read.provenance.digest == loop.provenance.digest
-    other = GaussianPatch(LocalTeacher(), ridge=0.5)
+    other = MahalanobisAD(LocalTeacher(), ridge=0.5)
     with pytest.raises(FittedStateError, match='ridge'):
         fit(runner(tmp_path, other, fit_cfg=kind, **data))
 
@@ -142,7 +142,7 @@ def test_an_interrupted_fit_goes_on_with_its_own_images_alone(
     )
     assert started('one').fingerprint() == whole['one']
     assert said == [
-        'fitting GaussianPatch: goes on after 8 images of an earlier run'
+        'fitting MahalanobisAD: goes on after 8 images of an earlier run'
     ]
     assert reads[-1] == 2
     assert not list(tmp_path.glob('work/*.partial.*'))

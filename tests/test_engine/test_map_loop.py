@@ -18,7 +18,7 @@ from mmcvgssl.datasets import ImageList
 from mmcvgssl.engine import MapLoop
 from mmcvgssl.engine.map_loop import write_maps
 from mmcvgssl.maps.writer import MapWriter
-from mmcvgssl.models.anomaly import GaussianPatch
+from mmcvgssl.models.anomaly import MahalanobisAD
 from mmcvgssl.provenance import RECORD, FileState, Provenance
 from mmcvgssl.registry import LOOPS
 from tests.data import picture
@@ -61,13 +61,13 @@ def runner(tmp_path):
         given |= dict(pipeline=PIPELINE, num_workers=0, batch_size=2)
         cfg = Config(
             dict(
-                model=dict(type='mmcvgssl.GaussianPatch'),
+                model=dict(type='mmcvgssl.MahalanobisAD'),
                 fit_dataloader=loader(tmp_path / 'good'),
                 map_cfg=given | map_cfg,
             )
         )
         found = SimpleNamespace(
-            model=GaussianPatch(LocalTeacher()) if model is None else model,
+            model=MahalanobisAD(LocalTeacher()) if model is None else model,
             cfg=cfg,
             work_dir=str(tmp_path / 'work'),
             logger=logging.getLogger('mmcvgssl'),

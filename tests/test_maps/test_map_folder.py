@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmcvgssl.apis.mapped_images import check_size, find_mapped_images
 from mmcvgssl.datasets.transforms import UnreadableImageError, read_image
 from mmcvgssl.maps import MapEntry, MapError, MapFolder, read_map
+from mmcvgssl.maps.mapped_images import check_size, find_mapped_images
 from mmcvgssl.provenance import (
     RECORD,
     FileState,

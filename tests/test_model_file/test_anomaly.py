@@ -84,7 +84,7 @@ def package(level=1):
 
 def config(name, files):
     """Return the config of a model by a short name."""
-    memory = dict(type='mmcvgssl.PatchMemory', coreset_size=20)
+    memory = dict(type='mmcvgssl.PatchCore', coreset_size=20)
     kead = dict(
         type='mmcvgssl.KeAD',
         model_name='tiny',
@@ -95,18 +95,18 @@ def config(name, files):
         },
     )
     return {
-        'PatchMemory': dict(
+        'PatchCore': dict(
             memory, teacher=teacher(files), false_alarm_rate=0.25
         ),
-        'PatchMemory of a package': dict(memory, teacher=package()),
-        'GaussianPatch': dict(
-            type='mmcvgssl.GaussianPatch',
+        'PatchCore of a package': dict(memory, teacher=package()),
+        'MahalanobisAD': dict(
+            type='mmcvgssl.MahalanobisAD',
             teacher=teacher(files),
             calibration=dict(floor=0.4),
             image_score='sum',
         ),
-        'MutualScoring': dict(
-            type='mmcvgssl.MutualScoring', teacher=teacher(files), references=6
+        'MuSc': dict(
+            type='mmcvgssl.MuSc', teacher=teacher(files), references=6
         ),
         'MapEnsemble': dict(
             type='mmcvgssl.MapEnsemble',
@@ -148,10 +148,10 @@ def config(name, files):
 
 
 NAMES = [
-    'PatchMemory',
-    'PatchMemory of a package',
-    'GaussianPatch',
-    'MutualScoring',
+    'PatchCore',
+    'PatchCore of a package',
+    'MahalanobisAD',
+    'MuSc',
     'MapEnsemble',
     'KeAD',
     'KeAD with images',

@@ -19,9 +19,7 @@ from mmcvgssl.model_file.frozen import plain_config
 from mmcvgssl.models.anomaly.fitted_state import read_notes
 
 STEPS = [{'type': 'mmcvgssl.LoadImage'}, {'type': 'mmpretrain.PackInputs'}]
-NOTES = dict(
-    model={'type': 'mmcvgssl.PatchMemory'}, images={'pipeline': STEPS}
-)
+NOTES = dict(model={'type': 'mmcvgssl.PatchCore'}, images={'pipeline': STEPS})
 
 
 def content(**options) -> ModelFile:
@@ -129,7 +127,7 @@ def test_a_file_is_described():
     )
     text = made.describe()
     for words in (
-        'anomaly model PatchMemory',
+        'anomaly model PatchCore',
         'category bolt',
         'threshold 0.5',
         'held-out on 64 good images',

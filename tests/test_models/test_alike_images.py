@@ -5,7 +5,7 @@ import torch
 from mmpretrain.structures import DataSample
 from torch import Tensor
 
-from mmcvgssl.models.anomaly import GaussianPatch
+from mmcvgssl.models.anomaly import MahalanobisAD
 from tests.test_models.test_anomaly import MODELS_TO_TRY, SIDE, LocalTeacher
 
 ALIKE = {
@@ -105,6 +105,6 @@ def test_few_images_give_finite_maps_or_a_sentence(kind, n, refused):
 
 
 def test_pooled_features_of_one_image_are_refused():
-    model = GaussianPatch(LocalTeacher(), image_score='pooled')
+    model = MahalanobisAD(LocalTeacher(), image_score='pooled')
     with pytest.raises(ValueError, match='at least 2 good images, got 1'):
         model.fit(loaded(ALIKE['grey'](1)))

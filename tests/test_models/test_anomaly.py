@@ -14,11 +14,12 @@ from mmcvgssl.models.anomaly import (
     AnomalyModel,
     Calibration,
     FittedStateError,
-    GaussianPatch,
+    MahalanobisAD,
     MapEnsemble,
-    MutualScoring,
+    MuSc,
+    PaDiM,
+    PatchCore,
     PatchFeatures,
-    PatchMemory,
 )
 from mmcvgssl.models.anomaly.calibration import RawValues
 from mmcvgssl.models.anomaly.fitting_images import FittingImages
@@ -93,16 +94,16 @@ def slow_rows(image: Tensor, neighbourhood: int, normalise: bool) -> Tensor:
 
 
 MODELS_TO_TRY = {
-    'memory': lambda **k: PatchMemory(LocalTeacher(), coreset_size=40, **k),
-    'gaussian': lambda **k: GaussianPatch(LocalTeacher(), **k),
-    'positions': lambda **k: GaussianPatch(
-        LocalTeacher(), shared=False, channels=4, image_score='sum', **k
+    'memory': lambda **k: PatchCore(LocalTeacher(), coreset_size=40, **k),
+    'gaussian': lambda **k: MahalanobisAD(LocalTeacher(), **k),
+    'positions': lambda **k: PaDiM(
+        LocalTeacher(), neighbourhood=3, channels=4, image_score='sum', **k
     ),
-    'mutual': lambda **k: MutualScoring(LocalTeacher(), references=5, **k),
+    'mutual': lambda **k: MuSc(LocalTeacher(), references=5, **k),
     'ensemble': lambda **k: MapEnsemble(
         [
-            PatchMemory(LocalTeacher(), coreset_size=30, top=0.1),
-            GaussianPatch(LocalTeacher(levels=(1,)), image_score='pooled'),
+            PatchCore(LocalTeacher(), coreset_size=30, top=0.1),
+            MahalanobisAD(LocalTeacher(levels=(1,)), image_score='pooled'),
         ],
         map_weights=(1.0, 0.5),
         **k,
@@ -144,7 +145,7 @@ def test_patch_features_refuse(options, error, word):
 @pytest.mark.parametrize('neighbours', [1, 3])
 def test_memory_measures_the_distance_to_the_nearest_patch(metric, neighbours):
     data, query = batches(3), images_of(batches(2, seed=7))
-    model = PatchMemory(
+    model = PatchCore(
         LocalTeacher(), coreset_size=500, metric=metric, neighbours=neighbours
     )
     model.fit(data)
@@ -167,8 +168,8 @@ def test_memory_measures_the_distance_to_the_nearest_patch(metric, neighbours):
 
 def test_memory_re_weights_by_the_papers_soft_max():
     data, query = batches(3), images_of(batches(2, seed=7))
-    plain = PatchMemory(LocalTeacher(), coreset_size=60, reweight=0)
-    weighed = PatchMemory(LocalTeacher(), coreset_size=60, reweight=4)
+    plain = PatchCore(LocalTeacher(), coreset_size=60, reweight=0)
+    weighed = PatchCore(LocalTeacher(), coreset_size=60, reweight=4)
     plain.fit(data)
     weighed.fit(data)
     memory = plain.state['memory']
@@ -190,7 +191,7 @@ def test_memory_re_weights_by_the_papers_soft_max():
 
 def test_memory_scales_by_how_dense_it_is_there():
     data, query = batches(3), images_of(batches(2, seed=7))
-    model = PatchMemory(
+    model = PatchCore(
         LocalTeacher(), coreset_size=60, neighbours=2, local_scale=4
     )
     model.fit(data)
@@ -208,20 +209,18 @@ def test_memory_scales_by_how_dense_it_is_there():
 
 def test_an_image_score_can_average_the_highest_patches():
     data, query = batches(2), images_of(batches(2, seed=5))
-    model = PatchMemory(LocalTeacher(), coreset_size=30, top=0.1)
+    model = PatchCore(LocalTeacher(), coreset_size=30, top=0.1)
     model.fit(data)
     maps, scores = model.predict_maps(query)
     expected = maps.flatten(1).sort(1).values[:, -6:].mean(1)
     torch.testing.assert_close(scores, expected)
 
 
-@pytest.mark.parametrize('shared', [True, False])
-def test_gaussian_is_the_mahalanobis_distance(shared):
+@pytest.mark.parametrize('kind', [MahalanobisAD, PaDiM])
+def test_gaussian_is_the_mahalanobis_distance(kind):
     n = 40
     data, query = batches(n), images_of(batches(2, seed=7))
-    model = GaussianPatch(
-        LocalTeacher(), shared=shared, ridge=0.1, neighbourhood=1
-    )
+    model = kind(LocalTeacher(), channels=0, ridge=0.1, neighbourhood=1)
     model.fit(data)
     maps, scores = model.predict_maps(query)
     rows = torch.stack(
@@ -230,7 +229,9 @@ def test_gaussian_is_the_mahalanobis_distance(shared):
     asked = torch.stack([slow_rows(i, 1, False) for i in query]).double()
     for i in range(2):
         for place in (0, 9, 63):
-            own = rows.flatten(0, 1) if shared else rows[:, place]
+            own = (
+                rows.flatten(0, 1) if kind is MahalanobisAD else rows[:, place]
+            )
             mean = own.mean(0)
             covariance = (own - mean).T @ (own - mean) / len(own)
             load = 0.1 * covariance.diagonal().mean()
@@ -244,7 +245,7 @@ def test_gaussian_is_the_mahalanobis_distance(shared):
 
 def test_pooled_score_sums_distances_under_ledoit_wolf():
     data, query = batches(30), images_of(batches(3, seed=7))
-    model = GaussianPatch(LocalTeacher(), image_score='pooled')
+    model = MahalanobisAD(LocalTeacher(), image_score='pooled')
     model.fit(data)
     _, scores = model.predict_maps(query)
     teacher = LocalTeacher()
@@ -261,9 +262,9 @@ def test_pooled_score_sums_distances_under_ledoit_wolf():
     np.testing.assert_allclose(scores, expected, rtol=1e-3)
 
 
-def test_mutual_scoring_compares_with_the_other_images():
+def test_musc_compares_with_the_other_images():
     data = batches(5)
-    model = MutualScoring(
+    model = MuSc(
         LocalTeacher(), references=5, share=0.5, neighbourhoods=(1, 3)
     )
     model.fit(data)
@@ -290,10 +291,10 @@ def test_mutual_scoring_compares_with_the_other_images():
             )
 
 
-def test_mutual_scoring_finds_the_odd_one_of_a_collection():
+def test_musc_finds_the_odd_one_of_a_collection():
     data = batches(8)
     data[1]['inputs'][2][:, 4:8, 4:8] = 255
-    model = MutualScoring(LocalTeacher(), references=8)
+    model = MuSc(LocalTeacher(), references=8)
     model.fit(data)
     samples = [s for batch in data for s in model.test_step(batch)]
     scores = [float(s.anomaly_score) for s in samples]
@@ -317,14 +318,14 @@ def test_images_without_paths_are_compared_with_all():
 
 def test_one_image_has_none_to_be_compared_with():
     with pytest.raises(ValueError, match='at least 2 images, got 1'):
-        MutualScoring(LocalTeacher()).fit(batches(1))
+        MuSc(LocalTeacher()).fit(batches(1))
 
 
 def test_ensemble_sums_members_on_the_scale_of_images_held_out():
     data, query = batches(20), images_of(batches(2, seed=7))
     members = [
-        PatchMemory(LocalTeacher(), coreset_size=30),
-        GaussianPatch(LocalTeacher(levels=(1,)), image_score='pooled'),
+        PatchCore(LocalTeacher(), coreset_size=30),
+        MahalanobisAD(LocalTeacher(levels=(1,)), image_score='pooled'),
     ]
     model = MapEnsemble(
         members, map_weights=(2.0, 0.0), score_weights=(1.0, 3.0)
@@ -439,10 +440,10 @@ def test_state_survives_a_file(kind, tmp_path):
 
 
 def test_state_of_other_settings_is_refused_by_name(tmp_path):
-    model = PatchMemory(LocalTeacher(), coreset_size=40)
+    model = PatchCore(LocalTeacher(), coreset_size=40)
     model.fit(batches(3))
     model.save_fitted(tmp_path / 'a.safetensors')
-    other = PatchMemory(LocalTeacher(), coreset_size=41)
+    other = PatchCore(LocalTeacher(), coreset_size=41)
     with pytest.raises(FittedStateError, match='coreset_size: 40 there, 41'):
         other.load_fitted(tmp_path / 'a.safetensors')
     (tmp_path / 'b.safetensors').write_bytes(b'no such thing')
@@ -567,22 +568,22 @@ def test_calibration_names_images_that_are_alike(maps, said):
 @pytest.mark.parametrize(
     ('make', 'word'),
     [
-        (lambda: PatchMemory(LocalTeacher(), coreset_size=0), 'coreset_size'),
-        (lambda: PatchMemory(LocalTeacher(), 50, pool_size=40), 'pool_size'),
-        (lambda: PatchMemory(LocalTeacher(), metric='l1'), 'metric'),
-        (lambda: PatchMemory(LocalTeacher(), top=1.5), 'top'),
-        (lambda: PatchMemory(LocalTeacher(), top=0.1, reweight=3), 'reweight'),
-        (lambda: GaussianPatch(LocalTeacher(), image_score='min'), 'score'),
-        (lambda: GaussianPatch(LocalTeacher(), ridge=-1), 'ridge'),
-        (lambda: MutualScoring(LocalTeacher(), share=0), 'share'),
-        (lambda: MutualScoring(LocalTeacher(), references=1), 'references'),
-        (lambda: MutualScoring(LocalTeacher(), neighbourhoods=()), 'one'),
+        (lambda: PatchCore(LocalTeacher(), coreset_size=0), 'coreset_size'),
+        (lambda: PatchCore(LocalTeacher(), 50, pool_size=40), 'pool_size'),
+        (lambda: PatchCore(LocalTeacher(), metric='l1'), 'metric'),
+        (lambda: PatchCore(LocalTeacher(), top=1.5), 'top'),
+        (lambda: PatchCore(LocalTeacher(), top=0.1, reweight=3), 'reweight'),
+        (lambda: MahalanobisAD(LocalTeacher(), image_score='min'), 'score'),
+        (lambda: MahalanobisAD(LocalTeacher(), ridge=-1), 'ridge'),
+        (lambda: MuSc(LocalTeacher(), share=0), 'share'),
+        (lambda: MuSc(LocalTeacher(), references=1), 'references'),
+        (lambda: MuSc(LocalTeacher(), neighbourhoods=()), 'one'),
         (lambda: MapEnsemble([]), 'members'),
         (lambda: Calibration(quantile=0.4), 'quantile'),
         (lambda: Calibration(floor=0.99), 'floor'),
         (lambda: Calibration(floor=0), 'floor'),
         (
-            lambda: PatchMemory(LocalTeacher(), calibration={'holdout': 1}),
+            lambda: PatchCore(LocalTeacher(), calibration={'holdout': 1}),
             'holdout',
         ),
     ],

@@ -6,7 +6,7 @@ import torch
 from mmpretrain.structures import DataSample
 
 from mmcvgssl.evaluation.anomaly import AnomalyMetric, operating_point
-from mmcvgssl.models.anomaly import FittedStateError, MutualScoring
+from mmcvgssl.models.anomaly import FittedStateError, MuSc
 from tests.test_models.test_anomaly import (
     MODELS_TO_TRY,
     LocalTeacher,
@@ -65,7 +65,7 @@ def test_too_few_good_images_and_none_are_refused():
     with pytest.raises(ValueError, match='at least 19 good images, got 4'):
         model.fit(batches(20))
     with pytest.raises(ValueError, match='nothing is known to be good'):
-        MutualScoring(LocalTeacher(), false_alarm_rate=0.05)
+        MuSc(LocalTeacher(), false_alarm_rate=0.05)
 
 
 @pytest.mark.parametrize('categories', [('',), ('a', 'b')])

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mmcvgssl.models.anomaly.boxes import (
+from mmcvgssl.maps.boxes import (
     dataset_threshold,
     least_area,
     map_to_boxes,

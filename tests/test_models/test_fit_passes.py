@@ -23,11 +23,12 @@ from mmcvgssl.engine.fit_loader import FitLoader
 from mmcvgssl.models.anomaly import (
     AnomalyModel,
     FittedStateError,
-    GaussianPatch,
+    MahalanobisAD,
     MapEnsemble,
-    MutualScoring,
+    MuSc,
     OneClassDetector,
-    PatchMemory,
+    PaDiM,
+    PatchCore,
 )
 from mmcvgssl.models.anomaly.coreset import PatchPool
 from mmcvgssl.models.anomaly.fitted_state import read_notes
@@ -97,16 +98,16 @@ def one_class(**kwargs) -> OneClassDetector:
 
 MODELS: dict[str, Callable[[], AnomalyModel]] = {
     # a pool that overflows
-    'memory': lambda: PatchMemory(
+    'memory': lambda: PatchCore(
         LocalTeacher(), 30, pool_size=150, local_scale=2, **MEASURED
     ),
-    'gaussian': lambda: GaussianPatch(
+    'gaussian': lambda: MahalanobisAD(
         LocalTeacher(), image_score='sum', pooled_images=6
     ),
-    'positions': lambda: GaussianPatch(
-        LocalTeacher(), shared=False, channels=4, **MEASURED
+    'positions': lambda: PaDiM(
+        LocalTeacher(), neighbourhood=3, channels=4, **MEASURED
     ),
-    'mutual': lambda: MutualScoring(
+    'mutual': lambda: MuSc(
         LocalTeacher(),
         references=5,
         neighbourhoods=(1, 3),
@@ -114,8 +115,8 @@ MODELS: dict[str, Callable[[], AnomalyModel]] = {
     ),
     'ensemble': lambda: MapEnsemble(
         [
-            PatchMemory(LocalTeacher(), 20, calibration={}),
-            GaussianPatch(LocalTeacher(levels=(1,)), image_score='pooled'),
+            PatchCore(LocalTeacher(), 20, calibration={}),
+            MahalanobisAD(LocalTeacher(levels=(1,)), image_score='pooled'),
         ],
         **MEASURED,
     ),
@@ -405,7 +406,7 @@ def test_files_of_another_fit_are_not_taken_up(tmp_path):
         fit('memory', Images(Short(9, unplug)), passes(tmp_path))
     for name, facts, word in (
         ('memory', {'images': 'others'}, 'remove .*partial'),
-        ('mutual', {}, "'fitting MutualScoring', got"),
+        ('mutual', {}, "'fitting MuSc', got"),
     ):
         with pytest.raises(FittedStateError, match=word):
             fit(name, Images(), passes(tmp_path, **facts))
@@ -450,6 +451,6 @@ def test_a_bar_says_what_is_done(tmp_path, capsys):
     fit('memory', Images(), Passes(begun, bar=True))
     said = capsys.readouterr().err
     for verb in ('fitting', 'calibrating', 'choosing the threshold of'):
-        assert f'{verb} PatchMemory: 100%' in said
+        assert f'{verb} PatchCore: 100%' in said
     assert '26/26' in said
     assert 'image/s' in said

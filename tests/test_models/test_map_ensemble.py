@@ -10,22 +10,22 @@ from mmcvgssl.apis.make_maps import _fits_on_collection
 from mmcvgssl.models.anomaly import (
     AnomalyModel,
     FittedStateError,
-    GaussianPatch,
+    MahalanobisAD,
     MapEnsemble,
-    MutualScoring,
-    PatchMemory,
+    MuSc,
+    PatchCore,
 )
 from mmcvgssl.models.anomaly.fitting_images import FittingImages
 from mmcvgssl.registry import MODELS
 from tests.test_models.test_anomaly import LocalTeacher, batches, images_of
 
 
-def memory(**kwargs) -> PatchMemory:
-    return PatchMemory(LocalTeacher(), coreset_size=40, **kwargs)
+def memory(**kwargs) -> PatchCore:
+    return PatchCore(LocalTeacher(), coreset_size=40, **kwargs)
 
 
-def mutual(**kwargs) -> MutualScoring:
-    return MutualScoring(LocalTeacher(), **{'references': 24, **kwargs})
+def mutual(**kwargs) -> MuSc:
+    return MuSc(LocalTeacher(), **{'references': 24, **kwargs})
 
 
 class Witness(AnomalyModel):
@@ -122,7 +122,7 @@ def test_what_it_is_fitted_to_is_what_its_members_are():
     assert not of_good.fits_on_collection
     assert of_good.fit_sample == 0
     teacher = dict(type='mmcvgssl.TimmTeacher')
-    for name, wanted in (('MutualScoring', True), ('PatchMemory', False)):
+    for name, wanted in (('MuSc', True), ('PatchCore', False)):
         member = dict(type=f'mmcvgssl.{name}', teacher=teacher)
         config = dict(type='mmcvgssl.MapEnsemble', members=[member])
         for model in (member, config):
@@ -139,7 +139,7 @@ def test_what_it_is_fitted_to_is_what_its_members_are():
         (
             lambda: [
                 dict(
-                    type='mmcvgssl.PatchMemory',
+                    type='mmcvgssl.PatchCore',
                     teacher=LocalTeacher(),
                     data_preprocessor=dict(
                         type='mmengine.ImgDataPreprocessor'
@@ -162,7 +162,7 @@ def test_a_threshold_needs_members_that_know_good_images():
 
 def test_a_file_holds_all_of_every_member(tmp_path):
     def make() -> MapEnsemble:
-        inner = MapEnsemble([memory(), GaussianPatch(LocalTeacher())])
+        inner = MapEnsemble([memory(), MahalanobisAD(LocalTeacher())])
         return MapEnsemble([inner, memory(calibration={})], calibration={})
 
     model, again = make(), make()

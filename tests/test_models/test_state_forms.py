@@ -9,10 +9,11 @@ from safetensors.torch import save
 
 from mmcvgssl.models.anomaly import (
     FittedStateError,
-    GaussianPatch,
+    MahalanobisAD,
     MapEnsemble,
-    MutualScoring,
-    PatchMemory,
+    MuSc,
+    PaDiM,
+    PatchCore,
 )
 from mmcvgssl.models.anomaly.fitted_state import read_tensors
 from tests.clips import KNOWLEDGE, all_clips, batch_of, make_kead
@@ -24,7 +25,7 @@ CURVE = {'calibration': {'quantile': 0.9}}
 
 
 def _memory(**kwargs):
-    return PatchMemory(LocalTeacher(), coreset_size=20, **kwargs)
+    return PatchCore(LocalTeacher(), coreset_size=20, **kwargs)
 
 
 def _kead(**kwargs):
@@ -35,11 +36,11 @@ def _kead(**kwargs):
 MAKE = {
     'memory': lambda: _memory(local_scale=3, **CURVE),
     'memory, threshold': lambda: _memory(false_alarm_rate=0.5),
-    'gaussian': lambda: GaussianPatch(LocalTeacher(), image_score='sum'),
-    'gaussian of places': lambda: GaussianPatch(
-        LocalTeacher(), shared=False, channels=5
+    'gaussian': lambda: MahalanobisAD(LocalTeacher(), image_score='sum'),
+    'gaussian of places': lambda: PaDiM(
+        LocalTeacher(), neighbourhood=3, channels=5
     ),
-    'mutual': lambda: MutualScoring(LocalTeacher(), references=6),
+    'mutual': lambda: MuSc(LocalTeacher(), references=6),
     'kead': _kead,
     'ensemble': lambda: MapEnsemble([_memory(**CURVE), _memory()], **CURVE),
     'one-class': make,

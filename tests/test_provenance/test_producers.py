@@ -25,15 +25,15 @@ import torch
 from mmengine.config import Config
 
 from mmcvgssl.apis import load_config, make_maps
-from mmcvgssl.apis import one_class_provenance as one_class
-from mmcvgssl.apis import work_dir as training
 from mmcvgssl.apis.few_shot import FewShot
-from mmcvgssl.apis.pipeline import Pipeline, plan, read_inputs, stage
+from mmcvgssl.apis.one_class import provenance as one_class
 from mmcvgssl.engine import AnomalyFitHook
 from mmcvgssl.evaluation.few_shot import FewShotResults
 from mmcvgssl.models.teachers import TimmTeacher
+from mmcvgssl.pipeline import Pipeline, plan, read_inputs, stage
 from mmcvgssl.provenance import RECORD, ProvenanceError, sources
 from mmcvgssl.registry import DATASETS, MODELS
+from mmcvgssl.runner import work_dir as training
 from tests.data import CONFIGS, picture
 
 SIDE = 32
@@ -123,9 +123,9 @@ class Bench:
         return cfg
 
     def memory(self) -> Config:
-        """Config of a small PatchMemory."""
+        """Config of a small PatchCore."""
         cfg = self.config(
-            'anomaly/patch_memory/patch-memory_lite0_folder.py',
+            'anomaly/patchcore/patchcore_lite0_folder.py',
             **{
                 'input_size': SIDE,
                 'model.coreset_size': 5,

@@ -12,9 +12,9 @@ from mmengine.config import Config
 from torch import Tensor, nn
 
 import mmcvgssl  # noqa: F401
-from mmcvgssl.apis.checkpoint_config import backbone_config, literal_config
-from mmcvgssl.apis.export import export_backbone
+from mmcvgssl.apis.export_backbone import export_backbone
 from mmcvgssl.registry import MODELS
+from mmcvgssl.runner.checkpoint_config import backbone_config, literal_config
 from mmcvgssl.weights import KeyMismatchError, read_checkpoint
 from mmcvgssl.weights.targets import build_host, build_target
 

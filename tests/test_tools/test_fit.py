@@ -18,13 +18,13 @@ from tests.one_class_data import (
 )
 
 ANOMALY = CONFIGS / 'anomaly'
-MEMORY = ANOMALY / 'patch_memory/patch-memory_lite0_folder.py'
+MEMORY = ANOMALY / 'patchcore/patchcore_lite0_folder.py'
 SMALL = ['input_size=32', 'fit_dataloader.num_workers=0']
 TEACHER = 'model.teacher.input_size=32'
 RECIPES = {
-    'patch_memory/patch-memory_lite0_folder.py': [TEACHER],
-    'gaussian_patch/gaussian-patch_lite0_folder.py': [TEACHER],
-    'mutual_scoring/mutual-scoring_lite0_folder.py': [
+    'patchcore/patchcore_lite0_folder.py': [TEACHER],
+    'mahalanobis_ad/mahalanobis-ad_lite0_folder.py': [TEACHER],
+    'musc/musc_lite0_folder.py': [
         TEACHER,
         'model.references=4',
     ],
@@ -43,7 +43,7 @@ def test_one_file_serves_fit_test_predict_and_maps(recipe, tool, tmp_path):
     fit = [
         *('fit.py', ANOMALY / recipe, '--images', root / 'good'),
         *('--out', file, '--work-dir', tmp_path / 'work'),
-        *('--false-alarm-rate', '0.4' if 'mutual' not in recipe else 'none'),
+        *('--false-alarm-rate', '0.4' if 'musc' not in recipe else 'none'),
         *('--cfg-options', *SMALL, *RECIPES[recipe]),
     ]
     code, text, err = tool(*fit)

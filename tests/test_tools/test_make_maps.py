@@ -17,12 +17,12 @@ from mmengine.hooks import Hook
 from PIL import Image
 
 from mmcvgssl.apis import MapError, MapFolder, load_config
-from mmcvgssl.apis.images import fitted_range
 from mmcvgssl.apis.make_maps import prepare_maps
 from mmcvgssl.datasets.transforms import read_image
 from mmcvgssl.maps import writer as module
 from mmcvgssl.provenance import RECORD, Provenance
 from mmcvgssl.registry import HOOKS, MODELS
+from mmcvgssl.runner.image_reading import fitted_range
 from tests.data import CONFIGS, ROOT, picture, write_broken, write_images
 from tests.test_tools.test_dist import free_port
 
@@ -41,7 +41,7 @@ def config(tmp_path):
             f"model_name='test_efficientnet', input_size={SIDE}, "
             'allow_random=True)'
         )
-        model = model or "type='mmcvgssl.PatchMemory', coreset_size=20"
+        model = model or "type='mmcvgssl.PatchCore', coreset_size=20"
         bases = [
             str(CONFIGS / '_base_/anomaly_runtime.py'),
             str(CONFIGS / '_base_/loaders/one_class.py'),
@@ -335,7 +335,7 @@ def test_no_images(config, make, tmp_path, what):
 
 def test_a_collection_is_fitted_to_itself(config, make, tmp_path):
     write_images(tmp_path / 'images', 5)
-    path = config("type='mmcvgssl.MutualScoring', references=4")
+    path = config("type='mmcvgssl.MuSc', references=4")
     code, _, err = make(path, tmp_path / 'images')
     assert code == 0, err
     known = Provenance.read(tmp_path / 'maps' / RECORD)

@@ -11,15 +11,15 @@ import pytest
 from matplotlib.axes import Axes
 from mmdet.datasets import CocoDataset
 
-from mmcvgssl.apis import box_report
-from mmcvgssl.apis.box_files import ImageBoxes
-from mmcvgssl.apis.box_preview import BOX_COLOUR, TRUTH_COLOUR
-from mmcvgssl.apis.mapped_images import find_mapped_images
 from mmcvgssl.apis.maps_to_boxes import BoxOptions, MapsToBoxes
 from mmcvgssl.datasets.files import MARK
 from mmcvgssl.maps import MapError, MapFolder
-from mmcvgssl.models.anomaly.boxes import dataset_threshold, map_to_boxes
+from mmcvgssl.maps.box_files import ImageBoxes
+from mmcvgssl.maps.boxes import dataset_threshold, map_to_boxes
+from mmcvgssl.maps.mapped_images import find_mapped_images
 from mmcvgssl.provenance import RECORD, FileState, Provenance
+from mmcvgssl.visualization import box_report
+from mmcvgssl.visualization.box_preview import BOX_COLOUR, TRUTH_COLOUR
 from tests.data import picture
 
 TOOL = 'maps_to_boxes.py'

@@ -14,21 +14,21 @@ from mmengine.registry import DATASETS, HOOKS
 from sklearn.metrics import roc_auc_score
 
 from mmcvgssl.apis import load_config
-from mmcvgssl.apis.one_class import (
+from mmcvgssl.apis.one_class.holdout import hold_out
+from mmcvgssl.apis.one_class.run import (
     check_apart,
     evaluate_category,
     find_categories,
     for_category,
     run_one_class,
 )
-from mmcvgssl.apis.one_class_holdout import hold_out
-from mmcvgssl.apis.one_class_plots import write_plots
-from mmcvgssl.apis.one_class_table import rates, read_result, table
+from mmcvgssl.apis.one_class.table import rates, read_result, table
 from mmcvgssl.apis.predict import Predictor
 from mmcvgssl.datasets import OneClassDataset
 from mmcvgssl.evaluation.operating_point import OperatingPoint
 from mmcvgssl.model_file import load_model
 from mmcvgssl.models.anomaly.threshold_choice import digest_paths
+from mmcvgssl.visualization.one_class_plots import write_plots
 from tests.one_class_data import (
     LITE,
     RECIPES,
@@ -264,7 +264,7 @@ def test_bad_input_is_named(options, tool, tmp_path):
     code, _, err = tool(*base, *arguments({**options, 'data_root': root}))
     assert code == 1
     assert 'no good images' in err.rpartition('ERROR')[2]
-    other = RECIPES.parent / 'gaussian_patch/gaussian-patch_lite0_mvtec.py'
+    other = RECIPES.parent / 'mahalanobis_ad/mahalanobis-ad_lite0_mvtec.py'
     code, _, err = tool('one_class.py', other, '--work-dir', tmp_path / 'x')
     assert code == 1
     assert 'describes no one-class detector' in err

@@ -15,13 +15,13 @@ import torch
 from mmengine.config import Config
 
 from mmcvgssl.apis import load_config
-from mmcvgssl.apis.cli import user_errors
-from mmcvgssl.apis.images import reading_of_test
-from mmcvgssl.apis.pipeline import Pipeline, StageError, read_inputs
-from mmcvgssl.apis.pipeline.child import run_child
-from mmcvgssl.apis.pipeline.inputs import Inputs
-from mmcvgssl.apis.pipeline.pictures import draw_detections
-from mmcvgssl.apis.pipeline.plan import (
+from mmcvgssl.cli import user_errors
+from mmcvgssl.datasets.coco_check import AnnotationError
+from mmcvgssl.pipeline import Pipeline, StageError, read_inputs
+from mmcvgssl.pipeline.child import run_child
+from mmcvgssl.pipeline.inputs import Inputs
+from mmcvgssl.pipeline.pictures import draw_detections
+from mmcvgssl.pipeline.plan import (
     DEPENDS,
     DONE,
     GO_ON,
@@ -29,13 +29,13 @@ from mmcvgssl.apis.pipeline.plan import (
     RUN,
     UP_TO_DATE,
 )
-from mmcvgssl.apis.pipeline.report import _said
-from mmcvgssl.apis.pipeline.stage import (
+from mmcvgssl.pipeline.report import _said
+from mmcvgssl.pipeline.stage import (
     build_config,
     find_config,
     read_stages,
 )
-from mmcvgssl.datasets.coco_check import AnnotationError
+from mmcvgssl.runner.image_reading import reading_of_test
 from tests.data import CONFIGS, ROOT, picture
 
 RECIPES = sorted((CONFIGS / 'pipelines').glob('*.py'))

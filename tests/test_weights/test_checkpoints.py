@@ -8,10 +8,10 @@ import torch
 from mmengine.config import Config
 from mmengine.fileio import get_file_backend
 
-from mmcvgssl.apis.pipeline.plan import DONE, Planned
-from mmcvgssl.apis.pipeline.stage import Stage
-from mmcvgssl.apis.resume import check_load_from
 from mmcvgssl.engine.atomic_backend import NAME
+from mmcvgssl.pipeline.plan import DONE, Planned
+from mmcvgssl.pipeline.stage import Stage
+from mmcvgssl.runner.resume import check_load_from
 from mmcvgssl.weights import WeightsError
 from mmcvgssl.weights.checkpoints import (
     check_resumable,

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from mmengine.registry import init_default_scope
 from safetensors.torch import save
 
-from mmcvgssl.apis.checkpoint_config import backbone_config
 from mmcvgssl.model_file import load_model
 from mmcvgssl.model_file.anomaly import to_file
 from mmcvgssl.models.anomaly.fitted_state import read_notes, read_tensors
 from mmcvgssl.registry import MODELS
+from mmcvgssl.runner.checkpoint_config import backbone_config
 from mmcvgssl.weights.safe_build import build_within
 from mmcvgssl.weights.targets import build_target
 
@@ -38,7 +38,7 @@ TEACHER = {
     **{'input_size': 32, 'levels': [0]},
 }
 MEMBER = {
-    **{'type': 'mmcvgssl.PatchMemory', 'teacher': TEACHER},
+    **{'type': 'mmcvgssl.PatchCore', 'teacher': TEACHER},
     **{'coreset_size': 8, 'top': 0.1},
 }
 ENSEMBLE = {'type': 'mmcvgssl.MapEnsemble', 'members': [MEMBER, MEMBER]}

@@ -7,7 +7,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from mmcvgssl.apis.export import export_backbone
+from mmcvgssl.apis.export_backbone import export_backbone
 from mmcvgssl.models import PretrainedBackbone
 from mmcvgssl.models.anomaly.one_class_detector import OneClassDetector
 from mmcvgssl.models.backbones import TimmBackbone

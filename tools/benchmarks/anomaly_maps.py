@@ -20,7 +20,7 @@ from plain_kead import plain_maps, plain_texts
 from torch import Tensor, nn
 
 from mmcvgssl.models import TimmTeacher
-from mmcvgssl.models.anomaly import KeAD, PatchMemory, greedy_coreset
+from mmcvgssl.models.anomaly import KeAD, PatchCore, greedy_coreset
 from mmcvgssl.models.anomaly.patch_features import as_rows
 
 TOWERS = ('small', 'ViT-B-16-plus-240')
@@ -118,13 +118,13 @@ def compare_kead(args: argparse.Namespace) -> dict:
     }
 
 
-def make_memory(args: argparse.Namespace) -> tuple[PatchMemory, Tensor]:
+def make_memory(args: argparse.Namespace) -> tuple[PatchCore, Tensor]:
     """Make a bank of random textures' patches, and images to score."""
     torch.manual_seed(0)
     teacher = TimmTeacher(
         weights='package:efficientnet-lite0', levels=(3,), input_size=args.size
     )
-    model = PatchMemory(teacher, coreset_size=args.bank).to(device())
+    model = PatchCore(teacher, coreset_size=args.bank).to(device())
     images = textures(args.batch_size, args.size)
     grid = model.features(images[:1]).shape[2] ** 2
     rows = [
@@ -144,7 +144,7 @@ def textures(n: int, size: int, seed: int = -1) -> Tensor:
     return (0.7 * smooth + 0.3 * fine).to(device())
 
 
-def plain_memory(model: PatchMemory, images: Tensor) -> tuple[Tensor, Tensor]:
+def plain_memory(model: PatchCore, images: Tensor) -> tuple[Tensor, Tensor]:
     """Score images by a table of all distances."""
     maps = model.features(images)
     table = torch.cdist(as_rows(maps), model.state['memory'])
@@ -173,7 +173,7 @@ def coreset_patches(args: argparse.Namespace) -> Tensor:
     teacher = TimmTeacher(
         weights='package:efficientnet-lite0', levels=(3,), input_size=256
     )
-    model = PatchMemory(teacher).to(device())
+    model = PatchCore(teacher).to(device())
     rows: list[Tensor] = []
     while sum(map(len, rows)) < args.patches:
         images = textures(16, 256, seed=len(rows))

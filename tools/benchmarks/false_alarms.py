@@ -27,14 +27,14 @@ from scipy.stats import betabinom
 from torch.utils.data import DataLoader
 
 import mmcvgssl  # noqa: F401  (makes the hosts importable)
-from mmcvgssl.apis.cli import load_run_config, parse_run_args, user_errors
-from mmcvgssl.apis.one_class import (
+from mmcvgssl.apis.one_class.holdout import hold_out
+from mmcvgssl.apis.one_class.run import (
     check_apart,
     detector_config,
     for_category,
     train_category,
 )
-from mmcvgssl.apis.one_class_holdout import hold_out
+from mmcvgssl.cli import load_run_config, parse_run_args, user_errors
 from mmcvgssl.engine.fit_loader import fit_loader, holdout_loader
 from mmcvgssl.evaluation.operating_point import (
     OperatingPoint,

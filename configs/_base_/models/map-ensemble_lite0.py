@@ -7,7 +7,7 @@ teacher = dict(
     interpolation='bilinear',
 )
 member = dict(
-    type='mmcvgssl.PatchMemory', coreset_size=20_000, pool_size=100_000
+    type='mmcvgssl.PatchCore', coreset_size=20_000, pool_size=100_000
 )
 model = dict(
     type='mmcvgssl.MapEnsemble',

@@ -11,10 +11,10 @@ from mmengine.config import Config, ConfigDict
 from mmengine.registry import DATASETS
 from mmengine.runner import Runner
 
-from mmcvgssl.apis.load_steps import OPTIONS, image_steps, type_name
 from mmcvgssl.datasets.wrapped import inner_sets
 from mmcvgssl.model_file import LoadedModel
 from mmcvgssl.registry import class_of
+from mmcvgssl.runner.load_steps import OPTIONS, image_steps, type_name
 from mmcvgssl.weights.safe_build import with_tuples
 
 # what a training, a validation or a fit reads, and no test

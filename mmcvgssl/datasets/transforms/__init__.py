@@ -15,13 +15,8 @@ from mmcvgssl.datasets.transforms.cutpaste import (
 from mmcvgssl.datasets.transforms.fast_color_jitter import FastColorJitter
 from mmcvgssl.datasets.transforms.fast_pack_inputs import FastPackInputs
 from mmcvgssl.datasets.transforms.joint_geometry import JointGeometry
-from mmcvgssl.datasets.transforms.load_anomaly_map import (
-    LoadAnomalyMap,
-    PackInputsWithMap,
-)
 from mmcvgssl.datasets.transforms.load_image import LoadImage
 from mmcvgssl.datasets.transforms.load_mask import LoadMask
-from mmcvgssl.datasets.transforms.map_crop import MapCrop
 from mmcvgssl.datasets.transforms.multi_crop import MultiCrop
 from mmcvgssl.datasets.transforms.square_resize import SquareResize
 
@@ -34,12 +29,9 @@ __all__ = [
     'FastColorJitter',
     'FastPackInputs',
     'JointGeometry',
-    'LoadAnomalyMap',
     'LoadImage',
     'LoadMask',
-    'MapCrop',
     'MultiCrop',
-    'PackInputsWithMap',
     'SquareResize',
     'UnreadableImageError',
     'read_image',

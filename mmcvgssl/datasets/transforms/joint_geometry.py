@@ -22,7 +22,6 @@ from mmcv.transforms import (
 )
 from mmpretrain.datasets import transforms as host
 
-from mmcvgssl.datasets.transforms.map_crop import MapCrop
 from mmcvgssl.registry import TRANSFORMS
 
 # transforms that move an image and a map of its size in the same way
@@ -114,14 +113,22 @@ class JointGeometry(BaseTransform):
 
 def joint(step: BaseTransform) -> BaseTransform:
     """Let a transform move the map, too, if it is a geometric one."""
-    if isinstance(step, (*GEOMETRY, MapCrop)):
+    if isinstance(step, GEOMETRY) or moves_map(step):
         return JointGeometry([step])
     return step
 
 
 def loses_map(step: BaseTransform) -> bool:
     """Whether a transform may move pixels in a way that a map cannot go."""
-    return isinstance(step, IMAGE_ONLY) and not isinstance(step, MapCrop)
+    return isinstance(step, IMAGE_ONLY) and not moves_map(step)
+
+
+def moves_map(step: BaseTransform) -> bool:
+    """Whether a transform moves the map itself, as ``MapCrop`` does.
+
+    Its class says so by an attribute ``moves_map = True``.
+    """
+    return getattr(step, 'moves_map', False)
 
 
 @contextmanager
@@ -148,7 +155,7 @@ def _check_size(found: tuple[int, ...], expected: tuple[int, ...]) -> None:
 
 def _for_map(step: BaseTransform) -> BaseTransform | None:
     """Copy a transform for maps; None if it takes care of them itself."""
-    if isinstance(step, MapCrop):
+    if moves_map(step):
         return None
     padded = isinstance(step, CenterCrop) and step.auto_pad
     if not isinstance(step, GEOMETRY) or padded:

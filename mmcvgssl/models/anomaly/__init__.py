@@ -1,18 +1,19 @@
 """Images to anomaly maps, without labels."""
 
 from mmcvgssl.maps import resize_map
+from mmcvgssl.maps.boxes import dataset_threshold, map_to_boxes
 from mmcvgssl.models.anomaly.anomaly_model import AnomalyModel
-from mmcvgssl.models.anomaly.boxes import dataset_threshold, map_to_boxes
 from mmcvgssl.models.anomaly.calibration import Calibration
 from mmcvgssl.models.anomaly.coreset import greedy_coreset
 from mmcvgssl.models.anomaly.fitted_state import FittedStateError
-from mmcvgssl.models.anomaly.gaussian_patch import GaussianPatch
 from mmcvgssl.models.anomaly.kead import KeAD
+from mmcvgssl.models.anomaly.mahalanobis_ad import MahalanobisAD
 from mmcvgssl.models.anomaly.map_ensemble import MapEnsemble
-from mmcvgssl.models.anomaly.mutual_scoring import MutualScoring
+from mmcvgssl.models.anomaly.musc import MuSc
 from mmcvgssl.models.anomaly.one_class_detector import OneClassDetector
+from mmcvgssl.models.anomaly.padim import PaDiM
 from mmcvgssl.models.anomaly.patch_features import PatchFeatures
-from mmcvgssl.models.anomaly.patch_memory import PatchMemory
+from mmcvgssl.models.anomaly.patchcore import PatchCore
 from mmcvgssl.models.anomaly.prompts import (
     Knowledge,
     KnowledgeError,
@@ -27,15 +28,16 @@ __all__ = [
     'AnomalyModel',
     'Calibration',
     'FittedStateError',
-    'GaussianPatch',
     'KeAD',
     'Knowledge',
     'KnowledgeError',
+    'MahalanobisAD',
     'MapEnsemble',
-    'MutualScoring',
+    'MuSc',
     'OneClassDetector',
+    'PaDiM',
+    'PatchCore',
     'PatchFeatures',
-    'PatchMemory',
     'Prompts',
     'VVAttention',
     'build_prompts',

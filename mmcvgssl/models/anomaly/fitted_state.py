@@ -22,14 +22,14 @@ class FittedStateError(ProvenanceError):
     """Fitted state that belongs to other settings, or is missing.
 
     Example:
-        >>> from mmcvgssl.models import HostTeacher, PatchMemory
+        >>> from mmcvgssl.models import HostTeacher, PatchCore
         >>> teacher = HostTeacher(nn.Conv2d(3, 8, 4, 4), levels=[0])
-        >>> model = PatchMemory(teacher)
+        >>> model = PatchCore(teacher)
         >>> try:
         ...     model(None)  # before fit()
         ... except FittedStateError as error:
         ...     print(str(error).partition(':')[0])
-        PatchMemory has not been fitted
+        PatchCore has not been fitted
     """
 
 

@@ -51,8 +51,8 @@ class MapEnsemble(AnomalyModel):
         ...     dict(
         ...         type='mmcvgssl.MapEnsemble',
         ...         members=[
-        ...             dict(type='mmcvgssl.PatchMemory', teacher=teacher),
-        ...             dict(type='mmcvgssl.GaussianPatch', teacher=teacher),
+        ...             dict(type='mmcvgssl.PatchCore', teacher=teacher),
+        ...             dict(type='mmcvgssl.MahalanobisAD', teacher=teacher),
         ...         ],
         ...     )
         ... )
@@ -312,7 +312,7 @@ def _build(member: AnomalyModel | dict) -> AnomalyModel:
     if not isinstance(member, AnomalyModel):
         raise TypeError(
             'expected a map generator as a member, got '
-            f'{type(member).__name__}: give one such as PatchMemory'
+            f'{type(member).__name__}: give one such as PatchCore'
         )
     if member.false_alarm_rate is not None:
         raise ValueError(

@@ -1,5 +1,0 @@
-_base_ = [
-    '../../_base_/models/gaussian-patch_lite0.py',
-    '../../_base_/loaders/one_class.py',
-    '../../_base_/anomaly_runtime.py',
-]

@@ -1,5 +1,0 @@
-# by lists, with masks beside the images
-_base_ = [
-    'gaussian-patch_lite0_folder.py',
-    '../../_base_/datasets/magnetic_tile.py',
-]

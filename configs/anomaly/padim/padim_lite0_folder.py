@@ -1,0 +1,5 @@
+_base_ = [
+    '../../_base_/models/padim_lite0.py',
+    '../../_base_/loaders/one_class.py',
+    '../../_base_/anomaly_runtime.py',
+]

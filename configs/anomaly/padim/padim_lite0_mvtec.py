@@ -1,0 +1,2 @@
+# category by category, with masks
+_base_ = ['padim_lite0_folder.py', '../../_base_/datasets/mvtec.py']

@@ -1,2 +1,0 @@
-# category by category, with masks
-_base_ = ['patch-memory_lite0_folder.py', '../../_base_/datasets/mvtec.py']

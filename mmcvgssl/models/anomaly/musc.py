@@ -1,0 +1,222 @@
+"""Mutual scoring of the images of an unlabelled collection."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from mmcvgssl.models.anomaly.anomaly_model import AnomalyModel
+from mmcvgssl.models.anomaly.fitting_images import FittingImages
+from mmcvgssl.models.anomaly.neighbours import distance_rounding
+from mmcvgssl.models.anomaly.patch_features import PatchFeatures, as_rows
+from mmcvgssl.models.anomaly.patchcore import describe, highest
+from mmcvgssl.models.anomaly.references import Draw, References
+from mmcvgssl.models.anomaly.state_forms import Form, Forms
+from mmcvgssl.models.teachers import FrozenTeacher
+from mmcvgssl.processes import tensors_of_first_process
+from mmcvgssl.registry import MODELS
+
+
+@MODELS.register_module()
+class MuSc(AnomalyModel):
+    """Distance of each patch to the most similar ones of other images.
+
+    Source: "MuSc: Zero-Shot Industrial Anomaly Classification and
+    Segmentation with Mutual Scoring of the Unlabeled Images", ICLR 2024,
+    https://arxiv.org/abs/2401.16753.
+
+    Reference images are drawn from the collection at random. The distance of
+    a patch to a reference is its distance to the nearest patch there. The
+    value of a patch is the mean distance to the share of references that are
+    nearest. The method needs neither labels nor normal images.
+
+    Args:
+        teacher: A frozen teacher with ``levels``, or its config.
+        references: Images drawn; memory is references * h * w * D numbers.
+        share: Share of the references that are averaged over, the nearest
+            ones.
+        neighbourhoods: Sides of the averages of features; values are
+            averaged over them.
+        top: Share of the highest patches that makes the image score.
+        normalise: See :class:`PatchFeatures`.
+        grid: See :class:`PatchFeatures`.
+        seed: Seed of the draw.
+        **kwargs: Options of :class:`AnomalyModel`.
+
+    Raises:
+        ValueError: If an option is out of range, or the collection has but
+            one image.
+
+    Example:
+        >>> from mmpretrain.structures import DataSample
+        >>> from mmcvgssl.models import HostTeacher
+        >>> conv = nn.Conv2d(3, 8, 4, 4)
+        >>> model = MODELS.build(
+        ...     dict(
+        ...         type='mmcvgssl.MuSc',
+        ...         teacher=HostTeacher(conv, input_size=32, levels=[0]),
+        ...     )
+        ... )
+        >>> images = torch.randint(256, (4, 3, 32, 32), dtype=torch.uint8)
+        >>> samples = [DataSample(img_path=f'{i}.png') for i in range(4)]
+        >>> model.fit([dict(inputs=list(images), data_samples=samples)])
+        >>> maps, scores = model(images.float() / 255, samples)
+        >>> maps.shape, scores.shape
+        (torch.Size([4, 8, 8]), torch.Size([4]))
+    """
+
+    needs_fit = True
+    fits_on_collection = True
+
+    def __init__(
+        self,
+        teacher: FrozenTeacher | dict,
+        references: int = 100,
+        share: float = 0.3,
+        neighbourhoods: Sequence[int] = (1, 3, 5),
+        top: float = 0.0,
+        normalise: bool = True,
+        grid: Sequence[int] | None = None,
+        seed: int = 0,
+        **kwargs,
+    ) -> None:
+        if references < 2 or not 0 < share <= 1 or not 0 <= top <= 1:
+            raise ValueError(
+                'expected references >= 2, share in (0, 1] and top in [0, 1]'
+                f', got {references}, {share} and {top}'
+            )
+        if not neighbourhoods:
+            raise ValueError('expected at least one neighbourhood, got none')
+        settings = dict(
+            teacher=describe(teacher),
+            references=references,
+            share=share,
+            neighbourhoods=list(neighbourhoods),
+            top=top,
+            normalise=normalise,
+            grid=None if grid is None else list(grid),
+            seed=seed,
+        )
+        super().__init__(settings, **kwargs)
+        first = PatchFeatures(teacher, neighbourhoods[0], normalise, grid)
+        self.scales = [first] + [
+            PatchFeatures(first.teacher, side, normalise, grid)
+            for side in neighbourhoods[1:]
+        ]
+        # registered once, for all scales
+        self.teacher = first.teacher
+        self.note_weights(self.teacher)
+        self.references, self.share = references, share
+        self.fit_sample = references
+        self.top, self.seed = top, seed
+
+    def frozen(self) -> dict[str, nn.Module]:
+        """Return the teacher."""
+        return {'teacher': self.teacher}
+
+    def predict_maps(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Score images that are not among the references."""
+        none = torch.zeros(len(images), dtype=torch.int64)
+        return self._score(images, none)
+
+    def _predict(
+        self, images: Tensor, data_samples: Sequence
+    ) -> tuple[Tensor, Tensor]:
+        return self._score(images, identities(data_samples))
+
+    def _score(self, images: Tensor, names: Tensor) -> tuple[Tensor, Tensor]:
+        levels = self.teacher.local_features(images)
+        # an image is not compared with itself; paths identify images
+        known = self.state['names'].cpu()
+        others = (names[:, None] != known) | (known == 0)
+        made = []
+        for i, scale in enumerate(self.scales):
+            maps = scale.join(levels)
+            memory = self.state[f'patches.{i}'].to(maps)  # [R, L, D]
+            squares = memory.square().sum(2)
+            rows = as_rows(maps).view(len(images), -1, maps.shape[1])
+            values = [
+                self._rarity(own, memory, squares, which.nonzero()[:, 0])
+                for own, which in zip(rows, others, strict=True)
+            ]
+            made.append(torch.stack(values))
+        mean = torch.stack(made).mean(0).view(len(images), *maps.shape[-2:])
+        return mean, highest(mean, self.top)
+
+    def state_forms(self, names: Iterable[str]) -> Forms:
+        """Return the forms of names [R] and, a scale, patches [R, L, D]."""
+        forms = {'names': Form(('R',), torch.int64)}
+        for i, scale in enumerate(self.scales):
+            forms[f'patches.{i}'] = Form(('R', 'L', sum(scale.widths)), None)
+        return forms
+
+    def rounding(self) -> tuple[float, float]:
+        """Return the largest rounding errors of maps and scores."""
+        least = max(
+            distance_rounding(self.state[f'patches.{i}'])
+            for i in range(len(self.scales))
+        )
+        return least, least
+
+    def _rarity(
+        self, rows: Tensor, memory: Tensor, squares: Tensor, others: Tensor
+    ) -> Tensor:
+        """Average distances of patches to the nearest of other images.
+
+        Args:
+            rows: The patches, [L, D].
+            memory: Patches of all references, [R, L, D].
+            squares: Squared lengths of the references, [R, L].
+            others: Indices of the references that count.
+        """
+        table = torch.stack(
+            [
+                torch.addmm(squares[i], rows, memory[i].T, alpha=-2).amin(1)
+                for i in others.tolist()
+            ]
+        )
+        table = (table + rows.square().sum(1)).clamp_(min=0).sqrt_()
+        count = max(round(self.share * len(table)), 1)
+        return table.topk(count, dim=0, largest=False).values.mean(0)
+
+    def _fit(self, images: FittingImages) -> None:
+        references = References(self.references)
+        self._pass(
+            images,
+            'fitting',
+            self._describe,
+            lambda made: references.add(*made),
+            {'references': references},
+            Draw(self.references, self.seed),
+        )
+
+        def settle() -> dict[str, Tensor]:
+            if len(references) < 2:
+                raise ValueError(
+                    'MuSc compares an image with others: expected a '
+                    f'collection of at least 2 images, got {len(references)}'
+                )
+            return references.tensors()
+
+        self.state = tensors_of_first_process(settle, self.device)
+
+    def _describe(
+        self, images: Tensor, samples: Sequence, keys: list[float]
+    ) -> tuple[list[float], list[int], list[Tensor]]:
+        """Return keys, names and maps [N, D, h, w] a scale."""
+        levels = self.teacher.local_features(images)
+        scales = [scale.join(levels).half() for scale in self.scales]
+        return keys, identities(samples).tolist(), scales
+
+
+def identities(data_samples: Sequence) -> Tensor:
+    """Return a number for each image's path; 0 where there is none."""
+    names = []
+    for sample in data_samples:
+        path = sample.get('img_path') if sample is not None else None
+        digest = hashlib.sha256(str(path).encode()).digest()[:7]
+        names.append(0 if path is None else int.from_bytes(digest, 'big'))
+    return torch.tensor(names, dtype=torch.int64)

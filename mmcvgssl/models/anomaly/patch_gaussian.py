@@ -1,0 +1,344 @@
+"""Gaussians of normal patches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import torch
+from sklearn.covariance import ledoit_wolf
+from torch import Tensor, nn
+
+from mmcvgssl.models.anomaly.anomaly_model import AnomalyModel
+from mmcvgssl.models.anomaly.coreset import PatchPool
+from mmcvgssl.models.anomaly.fit_pass import EveryImage
+from mmcvgssl.models.anomaly.fitting_images import FittingImages
+from mmcvgssl.models.anomaly.gathered import Columns, Resumable
+from mmcvgssl.models.anomaly.moments import Moments
+from mmcvgssl.models.anomaly.patch_features import PatchFeatures, as_rows
+from mmcvgssl.models.anomaly.patchcore import describe
+from mmcvgssl.models.anomaly.state_forms import Form, Forms
+from mmcvgssl.models.teachers import FrozenTeacher
+from mmcvgssl.processes import tensors_of_first_process
+
+SCORES = ('max', 'pooled', 'sum')
+_TYPICAL = 32  # number of batches that measure the scale of a sum's terms
+
+
+class PatchGaussian(AnomalyModel):
+    """Mahalanobis distance of each patch to Gaussians of normal patches.
+
+    What :class:`MahalanobisAD` and :class:`PaDiM` have in common.
+
+    Args:
+        teacher: A frozen teacher with ``levels``, or its config.
+        channels: Channels of the joined levels to use, drawn by the seed; 0
+            uses all.
+        image_score: ``'max'`` of the map; ``'pooled'``: sum over levels of
+            the Mahalanobis distance of mean- and max-pooled features;
+            ``'sum'``: both, each divided by its median over the fitting
+            images.
+        pooled_images: Images that the Gaussians of pooled features are
+            fitted to at most.
+        ridge: Added to the diagonal, as a share of the mean variance.
+        neighbourhood: See :class:`PatchFeatures`.
+        normalise: See :class:`PatchFeatures`.
+        grid: See :class:`PatchFeatures`.
+        seed: Of channels and samples.
+        **kwargs: Of :class:`AnomalyModel`.
+
+    Attributes:
+        shared: Whether there is one Gaussian for all positions, or one for
+            each.
+
+    Raises:
+        ValueError: If an option is out of range.
+    """
+
+    shared: bool
+    needs_fit = True
+
+    def __init__(
+        self,
+        teacher: FrozenTeacher | dict,
+        channels: int = 0,
+        image_score: str = 'max',
+        pooled_images: int = 10_000,
+        ridge: float = 0.01,
+        neighbourhood: int = 3,
+        normalise: bool = False,
+        grid: Sequence[int] | None = None,
+        seed: int = 0,
+        **kwargs,
+    ) -> None:
+        if image_score not in SCORES:
+            raise ValueError(
+                f'image_score must be one of {SCORES}, got {image_score!r}'
+            )
+        if channels < 0 or ridge < 0 or pooled_images < 2:
+            raise ValueError(
+                'expected channels >= 0, ridge >= 0 and pooled_images >= 2, '
+                f'got {channels}, {ridge} and {pooled_images}'
+            )
+        settings = dict(
+            teacher=describe(teacher),
+            channels=channels,
+            image_score=image_score,
+            pooled_images=pooled_images,
+            ridge=ridge,
+            neighbourhood=neighbourhood,
+            normalise=normalise,
+            grid=None if grid is None else list(grid),
+            seed=seed,
+        )
+        super().__init__(settings, **kwargs)
+        self.features = PatchFeatures(teacher, neighbourhood, normalise, grid)
+        self.note_weights(self.features.teacher)
+        self.channels, self.ridge = channels, ridge
+        self.image_score, self.pooled_images = image_score, pooled_images
+        self.seed = seed
+
+    def frozen(self) -> dict[str, nn.Module]:
+        """Return the teacher."""
+        return {'teacher': self.features.teacher}
+
+    def predict_maps(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Return distances [N, h, w] and image scores [N]."""
+        levels = self.features.teacher.local_features(images)
+        maps = self._distances(self._join(levels))
+        peaks = maps.flatten(1).amax(1)
+        if self.image_score == 'max':
+            return maps, peaks
+        pooled = self._pooled_distance(levels)
+        if self.image_score == 'pooled':
+            return maps, pooled
+        typical = self.state['typical']
+        return maps, peaks / typical[0] + pooled / typical[1]
+
+    def _join(self, levels: Sequence[Tensor]) -> Tensor:
+        maps = self.features.join(levels)
+        if not self.channels or self.channels >= maps.shape[1]:
+            return maps
+        random = torch.Generator().manual_seed(self.seed)
+        order = torch.randperm(maps.shape[1], generator=random)
+        return maps[:, order[: self.channels].sort().values.to(maps.device)]
+
+    def _distances(self, maps: Tensor) -> Tensor:
+        mean, whiten = self.state['mean'], self.state['whiten']
+        if self.shared:
+            white = (as_rows(maps) - mean[0]) @ whiten[0]
+            size = (len(maps), *maps.shape[-2:])
+            return white.norm(dim=1).view(size)
+        centred = maps.flatten(2).permute(2, 0, 1) - mean[:, None]
+        return (
+            torch.bmm(centred, whiten)
+            .norm(dim=2)
+            .T.reshape(len(maps), *maps.shape[-2:])
+        )
+
+    def _pooled_distance(self, levels: Sequence[Tensor]) -> Tensor:
+        total = levels[0].new_zeros(len(levels[0]))
+        for i, rows in enumerate(_pool(levels)):
+            centred = rows - self.state[f'pooled_mean.{i}']
+            total += (centred @ self.state[f'pooled_whiten.{i}']).norm(dim=1)
+        return total
+
+    def _fit(self, images: FittingImages) -> None:
+        moments = Moments(self._origin(images))
+        pooled = [
+            PatchPool(self.pooled_images, self.seed)
+            for _ in range(0 if self.image_score == 'max' else self._pools)
+        ]
+
+        def compute(inputs: Tensor, *_: Any) -> tuple:
+            levels = self.features.teacher.local_features(inputs)
+            rows = self._rows_by_position(levels)
+            # of one Gaussian the sums are smaller than the rows, of those of
+            # all positions the rows are
+            made = moments.sums(rows) if self.shared else rows
+            return made, _pool(levels) if pooled else []
+
+        def take(made: tuple) -> None:
+            sums, pools = made
+            moments.add(*(sums if self.shared else moments.sums(sums)))
+            for pool, values in zip(pooled, pools, strict=True):
+                pool.add(values)
+
+        parts: dict[str, Resumable] = {'moments': moments}
+        parts |= {f'pool.{i}': pool for i, pool in enumerate(pooled)}
+        self._pass(images, 'fitting', compute, take, parts)
+        self.state = tensors_of_first_process(
+            lambda: self._state(moments, pooled), self.device
+        )
+        if self.image_score == 'sum':
+            self._measure_typical(images)
+
+    def _origin(self, images: FittingImages) -> Tensor:
+        """Guess the mean [p, 1, D] from the first batch."""
+        guess = Columns()
+
+        def compute(inputs: Tensor, *_: Any) -> Tensor:
+            levels = self.features.teacher.local_features(inputs)
+            return (
+                self._rows_by_position(levels).double().mean(1, keepdim=True)
+            )
+
+        self._pass(
+            images,
+            'centring',
+            compute,
+            lambda origin: guess.add(origin=origin),
+            {'guess': guess},
+            EveryImage(batches=1),
+        )
+        return tensors_of_first_process(
+            lambda: {'origin': guess['origin']}, self.device
+        )['origin']
+
+    def _rows_by_position(self, levels: Sequence[Tensor]) -> Tensor:
+        """Lay out features as [p, n, D]: p is 1, or all positions."""
+        maps = self._join(levels)
+        if self.shared:
+            return as_rows(maps)[None]
+        return maps.flatten(2).permute(2, 0, 1)
+
+    @property
+    def _pools(self) -> int:
+        return 2 * len(self.features.widths)
+
+    def _state(
+        self, moments: Moments, pooled: Sequence[PatchPool]
+    ) -> dict[str, Tensor]:
+        """Return the Gaussians of positions and of pooled levels."""
+        mean, covariance = moments.result()
+        noise = _noise(mean, covariance)
+        whiten = _whiten(covariance, self.ridge, noise)
+        state = {
+            'mean': mean.float(),
+            'whiten': whiten,
+            'rounding': _steps(whiten, noise).cpu()[None],
+        }
+        for i, pool in enumerate(pooled):
+            rows = pool.patches().double().cpu()
+            if len(rows) < 2:
+                raise ValueError(
+                    f'image_score={self.image_score!r} needs the features of '
+                    f'at least 2 good images, got {len(rows)}; give more '
+                    "images, or set image_score='max'"
+                )
+            centre = rows.mean(0)
+            shrunk, _ = ledoit_wolf(
+                (rows - centre).numpy(), assume_centered=True
+            )
+            spread = torch.from_numpy(shrunk)[None]
+            noise = _noise(centre[None], spread)
+            whiten = _whiten(spread, 0.0, noise)
+            step = _steps(whiten, noise).cpu()[None]
+            state['rounding'] = torch.cat([state['rounding'], step])
+            device = mean.device
+            state[f'pooled_mean.{i}'] = centre.float().to(device)
+            state[f'pooled_whiten.{i}'] = whiten[0].to(device)
+        return state
+
+    def _measure_typical(self, images: FittingImages) -> None:
+        """Measure the median distances of the first batches."""
+        found = Columns()
+
+        def compute(inputs: Tensor, *_: Any) -> tuple[Tensor, Tensor]:
+            levels = self.features.teacher.local_features(inputs)
+            maps = self._distances(self._join(levels))
+            return maps.flatten(1).amax(1), self._pooled_distance(levels)
+
+        def settle() -> dict[str, Tensor]:
+            # distances of equal images are 0 up to rounding
+            medians = [
+                found[name].median().clamp(min=least)
+                for name, least in zip(
+                    ('peaks', 'pooled'), self._roundings(), strict=True
+                )
+            ]
+            return {**self.state, 'typical': torch.stack(medians)}
+
+        self._pass(
+            images,
+            'measuring',
+            compute,
+            lambda made: found.add(peaks=made[0], pooled=made[1]),
+            {'found': found},
+            EveryImage(batches=_TYPICAL),
+        )
+        self.state = tensors_of_first_process(settle, self.device)
+
+    def state_forms(self, names: Iterable[str]) -> Forms:
+        """Return the forms of Gaussians of positions and of pooled levels."""
+        widths = self.features.widths
+        width = min(self.channels or sum(widths), sum(widths))
+        pooled = () if self.image_score == 'max' else (*widths, *widths)
+        positions: int | str = 1 if self.shared else 'p'
+        forms = {
+            'mean': Form((positions, width)),
+            'whiten': Form((positions, width, width)),
+            'rounding': Form((1 + len(pooled),)),
+        }
+        for i, size in enumerate(pooled):
+            forms[f'pooled_mean.{i}'] = Form((size,))
+            forms[f'pooled_whiten.{i}'] = Form((size, size))
+        if self.image_score == 'sum':
+            forms['typical'] = Form((2,))
+        return forms
+
+    def rounding(self) -> tuple[float, float]:
+        """Return the largest rounding errors of maps and scores."""
+        of_maps, of_pooled = self._roundings()
+        if self.image_score == 'max':
+            return of_maps, of_maps
+        if self.image_score == 'pooled':
+            return of_maps, of_pooled
+        parts = torch.tensor([of_maps, of_pooled])
+        return of_maps, float((parts / self.state['typical'].cpu()).sum())
+
+    def _roundings(self) -> tuple[float, float]:
+        steps = self.state['rounding']
+        return float(steps[0]), float(steps[1:].sum())
+
+
+def _noise(mean: Tensor, covariance: Tensor) -> Tensor:
+    """Return the rounding of a feature, of its typical size, [p].
+
+    Equal features differ by a few steps of float32 where batches differ.
+    """
+    variance = covariance.diagonal(dim1=1, dim2=2)
+    size = (mean.square() + variance).mean(1).sqrt()
+    return 8 * torch.finfo(torch.float32).eps * size
+
+
+def _steps(whiten: Tensor, noise: Tensor) -> Tensor:
+    """Return the largest rounding error of a distance, a scalar."""
+    steepest = whiten.double().norm(dim=1).amax(1)
+    return (steepest * noise * whiten.shape[-1] ** 0.5).amax().float()
+
+
+def _whiten(covariance: Tensor, ridge: float, noise: Tensor) -> Tensor:
+    """Return W with W Wᵀ = inverse of the covariances [p, D, D].
+
+    Directions that vary less than ``noise`` [p] count as varying so much.
+    """
+    width = covariance.shape[-1]
+    variance = covariance.diagonal(dim1=1, dim2=2).mean(1)
+    least = torch.finfo(torch.float32).tiny
+    eye = torch.eye(width, dtype=torch.float64, device=covariance.device)
+    loaded = (
+        covariance + (ridge * variance).clamp(min=least)[:, None, None] * eye
+    )
+    values, vectors = torch.linalg.eigh(loaded)
+    # directions without variance would get an infinite weight
+    floor = 1e-7 * values[:, -1:].clamp(min=least)
+    floor = torch.maximum(floor, noise.square()[:, None])
+    scale = values.clamp(min=floor).rsqrt()
+    return (vectors * scale[:, None]).float()
+
+
+def _pool(levels: Sequence[Tensor]) -> list[Tensor]:
+    """Mean- and max-pool each level [N, C, h, w] to [N, C]."""
+    means = [level.mean(dim=(2, 3)) for level in levels]
+    return means + [level.amax(dim=(2, 3)) for level in levels]

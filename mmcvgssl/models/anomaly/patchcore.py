@@ -1,0 +1,247 @@
+"""A memory of normal patches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from mmcvgssl.models.anomaly.anomaly_model import AnomalyModel
+from mmcvgssl.models.anomaly.coreset import PatchPool, greedy_coreset
+from mmcvgssl.models.anomaly.fitting_images import FittingImages
+from mmcvgssl.models.anomaly.neighbours import (
+    distance_rounding,
+    nearest_patches,
+)
+from mmcvgssl.models.anomaly.patch_features import PatchFeatures, as_rows
+from mmcvgssl.models.anomaly.state_forms import Form, Forms
+from mmcvgssl.models.teachers import FrozenTeacher
+from mmcvgssl.processes import tensors_of_first_process
+from mmcvgssl.provenance import of_config
+from mmcvgssl.registry import MODELS
+
+METRICS = ('euclidean', 'cosine')
+
+
+@MODELS.register_module()
+class PatchCore(AnomalyModel):
+    """Distance of each patch to the nearest normal patch.
+
+    Source: "Towards Total Recall in Industrial Anomaly Detection",
+    https://arxiv.org/abs/2106.08265.
+
+    Fitting reads the images once. It draws a uniform sample of at most
+    ``pool_size`` patches, and chooses ``coreset_size`` of them by greedy
+    k-centre.
+
+    Args:
+        teacher: A frozen teacher with ``levels``, or its config.
+        coreset_size: Patches in the memory.
+        pool_size: Patches to choose from; ten times as many by default.
+        metric: ``'euclidean'``, or ``'cosine'`` (1 - cosine).
+        neighbours: Average over so many nearest patches.
+        local_scale: Number of neighbours of the nearest memory patch. The
+            distance is divided by the mean distance of that patch to them,
+            so that rare textures count no more than common ones; 0: not.
+        top: Share of an image's highest patches whose mean is its score; 0:
+            the highest patch alone.
+        reweight: Number of neighbours of the memory patch by which the image
+            score is re-weighted, as in the paper; 0: no re-weighting.
+        neighbourhood: See :class:`PatchFeatures`.
+        normalise: See :class:`PatchFeatures`.
+        grid: See :class:`PatchFeatures`.
+        seed: Seed of sample and coreset.
+        **kwargs: Options of :class:`AnomalyModel`.
+
+    Raises:
+        ValueError: If an option is out of range.
+
+    Example:
+        >>> from mmpretrain.structures import DataSample
+        >>> from mmcvgssl.models import HostTeacher
+        >>> conv = nn.Conv2d(3, 8, 4, 4)
+        >>> model = MODELS.build(
+        ...     dict(
+        ...         type='mmcvgssl.PatchCore',
+        ...         teacher=HostTeacher(conv, input_size=32, levels=[0]),
+        ...         coreset_size=64,
+        ...     )
+        ... )
+        >>> good = torch.randint(256, (4, 3, 32, 32), dtype=torch.uint8)
+        >>> samples = [DataSample() for _ in good]
+        >>> model.fit([dict(inputs=list(good), data_samples=samples)])
+        >>> maps, scores = model(torch.rand(2, 3, 32, 32))
+        >>> maps.shape, scores.shape
+        (torch.Size([2, 8, 8]), torch.Size([2]))
+    """
+
+    needs_fit = True
+
+    def __init__(
+        self,
+        teacher: FrozenTeacher | dict,
+        coreset_size: int = 10_000,
+        pool_size: int | None = None,
+        metric: str = 'euclidean',
+        neighbours: int = 1,
+        local_scale: int = 0,
+        top: float = 0.0,
+        reweight: int = 0,
+        neighbourhood: int = 3,
+        normalise: bool = True,
+        grid: Sequence[int] | None = None,
+        seed: int = 0,
+        **kwargs,
+    ) -> None:
+        pool_size = pool_size or 10 * coreset_size
+        if not 0 < coreset_size <= pool_size:
+            raise ValueError(
+                'expected 0 < coreset_size <= pool_size, got '
+                f'{coreset_size} and {pool_size}'
+            )
+        if metric not in METRICS:
+            raise ValueError(
+                f'metric must be one of {METRICS}, got {metric!r}'
+            )
+        if neighbours < 1 or min(reweight, local_scale) < 0:
+            raise ValueError(
+                'expected neighbours >= 1, local_scale >= 0 and reweight >= '
+                f'0, got {neighbours}, {local_scale} and {reweight}'
+            )
+        if not 0 <= top <= 1:
+            raise ValueError(f'top is a share in [0, 1], got {top}')
+        if reweight and top:
+            raise ValueError(
+                'reweight weighs the highest patch, so it does not go with '
+                f'top={top}; set one of them to 0'
+            )
+        settings = dict(
+            teacher=describe(teacher),
+            coreset_size=coreset_size,
+            pool_size=pool_size,
+            metric=metric,
+            neighbours=neighbours,
+            local_scale=local_scale,
+            top=top,
+            reweight=reweight,
+            neighbourhood=neighbourhood,
+            normalise=normalise,
+            grid=None if grid is None else list(grid),
+            seed=seed,
+        )
+        super().__init__(settings, **kwargs)
+        self.features = PatchFeatures(teacher, neighbourhood, normalise, grid)
+        self.note_weights(self.features.teacher)
+        self.coreset_size, self.pool_size = coreset_size, pool_size
+        self.metric, self.seed = metric, seed
+        self.neighbours, self.reweight = neighbours, reweight
+        self.local_scale, self.top = local_scale, top
+
+    def frozen(self) -> dict[str, nn.Module]:
+        """Return the teacher."""
+        return {'teacher': self.features.teacher}
+
+    def predict_maps(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Return distances [N, h, w] and their (re-weighted) maxima [N]."""
+        maps = self.features(images)
+        rows, memory = self._rows(maps), self.state['memory']
+        distances, indices = nearest_patches(rows, memory, self.neighbours)
+        shape = (len(images), *maps.shape[-2:])
+        distances = self._as_metric(distances)
+        if self.local_scale:
+            distances = distances / self.state['scale'][indices]
+        values = distances.mean(1).view(shape)
+        if not self.reweight:
+            return values, highest(values, self.top)
+        peaks, highest_patch = values.flatten(1).max(1)
+        first = torch.arange(len(images), device=rows.device)
+        at = highest_patch + first * shape[1] * shape[2]
+        weights = self._weights(rows[at], indices[at, 0])
+        return values, peaks * weights
+
+    def _weights(self, rows: Tensor, nearest: Tensor) -> Tensor:
+        """Weigh patches up whose memory patch is itself a rare one."""
+        memory = self.state['memory']
+        _, around = nearest_patches(memory[nearest], memory, self.reweight + 1)
+        distances = (rows[:, None] - memory[around]).norm(dim=2)
+        # the paper's scale: distances of features of width D grow by sqrt(D)
+        scaled = distances / rows.shape[1] ** 0.5
+        own = (rows - memory[nearest]).norm(dim=1) / rows.shape[1] ** 0.5
+        return 1 - (own - scaled.logsumexp(1)).exp()
+
+    def _fit(self, images: FittingImages) -> None:
+        pool = PatchPool(self.pool_size, self.seed)
+        self._pass(
+            images,
+            'fitting',
+            lambda inputs, *_: self._rows(self.features(inputs)),
+            pool.add,
+            {'pool': pool},
+        )
+
+        def choose() -> dict[str, Tensor]:
+            patches = pool.patches()
+            chosen = greedy_coreset(patches, self.coreset_size, self.seed)
+            self.state = {'memory': patches[chosen]}
+            if self.local_scale:
+                self.state['scale'] = self._local_scales()
+            return self.state
+
+        self.state = tensors_of_first_process(choose, self.device)
+
+    def state_forms(self, names: Iterable[str]) -> Forms:
+        """Return the forms of memory [n, D] and its scales [n]."""
+        forms = {'memory': Form(('n', sum(self.features.widths)))}
+        if self.local_scale:
+            forms['scale'] = Form(('n',))
+        return forms
+
+    def rounding(self) -> tuple[float, float]:
+        """Return what equal patches can differ by."""
+        least = self._as_metric(
+            torch.tensor(distance_rounding(self.state['memory']))
+        )
+        if self.local_scale:
+            least = least / self.state['scale'].median().cpu()
+        return float(least), float(least)
+
+    def _local_scales(self) -> Tensor:
+        """Mean distance of each patch of the memory to its neighbours."""
+        memory, k = self.state['memory'], self.local_scale
+        distances, _ = nearest_patches(memory, memory, k + 1)
+        own = self._as_metric(distances[:, 1:]).mean(1)
+        # distances of equal patches are 0 up to rounding
+        typical = float(own.median())
+        least = float(self._as_metric(torch.tensor(distance_rounding(memory))))
+        return own.clamp(min=1e-3 * typical if typical > least else least)
+
+    def _rows(self, maps: Tensor) -> Tensor:
+        rows = as_rows(maps)
+        return F.normalize(rows, dim=1) if self.metric == 'cosine' else rows
+
+    def _as_metric(self, distances: Tensor) -> Tensor:
+        # of unit vectors, |a - b|^2 = 2 - 2 cos
+        if self.metric == 'cosine':
+            return distances.square() / 2
+        return distances
+
+
+def highest(maps: Tensor, share: float) -> Tensor:
+    """Mean over a share of the highest patches of maps [N, h, w], [N]."""
+    count = max(round(share * maps[0].numel()), 1)
+    return maps.flatten(1).topk(count, dim=1).values.mean(1)
+
+
+def describe(teacher: FrozenTeacher | dict) -> Any:
+    """Name a teacher in settings that JSON can hold."""
+    if isinstance(teacher, FrozenTeacher):
+        return {
+            'type': type(teacher).__name__,
+            'levels': list(teacher.levels),
+            'input_size': list(teacher.input_size),
+            'interpolation': teacher.interpolation,
+        }
+    return of_config(teacher)

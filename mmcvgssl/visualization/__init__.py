@@ -1,0 +1,4 @@
+"""Pictures, plots and reports of results.
+
+Stands on ``evaluation``, ``maps``.
+"""
