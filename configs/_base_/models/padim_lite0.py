@@ -1,4 +1,4 @@
-# a Gaussian for each position: for parts that lie in one place
+# a Gaussian for each position: for parts that lie in one position
 model = dict(
     type='mmcvgssl.PaDiM',
     teacher=dict(

@@ -1,4 +1,4 @@
-# for maps: trained on patches of 64 px, which score all places of an image
+# for maps: trained on patches of 64 px, which score all positions of an image
 _base_ = 'cutpaste-3way_resnet18_folder.py'
 
 detector = dict(patch=dict(size=64, stride=8, sigma=8.0))

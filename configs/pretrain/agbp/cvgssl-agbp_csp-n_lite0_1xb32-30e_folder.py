@@ -1,4 +1,4 @@
-# two teachers in one: image towers teach the pooled features, maps the places
+# two teachers in one: image towers teach pooled features, maps the positions
 _base_ = [
     '../../_base_/models/cvgssl-regress_csp-n.py',
     '../../_base_/loaders/anomaly_maps_small.py',
