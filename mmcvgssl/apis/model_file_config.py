@@ -61,6 +61,12 @@ def config_of(
                 f'{key} cannot be set: the model is as the file holds it; fit '
                 'another by tools/fit.py'
             )
+        if part in ('tile', 'overlap'):
+            raise ValueError(
+                f'{key} cannot be set: images are cut into tiles as the file '
+                'says; fit another model by tools/fit.py --cfg-options '
+                f'{key}={options[key]}'  # type: ignore[index]
+            )
         if part == 'test_dataloader':
             later[key] = given.pop(key)
     runtime = FIT_RUNTIME if content.kind == ANOMALY else RUNTIME

@@ -26,6 +26,7 @@ from mmcvgssl.apis.prediction.workers import (
 from mmcvgssl.datasets.contents import Contents
 from mmcvgssl.datasets.layouts.mask_files import warn_of_masks
 from mmcvgssl.datasets.preparation.images import images_below
+from mmcvgssl.datasets.tiles import images_at_once
 from mmcvgssl.maps.images import listed_images
 from mmcvgssl.model_file import load_model, prediction_steps
 from mmcvgssl.model_file.anomaly import KIND as ANOMALY
@@ -49,7 +50,8 @@ class Predictor:
         config: A config whose ``test_dataloader`` says how images are read,
             instead of the file.
         device: Device of the model; by default the GPU, if there is one.
-        batch_size: Images that pass the model at once.
+        batch_size: Images that pass the model at once; one in tiles is read
+            alone.
         threshold: Threshold that replaces the file's.
         workers: Processes that read images; 0: this one does. By default
             :func:`default_workers`, and none for a few images.
@@ -100,7 +102,8 @@ class Predictor:
                 )
             self.steps = _steps_of(config)
             self.transforms = Compose(self.steps).transforms
-        self.batch_size, self.workers = batch_size, workers
+        self.batch_size = images_at_once(self.steps, batch_size)
+        self.workers = workers
 
     def __call__(self, paths: Sequence[str | Path]) -> Iterator[Prediction]:
         """Predict images in order; what cannot be read has an ``error``."""

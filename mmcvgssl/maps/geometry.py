@@ -83,6 +83,27 @@ def map_to_cells(anomaly_map: Tensor, grid: Sequence[int]) -> Tensor:
     )
 
 
+def value_positions(count: int, first: float, side: float) -> Tensor:
+    """Return where the values of a map's row lie, as :func:`resize_map` does.
+
+    Args:
+        count: Number of values.
+        first: Pixel of the image at which the map begins.
+        side: Pixels that the map covers.
+
+    Returns:
+        float64 [count], in pixels: the first value on the first pixel, the
+        last on the last; a single one in the middle.
+
+    Example:
+        >>> value_positions(3, first=10, side=9).tolist()
+        [10.0, 14.0, 18.0]
+    """
+    if count == 1:
+        return torch.tensor([first + (side - 1) / 2], dtype=torch.float64)
+    return first + torch.linspace(0, side - 1, count, dtype=torch.float64)
+
+
 def _resize(values: Tensor, size: tuple[int, int]) -> Tensor:
     if tuple(values.shape[-2:]) == size:
         return values.clone()

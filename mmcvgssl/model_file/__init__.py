@@ -1,7 +1,7 @@
 """One file for each model that predicts: its format, writing and reading.
 
 What a file says is checked before anything is built, and no file decides which
-code runs. Stands on ``models``, ``provenance``, ``weights``.
+code runs. Stands on ``datasets``, ``models``, ``provenance``, ``weights``.
 """
 
 from mmcvgssl.model_file.load import LoadedModel, load_model

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from mmcvgssl.datasets.tiles import whole_if_tiled
 from mmcvgssl.model_file import frozen
 from mmcvgssl.weights.safe_config import (
     SCOPES,
@@ -42,7 +43,7 @@ def prediction_steps(
         if not step['type'].endswith(('LoadMask', 'PackInputs'))
     ]
     packed = dict(type='mmpretrain.PackInputs', meta_keys=list(META_KEYS))
-    return [*chosen, packed]
+    return whole_if_tiled([*chosen, packed])
 
 
 def images_of(

@@ -47,7 +47,7 @@ _RUNNER_KEYS = frozenset(
         *('default_scope', 'randomness', 'experiment_name', 'sync_bn'),
         *('model_wrapper_cfg', 'find_unused_parameters', 'compile'),
         *('check_images', 'max_unreadable'),
-        *('depth_range', 'page', 'max_pixels'),
+        *('depth_range', 'page', 'max_pixels', 'tile', 'overlap'),
     }
 )
 # top-level names that some tools read

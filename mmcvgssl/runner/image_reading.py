@@ -29,6 +29,7 @@ from mmcvgssl.runner.load_steps import (
     load_steps,
     type_name,
 )
+from mmcvgssl.runner.tiling import settle_tiles
 from mmcvgssl.weights import read_checkpoint
 
 # largest share of unreadable images in the training of a detector
@@ -46,11 +47,11 @@ def settle_images(
 ) -> list[tuple[int, str]]:
     """Decide how images are read; write it into each step that reads them.
 
-    ``depth_range``, ``page`` and ``max_pixels`` at the top of a config hold
-    for all its steps. Where images have more than 8 bits and no range is
-    given, it is that of the run which is tested or resumed, or is measured on
-    the images that are trained on or fitted to. The config then says it, so
-    that what is written of the run does.
+    ``depth_range``, ``page``, ``max_pixels``, ``tile`` and ``overlap`` at the
+    top of a config hold for all its steps. Where images have more than 8 bits
+    and no range is given, it is that of the run which is tested or resumed,
+    or is measured on the images that are trained on or fitted to. The config
+    then says it, so that what is written of the run does.
 
     Args:
         cfg: Is changed.
@@ -136,6 +137,7 @@ def _hand_down(cfg: Config) -> None:
         for key in OPTIONS[type_name(step)]:
             if cfg.get(key) is not None and step.get(key) is None:
                 step[key] = cfg[key]
+    settle_tiles(cfg)
 
 
 def _choose(

@@ -11,6 +11,7 @@ from mmcvgssl.provenance import IMAGE_OPTIONS
 OPTIONS = {
     'LoadImage': IMAGE_OPTIONS,
     'LoadMask': ('page', 'max_pixels'),
+    'SquareResize': ('tile', 'overlap'),
     'KeAD': ('depth_range',),
     'SurfaceImages': ('max_unreadable',),
     'OneClassDataset': ('max_unreadable',),

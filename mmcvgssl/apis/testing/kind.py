@@ -105,6 +105,19 @@ class KindOfTest(ABC):
         for key in (*_OTHERS, *_TRAINING):
             cfg.pop(key, None)
         cfg.model = ConfigDict(self.content.model)
+        own_tiles = {
+            key: step.get(key)
+            for step in self.steps
+            for key in OPTIONS['SquareResize']
+            if type_name(step) == 'SquareResize'
+        }
+        for key, own in own_tiles.items():
+            given = cfg.get(key)
+            if given is not None and given != own:
+                raise ValueError(
+                    f'{self.source} reads images with {key}={own}, and '
+                    f'{key}={given} is set: leave {key} out'
+                )
         step = next(image_steps(self.steps), {})
         for key in OPTIONS['LoadImage'] if step else ():
             given, own = cfg.get(key), step.get(key)

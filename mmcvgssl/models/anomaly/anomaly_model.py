@@ -14,16 +14,22 @@ from mmengine.model import BaseModel
 from mmpretrain.structures import DataSample
 from torch import Tensor, nn
 
-from mmcvgssl.maps import good_map_threshold
-from mmcvgssl.models.anomaly.calibration import Calibration, RawValues
+from mmcvgssl.models.anomaly.calibration import Calibration
 from mmcvgssl.models.anomaly.fit_pass import Chooser, EveryImage, FitPass
 from mmcvgssl.models.anomaly.fitted_state import FittedStateError
-from mmcvgssl.models.anomaly.fitting_images import FittingImages, paths_of
-from mmcvgssl.models.anomaly.gathered import Columns, Resumable
+from mmcvgssl.models.anomaly.fitting_images import FittingImages
+from mmcvgssl.models.anomaly.gathered import Resumable
+from mmcvgssl.models.anomaly.measured import Measured
 from mmcvgssl.models.anomaly.passes import Passes
 from mmcvgssl.models.anomaly.storable import Storable
-from mmcvgssl.models.anomaly.threshold_choice import HELD_OUT
-from mmcvgssl.processes import on_first_process, tensors_of_first_process
+from mmcvgssl.models.anomaly.tiled_images import (
+    TiledImages,
+    TilePreprocessor,
+    by_images,
+    by_tiles,
+    predict_tiles,
+)
+from mmcvgssl.processes import on_first_process
 from mmcvgssl.provenance import Provenance, digest_tensors
 
 UNIT_RANGE = dict(
@@ -34,7 +40,7 @@ UNIT_RANGE = dict(
 )
 
 
-class AnomalyModel(Storable, BaseModel):
+class AnomalyModel(Measured, Storable, BaseModel):
     """Base class of models that turn images into anomaly maps.
 
     ``mode='predict'`` returns data samples with ``anomaly_map`` [h, w] at
@@ -85,6 +91,8 @@ class AnomalyModel(Storable, BaseModel):
         false_alarm_rate: float | None = None,
     ) -> None:
         super().__init__(data_preprocessor or dict(UNIT_RANGE), init_cfg)
+        whole: Any = self.data_preprocessor
+        self.data_preprocessor: nn.Module = TilePreprocessor(whole)
         self.settings = {
             'model': type(self).__name__,
             **settings,
@@ -153,11 +161,11 @@ class AnomalyModel(Storable, BaseModel):
 
     def forward(
         self,
-        inputs: Tensor,
+        inputs: Tensor | TiledImages,
         data_samples: list | None = None,
         mode: str = 'tensor',
     ):
-        """Make maps of RGB images [N, 3, H, W] in [0, 1].
+        """Make maps of RGB images [N, 3, H, W] in [0, 1], or of their tiles.
 
         Raises:
             FittedStateError: If the model has not been fitted.
@@ -169,10 +177,20 @@ class AnomalyModel(Storable, BaseModel):
                 f'{mode!r}; it is fitted, not trained'
             )
         self._require_fitted()
-        samples = data_samples or [DataSample() for _ in inputs]
+        samples = data_samples or [DataSample() for _ in range(len(inputs))]
+        if mode == 'predict' and isinstance(inputs, TiledImages):
+            # images may be of several sizes
+            for one, own in inputs.each(samples):
+                self._note(own, *self.predict(one, own))
+            return samples
         maps, scores = self.predict(inputs, samples)
         if mode == 'tensor':
             return maps, scores
+        self._note(samples, maps, scores)
+        return samples
+
+    def _note(self, samples: Sequence, maps: Tensor, scores: Tensor) -> None:
+        """Set what was found in data samples."""
         threshold = self.threshold  # read from the device once a batch
         for sample, anomaly_map, score in zip(
             samples, maps, scores, strict=True
@@ -181,17 +199,28 @@ class AnomalyModel(Storable, BaseModel):
             sample.set_field(score, 'anomaly_score')
             if threshold is not None:
                 sample.set_field(threshold, 'threshold')
-        return samples
 
     @torch.no_grad()
     def predict(
-        self, inputs: Tensor, data_samples: Sequence
+        self, inputs: Tensor | TiledImages, data_samples: Sequence
     ) -> tuple[Tensor, Tensor]:
-        """Return calibrated maps [N, h, w] and scores [N]."""
-        maps, scores = self._predict(inputs, data_samples)
+        """Return calibrated maps [N, h, w] and scores [N].
+
+        The map of an image in tiles is joined of theirs, and its score is
+        the highest of theirs.
+        """
+        maps, scores = self._raw(inputs, data_samples)
         if self.calibration is not None:
             return self.calibration(maps, scores)
         return maps, scores
+
+    def _raw(
+        self, inputs: Tensor | TiledImages, data_samples: Sequence
+    ) -> tuple[Tensor, Tensor]:
+        """Return maps [N, h, w] and scores [N] before calibration."""
+        if isinstance(inputs, TiledImages):
+            return predict_tiles(inputs, data_samples, self._predict)
+        return self._predict(inputs, data_samples)
 
     def predict_maps(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Return maps [N, h, w] and scores [N] of RGB images in [0, 1]."""
@@ -273,86 +302,6 @@ class AnomalyModel(Storable, BaseModel):
         """Whether the model is fitted to the very images that get maps."""
         return cls.fits_on_collection
 
-    def _holds_out(self) -> bool:
-        """Whether measuring needs images that fitting has not seen."""
-        measured = self.calibration is not None or self.false_alarm_rate
-        return bool(
-            measured and self.needs_fit and not self.fits_on_collection
-        )
-
-    def _measure(self, images: FittingImages, apart: bool) -> None:
-        """Calibrate and choose the threshold.
-
-        Args:
-            images: Held-out images, or the fitting images if there are none.
-            apart: Whether they were given apart from those fitted to.
-        """
-        if self.calibration is not None:
-            self._calibrate(self.calibration, images)
-        if self.false_alarm_rate is not None:
-            self._choose_thresholds(
-                images,
-                lambda inputs, samples, _: self.predict(inputs, samples),
-                HELD_OUT,
-            )
-
-    def _choose_thresholds(
-        self,
-        images: FittingImages,
-        predict: Callable[[Tensor, list, int], tuple[Tensor, Tensor]],
-        method: str,
-        note: str = '',
-    ) -> None:
-        """Choose the map threshold and, if wanted, the score threshold.
-
-        Args:
-            images: Good ones.
-            predict: Makes maps [N, h, w] and scores [N] of images, their data
-                samples and the number of images before them.
-            method: See :func:`describe_choice`.
-            note: See :func:`describe_choice`.
-        """
-        good = Columns()
-
-        def compute(inputs: Tensor, samples: list, before: int) -> tuple:
-            maps, scores = predict(inputs, samples, before)
-            return paths_of(samples), scores, maps.flatten(1).amax(1)
-
-        def choose() -> dict[str, Tensor]:
-            self.state['map_threshold'] = good_map_threshold(good['maxima'])
-            if self.false_alarm_rate is not None:
-                self.set_threshold(good['scores'], method, good.texts, note)
-            return self.state
-
-        self._pass(
-            images,
-            'choosing the threshold of',
-            compute,
-            lambda made: good.add(made[0], scores=made[1], maxima=made[2]),
-            {'good': good},
-        )
-        self.state = tensors_of_first_process(choose, self.device)
-
-    def _calibrate(
-        self, calibration: Calibration, images: FittingImages
-    ) -> None:
-        values = RawValues()
-
-        def settle() -> dict[str, Tensor]:
-            self.remark(calibration.set_from(values, self.rounding()))
-            return calibration.state_dict()
-
-        self._pass(
-            images,
-            'calibrating',
-            lambda inputs, samples, _: self._predict(inputs, samples),
-            lambda made: values.add(*made),
-            {'values': values},
-        )
-        calibration.load_state_dict(
-            tensors_of_first_process(settle, self.device)
-        )
-
     def _pass(
         self,
         images: FittingImages,
@@ -361,8 +310,15 @@ class AnomalyModel(Storable, BaseModel):
         take: Callable[[Any], None],
         parts: Mapping[str, Resumable],
         chooser: Chooser | None = None,
+        whole: bool = False,
     ) -> None:
-        """Go through images once; see :class:`FitPass`."""
+        """Go through images once; see :class:`FitPass`.
+
+        Images in tiles come as if each tile were an image, or, if they are
+        wanted ``whole``, one by one as :class:`TiledImages`.
+        """
+        divide = by_images if whole else by_tiles
+        compute, take = divide(compute, take)
         title = f'{verb} {type(self).__name__}'
         chooser = chooser or EveryImage()
         images.run(FitPass(title, compute, take, parts, chooser))

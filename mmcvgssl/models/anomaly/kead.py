@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
@@ -33,6 +32,7 @@ from mmcvgssl.models.anomaly.text_cache import (
     TextCache,
     model_digest,
 )
+from mmcvgssl.models.anomaly.tiled_images import TiledImages, image_by_image
 from mmcvgssl.models.anomaly.vv_attention import (
     ImageSide,
     VVAttention,
@@ -349,9 +349,10 @@ class KeAD(AnomalyModel):
         blocks = range(len(self.path.feature_blocks))
         seen = {name.rpartition('/')[0] for name in names}
         known = [n for n in self.knowledge if n in seen] or self.knowledge
-        count = self.k * math.prod(self.path.grid)
-        form = Form((count, self.path.visual.output_dim), None)
-        return {f'{n}/{i}': form for n in known for i in blocks if self.k}
+        # images in tiles give several grids of patches each
+        width = self.path.visual.output_dim
+        forms = {n: Form((f'{n}.M', width), None) for n in known}
+        return {f'{n}/{i}': forms[n] for n in known for i in blocks if self.k}
 
     def rounding(self) -> tuple[float, float]:
         """Return the largest rounding errors of maps and scores."""
@@ -373,6 +374,19 @@ class KeAD(AnomalyModel):
         names = self.categories.of_samples(data_samples)
         return self.predict_maps(images, names)
 
+    def _raw(
+        self, inputs: Tensor | TiledImages, data_samples: Sequence
+    ) -> tuple[Tensor, Tensor]:
+        if isinstance(inputs, TiledImages) and self.categories.normal_images(
+            self.k
+        ):
+            raise ValueError(
+                'KeAD reads the normal images that its knowledge file names '
+                'whole, and cannot compare tiles with them: leave '
+                '`normal_images` out there, and give them as images to fit to'
+            )
+        return super()._raw(inputs, data_samples)
+
     def _fit(self, images: FittingImages) -> None:
         """Store the patches of k normal images of each category."""
         named = self.categories.normal_images(self.k)
@@ -383,13 +397,14 @@ class KeAD(AnomalyModel):
             self._pass(
                 images,
                 'fitting',
-                lambda inputs, _, names: (
+                lambda inputs, samples, names: (
                     names,
-                    [self._memorise(image[None]) for image in inputs],
+                    image_by_image(inputs, samples, self._memorise),
                 ),
                 lambda made: found.add(*made),
                 {'images': found},
                 FirstOfEach(self.k, missing, self.categories.complete),
+                whole=True,
             )
         self.state = tensors_of_first_process(
             lambda: memories(

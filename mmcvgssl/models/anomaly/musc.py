@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterable, Sequence
 
 import torch
@@ -15,6 +16,7 @@ from mmcvgssl.models.anomaly.patch_features import PatchFeatures, as_rows
 from mmcvgssl.models.anomaly.patchcore import describe, highest
 from mmcvgssl.models.anomaly.references import Draw, References
 from mmcvgssl.models.anomaly.state_forms import Form, Forms
+from mmcvgssl.models.anomaly.tiled_images import TiledImages
 from mmcvgssl.models.teachers import FrozenTeacher
 from mmcvgssl.processes import tensors_of_first_process
 from mmcvgssl.registry import MODELS
@@ -35,7 +37,8 @@ class MuSc(AnomalyModel):
 
     Args:
         teacher: A frozen teacher with ``levels``, or its config.
-        references: Images drawn; memory is references * h * w * D numbers.
+        references: Images drawn, or tiles of as many images as there are;
+            memory is references * h * w * D numbers.
         share: Share of the references that are averaged over, the nearest
             ones.
         neighbourhoods: Sides of the averages of features; values are
@@ -184,20 +187,45 @@ class MuSc(AnomalyModel):
 
     def _fit(self, images: FittingImages) -> None:
         references = References(self.references)
+        known = min(images.total or 1, self.references)
+        each = math.ceil(self.references / known)
+
+        def describe_images(
+            inputs: Tensor | TiledImages, samples: list, keys: list[float]
+        ) -> tuple[list[float], list[int], list[Tensor]]:
+            if not isinstance(inputs, TiledImages):
+                return self._describe(inputs, samples, keys)
+            drawn = inputs.drawn(each, seed=int(keys[0] * 2**52))
+            # the first tile of every image comes before any second one, so
+            # that references are of as many images as there are
+            order = [keys[0] - i for i in range(len(drawn.images[0]))]
+            made = [
+                self._describe(tiles, owners, [])
+                for tiles, owners in drawn.parts(samples)
+            ]
+            _, names, scales = zip(*made, strict=True)
+            return (
+                order,
+                [name for part in names for name in part],
+                [torch.cat(scale) for scale in zip(*scales, strict=True)],
+            )
+
         self._pass(
             images,
             'fitting',
-            self._describe,
+            describe_images,
             lambda made: references.add(*made),
             {'references': references},
             Draw(self.references, self.seed),
+            whole=True,
         )
 
         def settle() -> dict[str, Tensor]:
-            if len(references) < 2:
+            if len(references.names) < 2:
                 raise ValueError(
                     'MuSc compares an image with others: expected a '
-                    f'collection of at least 2 images, got {len(references)}'
+                    f'collection of at least 2 images, got '
+                    f'{len(references.names)}'
                 )
             return references.tensors()
 

@@ -18,6 +18,7 @@ from mmcvgssl.models.anomaly.moments import Moments
 from mmcvgssl.models.anomaly.patch_features import PatchFeatures, as_rows
 from mmcvgssl.models.anomaly.patchcore import describe
 from mmcvgssl.models.anomaly.state_forms import Form, Forms
+from mmcvgssl.models.anomaly.tiled_images import TiledImages
 from mmcvgssl.models.teachers import FrozenTeacher
 from mmcvgssl.processes import tensors_of_first_process
 
@@ -177,7 +178,9 @@ class PatchGaussian(AnomalyModel):
         """Guess the mean [p, 1, D] from the first batch."""
         guess = Columns()
 
-        def compute(inputs: Tensor, *_: Any) -> Tensor:
+        def compute(inputs: Tensor | TiledImages, samples: list, _: Any):
+            if isinstance(inputs, TiledImages):
+                inputs = next(inputs.parts(samples))[0]
             levels = self.features.teacher.local_features(inputs)
             return (
                 self._rows_by_position(levels).double().mean(1, keepdim=True)
@@ -190,6 +193,7 @@ class PatchGaussian(AnomalyModel):
             lambda origin: guess.add(origin=origin),
             {'guess': guess},
             EveryImage(batches=1),
+            whole=True,
         )
         return tensors_of_first_process(
             lambda: {'origin': guess['origin']}, self.device

@@ -75,6 +75,15 @@ class References:
     def __len__(self) -> int:
         return len(self._references)
 
+    @property
+    def names(self) -> set[int]:
+        """The images that references are of, by name."""
+        return {
+            # those without a name are taken for different images
+            name or -1 - i
+            for i, (_, name, _) in enumerate(self._references)
+        }
+
     def add(
         self,
         keys: Sequence[float],

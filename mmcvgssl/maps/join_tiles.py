@@ -1,0 +1,138 @@
+"""One map of an image, from the maps of its tiles."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from mmcvgssl.datasets.tiles import TileGrid
+from mmcvgssl.maps.geometry import value_positions
+
+
+class JoinedMap:
+    """Joins the maps of tiles, without seams.
+
+    The map of a tile covers it from corner pixel to corner pixel, and so does
+    the joined map the image: see :func:`~mmcvgssl.maps.resize_map`. Its values
+    lie as close as those of the tiles. Where tiles overlap, a value is the
+    mean of theirs, with weights that fall to the border of a tile, where it
+    sees least of what is around.
+
+    Args:
+        grid: Where the tiles lie.
+
+    Example:
+        >>> grid = TileGrid.over((1, 5), tile=3, overlap=1)
+        >>> joined = JoinedMap(grid)
+        >>> joined.add(torch.tensor([[[0.0, 1.0, 2.0]], [[2.0, 3.0, 4.0]]]))
+        >>> joined.result()
+        tensor([[0., 1., 2., 3., 4.]])
+    """
+
+    def __init__(self, grid: TileGrid) -> None:
+        self.grid = grid
+        self._count = 0
+        self._origins = list(grid)
+        self._sum = self._weight = torch.zeros(0)
+        self._tables: dict[tuple[int, int], Tensor] = {}
+
+    def add(self, maps: Tensor) -> None:
+        """Add the maps [n, h, w] of the next tiles.
+
+        Raises:
+            ValueError: If there are more maps than tiles.
+        """
+        if self._count + len(maps) > len(self.grid):
+            raise ValueError(
+                f'expected the maps of {len(self.grid)} tiles, got '
+                f'{self._count + len(maps)}'
+            )
+        if not self._count:
+            self._begin(maps)
+        for one in maps.double():
+            y, x = self._origins[self._count]
+            rows, columns = self._tables[0, y], self._tables[1, x]
+            self._sum += rows @ one @ columns.T
+            self._weight += rows.sum(1)[:, None] * columns.sum(1)
+            self._count += 1
+
+    def result(self) -> Tensor:
+        """Return the map of the image, float32 [h, w].
+
+        Raises:
+            ValueError: If maps of tiles are missing.
+        """
+        if self._count < len(self.grid):
+            raise ValueError(
+                f'expected the maps of {len(self.grid)} tiles, got '
+                f'{self._count}'
+            )
+        return (self._sum / self._weight).float()
+
+    def _begin(self, maps: Tensor) -> None:
+        shape = []
+        for axis, starts in enumerate((self.grid.rows, self.grid.columns)):
+            side, tile = self.grid.size[axis], self.grid.tile[axis]
+            values = maps.shape[1 + axis]
+            count = _count(side, tile, values)
+            shape.append(count)
+            at = value_positions(count, 0, side)
+            for start in starts:
+                table = _table(
+                    at, start, tile, values, self.grid.overlap, starts
+                )
+                self._tables[axis, start] = table.to(maps.device)
+        self._sum = maps.new_zeros(shape, dtype=torch.float64)
+        self._weight = torch.zeros_like(self._sum)
+
+
+def _count(side: int, tile: int, values: int) -> int:
+    """Return the values of a whole side, as close as those of a tile."""
+    if side == tile:
+        return values
+    if values == 1:
+        return max(round(side / tile), 1)
+    return max(round((side - 1) * (values - 1) / (tile - 1)) + 1, 1)
+
+
+def _table(
+    at: Tensor,
+    start: int,
+    tile: int,
+    values: int,
+    overlap: int,
+    starts: Sequence[int],
+) -> Tensor:
+    """Return what each value of a tile adds to each value of the whole.
+
+    Args:
+        at: Positions of the whole's values along an axis, pixels [n].
+        start: First pixel of the tile.
+        tile: Pixels of the tile.
+        values: Values of the tile.
+        overlap: Pixels over which weights fall to its borders.
+        starts: First pixels of all tiles of the axis.
+
+    Returns:
+        Weights times linear interpolation, float64 [n, values].
+    """
+    last = start + tile - 1
+    own = value_positions(values, start, tile)
+    # between two tiles that do not overlap, the nearer one counts
+    more = 1e-6 if overlap else 0.5
+    inside = (at >= start - more) & (at <= last + more)
+    clamped = at.clamp(start, last)
+    if values == 1:
+        table = torch.ones(len(at), 1, dtype=torch.float64)
+    else:
+        apart = (clamped[:, None] - own).abs() / (own[1] - own[0])
+        table = (1 - apart).clamp(min=0)
+    weight = torch.ones_like(at)
+    ramp = max(overlap, 1) + 1
+    if start != starts[0]:
+        weight = torch.minimum(weight, (at - start + 1) / ramp)
+    if start != starts[-1]:
+        weight = torch.minimum(weight, (last + 1 - at) / ramp)
+    return table * (weight.clamp(min=0) * inside)[:, None]
