@@ -7,11 +7,13 @@ training, testing and export. Stands on ``datasets``, ``engine``,
 """
 
 from mmcvgssl.apis.boxes_from_maps import boxes_from_maps, boxes_text
+from mmcvgssl.apis.load_backbone import load_backbone
 from mmcvgssl.apis.make_maps import make_maps, maps_text
 from mmcvgssl.apis.maps_to_boxes import BoxOptions, MapsToBoxes
 from mmcvgssl.apis.one_class import run_one_class
 from mmcvgssl.apis.predict import Predictor, overlay
 from mmcvgssl.apis.prediction_folder import predict_to_folder
+from mmcvgssl.apis.recipes import get_config, list_models
 from mmcvgssl.apis.runs import run_test, run_training
 from mmcvgssl.maps import MapError, MapFolder
 from mmcvgssl.maps.images import list_images
@@ -37,7 +39,10 @@ __all__ = [
     'claim_work_dir',
     'default_work_dir',
     'find_mapped_images',
+    'get_config',
     'list_images',
+    'list_models',
+    'load_backbone',
     'load_config',
     'make_maps',
     'maps_text',

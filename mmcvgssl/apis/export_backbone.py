@@ -10,8 +10,8 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
+from mmcvgssl.apis.load_backbone import build_for
 from mmcvgssl.provenance import make_room
-from mmcvgssl.runner.checkpoint_config import backbone_config
 from mmcvgssl.utils import check_file
 from mmcvgssl.weights import KeyReport, load
 from mmcvgssl.weights.files import (
@@ -20,9 +20,6 @@ from mmcvgssl.weights.files import (
     read_checkpoint,
     safetensors_bytes,
 )
-from mmcvgssl.weights.names import TARGETS, convert
-from mmcvgssl.weights.safe_build import build_within
-from mmcvgssl.weights.targets import build_target
 
 
 def export_backbone(
@@ -59,26 +56,13 @@ def export_backbone(
         raise ValueError(
             f'Expected an output file {", ".join(SUFFIXES)}, got {out}.'
         )
-    if target not in TARGETS:
-        raise ValueError(
-            f'Expected a target of {", ".join(TARGETS)}, got {target!r}.'
-        )
     check_file(out, 'the weights')
-    content = read_checkpoint(checkpoint)
-    if out.exists() and out.samefile(checkpoint):
+    if out.exists() and Path(checkpoint).exists() and out.samefile(checkpoint):
         raise ValueError(
             f'{out} is the checkpoint itself, which would be lost: choose '
             'another name for the weights'
         )
-    cfg = backbone_config(content, config, str(checkpoint))
-    found = backbone_state(content)
-    state = convert(found, cfg, target)
-    if config is None:
-        model = build_within(
-            lambda: build_target(cfg, target, arch), found, str(checkpoint)
-        )
-    else:
-        model = build_target(cfg, target, arch)
+    model, state = build_for(checkpoint, target, config, arch)
     out.parent.mkdir(parents=True, exist_ok=True)
     # beside the target, so that the last step is a rename
     unready = out.with_name(f'.{out.stem[:40]}.{os.getpid()}{out.suffix}')

@@ -12,6 +12,7 @@ from mmengine.config import Config
 from torch import Tensor, nn
 
 import mmcvgssl  # noqa: F401
+from mmcvgssl.apis import load_backbone
 from mmcvgssl.apis.export_backbone import export_backbone
 from mmcvgssl.registry import MODELS
 from mmcvgssl.runner.checkpoint_config import backbone_config, literal_config
@@ -138,6 +139,10 @@ def test_equal_features(tmp_path, backbone, target):
     after = last(module, images(backbone))
     assert before.std() > 1e-2
     torch.testing.assert_close(after, before, atol=1e-5, rtol=1e-5)
+    ready = load_backbone(tmp_path / 'run.pth', to=target)
+    assert type(ready) is type(module)
+    assert not ready.training
+    assert torch.equal(last(ready, images(backbone)), after)
 
 
 def test_detector_reads_the_file_through_init_cfg(tmp_path):
@@ -261,6 +266,20 @@ def test_a_file_that_cannot_be_written(tmp_path, monkeypatch):
     with pytest.raises(OSError, match=r'disk full\. Choose another folder'):
         export_backbone(tmp_path / 'run.pth', tmp_path / 'a.pth', 'mmdet')
     assert os.listdir(tmp_path) == ['run.pth']
+
+
+def test_what_is_no_backbone_is_not_loaded(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r'gone\.pth'):
+        load_backbone(tmp_path / 'gone.pth')
+    with pytest.raises(ValueError, match="torchvision, got 'keras'"):
+        load_backbone(tmp_path / 'gone.pth', to='keras')
+    save_run(VIT, tmp_path / 'run.pth')
+    with pytest.raises(ValueError, match='mmdet'):
+        load_backbone(tmp_path / 'run.pth', to='mmdet')
+    cfg = tmp_path / 'r18.py'
+    cfg.write_text("model = dict(backbone=dict(type='ResNet', depth=18))")
+    with pytest.raises((KeyMismatchError, ValueError)):
+        load_backbone(tmp_path / 'run.pth', to='timm', config=cfg)
 
 
 def test_out_and_target_are_checked(tmp_path):
