@@ -117,7 +117,15 @@ def check_tiles(
 
 def tiled(steps: Sequence[Mapping[str, Any]]) -> bool:
     """Whether the configs of a pipeline's steps cut images into tiles."""
-    return any(step.get('tile') is not None for step in steps)
+    return any(
+        _name(step) == 'SquareResize' and step.get('tile') is not None
+        for step in steps
+    )
+
+
+def _name(step: Mapping[str, Any]) -> str:
+    kind = step.get('type', '')
+    return getattr(kind, '__name__', str(kind)).rpartition('.')[2]
 
 
 def whole_if_tiled(
@@ -136,7 +144,7 @@ def whole_if_tiled(
     if not tiled(made):
         return made
     for step in made:
-        name = str(step.get('type')).rpartition('.')[2]
+        name = _name(step)
         if name == 'LoadImage':
             step.pop('input_size', None)
         elif name == 'PackInputs':

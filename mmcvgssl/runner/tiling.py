@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Iterator, MutableMapping, Sequence
 from typing import Any
 
 from mmengine.config import Config, ConfigDict
@@ -20,16 +20,17 @@ def settle_tiles(cfg: Config) -> None:
     """Make steps before and after those that cut images fit them.
 
     What reads an image does not shrink it, what packs says where tiles lie,
-    and images in tiles are read one at a time.
+    and images in tiles are read one at a time. A training takes a tile at a
+    random place of each image.
 
     Args:
         cfg: Is changed.
 
     Raises:
-        ValueError: If an option is out of range, nothing takes it, or images
-            of a training are cut.
+        ValueError: If an option is out of range, or nothing takes it.
     """
     tile, overlap = cfg.get('tile'), cfg.get('overlap')
+    trained = _cut_at_random(cfg.get('train_dataloader'))
     found = list(_pipelines(cfg._cfg_dict))
     if tile is None and overlap is None and not found:
         return
@@ -40,24 +41,72 @@ def settle_tiles(cfg: Config) -> None:
                     step.get('tile'), step.get('overlap'), step['input_size']
                 )
     if not any(tiled(steps) for _, steps in found):
-        if tile is not None or overlap is not None:
+        if (tile is not None or overlap is not None) and not trained:
             check_tiles(tile, overlap, LEAST_TILE)
             raise ValueError(
                 f'tile={tile!r} reaches no step: images are cut by '
                 'mmcvgssl.SquareResize, and no pipeline of the config has one'
             )
         return
-    if cfg.get('train_dataloader') is not None:
-        raise ValueError(
-            f'tile={tile!r} is for models that are fitted, and this config '
-            'trains one (train_dataloader), of whole images: leave tile out, '
-            'or take another of configs/anomaly, such as PatchCore'
-        )
     for owner, steps in found:
         if tiled(steps):
             owner['pipeline'] = [ConfigDict(s) for s in whole_if_tiled(steps)]
     for loader in _loaders(cfg._cfg_dict):
         loader['batch_size'] = 1
+
+
+def _cut_at_random(node: Any) -> bool:
+    """Have pipelines of a training cut a tile of each image, if of any."""
+    found = False
+    if isinstance(node, MutableMapping):
+        for key, value in list(node.items()):
+            listed = key == 'pipeline' and isinstance(value, (list, tuple))
+            steps = value if listed else ()
+            if tiled([s for step in steps for s in _inner(step)]):
+                node[key] = _at_random(value)
+                found = True
+            elif not listed:
+                found |= _cut_at_random(value)
+    elif isinstance(node, (list, tuple)):
+        for item in node:
+            found |= _cut_at_random(item)
+    return found
+
+
+def _inner(step: Any) -> list[Any]:
+    """Return a step, and those that it caches."""
+    if not isinstance(step, MutableMapping):
+        return []
+    cached = step.get('transforms') if type_name(step) == 'Cached' else None
+    return [step, *(cached or ())]
+
+
+def _at_random(steps: Sequence[Any]) -> list[Any]:
+    """Return steps with a random tile where they cut all; see above.
+
+    What is cached is read whole, and cut behind the cache.
+    """
+    flat: list[Any] = []
+    for step in steps:
+        _, *inner = _inner(step)
+        at = [i for i, each in enumerate(inner) if tiled([each])]
+        if at:
+            whole = whole_if_tiled([*inner[: at[0]], inner[at[0]]])[:-1]
+            flat += [ConfigDict({**step, 'transforms': whole})]
+            flat += inner[at[0] :]
+        else:
+            flat.append(step)
+    made: list[Any] = []
+    for step in whole_if_tiled(flat):
+        if tiled([step]):
+            step = dict(step)
+            options = step.pop('tile'), step.pop('overlap', None)
+            cut = check_tiles(*options, step['input_size'])
+            # options at the top are handed down again and again
+            if cut and not (made and type_name(made[-1]) == 'RandomTile'):
+                made.append(dict(type='mmcvgssl.RandomTile', tile=cut[0]))
+        made.append(step)
+    return [ConfigDict(step) for step in made]
 
 
 def _pipelines(node: Any) -> Iterator[tuple[MutableMapping[str, Any], list]]:

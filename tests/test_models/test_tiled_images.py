@@ -6,7 +6,7 @@ import torch
 from mmengine.dataset import pseudo_collate
 from mmpretrain.datasets.transforms import PackInputs
 from mmpretrain.structures import DataSample
-from torch import Tensor
+from torch import Tensor, nn
 
 from mmcvgssl.datasets.tiles import TILES, whole_if_tiled
 from mmcvgssl.datasets.transforms import SquareResize
@@ -17,6 +17,7 @@ from mmcvgssl.models.anomaly import (
     MahalanobisAD,
     MapEnsemble,
     MuSc,
+    OneClassDetector,
     PaDiM,
     PatchCore,
 )
@@ -213,6 +214,34 @@ def test_kead_remembers_all_tiles_of_its_normal_images(tmp_path):
     again.load_fitted(tmp_path / 'state.safetensors')
     (one,), (other,) = kead.test_step(tiled[2]), again.test_step(tiled[2])
     assert torch.equal(one.anomaly_map, other.anomaly_map)
+
+
+@pytest.mark.parametrize(
+    'options', [{}, {'patch': dict(size=16, stride=8)}, {'density': 'kde'}]
+)
+def test_tiles_of_an_image_are_in_one_fold(options):
+    tiled, single = both(12)
+    torch.manual_seed(0)
+    backbone = nn.Conv2d(3, 4, 4, 4)
+    one = OneClassDetector(backbone, false_alarm_rate=0.2, **options)
+    one.fit(tiled)
+    assert one.chosen['good_images'] == 12
+    # the density is that of the tiles
+    other = OneClassDetector(backbone, false_alarm_rate=0.2, **options)
+    other.fit(single)
+    for key in ('mean', 'whiten', 'centre'):
+        if key in other.state:
+            assert torch.allclose(
+                one.state[key], other.state[key], rtol=1e-3, atol=1e-3
+            ), key
+    # each image is scored by what has not seen any of its tiles
+    twelve = torch.tensor(
+        [one.test_step(batch)[0].anomaly_score for batch in tiled]
+    )
+    assert one.threshold > float(twelve.quantile(0.5))
+    sample = one.test_step(tiled[3])[0]
+    whole = one.embed(one.data_preprocessor(single[3], False)['inputs'])
+    assert torch.allclose(sample.embedding, whole.mean((0, 1)), atol=1e-5)
 
 
 def test_normal_images_that_are_read_whole_are_refused(tmp_path):

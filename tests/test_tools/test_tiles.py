@@ -5,10 +5,12 @@ import json
 import cv2
 import numpy as np
 import pytest
+from mmengine.config import Config
 
 from mmcvgssl.apis import MapFolder
-from mmcvgssl.model_file import ModelFile
+from mmcvgssl.model_file import ModelFile, load_model
 from tests.data import CONFIGS
+from tests.one_class_data import narrow, tiny_options
 
 ANOMALY = CONFIGS / 'anomaly'
 SMALL = ['fit_dataloader.num_workers=0', 'model.teacher.input_size=32']
@@ -121,15 +123,34 @@ def test_options_of_no_use_are_refused_before_work(
     assert not (tmp_path / 'work/fitted.safetensors').exists()
 
 
-def test_models_that_are_trained_take_whole_images(tool, tmp_path):
-    root = write(tmp_path / 'data', (32, 32))
+def test_what_is_trained_is_trained_on_tiles(tool, tmp_path):
+    root, file = write(tmp_path / 'data'), tmp_path / 'm.safetensors'
+    options = tiny_options(root) | narrow() | {'model.in_channels': 32}
+    options |= {'tile': 32, 'overlap': 0}
+    options |= {'detector.false_alarm_rate': 0.3, 'detector.holdout': 0.3}
     code, _, err = tool(
-        *('fit.py', ANOMALY / 'cutpaste/cutpaste-3way_lite0_cpu_folder.py'),
-        *('--images', root / 'good', '--out', tmp_path / 'm.safetensors'),
-        *('--work-dir', tmp_path / 'work', '--cfg-options', 'tile=512'),
+        *('fit.py', ANOMALY / 'cutpaste/cutpaste-3way_resnet18_cpu_folder.py'),
+        *('--images', root / 'good', '--out', file),
+        *('--work-dir', tmp_path / 'work', '--cfg-options'),
+        *(f'{key}={value}' for key, value in options.items()),
     )
-    assert code == 1
-    assert 'is for models that are fitted' in err
+    assert code == 0, err
+    loaded = load_model(file)
+    assert loaded.content.images['pipeline'][1]['tile'] == 32
+    results = {'img_path': str(root / 'dent/0.png'), 'category': ''}
+    for step in loaded.transforms:
+        results = step(results)
+    assert results['inputs'].shape == (14, 3, 32, 32)
+    (config,) = (tmp_path / 'work').rglob('train/cutpaste*.py')
+    steps = Config.fromfile(config).train_dataloader.dataset.pipeline
+    kinds = [step.type.rpartition('.')[2] for step in steps]
+    assert kinds[:3] == ['Cached', 'RandomTile', 'SquareResize']
+    (read,) = steps[0].transforms
+    assert read.type == 'mmcvgssl.LoadImage'
+    assert 'input_size' not in read
+    out = tmp_path / 'out'
+    code, _, err = tool('predict.py', file, root / 'dent', '--out', out)
+    assert code == 0, err
 
 
 def test_a_file_says_itself_how_images_are_cut(tool, tmp_path):

@@ -45,13 +45,11 @@ class Found(NamedTuple):
     predict: tuple[float, float]
 
 
-def parse_args() -> tuple[argparse.Namespace, list[str]]:
+def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog='What else is given, such as model.coreset_size=2000, goes to '
-        '--cfg-options of tools/fit.py.',
     )
     parser.add_argument('--config', type=Path, default=CONFIG)
     parser.add_argument(
@@ -66,7 +64,10 @@ def parse_args() -> tuple[argparse.Namespace, list[str]]:
         '--masks', type=Path, help='their masks, NAME.png or NAME_mask.png'
     )
     parser.add_argument('--side', type=int, default=256, help='of small ones')
-    return parser.parse_known_args()
+    parser.add_argument(
+        '--cfg-options', nargs='+', default=[], help='of tools/fit.py'
+    )
+    return parser.parse_args()
 
 
 def strip(
@@ -238,7 +239,7 @@ def inside(box: Box, wanted: Box) -> bool:
 
 def main() -> None:
     """Print a row for each size of tiles."""
-    args, options = parse_args()
+    args = parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         truth = generate(folder, args)
@@ -249,7 +250,7 @@ def main() -> None:
         )
         print('|---' * 8 + '|')
         for tile in args.tiles:
-            made = run(folder, tile, truth, args.config, options)
+            made = run(folder, tile, truth, args.config, args.cfg_options)
             print(
                 f'| {tile} | {made.auroc:.3f} | {made.hit:.0%} '
                 f'| {made.false_boxes:.1f} | {made.fit[0]:.0f} '

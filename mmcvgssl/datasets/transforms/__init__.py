@@ -18,6 +18,7 @@ from mmcvgssl.datasets.transforms.joint_geometry import JointGeometry
 from mmcvgssl.datasets.transforms.load_image import LoadImage
 from mmcvgssl.datasets.transforms.load_mask import LoadMask
 from mmcvgssl.datasets.transforms.multi_crop import MultiCrop
+from mmcvgssl.datasets.transforms.random_tile import RandomTile
 from mmcvgssl.datasets.transforms.square_resize import SquareResize
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     'LoadImage',
     'LoadMask',
     'MultiCrop',
+    'RandomTile',
     'SquareResize',
     'UnreadableImageError',
     'read_image',

@@ -73,13 +73,25 @@ class Folds:
         self.images = 0
         self.total = torch.zeros(1)
 
-    def add(self, rows: Tensor, pooled: Tensor | None = None) -> None:
-        """Add embeddings [N, P, C] and the sum of pooled features [C]."""
+    def add(
+        self,
+        rows: Tensor,
+        pooled: Tensor | None = None,
+        of_one: bool = False,
+    ) -> None:
+        """Add embeddings [N, P, C] and the sum of pooled features [C].
+
+        Args:
+            rows: Embeddings of N images, or of N tiles.
+            pooled: Sum over the images; of tiles their mean.
+            of_one: Whether they are tiles of one image, which go to one fold.
+        """
         if pooled is not None:
             self.total = self.total.to(pooled) + pooled
         for row in rows:
             self.folds[self.images % len(self.folds)].add(row)
-            self.images += 1
+            self.images += not of_one
+        self.images += of_one
 
     def state_dict(self) -> dict[str, Tensor]:
         """Return the embeddings so far."""

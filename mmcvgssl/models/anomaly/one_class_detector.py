@@ -35,6 +35,7 @@ from mmcvgssl.models.anomaly.threshold_choice import (
     IN_SAMPLE,
     cross_fit_note,
 )
+from mmcvgssl.models.anomaly.tiled_images import TiledImages, predict_tiles
 from mmcvgssl.models.layers import global_pool
 from mmcvgssl.processes import tensors_of_first_process
 from mmcvgssl.registry import MODELS
@@ -237,6 +238,36 @@ class OneClassDetector(AnomalyModel):
             sample.set_field(row.mean(0), 'embedding')
         return maps, scores
 
+    def _raw(
+        self, inputs: Tensor | TiledImages, data_samples: Sequence
+    ) -> tuple[Tensor, Tensor]:
+        if isinstance(inputs, TiledImages):
+            return self._score_tiles(inputs, data_samples, self.state)
+        return super()._raw(inputs, data_samples)
+
+    def _score_tiles(
+        self,
+        images: TiledImages,
+        samples: Sequence,
+        state: Mapping[str, Tensor],
+    ) -> tuple[Tensor, Tensor]:
+        """Return maps and scores of images in tiles.
+
+        Data samples get the mean embedding of the tiles.
+        """
+        sums = {id(sample): torch.zeros(1) for sample in samples}
+
+        def score(tiles: Tensor, owners: list) -> tuple[Tensor, Tensor]:
+            maps, scores, rows = self._score(tiles, state)
+            known = sums[id(owners[0])].to(rows)
+            sums[id(owners[0])] = known + rows.mean(1).sum(0)
+            return maps, scores
+
+        made = predict_tiles(images, samples, score)
+        for sample, tiles in zip(samples, images.images, strict=True):
+            sample.set_field(sums[id(sample)] / len(tiles), 'embedding')
+        return made
+
     def _features(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Return the backbone's last output and its pooled form [N, C]."""
         out = self.backbone((images * 255 - self.mean) / self.std)
@@ -283,11 +314,23 @@ class OneClassDetector(AnomalyModel):
             pool = max(self.pool // self.folds, 1)
         fold_rows = Folds(self.folds, pool)
 
-        def compute(inputs: Tensor, *_: Any) -> tuple[Tensor, Tensor | None]:
+        def embed(inputs: Tensor) -> tuple[Tensor, Tensor | None]:
             if self.grid is not None:
                 return self.embed(inputs), None
             pooled = self._features(inputs)[1]
             return F.normalize(pooled)[:, None], pooled.sum(0)
+
+        def compute(
+            inputs: Tensor | TiledImages, samples: list, _: Any
+        ) -> tuple[Tensor, Tensor | None, bool]:
+            if not isinstance(inputs, TiledImages):
+                return *embed(inputs), False
+            parts = [embed(tiles) for tiles, _ in inputs.parts(samples)]
+            rows = torch.cat([part for part, _ in parts])
+            sums = [pooled for _, pooled in parts if pooled is not None]
+            # a mean, as each image counts once
+            mean = torch.stack(sums).sum(0) / len(rows) if sums else None
+            return rows, mean, True
 
         def settle() -> dict[str, Tensor]:
             state = fit_density(
@@ -303,6 +346,7 @@ class OneClassDetector(AnomalyModel):
             compute,
             lambda made: fold_rows.add(*made),
             {'folds': fold_rows},
+            whole=True,
         )
         self.state = tensors_of_first_process(settle, self.device)
         self._fold_rows = fold_rows.folds
@@ -321,8 +365,11 @@ class OneClassDetector(AnomalyModel):
             states = [{**self.state, **state} for state in split(made)]
 
         def predict(
-            inputs: Tensor, samples: list, before: int
+            inputs: Tensor | TiledImages, samples: list, before: int
         ) -> tuple[Tensor, Tensor]:
+            if isinstance(inputs, TiledImages):  # a single one
+                state = states[before % len(states)]
+                return self._score_tiles(inputs, samples, state)
             fold = torch.arange(before, before + len(inputs)) % len(states)
             made, order = Columns(), []
             for k in fold.unique().tolist():
