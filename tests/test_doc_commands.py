@@ -51,6 +51,7 @@ WORDS['docs/model_file_kinds.md'] = WORDS['README.md']
 NOT_RUN = {
     r'torch\.distributed\.run': 'starts eight processes',
     r'benchmarks/(cutpaste|pretrain)\.py': 'measures for minutes',
+    r'benchmarks/select_images\.py': 'chooses 56 images, has its own test',
     r'benchmarks/predict\.py': 'forks processes that measure',
     r'benchmarks/map_memory\.py': 'starts processes, maps 20,000 images',
     r'(train|few_shot)\.py neu\w*\.py': 'run with X-SDD',
@@ -71,6 +72,8 @@ OTHERS = {
 # added to what a page says
 MORE = {
     r'benchmarks/false_alarms\.py': ['--rates', '0.3'],
+    # most of the tiny images are copies
+    r'tools/select_images\.py': ['--budget', '3', '--size', '32'],
     r'tools/pipeline\.py': [
         *('--dry-run', '--cfg-options'),  # each stage is a process
         *(

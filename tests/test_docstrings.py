@@ -13,7 +13,7 @@ import mmcvgssl.models
 
 PACKAGES = [
     *('apis', 'datasets', 'datasets.transforms', 'evaluation'),
-    *('evaluation.few_shot', 'maps', 'model_file', 'models'),
+    *('evaluation.few_shot', 'maps', 'model_file', 'models', 'selection'),
     *(
         f'models.{found.name}'
         for found in pkgutil.iter_modules(mmcvgssl.models.__path__)

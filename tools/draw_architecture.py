@@ -28,7 +28,7 @@ FLOORS = (
     ('engine',),
     ('model_file',),
     ('models',),
-    ('evaluation',),
+    ('evaluation', 'selection'),
     ('maps',),
     ('datasets',),
     ('provenance', 'weights'),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +19,9 @@ from mmcvgssl.apis.prediction.job import ImageJob, LoadedImage
 from mmcvgssl.apis.prediction.workers import (
     WorkerError,
     Workers,
-    default_workers,
+    limited_threads,
     threads_beside,
+    workers_for,
 )
 from mmcvgssl.datasets.contents import Contents
 from mmcvgssl.datasets.layouts.mask_files import warn_of_masks
@@ -33,7 +33,6 @@ from mmcvgssl.model_file.anomaly import KIND as ANOMALY
 from mmcvgssl.provenance import FileState, of_file
 from mmcvgssl.utils import printable
 
-_FEW = 16  # for so few images, worker processes do not pay
 _ROOM = 1 << 30  # bytes of pictures that wait to be drawn on
 # returns the path of the overlay of an image
 NameOverlay = Callable[[str], Path]
@@ -132,7 +131,7 @@ class Predictor:
         Raises:
             WorkerError: If a worker process is ended from outside.
         """
-        count = self._count(len(paths))
+        count = workers_for(len(paths), self.workers, self.device)
         room = _ROOM // max(count, 1)
         extra = {'category': self.content.category}
         job = ImageJob(self.transforms, extra, room)
@@ -155,12 +154,6 @@ class Predictor:
             'made_with': self.content.made_with,
             'remarks': list(self.content.remarks),
         }
-
-    def _count(self, images: int) -> int:
-        if self.workers is not None:
-            return min(self.workers, images)
-        computes_here = self.device.type == 'cpu'
-        return 0 if images < _FEW else default_workers(computes_here)
 
 
 class _Run:
@@ -220,7 +213,7 @@ class _Run:
         if read:
             paths, images = zip(*read, strict=True)
             items = [image.item for image in images]
-            with _threads(threads_beside(self.workers.count)):
+            with limited_threads(threads_beside(self.workers.count)):
                 made = iter(self.kind.predict(paths, items))
         found = []
         for (_, path), image in zip(part, loaded, strict=True):
@@ -251,20 +244,6 @@ class _Run:
                     )
             futures.append(future)
         return futures
-
-
-@contextmanager
-def _threads(most: int) -> Iterator[None]:
-    """Have torch compute with so many threads at most.
-
-    The number is the whole process's, so it holds for as short as it can.
-    """
-    before = torch.get_num_threads()
-    torch.set_num_threads(min(before, most))
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _done(futures: Sequence[Future | None]) -> bool:

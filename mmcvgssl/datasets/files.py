@@ -28,6 +28,7 @@ RESULTS = {
     'predictions.json': ('overlays',),
     'report.json': ('report.png',),
     'few_shot.json': ('few_shot.png',),
+    'selection.json': ('contact_sheet.png',),
     'result.json': ('histogram.png', 'roc.png', 'tsne.png'),
     'vis_data': ('vis_data',),  # of mmengine's visualizers
 }

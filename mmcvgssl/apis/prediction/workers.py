@@ -5,8 +5,9 @@ from __future__ import annotations
 import multiprocessing
 import pickle
 import signal
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
@@ -15,6 +16,8 @@ import torch
 
 from mmcvgssl.processes import as_sent
 from mmcvgssl.utils import available_cores
+
+_FEW = 16  # for so few images, worker processes do not pay
 
 
 class WorkerError(RuntimeError):
@@ -143,6 +146,21 @@ class Workers:
         return self._all[key % len(self._all)].submit(name, key, *args)
 
 
+def workers_for(images: int, wanted: int | None, device: torch.device) -> int:
+    """Return how many processes read so many images.
+
+    Args:
+        images: Number of images.
+        wanted: What the user says; None: :func:`default_workers`, and none
+            for a few images.
+        device: Device that the model runs on.
+    """
+    if wanted is not None:
+        return min(wanted, images)
+    computes_here = device.type == 'cpu'
+    return 0 if images < _FEW else default_workers(computes_here)
+
+
 def default_workers(computes_here: bool) -> int:
     """Return how many processes read images: a core each, 8 at most.
 
@@ -162,6 +180,20 @@ def threads_beside(workers: int) -> int:
     More would wait for each other, and take the workers' time.
     """
     return max(available_cores() - workers, 1)
+
+
+@contextmanager
+def limited_threads(most: int) -> Iterator[None]:
+    """Have torch compute with so many threads at most.
+
+    The number is the whole process's, so it holds for as short as it can.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(min(before, most))
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _serve(connection: Connection, job: Any) -> None:

@@ -76,6 +76,22 @@ def accuracy(
     return float(100 * hits.mean())
 
 
+def class_probabilities(
+    train: np.ndarray, train_labels: np.ndarray, rows: np.ndarray
+) -> np.ndarray:
+    """Fit a logistic regression; return probabilities of other images.
+
+    Args:
+        train: [n, D] features of labelled images.
+        train_labels: [n] class indices.
+        rows: [N, D] features of other images.
+
+    Returns:
+        [N, C], of the classes that are labelled, in ascending order.
+    """
+    return fit_probe(train, train_labels).predict_proba(_normalise(rows))
+
+
 def train_classifier(
     model: nn.Module,
     inputs: Tensor,

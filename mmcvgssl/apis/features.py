@@ -1,0 +1,310 @@
+"""Features of images by a model file, a checkpoint or a packaged network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.config import Config
+from mmengine.dataset import pseudo_collate
+from mmengine.registry import TRANSFORMS, init_default_scope
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from mmcvgssl.apis.prediction.job import ImageJob, LoadedImage
+from mmcvgssl.apis.prediction.workers import (
+    Workers,
+    limited_threads,
+    threads_beside,
+    workers_for,
+)
+from mmcvgssl.datasets.tiles import images_at_once
+from mmcvgssl.datasets.transforms.load_image import reading_options
+from mmcvgssl.evaluation.few_shot.features import input_steps, to_unit_rgb
+from mmcvgssl.model_file import LoadedModel, is_model_file, load_model
+from mmcvgssl.models.anomaly import OneClassDetector
+from mmcvgssl.models.anomaly.tiled_images import TiledImages
+from mmcvgssl.models.classifiers import Embedder, ProbeClassifier
+from mmcvgssl.models.layers import global_pool
+from mmcvgssl.models.teachers import FrozenTeacher, TimmTeacher
+from mmcvgssl.registry import MODELS
+from mmcvgssl.runner.checkpoint_config import backbone_config, training_config
+from mmcvgssl.runner.image_reading import settle_images
+from mmcvgssl.weights import load, read_checkpoint
+from mmcvgssl.weights.files import backbone_state
+from mmcvgssl.weights.packages import PACKAGES
+from mmcvgssl.weights.safe_build import build_within
+
+PACKAGE = 'package:'
+SIZE = 224  # pixels, of images where neither file nor option says it
+# takes the inputs of images as the transforms give them, [N, 3, H, W], and
+# returns features [N, D]
+Encode = Callable[[Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class Features:
+    """Features of images that could be read.
+
+    Args:
+        rows: float32 [n, D].
+        indices: Indices [n] of the images among those asked for.
+        sizes: Height and width of the files, pixels, by index.
+        errors: Why others could not be read, by index.
+        reading: Options of reading, for :func:`read_image`.
+
+    Example:
+        >>> features = Features(np.zeros((1, 4)), [0], {0: (8, 8)}, {}, {})
+        >>> len(features.rows), features.errors
+        (1, {})
+    """
+
+    rows: np.ndarray
+    indices: list[int]
+    sizes: dict[int, tuple[int, int]]
+    errors: dict[int, str]
+    reading: dict[str, Any]
+
+
+class FeatureExtractor:
+    """Computes features of images, which worker processes read.
+
+    Args:
+        source: A model file of whatever kind, the checkpoint of a training,
+            or ``'package:NAME'``, the weights of an installed package.
+        config: Config of the training, for a checkpoint that holds none.
+        size: Side of the images, pixels, by default 224; a model file has
+            its own.
+        device: Device of the network; by default the GPU, if there is one.
+        batch_size: Images that pass the network at once.
+        workers: Processes that read images; 0: this one does.
+
+    Raises:
+        FileNotFoundError: If a file is missing.
+        mmcvgssl.weights.WeightsError: If a file is something else, cut off,
+            or names what no file may name.
+        ValueError: If an option is out of range or of no use with the
+            source, or the checkpoint does not say of what it is.
+
+    Example:
+        >>> extractor = FeatureExtractor('model.safetensors')
+        >>> extractor(['test_images/good/0.png']).rows.shape[0]
+        1
+    """
+
+    def __init__(
+        self,
+        source: str | Path,
+        config: str | Path | None = None,
+        size: int | None = None,
+        device: str | None = None,
+        batch_size: int = 32,
+        workers: int | None = None,
+    ) -> None:
+        for name, value, least in (
+            ('size', size, 1),
+            ('batch_size', batch_size, 1),
+            ('workers', workers, 0),
+        ):
+            if value is not None and value < least:
+                raise ValueError(f'{name} is {least} or more, got {value}')
+        init_default_scope('mmpretrain')
+        device = device or ('cuda' if torch.cuda.is_available() else 'cpu')
+        self.device, self.workers = torch.device(device), workers
+        self.batch_size = batch_size
+        self.source, name = str(source), str(source)
+        self._loaded: LoadedModel | None = None
+        side = (size or SIZE, size or SIZE)
+        if name.startswith(PACKAGE):
+            _refuse(config, 'a config', name)
+            self._set_network(_packaged(name, side[0]), side, 'bicubic')
+        elif not Path(name).is_file():
+            raise FileNotFoundError(
+                f'expected features of a model file, a checkpoint or '
+                f'{", ".join(PACKAGE + known for known in PACKAGES)}, found '
+                f'no file {name}'
+            )
+        elif is_model_file(name):
+            _refuse(config, 'a config', name)
+            _refuse(size, f'a size of {size} pixels', name)
+            self._set_model(load_model(name))
+        else:
+            self._set_network(_backbone(name, config), side, 'bilinear')
+
+    def __call__(self, paths: Sequence[str | Path]) -> Features:
+        """Compute features; what cannot be read has an error.
+
+        Raises:
+            WorkerError: If a worker process is ended from outside.
+        """
+        names = [str(path) for path in paths]
+        transforms = self._transforms(names)
+        job = ImageJob(transforms, self._extra(), 0)
+        count = workers_for(len(names), self.workers, self.device)
+        rows: list[np.ndarray] = []
+        reading = reading_options(transforms)
+        found = Features(np.zeros((0, 0), np.float32), [], {}, {}, reading)
+        with (
+            Workers(job, count) as workers,
+            tqdm(total=len(names), desc='features', unit='image') as bar,
+        ):
+            parts = [
+                range(first, min(first + self.batch_size, len(names)))
+                for first in range(0, len(names), self.batch_size)
+            ]
+            coming = [workers.submit(i, 'load', names[i]) for i in parts[0]]
+            for number, part in enumerate(parts):
+                images = [future.result() for future in coming]
+                after = parts[number + 1 : number + 2]
+                coming = [
+                    workers.submit(i, 'load', names[i])
+                    for follower in after
+                    for i in follower
+                ]
+                with limited_threads(threads_beside(count)):
+                    rows += self._encode(_note(found, part, images))
+                bar.update(len(part))
+        if not rows:
+            return found
+        return replace(found, rows=np.concatenate(rows))
+
+    @torch.no_grad()
+    def _encode(self, images: Sequence[LoadedImage]) -> list[np.ndarray]:
+        step = 1 if self._alone else max(len(images), 1)
+        rows = []
+        for first in range(0, len(images), step):
+            items = [image.item for image in images[first : first + step]]
+            batch = pseudo_collate(items)
+            if self._loaded is not None:
+                prepare: Any = self._loaded.model.data_preprocessor
+                inputs = prepare(batch, False)['inputs']
+            else:
+                stacked = torch.stack(batch['inputs']).to(self.device)
+                inputs = to_unit_rgb(stacked)
+            rows.append(self._compute(inputs).float().cpu().numpy())
+        return rows
+
+    def _compute(self, inputs: Tensor | TiledImages) -> Tensor:
+        """Return features [N, D], the mean of those of an image's tiles."""
+        if isinstance(inputs, Tensor):
+            return self._network(inputs)
+        means = []
+        for i in range(len(inputs)):
+            parts = inputs[[i]].parts([None])
+            rows = [self._network(tiles) for tiles, _ in parts]
+            means.append(torch.cat(rows).mean(0))
+        return torch.stack(means)
+
+    def _set_network(
+        self, network: nn.Module, size: tuple[int, int], interpolation: str
+    ) -> None:
+        self._steps = input_steps(size, interpolation)
+        self._network: Encode = network.to(self.device).eval().forward
+        self._alone = False
+
+    def _set_model(self, loaded: LoadedModel) -> None:
+        loaded.model.to(self.device)
+        self._loaded = loaded
+        steps = loaded.content.images['pipeline']
+        self.batch_size = images_at_once(steps, self.batch_size)
+        self._network, self._alone = _encoder_of(loaded)
+
+    def _extra(self) -> dict[str, Any]:
+        if self._loaded is None:
+            return {}
+        return {'category': self._loaded.content.category}
+
+    def _transforms(self, paths: Sequence[str]) -> list[Any]:
+        if self._loaded is not None:
+            return self._loaded.transforms
+        loader = dict(dataset=dict(pipeline=self._steps))
+        cfg = Config(dict(test_dataloader=loader))
+        settle_images(cfg, testing=True, paths=paths)
+        steps = cfg.test_dataloader.dataset.pipeline
+        return [TRANSFORMS.build(step) for step in steps]
+
+
+def _note(
+    found: Features, part: Sequence[int], images: Sequence[LoadedImage]
+) -> list[LoadedImage]:
+    """Note which images of a batch could be read; return these."""
+    read = []
+    for index, image in zip(part, images, strict=True):
+        if image.error is not None:
+            found.errors[index] = image.error
+            continue
+        found.indices.append(index)
+        if image.size is not None:
+            found.sizes[index] = image.size
+        read.append(image)
+    return read
+
+
+def _refuse(value: object, what: str, source: str) -> None:
+    if value is not None:
+        raise ValueError(
+            f'{what} is for the features of a checkpoint, and {source} says '
+            'itself how images are read: leave it out'
+        )
+
+
+def _packaged(name: str, size: int) -> nn.Module:
+    model = f'tf_{name.removeprefix(PACKAGE).replace("-", "_")}'
+    if name.removeprefix(PACKAGE) not in PACKAGES:
+        raise ValueError(
+            f'expected features of '
+            f'{", ".join(PACKAGE + known for known in PACKAGES)}, got {name}'
+        )
+    return TimmTeacher(model, weights=name, input_size=size)
+
+
+def _backbone(checkpoint: str, config: str | Path | None) -> nn.Module:
+    """Build the backbone of a checkpoint, with its normalisation."""
+    content = read_checkpoint(checkpoint)
+    described = backbone_config(content, config, checkpoint)
+    key = 'data_preprocessor'
+    top, source = training_config(content, config, checkpoint, (key, 'model'))
+    scales = top.get(key) or (top.get('model') or {}).get(key) or {}
+    if not {'mean', 'std'} <= set(scales):
+        raise ValueError(
+            f'expected data_preprocessor=dict(mean=..., std=...) in {source}, '
+            f'got {scales or "none"}: pass the config of the training run '
+            '(--config CFG)'
+        )
+    state = backbone_state(content)
+    if config is None:
+        net = build_within(lambda: MODELS.build(described), state, checkpoint)
+    else:
+        net = MODELS.build(described)
+    load(net, checkpoint)
+    return Embedder(net, scales['mean'], scales['std'])
+
+
+def _encoder_of(loaded: LoadedModel) -> tuple[Encode, bool]:
+    """Return what gives features, and whether images pass one by one.
+
+    Raises:
+        ValueError: If the model has no part that does.
+    """
+    model: Any = loaded.model
+    if isinstance(model, ProbeClassifier):
+        return model.extract_feat, False
+    if isinstance(model, OneClassDetector):
+        return lambda images: model.embed(images).mean(1), False
+    parts = model.frozen().values() if hasattr(model, 'frozen') else ()
+    teacher = next((p for p in parts if isinstance(p, FrozenTeacher)), None)
+    if teacher is not None:
+        return teacher.forward, False
+    if isinstance(getattr(model, 'backbone', None), nn.Module):
+        # images of several sizes are padded to one in a batch, and features
+        # would depend on their neighbours
+        return lambda images: global_pool(model.backbone(images)), True
+    raise ValueError(
+        f'{loaded.source}: {type(model).__name__} has no frozen network or '
+        'backbone that gives features: name a model file of PatchCore or of '
+        'a classifier, or a checkpoint'
+    )

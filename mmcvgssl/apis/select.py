@@ -1,0 +1,388 @@
+"""Naming the images of a folder that are worth labelling first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from mmengine.logging import MMLogger
+
+from mmcvgssl.apis.features import FeatureExtractor, Features
+from mmcvgssl.apis.maps_to_boxes import BoxOptions
+from mmcvgssl.apis.predict import find_images
+from mmcvgssl.apis.selection.files import (
+    COCO,
+    LIST,
+    RECORD,
+    SHEET,
+    TASKS,
+    write_selection,
+)
+from mmcvgssl.apis.selection.known import Known, read_known
+from mmcvgssl.apis.selection.scores import score_weights
+from mmcvgssl.datasets.contents import Contents
+from mmcvgssl.datasets.copies import same_content
+from mmcvgssl.datasets.reading import UnreadableImageError
+from mmcvgssl.evaluation.few_shot.learners import class_probabilities
+from mmcvgssl.locks import locked
+from mmcvgssl.maps import MapFolder
+from mmcvgssl.maps.box_files import ImageBoxes
+from mmcvgssl.maps.boxes import map_to_boxes
+from mmcvgssl.maps.label_studio import LOCAL_FILES
+from mmcvgssl.maps.writer import relative_path
+from mmcvgssl.provenance import of_file
+from mmcvgssl.selection import select, uncertainty
+from mmcvgssl.selection.methods import METHODS, UNCERTAINTY
+from mmcvgssl.utils import check_folder, printable, some
+
+__all__ = ['Selection', 'select_images', 'selection_text']
+
+_NO_BOXES = np.zeros((0, 4)), np.zeros(0)
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Images chosen to be labelled.
+
+    Args:
+        paths: In the order of worth, relative to ``root``, with /.
+        root: Folder of the images.
+        method: How they were chosen.
+        candidates: Number of images that they were chosen from.
+        known: Number of images that are labelled already.
+        copies: Images that have the content of another one, which is
+            labelled or was a candidate in their place.
+        errors: Why images could not be read, by path.
+        without_map: Chosen images that have no map of what they are now.
+        files: Files written.
+
+    Example:
+        >>> Selection(['a.png'], Path('images'), 'kmeans', 9, 0).paths
+        ['a.png']
+    """
+
+    paths: list[str]
+    root: Path
+    method: str
+    candidates: int
+    known: int
+    copies: list[str] = field(default_factory=list)
+    errors: dict[str, str] = field(default_factory=dict)
+    without_map: list[str] = field(default_factory=list)
+    files: list[str] = field(default_factory=list)
+
+
+def select_images(
+    images: str | Path,
+    budget: int,
+    features: str | Path,
+    out: str | Path,
+    method: str = 'kmeans',
+    seed: int = 0,
+    known: str | Path | None = None,
+    scores: str | Path | None = None,
+    maps: str | Path | None = None,
+    classes: Sequence[str] = (),
+    address: str = LOCAL_FILES,
+    root: str | Path | None = None,
+    encoding: str = '',
+    contents: Contents | None = None,
+    boxes: BoxOptions | None = None,
+    config: str | Path | None = None,
+    size: int | None = None,
+    device: str | None = None,
+    batch_size: int = 32,
+    workers: int | None = None,
+) -> Selection:
+    """Choose the images of a folder that are worth labelling first.
+
+    Writes ``selected.txt``, a path a line in the order of worth;
+    ``contact_sheet.png``; ``label_studio.json``, tasks to import, with
+    ``label_studio.xml``, their interface; ``cvat_coco.json``, a COCO file to
+    upload to CVAT; and ``selection.json``, how the images were chosen. Files
+    of another choice move to the folder ``earlier``. Of images of the very
+    same content one is a candidate.
+
+    Args:
+        images: Folder of images in any nesting, or a list, ``NAME.txt``, one
+            path a line.
+        budget: Number of images to choose.
+        features: Source of features, see :class:`FeatureExtractor`.
+        out: Folder to write to.
+        method: See :func:`mmcvgssl.selection.select`.
+        seed: Seed of the choice.
+        known: List of labelled images, which count as covered and are not
+            chosen; ``'uncertainty'`` needs a class index behind each path.
+        scores: Anomaly scores that weigh images by rank, see
+            :func:`score_weights`.
+        maps: Folder of anomaly maps, for boxes to correct.
+        classes: Names of classes for the labelling tools.
+        address: Start of addresses of images in Label Studio.
+        root: Folder that listed paths are relative to; by default the
+            list's.
+        encoding: Encoding of the lists.
+        contents: Collects what the folder holds and what is left out.
+        boxes: How boxes are cut from maps.
+        config: Config of the training, for a checkpoint that holds none.
+        size: Side of the images for the features, pixels.
+        device: Device of the networks.
+        batch_size: Images that pass at once.
+        workers: Processes that read images.
+
+    Raises:
+        FileNotFoundError: If a file, or an image of a list, is missing.
+        UnreadableImageError: If no image can be read.
+        ValueError: If an option is out of range, there are fewer images than
+            the budget, or labels are lacking; if fewer than that can be
+            read, what could be chosen is written before.
+        FolderInUseError: If another run writes there.
+
+    Example:
+        >>> found = select_images(
+        ...     'test_images', 2, 'model.safetensors', 'selected'
+        ... )
+        >>> len(found.paths), Path('selected/selected.txt').is_file()
+        (2, True)
+    """
+    if method not in METHODS:
+        raise ValueError(
+            f'expected a method of {", ".join(METHODS)}, got {method!r}'
+        )
+    out = Path(check_folder(out, 'the chosen images'))
+    report = contents if contents is not None else Contents(str(images))
+    pool = _Pool.of(images, known, root, encoding, report)
+    pool.check(budget, method, known)
+    folder = None if maps is None else MapFolder(maps)
+    extractor = FeatureExtractor(
+        features, config, size, device, batch_size, workers
+    )
+    weights = None
+    if scores is not None:
+        weights = score_weights(scores, pool.root, pool.paths, device, workers)
+    with locked(out):
+        found = extractor([pool.root / path for path in pool.paths])
+        choice = _choose(pool, found, budget, method, seed, weights)
+        drawn, without = _cut_boxes(choice, pool, found, folder, boxes)
+        record = {
+            **{'method': method, 'seed': seed, 'budget': budget},
+            'features': _named(features),
+            'scores': None if scores is None else _named(scores),
+            'root': str(pool.root),
+            'candidates': len(pool.candidates),
+            'known': pool.known.paths,
+            'copies': pool.copies,
+            'not_read': pool.errors(found),
+            'without_map': without,
+            'contents': report.as_dict(),
+            'images': [
+                {'rank': rank, 'path': image.path, 'size': list(image.size)}
+                for rank, image in enumerate(drawn, 1)
+            ],
+        }
+        files = write_selection(
+            *(out, drawn, record, pool.root, found.reading),
+            *(classes, address, folder is not None),
+        )
+    selection = Selection(
+        [image.path for image in drawn],
+        *(pool.root, method, len(pool.candidates), len(pool.known.paths)),
+        *(pool.copies, pool.errors(found), without, files),
+    )
+    _check_count(selection, budget, out)
+    return selection
+
+
+def selection_text(selection: Selection, out: str | Path) -> str:
+    """Return a summary of a choice for people, a path a line.
+
+    Example:
+        >>> chosen = Selection(['a.png'], Path('images'), 'kmeans', 9, 0)
+        >>> print(selection_text(chosen, 'out').splitlines()[0])
+        a.png
+    """
+    lines = [*map(printable, selection.paths)]
+    notes = [
+        ('copies of others, which are no candidates', selection.copies),
+        ('cannot be read', list(selection.errors)),
+        ('without a map of them as they are now', selection.without_map),
+    ]
+    lines += [
+        f'{some(map(printable, paths), "image")} {text}'
+        for text, paths in notes
+        if paths
+    ]
+    known = f', {selection.known} known' if selection.known else ''
+    lines.append(
+        f'{len(selection.paths)} of {selection.candidates} images chosen by '
+        f'{selection.method}{known}; {LIST}, {SHEET}, {TASKS}, {COCO} and '
+        f'{RECORD} written to {out}'
+    )
+    return '\n'.join(lines)
+
+
+@dataclass(frozen=True)
+class _Pool:
+    """Images to choose from, then those that are labelled."""
+
+    root: Path
+    candidates: list[str]
+    known: Known
+    copies: list[str]
+
+    @property
+    def paths(self) -> list[str]:
+        return [*self.candidates, *self.known.paths]
+
+    @classmethod
+    def of(
+        cls,
+        images: str | Path,
+        known: str | Path | None,
+        root: str | Path | None,
+        encoding: str,
+        report: Contents,
+    ) -> _Pool:
+        found = find_images(images, (), report, root, encoding)
+        home = Path(root or images)
+        home = home if home.is_dir() else home.parent
+        paths = [relative_path(str(path), str(home)) for path in found]
+        missing = [path for path in paths if not (home / path).is_file()]
+        if missing:
+            raise FileNotFoundError(
+                f'{images}: {some(map(printable, missing), "image")} not '
+                f'found in {home}: list paths relative to the folder given '
+                'by --root, or leave these out'
+            )
+        labelled = read_known(known, home, encoding)
+        covered = {*labelled.paths}
+        names = [*dict.fromkeys([*labelled.paths, *paths])]
+        copies = [
+            path
+            for group in same_content(home, names)
+            for path in group[1:]  # the first is a known one, if one is
+            if path not in covered
+        ]
+        left = {*names} - covered - {*copies}
+        report.used = {'images': len(paths)}
+        report.log()
+        chosen_from = [path for path in names if path in left]
+        return cls(home, chosen_from, labelled, copies)
+
+    def check(
+        self, budget: int, method: str, known: str | Path | None
+    ) -> None:
+        """Refuse what cannot be chosen, before images are read."""
+        count = len(self.candidates)
+        if not 1 <= budget <= count:
+            raise ValueError(
+                f'expected a budget of 1 to {count}, the number of images '
+                f'below {self.root} that are not labelled'
+                f'{self._why_fewer()}, got {budget}'
+            )
+        if method != UNCERTAINTY:
+            return
+        if len({*self.known.labels.values()}) < 2:
+            raise ValueError(
+                f'method {UNCERTAINTY} learns from known labels: expected a '
+                f'list of images (--known) with a class index behind each '
+                f'path, of two classes or more, got {known or "none"} with '
+                f'{len({*self.known.labels.values()})} classes; choose by '
+                'kmeans in the first round'
+            )
+
+    def errors(self, found: Features) -> dict[str, str]:
+        """Return why images could not be read, by path."""
+        return {self.paths[i]: text for i, text in found.errors.items()}
+
+    def _why_fewer(self) -> str:
+        if not self.copies:
+            return ''
+        shown = some(map(printable, self.copies))
+        return f' and have a content of their own ({shown} are copies)'
+
+
+def _choose(
+    pool: _Pool,
+    found: Features,
+    budget: int,
+    method: str,
+    seed: int,
+    weights: np.ndarray | None,
+) -> list[int]:
+    """Return indices, among ``pool.paths``, of the images chosen.
+
+    Raises:
+        UnreadableImageError: If no image to choose from can be read.
+    """
+    indices = np.array(found.indices, np.int64)
+    free = indices < len(pool.candidates)
+    if not free.any():
+        raise UnreadableImageError(
+            f'none of {len(pool.candidates)} images can be read; '
+            f'{next(iter(found.errors.values()))}'
+        )
+    own = np.ones(len(indices)) if weights is None else weights[indices]
+    known = np.flatnonzero(~free)
+    if method == UNCERTAINTY:
+        labels = [pool.known.labels[pool.paths[i]] for i in indices[known]]
+        own = own * uncertainty(
+            class_probabilities(
+                found.rows[known], np.array(labels), found.rows
+            )
+        )
+    count = min(budget, int(free.sum()))
+    chosen = select(found.rows, count, method, seed, known.tolist(), own)
+    return indices[chosen].tolist()
+
+
+def _cut_boxes(
+    chosen: Sequence[int],
+    pool: _Pool,
+    found: Features,
+    maps: MapFolder | None,
+    options: BoxOptions | None,
+) -> tuple[list[ImageBoxes], list[str]]:
+    """Return the chosen images with their boxes, and those without a map."""
+    sizes = {pool.paths[i]: found.sizes[i] for i in chosen}
+    if maps is None:
+        images = [ImageBoxes(p, size, *_NO_BOXES) for p, size in sizes.items()]
+        return images, []
+    cut = options or BoxOptions()
+    threshold = cut.map_threshold_of(list(maps))
+    mapped = [path for path in sizes if path in maps]
+    fitting = {*mapped} - {*maps.find_changed(pool.root, mapped)}
+    images = []
+    for path, size in sizes.items():
+        own = _NO_BOXES
+        if path in fitting:
+            own = map_to_boxes(
+                *(maps.load_map(path), size, threshold),
+                *(cut.min_area, cut.top_k, cut.nms_iou),
+            )
+        images.append(ImageBoxes(path, size, *own))
+    return images, [path for path in sizes if path not in fitting]
+
+
+def _named(source: str | Path) -> dict[str, str]:
+    """Return which file something comes from."""
+    path = Path(source)
+    if not path.is_file():
+        return {'name': str(source)}
+    return {'name': path.name, 'digest': of_file(path)}
+
+
+def _check_count(selection: Selection, budget: int, out: Path) -> None:
+    short = budget - len(selection.paths)
+    if short:
+        names = some(map(printable, selection.errors), 'image')
+        raise ValueError(
+            f'expected {budget} images to choose, got '
+            f'{len(selection.paths)}, which are in {out / LIST}: {names} '
+            'cannot be read; replace these files, or lower the budget'
+        )
+    for path, error in selection.errors.items():
+        MMLogger.get_current_instance().warning(
+            f'left out: {printable(path)}: {printable(error)}'
+        )

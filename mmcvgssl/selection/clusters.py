@@ -1,0 +1,104 @@
+"""Clusters of features, and one image of each."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.cluster import KMeans
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.neighbors import NearestNeighbors
+
+RESTARTS = 10  # of k-means, at most, of which the best counts
+_PAIRS = 1_000_000  # of images and clusters, over all restarts
+_NEIGHBOURS = 20  # of a typical image, as in TypiClust
+
+# indices of members [m] and the cluster's centre [D] to a value of each
+# member [m], of which the largest is chosen
+Worth = Callable[[np.ndarray, np.ndarray], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Images to choose from, and those that are labelled already.
+
+    Args:
+        features: Rows of length 1, [n, D], of both.
+        known: Whether an image is labelled, [n].
+        weights: Worth of each image by other means, above 0, [n].
+    """
+
+    features: np.ndarray
+    known: np.ndarray
+    weights: np.ndarray
+
+    @property
+    def free(self) -> np.ndarray:
+        """Indices of the images to choose from."""
+        return np.flatnonzero(~self.known)
+
+
+def choose_in_clusters(
+    pool: Pool, budget: int, seed: int, worth: Worth
+) -> list[int]:
+    """Choose an image of each cluster that holds no known one.
+
+    There are as many clusters as images are known or wanted, so that enough
+    of them are left; the heaviest of these count.
+
+    Args:
+        pool: The images.
+        budget: Number of images to choose.
+        seed: Seed of k-means.
+        worth: Values members of a cluster.
+
+    Returns:
+        Indices, fewer than the budget if features repeat.
+    """
+    known = np.flatnonzero(pool.known)
+    distinct = len(np.unique(pool.features, axis=0))
+    count = min(budget + len(known), distinct)
+    restarts = min(max(_PAIRS // (len(pool.features) * count), 1), RESTARTS)
+    with warnings.catch_warnings():
+        # of features that all but repeat, whose clusters are empty
+        warnings.simplefilter('ignore', ConvergenceWarning)
+        found = KMeans(count, n_init=restarts, random_state=seed).fit(
+            pool.features, sample_weight=pool.weights
+        )
+    weights = np.bincount(found.labels_, pool.weights, count)
+    covered = set(found.labels_[known].tolist())
+    chosen: list[int] = []
+    for cluster in np.argsort(-weights, kind='stable').tolist():
+        members = np.flatnonzero(found.labels_ == cluster)
+        if cluster in covered or not len(members):
+            continue
+        values = worth(members, found.cluster_centers_[cluster])
+        chosen.append(int(members[values.argmax()]))
+    return chosen[:budget]
+
+
+def central(pool: Pool) -> Worth:
+    """Value members by their nearness to the centre."""
+
+    def worth(members: np.ndarray, centre: np.ndarray) -> np.ndarray:
+        return -((pool.features[members] - centre) ** 2).sum(1)
+
+    return worth
+
+
+def typical(pool: Pool) -> Worth:
+    """Value members by their density: the inverse distance to neighbours."""
+
+    def worth(members: np.ndarray, centre: np.ndarray) -> np.ndarray:
+        rows = pool.features[members]
+        count = min(_NEIGHBOURS, len(rows) - 1)
+        if not count:
+            return np.ones(1)
+        found = NearestNeighbors(n_neighbors=count).fit(rows)
+        distances, _ = found.kneighbors()  # of each to others
+        mean = distances.mean(axis=1)
+        return pool.weights[members] / np.maximum(mean, 1e-12)
+
+    return worth

@@ -1,0 +1,164 @@
+"""Methods of choosing images worth labelling, from features alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from types import MappingProxyType
+
+import numpy as np
+
+from mmcvgssl.selection.clusters import (
+    Pool,
+    central,
+    choose_in_clusters,
+    typical,
+)
+from mmcvgssl.selection.distances import by_coverage, k_centre
+
+UNCERTAINTY = 'uncertainty'
+Method = Callable[[Pool, int, int], list[int]]
+
+
+def _kmeans(pool: Pool, budget: int, seed: int) -> list[int]:
+    found = choose_in_clusters(pool, budget, seed, central(pool))
+    return by_coverage(pool, found)
+
+
+def _typical(pool: Pool, budget: int, seed: int) -> list[int]:
+    found = choose_in_clusters(pool, budget, seed, typical(pool))
+    return by_coverage(pool, found)
+
+
+def _k_centre(pool: Pool, budget: int, seed: int) -> list[int]:
+    return k_centre(pool, budget)
+
+
+def _random(pool: Pool, budget: int, seed: int) -> list[int]:
+    weights = pool.weights[pool.free]
+    chances = weights / weights.sum() if np.ptp(weights) else None
+    draw = np.random.RandomState(seed).choice(
+        pool.free, budget, replace=False, p=chances
+    )
+    return draw.tolist()
+
+
+METHODS = MappingProxyType(
+    {
+        'kmeans': _kmeans,
+        'typical': _typical,
+        'kcentre': _k_centre,
+        'random': _random,
+        UNCERTAINTY: _kmeans,
+    }
+)
+
+
+def select(
+    features: np.ndarray,
+    budget: int,
+    method: str = 'kmeans',
+    seed: int = 0,
+    known: Sequence[int] = (),
+    weights: np.ndarray | None = None,
+) -> list[int]:
+    """Choose images worth labelling.
+
+    - ``'kmeans'``: the image nearest to each centre of k-means.
+    - ``'typical'``: the image of the highest density in each of these
+      clusters, as in TypiClust, https://arxiv.org/abs/2202.02794.
+    - ``'kcentre'``: greedy k-centre, the core-set of
+      https://arxiv.org/abs/1708.00489.
+    - ``'random'``: a draw, to compare with.
+    - ``'uncertainty'``: ``'kmeans'`` by weights that say how uncertain a
+      classifier of the known labels is, see :func:`uncertainty`; close to
+      CLUE, https://arxiv.org/abs/2010.08666, but known images cover their
+      clusters.
+
+    Args:
+        features: [n, D] of all images, known ones among them; L2-normalised
+            here.
+        budget: Number of images to choose.
+        method: One of the above.
+        seed: Seed of k-means and of the draw.
+        known: Indices of images that are labelled: they count as covered,
+            and are not chosen.
+        weights: Worth of each image by other means, above 0, [n], such as
+            ranks of anomaly scores.
+
+    Returns:
+        Indices in the order of worth: each start of the list is a choice of
+        its own.
+
+    Raises:
+        ValueError: If the method is unknown, the budget more than the images
+            that are not known, or features or weights are no such numbers.
+
+    Example:
+        >>> import numpy as np
+        >>> features = np.array([[1, 0], [0.9, 0.1], [0, 1], [0.1, 1]])
+        >>> sorted(select(features, 2))
+        [1, 3]
+        >>> select(features, 1, known=[0])
+        [3]
+    """
+    if method not in METHODS:
+        raise ValueError(
+            f'expected a method of {", ".join(METHODS)}, got {method!r}'
+        )
+    rows = _normalise(features)
+    marks = np.zeros(len(rows), bool)
+    marks[list(known)] = True
+    pool = Pool(rows, marks, _check_weights(weights, len(rows)))
+    if not 1 <= budget <= len(pool.free):
+        raise ValueError(
+            f'expected a budget of 1 to {len(pool.free)}, the number of '
+            f'images that are not labelled, got {budget}'
+        )
+    chosen = METHODS[method](pool, budget, seed)
+    # fewer clusters than wanted, where features repeat
+    return [*chosen, *k_centre(pool, budget - len(chosen), chosen)]
+
+
+def uncertainty(probabilities: np.ndarray) -> np.ndarray:
+    """Return 1 less the margin of the best class over the next, [n].
+
+    Args:
+        probabilities: Of the classes, [n, C].
+
+    Returns:
+        Weights in [1e-3, 1]: certain images count, too, but hardly.
+
+    Example:
+        >>> uncertainty(np.array([[0.5, 0.5], [0.8, 0.2]])).round(3)
+        array([1. , 0.4])
+    """
+    ordered = np.sort(probabilities, axis=1)
+    margin = ordered[:, -1] - ordered[:, -2]
+    return np.maximum(1 - margin, 1e-3)
+
+
+def _normalise(features: np.ndarray) -> np.ndarray:
+    rows = np.asarray(features, np.float32)
+    if rows.ndim != 2 or not np.isfinite(rows).all():
+        raise ValueError(
+            'expected finite features [n, D], got shape '
+            f'{rows.shape}{"" if rows.ndim != 2 else " with NaN or infinity"}'
+        )
+    norms = np.linalg.norm(rows, axis=1, keepdims=True)
+    return rows / np.maximum(norms, 1e-12)
+
+
+def _check_weights(weights: np.ndarray | None, n: int) -> np.ndarray:
+    if weights is None:
+        return np.ones(n)
+    own = np.asarray(weights, np.float64)
+    if own.shape != (n,) or not (np.isfinite(own) & (own > 0)).all():
+        raise ValueError(
+            f'expected a finite weight above 0 for each of {n} images, got '
+            f'shape {own.shape}{_least(own)}'
+        )
+    return own
+
+
+def _least(values: np.ndarray) -> str:
+    return f', the smallest {values.min()}' if values.size else ''
