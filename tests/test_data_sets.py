@@ -26,8 +26,8 @@ KINDS = {
         [
             f'anomaly/{name}'
             for name in (
-                *('cutpaste', 'gaussian_patch', 'kead', 'map_ensemble'),
-                *('mutual_scoring', 'patch_memory'),
+                *('cutpaste', 'kead', 'mahalanobis_ad', 'map_ensemble'),
+                *('musc', 'padim', 'patchcore'),
             )
         ],
         ['magnetic_tile', 'mvtec'],

@@ -295,7 +295,8 @@ def test_a_batch_sampler_counts_as_a_batch(tiny, fit, tmp_path):
 
 def test_views_are_checked_by_each_size(tiny, fit, tmp_path):
     write_images(tmp_path / 'images', 8)
-    extra = 'train_pipeline[1].update(crop_size=[32, 24, 24, 16])\n'
+    extra = 'train_pipeline = _base_.train_pipeline\n'
+    extra += 'train_pipeline[1].crop_size = [32, 24, 24, 16]\n'
     runner = fit(tiny(extra), tmp_path / 'work')
     assert runner.epoch == 2
 
