@@ -8,7 +8,7 @@ loaded for training, and how boxes are cut from them. Stands on ``datasets``,
 from mmcvgssl.maps.anomaly_map_dataset import AnomalyMapDataset
 from mmcvgssl.maps.file import MapError, inside, read_map
 from mmcvgssl.maps.geometry import map_to_cells, resize_map
-from mmcvgssl.maps.join_tiles import JoinedMap
+from mmcvgssl.maps.joined_map import JoinedMap
 from mmcvgssl.maps.likeness import Likeness
 from mmcvgssl.maps.load_anomaly_map import LoadAnomalyMap, PackInputsWithMap
 from mmcvgssl.maps.map_crop import MapCrop
