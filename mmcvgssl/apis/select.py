@@ -11,7 +11,6 @@ from mmengine.logging import MMLogger
 
 from mmcvgssl.apis.features import FeatureExtractor, Features
 from mmcvgssl.apis.maps_to_boxes import BoxOptions
-from mmcvgssl.apis.predict import find_images
 from mmcvgssl.apis.selection.files import (
     COCO,
     LIST,
@@ -20,10 +19,9 @@ from mmcvgssl.apis.selection.files import (
     TASKS,
     write_selection,
 )
-from mmcvgssl.apis.selection.known import Known, read_known
+from mmcvgssl.apis.selection.image_pool import ImagePool
 from mmcvgssl.apis.selection.scores import score_weights
 from mmcvgssl.datasets.contents import Contents
-from mmcvgssl.datasets.copies import same_content
 from mmcvgssl.datasets.reading import UnreadableImageError
 from mmcvgssl.evaluation.few_shot.learners import class_probabilities
 from mmcvgssl.locks import locked
@@ -31,10 +29,9 @@ from mmcvgssl.maps import MapFolder
 from mmcvgssl.maps.box_files import ImageBoxes
 from mmcvgssl.maps.boxes import map_to_boxes
 from mmcvgssl.maps.label_studio import LOCAL_FILES
-from mmcvgssl.maps.writer import relative_path
 from mmcvgssl.provenance import of_file
 from mmcvgssl.selection import select, uncertainty
-from mmcvgssl.selection.methods import METHODS, UNCERTAINTY
+from mmcvgssl.selection.methods import METHODS, UNCERTAINTY, check_numbers
 from mmcvgssl.utils import check_folder, printable, some
 
 __all__ = ['Selection', 'select_images', 'selection_text']
@@ -150,9 +147,14 @@ def select_images(
         raise ValueError(
             f'expected a method of {", ".join(METHODS)}, got {method!r}'
         )
+    check_numbers(budget, seed)
+    if len({*classes}) < len(classes) or not all(map(str.strip, classes)):
+        raise ValueError(
+            f'expected names of classes, each once, got {list(classes)}'
+        )
     out = Path(check_folder(out, 'the chosen images'))
     report = contents if contents is not None else Contents(str(images))
-    pool = _Pool.of(images, known, root, encoding, report)
+    pool = ImagePool.of(images, known, root, encoding, report)
     pool.check(budget, method, known)
     folder = None if maps is None else MapFolder(maps)
     extractor = FeatureExtractor(
@@ -165,6 +167,8 @@ def select_images(
         found = extractor([pool.root / path for path in pool.paths])
         choice = _choose(pool, found, budget, method, seed, weights)
         drawn, without = _cut_boxes(choice, pool, found, folder, boxes)
+        errors = pool.errors(found)
+        copies = {k: v for k, v in pool.copies.items() if k not in errors}
         record = {
             **{'method': method, 'seed': seed, 'budget': budget},
             'features': _named(features),
@@ -172,8 +176,8 @@ def select_images(
             'root': str(pool.root),
             'candidates': len(pool.candidates),
             'known': pool.known.paths,
-            'copies': pool.copies,
-            'not_read': pool.errors(found),
+            'copies': copies,
+            'not_read': errors,
             'without_map': without,
             'contents': report.as_dict(),
             'images': [
@@ -188,7 +192,7 @@ def select_images(
     selection = Selection(
         [image.path for image in drawn],
         *(pool.root, method, len(pool.candidates), len(pool.known.paths)),
-        *(pool.copies, pool.errors(found), without, files),
+        *([*copies], errors, without, files),
     )
     _check_count(selection, budget, out)
     return selection
@@ -222,89 +226,8 @@ def selection_text(selection: Selection, out: str | Path) -> str:
     return '\n'.join(lines)
 
 
-@dataclass(frozen=True)
-class _Pool:
-    """Images to choose from, then those that are labelled."""
-
-    root: Path
-    candidates: list[str]
-    known: Known
-    copies: list[str]
-
-    @property
-    def paths(self) -> list[str]:
-        return [*self.candidates, *self.known.paths]
-
-    @classmethod
-    def of(
-        cls,
-        images: str | Path,
-        known: str | Path | None,
-        root: str | Path | None,
-        encoding: str,
-        report: Contents,
-    ) -> _Pool:
-        found = find_images(images, (), report, root, encoding)
-        home = Path(root or images)
-        home = home if home.is_dir() else home.parent
-        paths = [relative_path(str(path), str(home)) for path in found]
-        missing = [path for path in paths if not (home / path).is_file()]
-        if missing:
-            raise FileNotFoundError(
-                f'{images}: {some(map(printable, missing), "image")} not '
-                f'found in {home}: list paths relative to the folder given '
-                'by --root, or leave these out'
-            )
-        labelled = read_known(known, home, encoding)
-        covered = {*labelled.paths}
-        names = [*dict.fromkeys([*labelled.paths, *paths])]
-        copies = [
-            path
-            for group in same_content(home, names)
-            for path in group[1:]  # the first is a known one, if one is
-            if path not in covered
-        ]
-        left = {*names} - covered - {*copies}
-        report.used = {'images': len(paths)}
-        report.log()
-        chosen_from = [path for path in names if path in left]
-        return cls(home, chosen_from, labelled, copies)
-
-    def check(
-        self, budget: int, method: str, known: str | Path | None
-    ) -> None:
-        """Refuse what cannot be chosen, before images are read."""
-        count = len(self.candidates)
-        if not 1 <= budget <= count:
-            raise ValueError(
-                f'expected a budget of 1 to {count}, the number of images '
-                f'below {self.root} that are not labelled'
-                f'{self._why_fewer()}, got {budget}'
-            )
-        if method != UNCERTAINTY:
-            return
-        if len({*self.known.labels.values()}) < 2:
-            raise ValueError(
-                f'method {UNCERTAINTY} learns from known labels: expected a '
-                f'list of images (--known) with a class index behind each '
-                f'path, of two classes or more, got {known or "none"} with '
-                f'{len({*self.known.labels.values()})} classes; choose by '
-                'kmeans in the first round'
-            )
-
-    def errors(self, found: Features) -> dict[str, str]:
-        """Return why images could not be read, by path."""
-        return {self.paths[i]: text for i, text in found.errors.items()}
-
-    def _why_fewer(self) -> str:
-        if not self.copies:
-            return ''
-        shown = some(map(printable, self.copies))
-        return f' and have a content of their own ({shown} are copies)'
-
-
 def _choose(
-    pool: _Pool,
+    pool: ImagePool,
     found: Features,
     budget: int,
     method: str,
@@ -327,6 +250,12 @@ def _choose(
     known = np.flatnonzero(~free)
     if method == UNCERTAINTY:
         labels = [pool.known.labels[pool.paths[i]] for i in indices[known]]
+        if len({*labels}) < 2:
+            raise UnreadableImageError(
+                f'known images of {len({*labels})} classes can be read, '
+                f'expected two or more: replace '
+                f'{some(map(printable, pool.errors(found)), "file")}'
+            )
         own = own * uncertainty(
             class_probabilities(
                 found.rows[known], np.array(labels), found.rows
@@ -339,7 +268,7 @@ def _choose(
 
 def _cut_boxes(
     chosen: Sequence[int],
-    pool: _Pool,
+    pool: ImagePool,
     found: Features,
     maps: MapFolder | None,
     options: BoxOptions | None,

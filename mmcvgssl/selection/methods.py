@@ -105,6 +105,7 @@ def select(
         raise ValueError(
             f'expected a method of {", ".join(METHODS)}, got {method!r}'
         )
+    check_numbers(budget, seed)
     rows = _normalise(features)
     marks = np.zeros(len(rows), bool)
     marks[list(known)] = True
@@ -135,6 +136,23 @@ def uncertainty(probabilities: np.ndarray) -> np.ndarray:
     ordered = np.sort(probabilities, axis=1)
     margin = ordered[:, -1] - ordered[:, -2]
     return np.maximum(1 - margin, 1e-3)
+
+
+def check_numbers(budget: int, seed: int) -> None:
+    """Refuse what is no budget or seed.
+
+    Raises:
+        ValueError: If one is no whole number, or out of range.
+    """
+    if type(budget) is not int or budget < 1:
+        raise ValueError(
+            f'expected a budget of 1 image or more, a whole number, got '
+            f'{budget}'
+        )
+    if type(seed) is not int or not 0 <= seed < 2**32:
+        raise ValueError(
+            f'expected a seed of 0 to 2**32 - 1, a whole number, got {seed}'
+        )
 
 
 def _normalise(features: np.ndarray) -> np.ndarray:

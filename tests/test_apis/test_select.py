@@ -161,7 +161,7 @@ def test_copies_are_one_candidate(choose, folder):
     found = choose(10)
     assert len(found.copies) == 2
     assert found.candidates == 10
-    with pytest.raises(ValueError, match=r'1 to 10, .* copies.*, got 11'):
+    with pytest.raises(ValueError, match=r'1 to 10, .* no copies.*, got 11'):
         choose(11)
 
 
@@ -174,7 +174,7 @@ def test_all_are_copies(choose, tmp_path):
         choose(2, root)
     known = tmp_path / 'known.txt'
     known.write_text('2.png\n')
-    with pytest.raises(ValueError, match=r'1 to 0, .* not labelled'):
+    with pytest.raises(ValueError, match='nothing is left to choose'):
         choose(1, root, known=known)
 
 
@@ -185,6 +185,22 @@ def test_broken_files_are_left_out_and_named(choose, folder, caplog):
     assert len(found.errors) == len(broken)
     assert all(path.startswith('broken/') for path in found.errors)
     assert 'cannot be read' in selection_text(found, 'out')
+
+
+def test_copies_of_a_broken_file_are_broken(choose, folder):
+    for i in range(3):
+        (folder / f'{i}.jpg').write_bytes(b'no picture')
+    found = choose(3)
+    assert sorted(found.errors) == ['0.jpg', '1.jpg', '2.jpg']
+    assert found.copies == []
+
+
+def test_uncertainty_of_labels_that_cannot_be_read(choose, folder, tmp_path):
+    (folder / 'bad.png').write_bytes(b'no picture')
+    known = tmp_path / 'known.txt'
+    known.write_text('bad.png 1\ngood/1.png 0\n')
+    with pytest.raises(UnreadableImageError, match=r'of 1 classes .*bad\.png'):
+        choose(2, known=known, method='uncertainty')
 
 
 def test_fewer_than_the_budget_can_be_read(choose, folder, tmp_path):
@@ -310,7 +326,12 @@ KEYS = ('x', 'y', 'width', 'height')
 @pytest.mark.parametrize(
     ('options', 'match'),
     [
-        (dict(budget=0), 'expected a budget of 1 to 10, .* got 0'),
+        (dict(budget=0), 'expected a budget of 1 image or more, .* got 0'),
+        (dict(budget=2.5), 'a whole number, got 2.5'),
+        (dict(seed=-1), 'a seed of 0 to .* got -1'),
+        (dict(classes=['a', 'a']), 'each once'),
+        (dict(classes=['a', ' ']), 'names of classes'),
+        (dict(known='images'), 'found no file images'),
         (dict(budget=11), 'expected a budget of 1 to 10, .* got 11'),
         (dict(method='best'), "expected a method of .*, got 'best'"),
         (dict(features='no.pth'), 'no file no.pth'),
@@ -346,9 +367,11 @@ def test_bad_input_is_refused_before_images_are_read(
         ('good/0.png 1\ngood/1.png\n', 'either all lines have a class index'),
         ('good/0.png 1\ngood/0.png 2\n', 'one class an image, got 1 and 2'),
         ('../out.png\n', 'not found in'),
+        ('../images/../beside.png\n', r'1 image .../beside.png. of 1 not'),
     ],
 )
 def test_bad_lists_of_known_images(choose, tmp_path, text, match):
+    save(tmp_path / 'beside.png', 9)
     known = tmp_path / 'known.txt'
     known.write_text(text)
     with pytest.raises((OSError, ValueError), match=match):

@@ -149,7 +149,9 @@ def test_draws_differ_by_seed():
 ROWS = np.eye(4)
 BAD = [
     (dict(method='middle'), 'expected a method of kmeans'),
-    (dict(budget=0), 'budget of 1 to 4, .* got 0'),
+    (dict(budget=0), 'budget of 1 image or more, .* got 0'),
+    (dict(budget=1.5), 'a whole number, got 1.5'),
+    (dict(seed=-1), 'a seed of 0 to .* got -1'),
     (dict(budget=5), 'budget of 1 to 4, .* got 5'),
     (dict(budget=4, known=[1]), 'budget of 1 to 3'),
     (dict(features=np.full((4, 2), np.nan)), 'finite features'),

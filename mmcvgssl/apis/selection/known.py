@@ -47,6 +47,11 @@ def read_known(
     """
     if file is None:
         return Known()
+    if not Path(file).is_file():
+        raise FileNotFoundError(
+            f'expected a list of labelled images, one path a line, found no '
+            f'file {file}'
+        )
     lines = read_lines(file, encoding)
     if lines and all(_is_labelled(line) for line in lines):
         rows = read_labelled(file, root, encoding)
@@ -61,7 +66,11 @@ def read_known(
                 f'{file}: expected one class an image, got {found[path]} and '
                 f'{label} for {printable(path)}: leave one line out'
             )
-    missing = [path for path in found if not (root / path).is_file()]
+    missing = [
+        path
+        for path in found
+        if path.startswith('../') or not (root / path).is_file()
+    ]
     if missing:
         raise FileNotFoundError(
             f'{file}: {some(map(printable, missing), "image")} of '
