@@ -15,7 +15,8 @@ EXTRAS = {
     'yolo': ['mmyolo==0.6.0', 'prettytable', 'albumentations>=1.4.11,<2'],
     'demo': ['elpv-dataset==1.0.0.post1'],
     'track': ['tensorboard', 'wandb', 'mlflow'],
-    'export': ['onnx', 'onnxruntime'],
+    # the runtime alone, without torch, needs but one of the last two
+    'export': ['onnx', 'onnxscript', 'onnxruntime', 'openvino'],
     'dev': ['pytest', 'hypothesis', 'pyelftools', 'ruff', 'mypy', 'build'],
 }
 

@@ -38,13 +38,18 @@ DATASETS = Registry(
     'dataset',
     parent=MMENGINE_DATASETS,
     scope=SCOPE,
-    locations=['mmcvgssl.datasets', 'mmcvgssl.maps'],
+    locations=[
+        'mmcvgssl.datasets.image_list',
+        'mmcvgssl.datasets.one_class_dataset',
+        'mmcvgssl.datasets.surface_images',
+        'mmcvgssl.maps',
+    ],
 )
 DATA_SAMPLERS = Registry(
     'data sampler',
     parent=MMENGINE_DATA_SAMPLERS,
     scope=SCOPE,
-    locations=['mmcvgssl.datasets'],
+    locations=['mmcvgssl.datasets.update_sampler'],
 )
 TRANSFORMS = Registry(
     'transform',

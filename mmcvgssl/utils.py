@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
+import sys
 import unicodedata
 import uuid
 from collections.abc import Iterable
@@ -202,6 +204,14 @@ def some(items: Iterable[str], noun: str = '', first: int = 3) -> str:
     if noun:
         noun = f' {noun}{"s"[: len(items) != 1]}'
     return f'{len(items)}{noun} ({names}{more})'
+
+
+def current_logger() -> logging.Logger:
+    """Return mmengine's logger of the run; Python's where it is not used."""
+    hosts = sys.modules.get('mmengine.logging')
+    if hosts is None:
+        return logging.getLogger('mmcvgssl')
+    return hosts.MMLogger.get_current_instance()
 
 
 def is_colour_image(value: object) -> TypeGuard[np.ndarray]:

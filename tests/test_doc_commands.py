@@ -56,6 +56,7 @@ NOT_RUN = {
     r'benchmarks/map_memory\.py': 'starts processes, maps 20,000 images',
     r'(train|few_shot)\.py neu\w*\.py': 'run with X-SDD',
     r'one_class\.py .*resnet18_(sspcab_)?(cpu|lite)_': 'run with another',
+    r'(export_graph|benchmarks/export)\.py': 'needs packages of an extra',
     r'export_model\.py \S*epoch_400\.pth': 'run with a detector',
     r'false_alarms\.py .*(memory|ensemble)_': 'run with a Gaussian',
     r'false_alarms\.py .*_mvtec\.py': 'run with the magnetic tiles',
@@ -68,6 +69,13 @@ OTHERS = {
     'make demo': 'downloads images and trains for minutes',
     'make test': 'runs these tests',
     'pip install .': 'changes the environment',
+    'pip install mmcvgssl[export]': 'changes the environment',
+    'pip install --no-deps mmcvgssl': 'changes the environment',
+    'pip install numpy opencv-python-headless pillow tifffile onnxruntime': (
+        'changes the environment'
+    ),
+    'python -m mmcvgssl.export.runtime parts.onnx parts/new --out '
+    'predictions': 'needs packages of an extra',
 }
 # added to what a page says
 MORE = {

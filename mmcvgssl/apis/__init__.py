@@ -1,9 +1,10 @@
 """What people call from Python, and what the tools call.
 
 Fitting, predicting, anomaly maps, boxes, few-shot and one-class benchmarks,
-training, testing, export and choosing images to label. Stands on
-``datasets``, ``engine``, ``evaluation``, ``maps``, ``model_file``, ``models``,
-``provenance``, ``runner``, ``selection``, ``visualization``, ``weights``.
+training, testing, export and choosing images to label. Stands on ``compat``,
+``datasets``, ``engine``, ``evaluation``, ``export``, ``maps``, ``model_file``,
+``models``, ``provenance``, ``runner``, ``selection``, ``visualization``,
+``weights``.
 """
 
 from mmcvgssl.apis.boxes_from_maps import boxes_from_maps, boxes_text

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 import os
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -36,6 +33,8 @@ from mmcvgssl.maps.writer import (
     settle_maps,
     write_remarks,
 )
+from mmcvgssl.predictions import TABLE as CSV_TABLE
+from mmcvgssl.predictions import csv_table, json_table
 from mmcvgssl.provenance import (
     RECORD,
     FileTable,
@@ -287,18 +286,12 @@ class _FolderRun:
         shown = printable(str(path))
         return self.kind.prediction(
             shown,
-            error=f'{shown}: {why.ODD_NAME}; rename the file: UTF-8, no tab '
-            'and no line break',
+            error=why.odd_name_error(path),
         )
 
     def _write_tables(self, predictions: list[Prediction]) -> None:
-        text = io.StringIO()
-        writer = csv.DictWriter(text, self.kind.prediction.FIELDS)
-        writer.writeheader()
-        writer.writerows(prediction.cells() for prediction in predictions)
-        # names of files as they are, whatever the locale
-        table = text.getvalue().encode('utf-8', 'surrogateescape')
-        atomic_write(self.out / 'predictions.csv', table)
+        columns = self.kind.prediction.FIELDS
+        atomic_write(self.out / CSV_TABLE, csv_table(columns, predictions))
         for name, data in self.kind.files(predictions).items():
             atomic_write(self.out / name, data)
         values = {
@@ -308,8 +301,5 @@ class _FolderRun:
             'maps': MAPS if self.outputs.maps else None,
             'root': str(self.root),
             'contents': self.report.as_dict(),
-            'images': [{**p.row(), 'size': p.size} for p in predictions],
         }
-        atomic_write(
-            self.out / TABLE, f'{json.dumps(values, indent=2)}\n'.encode()
-        )
+        atomic_write(self.out / TABLE, json_table(values, predictions))

@@ -16,7 +16,7 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     'yolo': ('mmyolo', 'prettytable', 'albumentations'),
     'demo': ('elpv_dataset',),
     'track': ('tensorboard', 'wandb', 'mlflow'),
-    'export': ('onnx', 'onnxruntime'),
+    'export': ('onnx', 'onnxscript', 'onnxruntime', 'openvino'),
 }
 
 

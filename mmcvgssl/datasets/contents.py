@@ -5,13 +5,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from pathlib import PurePath
 from typing import Any
 
-from mmengine.dist import is_main_process
-from mmengine.logging import MMLogger
-from torch.utils.data import get_worker_info
-
-from mmcvgssl.utils import printable, some
+from mmcvgssl.utils import current_logger, printable, some
 
 # reasons to leave something out, as summaries name them
 HIDDEN = 'hidden'
@@ -109,13 +106,25 @@ class Contents:
 
     def log(self) -> None:
         """Log the lines, once, in the main process."""
+        # here, as listing images needs neither
+        from mmengine.dist import is_main_process
+        from torch.utils.data import get_worker_info
+
         if not is_main_process() or get_worker_info() is not None:
             return
-        logger = MMLogger.get_current_instance()
+        logger = current_logger()
         for level, text in self.lines():
             if text not in _logged:
                 _logged.add(text)
                 logger.log(level, text)
+
+
+def odd_name_error(path: str | PurePath) -> str:
+    """Say why a file is not read whose name lists cannot hold."""
+    return (
+        f'{printable(str(path))}: {ODD_NAME}; rename the file: UTF-8, no tab '
+        'and no line break'
+    )
 
 
 def _counted(names: list[str]) -> str:

@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mmcvgssl.evaluation.operating_point import calls_defective
 from mmcvgssl.maps import resize_map
+from mmcvgssl.predictions import calls_defective
 
 UNNAMED = 'unnamed'
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from scipy.stats import beta
+
+from mmcvgssl.predictions import calls_defective
 
 
 @dataclass(frozen=True)
@@ -58,19 +59,6 @@ class DetectionRate:
     interval: tuple[float, float]
     confidence: float
     n: int
-
-
-def calls_defective(scores: Any, threshold: float) -> Any:
-    """Whether scores are greater than the threshold.
-
-    Args:
-        scores: A number, or an array [n].
-        threshold: Threshold of image scores, see :func:`operating_point`.
-
-    Returns:
-        A boolean, or booleans [n].
-    """
-    return scores > threshold
 
 
 def operating_point(

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from sklearn.manifold import TSNE
 from sklearn.metrics import roc_auc_score, roc_curve
 
-from mmcvgssl.evaluation.operating_point import calls_defective
+from mmcvgssl.predictions import calls_defective
 from mmcvgssl.utils import atomic_write
 
 LEAST = 5  # images for t-SNE

@@ -50,9 +50,9 @@ def test_what_is_said_once_is_not_repeated(logged, monkeypatch):
         (logging.WARNING, 'data: look'),
     ]
     other.used['images'] = 2
-    monkeypatch.setattr(module, 'is_main_process', lambda: False)
+    monkeypatch.setattr('mmengine.dist.is_main_process', lambda: False)
     other.log()
-    monkeypatch.setattr(module, 'is_main_process', lambda: True)
-    monkeypatch.setattr(module, 'get_worker_info', lambda: object())
+    monkeypatch.setattr('mmengine.dist.is_main_process', lambda: True)
+    monkeypatch.setattr('torch.utils.data.get_worker_info', lambda: object())
     other.log()
     assert len(logged) == 3

@@ -12,7 +12,7 @@ from PIL import Image
 from torch.utils.data import DataLoader
 
 from mmcvgssl.datasets import SurfaceImages, TooManyUnreadableError
-from mmcvgssl.datasets.transforms import UnreadableImageError, load_image
+from mmcvgssl.datasets.reading import UnreadableImageError, read
 from tests.data import CLASSES, picture, write_broken, write_classes
 from tests.data import write_images as write
 
@@ -485,13 +485,13 @@ def test_a_file_is_decoded_once_whatever_the_number_of_views(
 ):
     write(tmp_path, 2)
     calls = []
-    open_image = load_image.OpenedImage
+    open_image = read.OpenedImage
 
     def count(path, *args):
         calls.append(path)
         return open_image(path, *args)
 
-    monkeypatch.setattr(load_image, 'OpenedImage', count)
+    monkeypatch.setattr(read, 'OpenedImage', count)
     crop = {**PIPELINE[1], 'crop_scales': [(0.2, 0.6)] * crops}
     data_set = make(tmp_path, pipeline=[PIPELINE[0], crop, PIPELINE[2]])
     assert views(data_set, 0).shape == (1 + crops, 3, 12, 12)

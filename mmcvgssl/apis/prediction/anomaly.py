@@ -2,38 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
-from mmcvgssl.apis.prediction.kind import Drawing, Prediction, PredictionKind
-from mmcvgssl.evaluation.operating_point import calls_defective
+from mmcvgssl.apis.prediction.prediction_kind import Drawing, PredictionKind
 from mmcvgssl.maps import halfway, lay_map
 from mmcvgssl.model_file import LoadedModel
 from mmcvgssl.models.anomaly.threshold_choice import GIVEN
-
-GOOD, DEFECTIVE = 'good', 'defective'
-
-
-@dataclass
-class AnomalyPrediction(Prediction):
-    """Prediction of an anomaly model for one image.
-
-    Attributes:
-        score: Higher is more anomalous; None if it cannot be read.
-        verdict: ``'good'`` or ``'defective'``; None without a threshold.
-        anomaly_map: [h, w].
-    """
-
-    score: float | None = None
-    verdict: str | None = None
-    anomaly_map: np.ndarray | None = None
-
-    FIELDS: ClassVar[tuple[str, ...]] = ('path', 'score', 'verdict', 'error')
+from mmcvgssl.predictions import AnomalyPrediction, Prediction
 
 
 class AnomalyKind(PredictionKind):
@@ -50,28 +29,17 @@ class AnomalyKind(PredictionKind):
         self.chosen: dict[str, Any] = dict(self.model.chosen)
         self.map_threshold: float | None = self.model.map_threshold
         if threshold is not None:
-            if not math.isfinite(threshold):
-                raise ValueError(
-                    'expected a finite threshold on image scores, got '
-                    f'--threshold {threshold}; leave it out for the one of '
-                    'the model file'
-                )
+            AnomalyPrediction.check_threshold(threshold)
             self.threshold, self.chosen = threshold, {'method': GIVEN}
 
     def describe(self, path: str, sample: Any) -> AnomalyPrediction:
         """Return score, verdict and map."""
-        score = float(sample.anomaly_score)
-        return AnomalyPrediction(
+        return AnomalyPrediction.of(
             path,
-            score=score,
-            verdict=self._verdict(score),
-            anomaly_map=sample.anomaly_map.float().cpu().numpy(),
+            float(sample.anomaly_score),
+            self.threshold,
+            sample.anomaly_map.float().cpu().numpy(),
         )
-
-    def _verdict(self, score: float) -> str | None:
-        if self.threshold is None:
-            return None
-        return DEFECTIVE if calls_defective(score, self.threshold) else GOOD
 
     def drawing(self, prediction: Prediction) -> Drawing | None:
         """Lay the map over the picture."""
@@ -106,16 +74,11 @@ class AnomalyKind(PredictionKind):
 
     def line(self, prediction: Prediction) -> str:
         """Return score and verdict."""
-        row = prediction.row()
-        return f'{row["score"]:.4f}  {row["verdict"] or "–":9}'
+        return prediction.line()
 
     def summary(self, predictions: Sequence[Prediction]) -> str:
         """Count defective images, and name the threshold."""
-        found = sum(p.row()['verdict'] == DEFECTIVE for p in predictions)
-        broken = sum(not p.is_read for p in predictions)
-        return (
-            f'{found} defective, {broken} not read; threshold {self.threshold}'
-        )
+        return AnomalyPrediction.summary(predictions, self.threshold)
 
 
 def draw_heatmap(

@@ -16,9 +16,10 @@ from mmcvgssl.apis.prediction.captions import (
     draw_frame,
 )
 from mmcvgssl.apis.prediction.classes import shown_name
-from mmcvgssl.apis.prediction.kind import Drawing, Prediction, PredictionKind
+from mmcvgssl.apis.prediction.prediction_kind import Drawing, PredictionKind
 from mmcvgssl.model_file import LoadedModel
 from mmcvgssl.model_file.detector import THRESHOLD
+from mmcvgssl.predictions import Prediction
 
 COCO = 'predictions.bbox.json'  # as the hosts' metric of COCO calls it
 # a box, its caption and its colour

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
@@ -16,28 +14,9 @@ from mmcvgssl.apis.prediction.captions import (
     class_colour,
     write_caption,
 )
-from mmcvgssl.apis.prediction.kind import Drawing, Prediction, PredictionKind
+from mmcvgssl.apis.prediction.prediction_kind import Drawing, PredictionKind
 from mmcvgssl.model_file import LoadedModel
-
-
-@dataclass
-class ClassPrediction(Prediction):
-    """Prediction of a classifier for one image.
-
-    Attributes:
-        label: Name of the most probable class; None if the image cannot be
-            read.
-        probability: Probability of the class, in [0, 1].
-        probabilities: Probabilities by the names of all classes.
-    """
-
-    label: str | None = None
-    probability: float | None = None
-    probabilities: dict[str, float] | None = None
-
-    FIELDS: ClassVar[tuple[str, ...]] = (
-        *('path', 'label', 'probability', 'probabilities', 'error'),
-    )
+from mmcvgssl.predictions import ClassPrediction, Prediction
 
 
 class ClassKind(PredictionKind):
@@ -50,22 +29,16 @@ class ClassKind(PredictionKind):
     ) -> None:
         super().__init__(loaded, threshold)
         if threshold is not None:
-            raise ValueError(
-                'a classifier names the most probable class and has no '
-                f'threshold, got --threshold {threshold}: leave it out, and '
-                'choose by the probabilities in predictions.json'
-            )
+            ClassPrediction.check_threshold(threshold)
         self.classes = loaded.content.classes
 
     def describe(self, path: str, sample: Any) -> ClassPrediction:
         """Return the most probable class, and all probabilities."""
-        scores = sample.pred_score.tolist()
-        index = int(sample.pred_label)
-        return ClassPrediction(
+        return ClassPrediction.of(
             path,
-            label=self.classes[index],
-            probability=scores[index],
-            probabilities=dict(zip(self.classes, scores, strict=True)),
+            sample.pred_score.tolist(),
+            int(sample.pred_label),
+            self.classes,
         )
 
     def drawing(self, prediction: Prediction) -> Drawing | None:
@@ -82,15 +55,11 @@ class ClassKind(PredictionKind):
 
     def line(self, prediction: Prediction) -> str:
         """Return probability and class."""
-        row = prediction.row()
-        return f'{row["probability"]:.4f}  {row["label"]}'
+        return prediction.line()
 
     def summary(self, predictions: Sequence[Prediction]) -> str:
         """Count the images of each class."""
-        found = Counter(p.row()['label'] for p in predictions if p.is_read)
-        broken = sum(not p.is_read for p in predictions)
-        counts = [f'{found[name]} {name}' for name in self.classes]
-        return ', '.join([*counts, f'{broken} not read'])
+        return ClassPrediction.summary(predictions, self.classes)
 
 
 def draw_class(

@@ -12,12 +12,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
-from mmcvgssl.apis.prediction.kind import Prediction
+from mmcvgssl.predictions import JSON_TABLE, Prediction
 from mmcvgssl.provenance import RECORD, FileState, Provenance, settle
 from mmcvgssl.utils import parse_json
 
 PARTIAL = 'predictions.partial.jsonl'  # as long as the tables are missing
-TABLE = 'predictions.json'
+TABLE = JSON_TABLE
 
 
 class PartialFile:

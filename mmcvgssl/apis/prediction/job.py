@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from mmcv.transforms import LoadImageFromFile
 
-from mmcvgssl.apis.prediction.kind import Drawing
+from mmcvgssl.apis.prediction.prediction_kind import Drawing
 from mmcvgssl.datasets.reading import UnreadableImageError, read_image
 from mmcvgssl.datasets.transforms.load_image import find_load_image
 from mmcvgssl.provenance import FileState

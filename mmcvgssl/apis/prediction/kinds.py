@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from mmcvgssl.apis.prediction.anomaly import AnomalyKind
 from mmcvgssl.apis.prediction.boxes import BoxKind
 from mmcvgssl.apis.prediction.classes import ClassKind
-from mmcvgssl.apis.prediction.kind import PredictionKind
+from mmcvgssl.apis.prediction.prediction_kind import PredictionKind
 from mmcvgssl.model_file import LoadedModel
 from mmcvgssl.model_file.anomaly import KIND as ANOMALY
 from mmcvgssl.model_file.classifier import KIND as CLASSIFIER

@@ -15,6 +15,7 @@ from mmcvgssl.datasets.reading.read import (
     check_image,
     image_size,
     read_image,
+    read_settled,
     to_bgr,
 )
 
@@ -32,5 +33,6 @@ __all__ = [
     'pixel_limit',
     'read_image',
     'read_mask',
+    'read_settled',
     'to_bgr',
 ]

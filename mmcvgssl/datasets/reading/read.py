@@ -7,7 +7,6 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from mmengine.logging import MMLogger
 
 from mmcvgssl.datasets.reading.depth import (
     check_depth_range,
@@ -17,6 +16,7 @@ from mmcvgssl.datasets.reading.depth import (
 from mmcvgssl.datasets.reading.formats import UnreadableImageError
 from mmcvgssl.datasets.reading.headers import Samples
 from mmcvgssl.datasets.reading.opened_image import OpenedImage
+from mmcvgssl.utils import current_logger
 
 _SAID: set[str] = set()  # kinds of notes, each given once a process
 
@@ -64,6 +64,34 @@ def read_image(
     check_depth_range(depth_range)
     with OpenedImage(path, page, max_pixels) as image:
         return to_bgr(image, depth_range, input_size)
+
+
+def read_settled(
+    path: str,
+    depth_range: tuple[float, float] | None = None,
+    input_size: int | None = None,
+    page: int | None = None,
+    max_pixels: int | None = None,
+) -> tuple[np.ndarray, tuple[int, int]]:
+    """Decode a file as :func:`read_image` does, but guess no range.
+
+    Returns:
+        BGR uint8 [H, W, 3], and height and width of the file, pixels.
+
+    Raises:
+        UnreadableImageError: See :func:`read_image`; also if the file is of
+            more than 8 bits and there is no ``depth_range``.
+    """
+    with OpenedImage(path, page, max_pixels) as image:
+        if image.samples.deep and depth_range is None:
+            raise UnreadableImageError(
+                f'{path}: its values are of {image.samples}, and nothing '
+                'says which of them are black and white; set '
+                'depth_range=(low, high) of LoadImage, (0, 4095) for 12 '
+                'bits'
+            )
+        width, height = image.size
+        return to_bgr(image, depth_range, input_size), (height, width)
 
 
 def image_size(
@@ -196,4 +224,4 @@ def say_once(kind: str, text: str) -> None:
     """Warn, once a process for each kind of note."""
     if kind not in _SAID:
         _SAID.add(kind)
-        MMLogger.get_current_instance().warning(text)
+        current_logger().warning(text)

@@ -11,13 +11,12 @@ from mmcv.transforms import BaseTransform
 from mmengine.logging import MMLogger
 
 from mmcvgssl.datasets.reading import (
-    OpenedImage,
     TooManyUnreadableError,
     UnreadableImageError,
     array_to_bgr,
     check_depth_range,
     pixel_limit,
-    to_bgr,
+    read_settled,
 )
 from mmcvgssl.datasets.transforms.unreadable_files import UNREADABLE
 from mmcvgssl.registry import TRANSFORMS
@@ -114,16 +113,10 @@ class LoadImage(BaseTransform):
     def _read(
         self, path: str, input_size: int | None = None
     ) -> tuple[np.ndarray, tuple[int, int]]:
-        """Return pixels, and width and height of the file."""
-        with OpenedImage(path, self.page, self.max_pixels) as image:
-            if image.samples.deep and self.depth_range is None:
-                raise UnreadableImageError(
-                    f'{path}: its values are of {image.samples}, and nothing '
-                    'says which of them are black and white; set '
-                    'depth_range=(low, high) of LoadImage, (0, 4095) for 12 '
-                    'bits'
-                )
-            return to_bgr(image, self.depth_range, input_size), image.size
+        """Return pixels, and height and width of the file."""
+        return read_settled(
+            *(path, self.depth_range, input_size, self.page, self.max_pixels)
+        )
 
     def _take(self, results: dict) -> dict:
         pixels = array_to_bgr(np.asarray(results['img']), self.depth_range)
@@ -133,12 +126,10 @@ class LoadImage(BaseTransform):
         return results
 
     def _load(self, results: dict) -> dict:
-        pixels, (width, height) = self._read(
-            results['img_path'], self.input_size
-        )
+        pixels, size = self._read(results['img_path'], self.input_size)
         results['img'] = pixels
         results['img_shape'] = pixels.shape[:2]
-        results['ori_shape'] = (height, width)
+        results['ori_shape'] = size
         return results
 
     def _count(self, path: str, error: UnreadableImageError) -> None:

@@ -222,6 +222,20 @@ class AnomalyModel(Measured, Storable, BaseModel):
             return predict_tiles(inputs, data_samples, self._predict)
         return self._predict(inputs, data_samples)
 
+    @torch.no_grad()
+    def predict_unnamed(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Return calibrated maps [N, h, w] and scores [N] of pixels alone.
+
+        As :meth:`predict` does for images whose data samples say nothing.
+        """
+        maps, scores = self._unnamed(images)
+        if self.calibration is not None:
+            return self.calibration(maps, scores)
+        return maps, scores
+
+    def _unnamed(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        return self.predict_maps(images)
+
     def predict_maps(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Return maps [N, h, w] and scores [N] of RGB images in [0, 1]."""
         raise NotImplementedError(

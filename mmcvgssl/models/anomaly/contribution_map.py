@@ -8,12 +8,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+_LEAST = 1e-12  # length of an embedding, as of torch's normalize
+
 
 def contribution_map(
     last: Tensor,
     pooled: Tensor,
     scores: Tensor,
-    score_of: Callable[[Tensor], Tensor],
+    slope_of: Callable[[Tensor], Tensor],
     centre: Tensor,
 ) -> Tensor:
     """Return ``max(0, g · (F - p̄))`` at each position, [N, h, w].
@@ -23,7 +25,8 @@ def contribution_map(
             which has no positions and gives the score itself, [N, 1, 1].
         pooled: Their pooled form [N, C], where g is the score's gradient.
         scores: [N].
-        score_of: Scores [N] of embeddings [N, C] of unit length.
+        slope_of: Slopes [N, C] of the score at embeddings [N, C] of unit
+            length.
         centre: Mean p̄ of the pooled features of good images, [C].
     """
     if last.ndim == 3:
@@ -32,9 +35,10 @@ def contribution_map(
             last = last.transpose(1, 2).unflatten(2, (side, side))
     if last.ndim != 4:
         return scores.view(-1, 1, 1)
-    with torch.inference_mode(False), torch.enable_grad():
-        point = pooled.clone().requires_grad_()
-        score = score_of(F.normalize(point))
-        (slope,) = torch.autograd.grad(score.sum(), point)
+    unit = F.normalize(pooled)
+    slope = slope_of(unit)
+    # through the normalisation: what points along the embedding drops out
+    across = slope - unit * (slope * unit).sum(1, keepdim=True)
+    slope = across / pooled.norm(dim=1, keepdim=True).clamp(min=_LEAST)
     excess = last - centre[:, None, None]
     return torch.einsum('nc,nchw->nhw', slope, excess).relu()

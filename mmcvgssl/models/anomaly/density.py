@@ -10,10 +10,9 @@ import math
 from collections.abc import Mapping
 
 import torch
+import torch.nn.functional as F
 from sklearn.covariance import ledoit_wolf
 from torch import Tensor
-
-_CHUNK = 4096
 
 
 class Gaussian:
@@ -45,6 +44,11 @@ class Gaussian:
         """Return distances [n] of rows [n, D]."""
         return ((rows - state['mean']) @ state['whiten']).norm(dim=-1)
 
+    def slope(self, rows: Tensor, state: dict[str, Tensor]) -> Tensor:
+        """Return the gradients [n, D] of the distances; 0 at the mean."""
+        white = (rows - state['mean']) @ state['whiten']
+        return F.normalize(white) @ state['whiten'].T
+
 
 class KernelDensity:
     """Gaussian kernels at all rows; scores are negative log-densities.
@@ -71,20 +75,27 @@ class KernelDensity:
 
     def score(self, rows: Tensor, state: dict[str, Tensor]) -> Tensor:
         """Return negative log-densities [n] of rows [n, D]."""
-        known, scale = state['rows'], self.bandwidth
-        count, width = known.shape
-        parts = []
-        for part in rows.split(_CHUNK):
-            # no matrix product: distances are small compared with the vectors
-            apart = torch.cdist(
-                part, known, compute_mode='donot_use_mm_for_euclid_dist'
-            )
-            square = apart.square()
-            parts.append((-square / (2 * scale**2)).logsumexp(dim=1))
+        count, width = state['rows'].shape
         norm = math.log(count) + width * math.log(
-            scale * math.sqrt(2 * math.pi)
+            self.bandwidth * math.sqrt(2 * math.pi)
         )
-        return norm - torch.cat(parts)
+        return norm - self._exponents(rows, state['rows']).logsumexp(dim=1)
+
+    def slope(self, rows: Tensor, state: dict[str, Tensor]) -> Tensor:
+        """Return the gradients [n, D] of the scores."""
+        known = state['rows']
+        weights = self._exponents(rows, known).softmax(dim=1)
+        return (rows - weights @ known) / self.bandwidth**2
+
+    def _exponents(self, rows: Tensor, known: Tensor) -> Tensor:
+        """Return the exponents [n, m] of the kernels at m known rows."""
+        # no matrix product: distances are small compared with the vectors
+        if torch.onnx.is_in_onnx_export():
+            square = (rows[:, None] - known).square().sum(2)
+        else:
+            mode = 'donot_use_mm_for_euclid_dist'
+            square = torch.cdist(rows, known, compute_mode=mode).square()
+        return -square / (2 * self.bandwidth**2)
 
 
 def score_rows(

@@ -328,7 +328,11 @@ class KeAD(AnomalyModel):
             ValueError: If a category is not known.
             FittedStateError: If it has no normal images although ``k`` > 0.
         """
-        names = self.categories.of_images(categories, len(images))
+        # of one category, whatever the number of images
+        one = categories is None or isinstance(categories, str)
+        names = self.categories.of_images(
+            categories, 1 if one else len(images)
+        )
         tokens, embedding = self._encode(images)
         with torch.autocast(images.device.type, enabled=False):
             patches = F.normalize(tokens[:, :, 1:], dim=-1)

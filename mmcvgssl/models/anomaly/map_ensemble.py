@@ -169,6 +169,9 @@ class MapEnsemble(AnomalyModel):
         """Return summed maps [N, h, w], on the finest grid, and scores."""
         return self._predict(images, [DataSample() for _ in images])
 
+    def _unnamed(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        return self._sum([m.predict_unnamed(images) for m in self._members])
+
     def _predict(
         self, images: Tensor, data_samples: Sequence
     ) -> tuple[Tensor, Tensor]:
@@ -184,7 +187,7 @@ class MapEnsemble(AnomalyModel):
     ) -> tuple[Tensor, Tensor]:
         weighed = zip(made, self.map_weights, strict=True)
         grid = max(tuple(m.shape[-2:]) for (m, _), w in weighed if w)
-        total = made[0][0].new_zeros(len(made[0][1]), *grid)
+        total = made[0][0].new_zeros(made[0][1].shape[0], *grid)
         score = torch.zeros_like(made[0][1])
         for i, (maps, scores) in enumerate(made):
             centre, scale = self.state[f'scale.{i}']

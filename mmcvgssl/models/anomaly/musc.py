@@ -122,31 +122,39 @@ class MuSc(AnomalyModel):
 
     def predict_maps(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Score images that are not among the references."""
-        none = torch.zeros(len(images), dtype=torch.int64)
-        return self._score(images, none)
+        return self._score(images, None)
 
     def _predict(
         self, images: Tensor, data_samples: Sequence
     ) -> tuple[Tensor, Tensor]:
         return self._score(images, identities(data_samples))
 
-    def _score(self, images: Tensor, names: Tensor) -> tuple[Tensor, Tensor]:
+    def _score(
+        self, images: Tensor, names: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
         levels = self.teacher.local_features(images)
         # an image is not compared with itself; paths identify images
         known = self.state['names'].cpu()
-        others = (names[:, None] != known) | (known == 0)
+        every = list(range(len(known)))
+        others = [every]
+        if names is not None:
+            counts = (names[:, None] != known) | (known == 0)
+            others = [row.nonzero()[:, 0].tolist() for row in counts]
         made = []
         for i, scale in enumerate(self.scales):
             maps = scale.join(levels)
             memory = self.state[f'patches.{i}'].to(maps)  # [R, L, D]
             squares = memory.square().sum(2)
-            rows = as_rows(maps).view(len(images), -1, maps.shape[1])
+            rows = as_rows(maps)
+            # of strangers, all patches at once
+            parts = [rows] if names is None else rows.chunk(len(images))
             values = [
-                self._rarity(own, memory, squares, which.nonzero()[:, 0])
-                for own, which in zip(rows, others, strict=True)
+                self._rarity(own, memory, squares, which)
+                for own, which in zip(parts, others, strict=True)
             ]
-            made.append(torch.stack(values))
-        mean = torch.stack(made).mean(0).view(len(images), *maps.shape[-2:])
+            made.append(torch.cat(values))
+        mean = torch.stack(made).mean(0)
+        mean = mean.unflatten(0, (-1, *maps.shape[-2:]))
         return mean, highest(mean, self.top)
 
     def state_forms(self, names: Iterable[str]) -> Forms:
@@ -165,7 +173,11 @@ class MuSc(AnomalyModel):
         return least, least
 
     def _rarity(
-        self, rows: Tensor, memory: Tensor, squares: Tensor, others: Tensor
+        self,
+        rows: Tensor,
+        memory: Tensor,
+        squares: Tensor,
+        others: Sequence[int],
     ) -> Tensor:
         """Average distances of patches to the nearest of other images.
 
@@ -178,7 +190,7 @@ class MuSc(AnomalyModel):
         table = torch.stack(
             [
                 torch.addmm(squares[i], rows, memory[i].T, alpha=-2).amin(1)
-                for i in others.tolist()
+                for i in others
             ]
         )
         table = (table + rows.square().sum(1)).clamp_(min=0).sqrt_()

@@ -44,7 +44,9 @@ def nearest_patches(
     squares = memory.square().sum(1)
     rows = max(_BLOCK // len(memory), 1)
     distances, indices = [], []
-    for part in patches.split(rows):
+    # a graph takes any number of images, so it has no loop over them
+    whole = torch.onnx.is_in_onnx_export()
+    for part in [patches] if whole else patches.split(rows):
         # the patch's own square does not change the order: added at the end
         table = torch.addmm(squares, part, memory.T, alpha=-2)
         if k == 1:

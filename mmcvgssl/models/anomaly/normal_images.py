@@ -137,7 +137,7 @@ def distances(
 
     Args:
         patches: Patches of unit length, [S, N, L, D].
-        names: Names of the categories of N images.
+        names: Names of the categories of N images, or one of all.
         state: Result of :func:`memories`.
         k: Images of each category, for the message.
 
@@ -157,8 +157,12 @@ def distances(
             )
         rows = [i for i, other in enumerate(names) if other == name]
         levels = [
-            nearest_cosine(level[rows], state[f'{name}/{i}'])
+            nearest_cosine(
+                level if len(names) == 1 else level[rows], state[f'{name}/{i}']
+            )
             for i, level in enumerate(patches)
         ]
+        if len(names) == 1:
+            return torch.stack(levels).mean(0)
         out[rows] = torch.stack(levels).mean(0)
     return out

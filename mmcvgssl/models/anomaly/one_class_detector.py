@@ -219,6 +219,10 @@ class OneClassDetector(AnomalyModel):
         if self.grid is None:
             return F.normalize(self._features(images)[1])[:, None]
         cut = self.grid.cut(images)
+        if torch.onnx.is_in_onnx_export():
+            # a graph takes any number of images, so it has no loop over them
+            unit = F.normalize(self._features(cut.flatten(0, 2))[1])
+            return unit.unflatten(0, (-1, cut.shape[1] * cut.shape[2]))
         rows = [
             F.normalize(self._features(part)[1])
             for patches in cut  # the copies of one image at a time
@@ -286,7 +290,7 @@ class OneClassDetector(AnomalyModel):
                 last,
                 pooled,
                 scores,
-                lambda unit: self.density.score(unit, dict(state)),
+                lambda unit: self.density.slope(unit, dict(state)),
                 state['centre'],
             )
             return maps, scores, rows[:, None]

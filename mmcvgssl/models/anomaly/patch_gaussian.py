@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -120,25 +121,21 @@ class PatchGaussian(AnomalyModel):
         maps = self.features.join(levels)
         if not self.channels or self.channels >= maps.shape[1]:
             return maps
-        random = torch.Generator().manual_seed(self.seed)
-        order = torch.randperm(maps.shape[1], generator=random)
-        return maps[:, order[: self.channels].sort().values.to(maps.device)]
+        chosen = _draw_channels(maps.shape[1], self.channels, self.seed)
+        return maps[:, torch.tensor(chosen, device=maps.device)]
 
     def _distances(self, maps: Tensor) -> Tensor:
         mean, whiten = self.state['mean'], self.state['whiten']
+        # len() would make the number of images a constant of a graph
+        shape = (maps.shape[0], *maps.shape[-2:])
         if self.shared:
             white = (as_rows(maps) - mean[0]) @ whiten[0]
-            size = (len(maps), *maps.shape[-2:])
-            return white.norm(dim=1).view(size)
+            return white.norm(dim=1).view(shape)
         centred = maps.flatten(2).permute(2, 0, 1) - mean[:, None]
-        return (
-            torch.bmm(centred, whiten)
-            .norm(dim=2)
-            .T.reshape(len(maps), *maps.shape[-2:])
-        )
+        return torch.bmm(centred, whiten).norm(dim=2).T.reshape(shape)
 
     def _pooled_distance(self, levels: Sequence[Tensor]) -> Tensor:
-        total = levels[0].new_zeros(len(levels[0]))
+        total = levels[0].new_zeros(levels[0].shape[0])
         for i, rows in enumerate(_pool(levels)):
             centred = rows - self.state[f'pooled_mean.{i}']
             total += (centred @ self.state[f'pooled_whiten.{i}']).norm(dim=1)
@@ -304,6 +301,14 @@ class PatchGaussian(AnomalyModel):
     def _roundings(self) -> tuple[float, float]:
         steps = self.state['rounding']
         return float(steps[0]), float(steps[1:].sum())
+
+
+@lru_cache(maxsize=16)
+def _draw_channels(width: int, count: int, seed: int) -> tuple[int, ...]:
+    """Draw channels by a seed, in order."""
+    random = torch.Generator().manual_seed(seed)
+    order = torch.randperm(width, generator=random)
+    return tuple(order[:count].sort().values.tolist())
 
 
 def _noise(mean: Tensor, covariance: Tensor) -> Tensor:

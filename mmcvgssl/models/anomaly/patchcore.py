@@ -149,7 +149,7 @@ class PatchCore(AnomalyModel):
         maps = self.features(images)
         rows, memory = self._rows(maps), self.state['memory']
         distances, indices = nearest_patches(rows, memory, self.neighbours)
-        shape = (len(images), *maps.shape[-2:])
+        shape = (maps.shape[0], *maps.shape[-2:])
         distances = self._as_metric(distances)
         if self.local_scale:
             distances = distances / self.state['scale'][indices]
@@ -157,7 +157,7 @@ class PatchCore(AnomalyModel):
         if not self.reweight:
             return values, highest(values, self.top)
         peaks, highest_patch = values.flatten(1).max(1)
-        first = torch.arange(len(images), device=rows.device)
+        first = torch.arange(shape[0], device=rows.device)
         at = highest_patch + first * shape[1] * shape[2]
         weights = self._weights(rows[at], indices[at, 0])
         return values, peaks * weights

@@ -149,7 +149,7 @@ class VVAttention:
         visual = self.visual
         x = visual.conv1(images.to(visual.conv1.weight.dtype))
         x = x.flatten(2).transpose(1, 2)
-        first = visual.class_embedding.to(x.dtype).expand(len(x), 1, -1)
+        first = visual.class_embedding.to(x.dtype).expand(x.shape[0], 1, -1)
         x = torch.cat([first, x], dim=1)
         position = resize_positions(
             visual.positional_embedding, visual.grid_size, self.grid

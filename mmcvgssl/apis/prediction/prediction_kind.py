@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -13,61 +11,13 @@ import torch
 from mmengine.dataset import pseudo_collate
 
 from mmcvgssl.model_file import LoadedModel
-from mmcvgssl.provenance import FileState
+from mmcvgssl.predictions import Prediction
 
 # takes the picture, BGR uint8 [h, w, 3], and height and width of the image's
 # file, of which the picture may be a smaller version; returns BGR uint8
 # [h, w, 3]. It goes to a worker process: a function of a module, or a
 # functools.partial of one.
 Drawing = Callable[[np.ndarray, tuple[int, int]], np.ndarray]
-
-
-@dataclass
-class Prediction:
-    """What is said of one image; kinds add their own fields.
-
-    Attributes:
-        path: Path of the image.
-        error: Why the image cannot be read, or a file of it not written.
-        size: Height and width of the image's file, pixels.
-        file: State of the file when it was read; None if it has changed
-            meanwhile.
-    """
-
-    path: str
-    error: str | None = None
-    size: tuple[int, int] | None = None
-    file: FileState | None = None
-
-    # columns of the tables, of which 'path' is the first
-    FIELDS: ClassVar[tuple[str, ...]] = ('path', 'error')
-
-    @property
-    def is_read(self) -> bool:
-        """Whether the image could be read, and the model has judged it."""
-        return self.size is not None
-
-    def row(self) -> dict[str, Any]:
-        """Return the columns, as JSON can hold them."""
-        return {key: getattr(self, key) for key in self.FIELDS}
-
-    @classmethod
-    def from_row(cls, row: Mapping[str, Any]) -> Prediction:
-        """Return a prediction that :meth:`row` gave.
-
-        Raises:
-            KeyError: If columns are missing.
-        """
-        return cls(**{key: row[key] for key in cls.FIELDS})
-
-    def cells(self) -> dict[str, Any]:
-        """Return the columns, lists and dicts of them as JSON text."""
-        return {
-            key: json.dumps(value, ensure_ascii=False)
-            if isinstance(value, (list, dict))
-            else value
-            for key, value in self.row().items()
-        }
 
 
 class PredictionKind(ABC):

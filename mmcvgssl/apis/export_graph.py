@@ -1,0 +1,211 @@
+"""A model file as a graph for runtimes without torch, checked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+
+from mmcvgssl.apis.predict import Predictor, find_images
+from mmcvgssl.compat import require
+from mmcvgssl.datasets.reading import read_settled
+from mmcvgssl.export.check import TOLERANCES, compare
+from mmcvgssl.export.engines import (
+    ONNX,
+    OPENVINO,
+    Engine,
+    OnnxEngine,
+    OpenVinoEngine,
+)
+from mmcvgssl.export.graphs import graph_of, to_onnx
+from mmcvgssl.export.inputs import Inputs, inputs_of
+from mmcvgssl.export.metadata import Metadata
+from mmcvgssl.export.preparation import make_vectors, prepare
+from mmcvgssl.export.runtime import ExportedModel
+from mmcvgssl.export.writers import (
+    onnx_bytes,
+    openvino_bytes,
+    to_half,
+    to_int8,
+)
+from mmcvgssl.model_file import load_model
+from mmcvgssl.models.anomaly import MuSc
+from mmcvgssl.provenance import make_room, of_file
+from mmcvgssl.utils import atomic_write, check_file, evenly
+from mmcvgssl.version import __version__
+
+FORMATS = {'onnx': ONNX, 'openvino': OPENVINO}
+COMPARED = 64  # images at most
+_CALIBRATED = 256  # images that ranges for int8 are measured on, at most
+_BATCH = 8
+
+
+def export_graph(
+    model: str | Path,
+    out: str | Path,
+    images: str | Path,
+    format: str = 'onnx',
+    half: bool = False,
+    int8: str | Path | None = None,
+    tolerance: float | None = None,
+) -> Metadata:
+    """Write a model file as a graph of ONNX or OpenVINO.
+
+    The graph takes bytes of images and holds normalisation, networks, what
+    was fitted, calibration and threshold. Before the file is written, the
+    graph and PyTorch predict the same images; they must agree.
+
+    Args:
+        model: A model file of an anomaly model or a classifier.
+        out: File to write: ``.onnx``, or ``.xml`` with ``.bin`` beside it.
+        images: Image, folder or list of images that both predict, 64 at
+            most, evenly chosen; good and defective ones, best those of a
+            test.
+        format: ``'onnx'`` or ``'openvino'``.
+        half: Store in float16. ONNX computes in it, too; OpenVINO in
+            float32.
+        int8: Folder or list of images on which the ranges of 8 bits are
+            measured; None: no int8.
+        tolerance: Largest difference, see :func:`compare`; by default 0.001,
+            0.01 in float16 and 0.1 in int8.
+
+    Returns:
+        What the file says of itself.
+
+    Raises:
+        FileNotFoundError: If a file is missing.
+        ExportCheckError: If graph and PyTorch disagree; nothing is written.
+        ValueError: If the model or one of its transforms is not exported, or
+            options exclude each other.
+        ModuleNotFoundError: If a package of the extra ``export`` is not
+            installed.
+    """
+    precision = _check_options(out, format, half, int8, tolerance)
+    loaded = load_model(model)
+    graph = graph_of(loaded)
+    inputs = inputs_of(loaded.transforms, loaded.source)
+    paths = [str(path) for path in _some(find_images(images), COMPARED)]
+    measured = None if int8 is None else _some(find_images(int8), _CALIBRATED)
+    content = loaded.content
+    metadata = Metadata(
+        kind=content.kind,
+        precision=precision,
+        input={'height': inputs.height, 'width': inputs.width},
+        reading=inputs.reading,
+        steps=inputs.steps,
+        outputs=dict(graph.outputs),
+        model={'type': content.model.get('type'), 'digest': of_file(model)},
+        classes=list(content.classes),
+        category=content.category,
+        threshold=graph.threshold,
+        map_threshold=graph.map_threshold,
+        chosen=dict(content.chosen),
+        geometry=graph.geometry,
+        remarks=[*content.remarks, *graph.remarks],
+        licences=list(content.licences),
+        vectors=make_vectors(inputs.steps),
+        made_with={
+            'mmcvgssl': __version__,
+            'torch': torch.__version__,
+            'opencv': cv2.__version__,
+        },
+    )
+    proto = to_onnx(graph, inputs.height, inputs.width)
+    if half and format == 'onnx':
+        proto = to_half(proto)
+    if measured is not None:
+        proto = to_int8(proto, _batches(inputs, measured))
+    tolerance = TOLERANCES[precision] if tolerance is None else tolerance
+
+    def files() -> dict[str, bytes]:
+        if format == 'onnx':
+            return {Path(out).name: onnx_bytes(proto, metadata)}
+        xml, weights = openvino_bytes(proto, metadata, half)
+        named = Path(out)
+        return {named.with_suffix('.bin').name: weights, named.name: xml}
+
+    exported = ExportedModel(_open(files(), format), batch_size=_BATCH)
+    metadata.checked = {
+        **_compare(model, exported, paths, tolerance),
+        'images_of': Path(images).name,
+    }
+    made, folder = files(), Path(out).parent
+    make_room(folder, made, f'the exported model in {out}')
+    for name, data in made.items():
+        atomic_write(folder / name, data)
+    return metadata
+
+
+def _check_options(
+    out: str | Path,
+    format: str,
+    half: bool,
+    int8: Any,
+    tolerance: float | None,
+) -> str:
+    """Return the precision."""
+    if format not in FORMATS:
+        raise ValueError(
+            f'expected --format {" or ".join(FORMATS)}, got {format!r}'
+        )
+    if Path(out).suffix != FORMATS[format]:
+        raise ValueError(
+            f'expected a file name that ends in {FORMATS[format]} for '
+            f'{format}, got --out {str(out)!r}'
+        )
+    if half and int8 is not None:
+        raise ValueError(
+            'expected one precision, got --half and --int8; leave one out'
+        )
+    if tolerance is not None and not 0 < tolerance < 1:
+        raise ValueError(
+            'expected a tolerance between 0 and 1, a share of the largest '
+            f'score, got --tolerance {tolerance}'
+        )
+    check_file(out, '--out')
+    for package in ('onnx', 'onnxscript', 'onnxruntime'):
+        require(package)
+    if format == 'openvino':
+        require('openvino')
+    return 'float16' if half else 'float32' if int8 is None else 'int8'
+
+
+def _some(paths: Sequence[Path], most: int) -> list[Path]:
+    return [paths[i] for i in evenly(len(paths), most)]
+
+
+def _open(files: dict[str, bytes], format: str) -> Engine:
+    data = [*files.values()]
+    if format == 'onnx':
+        return OnnxEngine(data[0], 'the exported model')
+    return OpenVinoEngine(data[1], data[0], 'the exported model')
+
+
+def _batches(inputs: Inputs, paths: Sequence[Path]) -> Iterator[np.ndarray]:
+    """Read the images on which ranges are measured, one by one."""
+    for path in paths:
+        picture, _ = read_settled(str(path), **inputs.reading)
+        yield prepare(picture, inputs.steps)[None]
+
+
+def _compare(
+    model: str | Path,
+    exported: ExportedModel,
+    paths: Sequence[str],
+    tolerance: float,
+) -> dict[str, Any]:
+    """Predict images both ways, and the first one also alone."""
+    predictor = Predictor(model, device='cpu', batch_size=_BATCH, workers=0)
+    for part in predictor.kind.model.modules():
+        if isinstance(part, MuSc):
+            # a graph does not know which image is one of the references
+            part.state['names'] = torch.zeros_like(part.state['names'])
+    expected = [*predictor(paths)]
+    found = compare(expected, exported(paths), tolerance)
+    alone = [p for p in expected if p.is_read][:1]
+    compare(alone, exported([p.path for p in alone]), tolerance)
+    return found

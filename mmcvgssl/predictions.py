@@ -1,0 +1,231 @@
+"""What is said of an image: the rows of the tables of predictions.
+
+Needs neither torch nor a host, as the runtime of exported models writes the
+same tables.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from mmcvgssl.provenance import FileState
+
+TABLE, JSON_TABLE = 'predictions.csv', 'predictions.json'
+GOOD, DEFECTIVE = 'good', 'defective'
+
+
+def calls_defective(scores: Any, threshold: float) -> Any:
+    """Whether scores are greater than the threshold.
+
+    Args:
+        scores: A number, or an array [n].
+        threshold: Threshold of image scores, see :func:`operating_point`.
+
+    Returns:
+        A boolean, or booleans [n].
+    """
+    return scores > threshold
+
+
+@dataclass
+class Prediction:
+    """What is said of one image; kinds add their own fields.
+
+    Attributes:
+        path: Path of the image.
+        error: Why the image cannot be read, or a file of it not written.
+        size: Height and width of the image's file, pixels.
+        file: State of the file when it was read; None if it has changed
+            meanwhile.
+    """
+
+    path: str
+    error: str | None = None
+    size: tuple[int, int] | None = None
+    file: FileState | None = None
+
+    # columns of the tables, of which 'path' is the first
+    FIELDS: ClassVar[tuple[str, ...]] = ('path', 'error')
+
+    @property
+    def is_read(self) -> bool:
+        """Whether the image could be read, and the model has judged it."""
+        return self.size is not None
+
+    def row(self) -> dict[str, Any]:
+        """Return the columns, as JSON can hold them."""
+        return {key: getattr(self, key) for key in self.FIELDS}
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any]) -> Prediction:
+        """Return a prediction that :meth:`row` gave.
+
+        Raises:
+            KeyError: If columns are missing.
+        """
+        return cls(**{key: row[key] for key in cls.FIELDS})
+
+    def cells(self) -> dict[str, Any]:
+        """Return the columns, lists and dicts of them as JSON text."""
+        return {
+            key: json.dumps(value, ensure_ascii=False)
+            if isinstance(value, (list, dict))
+            else value
+            for key, value in self.row().items()
+        }
+
+    def line(self) -> str:
+        """Say in a few words what was found, for the terminal."""
+        return ''
+
+
+@dataclass
+class AnomalyPrediction(Prediction):
+    """Prediction of an anomaly model for one image.
+
+    Attributes:
+        score: Higher is more anomalous; None if it cannot be read.
+        verdict: ``'good'`` or ``'defective'``; None without a threshold.
+        anomaly_map: [h, w].
+    """
+
+    score: float | None = None
+    verdict: str | None = None
+    anomaly_map: np.ndarray | None = None
+
+    FIELDS: ClassVar[tuple[str, ...]] = ('path', 'score', 'verdict', 'error')
+
+    @classmethod
+    def of(
+        cls,
+        path: str,
+        score: float,
+        threshold: float | None,
+        anomaly_map: np.ndarray,
+    ) -> AnomalyPrediction:
+        """Judge a score [] by the threshold, if there is one."""
+        verdict = None
+        if threshold is not None:
+            verdict = DEFECTIVE if calls_defective(score, threshold) else GOOD
+        return cls(path, score=score, verdict=verdict, anomaly_map=anomaly_map)
+
+    def line(self) -> str:
+        """Return score and verdict."""
+        return f'{self.score:.4f}  {self.verdict or "–":9}'
+
+    @staticmethod
+    def summary(
+        predictions: Sequence[Prediction], threshold: float | None
+    ) -> str:
+        """Count defective images, and name the threshold."""
+        found = sum(p.row()['verdict'] == DEFECTIVE for p in predictions)
+        broken = sum(not p.is_read for p in predictions)
+        return f'{found} defective, {broken} not read; threshold {threshold}'
+
+    @staticmethod
+    def check_threshold(threshold: float) -> None:
+        """Check a threshold of the command line.
+
+        Raises:
+            ValueError: If it is not finite.
+        """
+        if not math.isfinite(threshold):
+            raise ValueError(
+                'expected a finite threshold on image scores, got '
+                f'--threshold {threshold}; leave it out for the one of '
+                'the model file'
+            )
+
+
+@dataclass
+class ClassPrediction(Prediction):
+    """Prediction of a classifier for one image.
+
+    Attributes:
+        label: Name of the most probable class; None if the image cannot be
+            read.
+        probability: Probability of the class, in [0, 1].
+        probabilities: Probabilities by the names of all classes.
+    """
+
+    label: str | None = None
+    probability: float | None = None
+    probabilities: dict[str, float] | None = None
+
+    FIELDS: ClassVar[tuple[str, ...]] = (
+        *('path', 'label', 'probability', 'probabilities', 'error'),
+    )
+
+    @classmethod
+    def of(
+        cls,
+        path: str,
+        probabilities: Sequence[float],
+        index: int,
+        classes: Sequence[str],
+    ) -> ClassPrediction:
+        """Name the most probable class, of an index."""
+        return cls(
+            path,
+            label=classes[index],
+            probability=probabilities[index],
+            probabilities=dict(zip(classes, probabilities, strict=True)),
+        )
+
+    def line(self) -> str:
+        """Return probability and class."""
+        return f'{self.probability:.4f}  {self.label}'
+
+    @staticmethod
+    def summary(
+        predictions: Sequence[Prediction], classes: Sequence[str]
+    ) -> str:
+        """Count the images of each class."""
+        found = Counter(p.row()['label'] for p in predictions if p.is_read)
+        broken = sum(not p.is_read for p in predictions)
+        counts = [f'{found[name]} {name}' for name in classes]
+        return ', '.join([*counts, f'{broken} not read'])
+
+    @staticmethod
+    def check_threshold(threshold: float) -> None:
+        """Refuse a threshold of the command line.
+
+        Raises:
+            ValueError: Always: classifiers have none.
+        """
+        raise ValueError(
+            'a classifier names the most probable class and has no '
+            f'threshold, got --threshold {threshold}: leave it out, and '
+            'choose by the probabilities in predictions.json'
+        )
+
+
+def csv_table(
+    columns: Sequence[str], predictions: Sequence[Prediction]
+) -> bytes:
+    """Return ``predictions.csv``, with names of files as they are."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns)
+    writer.writeheader()
+    writer.writerows(prediction.cells() for prediction in predictions)
+    # whatever the locale
+    return text.getvalue().encode('utf-8', 'surrogateescape')
+
+
+def json_table(
+    head: Mapping[str, Any], predictions: Sequence[Prediction]
+) -> bytes:
+    """Return ``predictions.json``: what holds for all, then each image."""
+    images = [{**p.row(), 'size': p.size} for p in predictions]
+    values = {**head, 'images': images}
+    return f'{json.dumps(values, indent=2)}\n'.encode()
