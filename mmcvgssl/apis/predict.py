@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from pathlib import Path
@@ -31,6 +32,7 @@ from mmcvgssl.maps.images import listed_images
 from mmcvgssl.model_file import load_model, prediction_steps
 from mmcvgssl.model_file.anomaly import KIND as ANOMALY
 from mmcvgssl.provenance import FileState, of_file
+from mmcvgssl.runner.image_reading import hand_down
 from mmcvgssl.utils import printable
 
 _ROOM = 1 << 30  # bytes of pictures that wait to be drawn on
@@ -268,7 +270,9 @@ def _steps_of(config: Config) -> list[dict[str, Any]]:
             'test_dataloader, as in configs/anomaly; leave --config out for '
             'what the model file says'
         )
-    return prediction_steps(loader.dataset.pipeline)
+    config = copy.deepcopy(config)
+    hand_down(config)
+    return prediction_steps(config.test_dataloader.dataset.pipeline)
 
 
 def overlay(

@@ -77,7 +77,7 @@ def settle_images(
         raise ValueError(
             f'max_unreadable is a share of the images in [0, 1], got {share}'
         )
-    _hand_down(cfg)
+    hand_down(cfg)
     steps = list(image_steps(cfg._cfg_dict))
     if not steps and paths is None:
         return []
@@ -100,7 +100,7 @@ def settle_images(
         raise box[2]
     if box[1] is not None:
         cfg.depth_range = box[1]
-        _hand_down(cfg)
+        hand_down(cfg)
     if not testing:
         _skip_unreadable(cfg, int(share * box[0]))
     if not log:
@@ -132,7 +132,15 @@ def fitted_range(file: str | Path) -> Range | None:
     return reading_in({} if known is None else known.values)['depth_range']
 
 
-def _hand_down(cfg: Config) -> None:
+def hand_down(cfg: Config) -> None:
+    """Write the options at the top of a config into the steps that take them.
+
+    Args:
+        cfg: Is changed.
+
+    Raises:
+        ValueError: If images cannot be cut into tiles so.
+    """
     for step in load_steps(cfg._cfg_dict):
         for key in OPTIONS[type_name(step)]:
             if cfg.get(key) is not None and step.get(key) is None:

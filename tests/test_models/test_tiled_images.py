@@ -20,6 +20,7 @@ from mmcvgssl.models.anomaly import (
     OneClassDetector,
     PaDiM,
     PatchCore,
+    tiled_images,
 )
 from mmcvgssl.models.anomaly.tiled_images import IN_FLIGHT
 from tests.clips import STRIP, all_clips, make_kead
@@ -79,7 +80,23 @@ def test_a_dot_of_five_pixels_is_found_to_the_pixel_in_bounded_memory():
     assert len(sample.get(TILES)) > 10 * IN_FLIGHT
 
 
-def test_images_of_very_different_sizes_pass_in_one_batch(caplog):
+def test_that_an_image_is_one_tile_is_said_once(monkeypatch):
+    said = []
+    monkeypatch.setattr(tiled_images, '_SAID', set())
+    monkeypatch.setattr(
+        tiled_images, 'print_log', lambda text, **_: said.append(text)
+    )
+    model, image = Darkness(), noise(0, 32, 20)
+    for _ in range(2):
+        (sample,) = model.test_step(pseudo_collate([item(image, 64, 32)]))
+    assert len(said) == 1
+    assert '32 x 20 pixels is no larger than a tile' in said[0]
+    (whole,) = model.test_step(pseudo_collate([item(image, None, 32)]))
+    assert torch.allclose(sample.anomaly_map, whole.anomaly_map, atol=1e-6)
+    assert float(sample.anomaly_score) == float(whole.anomaly_score)
+
+
+def test_images_of_very_different_sizes_pass_in_one_batch():
     sizes = [(20, 20), (33, 400), (100, 64), (7, 500)]
     items = [item(noise(i, *size)) for i, size in enumerate(sizes)]
     # what stands for an image that cannot be read

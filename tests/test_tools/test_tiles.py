@@ -159,9 +159,21 @@ def test_a_file_says_itself_how_images_are_cut(tool, tmp_path):
     code, _, err = tool(
         *('fit.py', recipe, '--images', root / 'good', '--out', file),
         *('--work-dir', tmp_path / 'work', '--false-alarm-rate', 'none'),
-        *('--cfg-options', *SMALL, 'input_size=32'),
+        *('--cfg-options', *SMALL, 'input_size=32', LEVEL),
     )
     assert code == 0, err
+    # a config in its place may say it, too
+    config = tmp_path / 'other.py'
+    config.write_text(f'_base_ = {str(recipe)!r}\ntile = 32\ninput_size = 32')
+    shapes = {}
+    for name, more in (('file', ()), ('config', ('--config', config))):
+        out = tmp_path / name
+        code, _, err = tool(
+            *('predict.py', file, root / 'dent', '--out', out, '--map', *more)
+        )
+        assert code == 0, err
+        shapes[name] = MapFolder(out / 'maps').load_map('0.png').shape
+    assert shapes['config'] > shapes['file']
     code, _, err = tool(
         *('test.py', file, '--images', root, '--cfg-options', 'tile=64'),
     )
