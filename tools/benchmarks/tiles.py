@@ -67,7 +67,7 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument('--side', type=int, default=256, help='of small ones')
     parser.add_argument(
-        '--cfg-options', nargs='+', default=[], help='of tools/fit.py'
+        '--options', nargs='+', default=[], help='--cfg-options of fit.py'
     )
     return parser.parse_args()
 
@@ -264,7 +264,7 @@ def main() -> None:
         )
         print('|---' * 9 + '|')
         for tile in args.tiles:
-            made = run(folder, tile, truth, args.config, args.cfg_options)
+            made = run(folder, tile, truth, args.config, args.options)
             print(
                 f'| {tile} | {made.auroc:.3f} | {made.peak:.0%} '
                 f'| {made.hit:.0%} '
