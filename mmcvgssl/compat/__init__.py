@@ -4,6 +4,7 @@ Stands on no other package.
 """
 
 from .changes import set_environment, undo_all
+from .config_references import resolve_when_read
 from .config_scope import add_config_scope
 from .ext import ops_origin, provide_ext
 from .home import do_without_home
@@ -36,6 +37,7 @@ def install() -> None:
     spare_new_transformers()
     quieten_hosts()
     after_import('mmengine.config.utils', add_config_scope)
+    after_import('mmengine.config.config', resolve_when_read)
     explain_missing_hosts()
     _protect_loading()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
@@ -15,23 +15,26 @@ Around = Callable[[ModuleType], AbstractContextManager[None]]
 
 
 class _AroundLoader:
-    """A module's own loader, run inside a context manager."""
+    """A module's own loader, run inside context managers."""
 
-    def __init__(self, loader: Any, around: Around) -> None:
+    def __init__(self, loader: Any, arounds: list[Around]) -> None:
         self._loader = loader
-        self._around = around
+        self._arounds = arounds
 
     def create_module(self, spec: ModuleSpec) -> ModuleType | None:
         """Leave the making of the module to its own loader."""
         return self._loader.create_module(spec)
 
     def exec_module(self, module: ModuleType) -> None:
-        """Run the module's code inside the context manager."""
+        """Run the module's code inside the context managers."""
         # this was for once; who asks the module later finds its own loader
         module.__loader__ = self._loader
         if module.__spec__ is not None:
             module.__spec__.loader = self._loader
-        with self._around(module):
+        with ExitStack() as stack:
+            # what was asked for first is entered last, and acts first after
+            for around in reversed(self._arounds):
+                stack.enter_context(around(module))
             self._loader.exec_module(module)
 
     def __getattr__(self, name: str) -> Any:
@@ -43,7 +46,7 @@ class _AroundFinder:
     """Finds nothing itself; wraps the loaders of some modules."""
 
     def __init__(self) -> None:
-        self.arounds: dict[str, Around] = {}
+        self.arounds: dict[str, list[Around]] = {}
 
     def find_spec(
         self, name: str, path: Any = None, target: Any = None
@@ -71,10 +74,9 @@ _FINDER = _AroundFinder()
 def around_import(name: str, around: Around) -> None:
     """Enter ``around(module)`` while module ``name`` is being executed.
 
-    Has no effect on a module that is imported already, and replaces an
-    earlier ``around`` of the same module.
+    Has no effect on a module that is imported already.
     """
-    _FINDER.arounds[name] = around
+    _FINDER.arounds.setdefault(name, []).append(around)
     if _FINDER not in sys.meta_path:
         sys.meta_path.insert(0, _FINDER)
         undo_by(_withdraw)

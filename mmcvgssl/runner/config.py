@@ -12,6 +12,13 @@ import yaml
 from mmengine.config import Config
 
 from mmcvgssl.compat import require
+from mmcvgssl.compat.config_references import (
+    is_behind_reference,
+    literal,
+    references_left,
+    resolve,
+    take_defaults,
+)
 from mmcvgssl.registry import SCOPE
 from mmcvgssl.runner.config_reach import (
     Setting,
@@ -20,11 +27,6 @@ from mmcvgssl.runner.config_reach import (
     check_setting_keys,
     keys_of_name,
     read_settings,
-)
-from mmcvgssl.runner.config_references import (
-    is_behind_reference,
-    literal,
-    resolve,
 )
 from mmcvgssl.runner.option_names import check_option_names, check_sections
 from mmcvgssl.runner.options import type_options
@@ -106,7 +108,8 @@ def load_config(
     if path.suffix in ('.yaml', '.yml'):
         _check_yaml(path)
     try:
-        cfg = Config.fromfile(path)
+        with references_left():
+            cfg = Config.fromfile(path)
     except FileNotFoundError as error:
         raise FileNotFoundError(
             f'{path}: the file, or one that its bases name, is missing: '
@@ -117,8 +120,7 @@ def load_config(
             f'{path}: expected a config in Python, but in it or in one of '
             f'its bases: {type(error).__name__}: {error}'
         ) from error
-    for name, value in cfg._cfg_dict.pop('defaults', {}).items():
-        cfg._cfg_dict.setdefault(name, value)
+    take_defaults(cfg._cfg_dict)
     known = _RUNNER_KEYS | set(cfg.keys())
     check_sections(cfg._cfg_dict, _READ)
     settings = read_settings(path)

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from mmcvgssl.runner.config_references import entries, find_references
+from mmcvgssl.compat.config_references import entries, find_references
 from mmcvgssl.runner.options import waits_for_stage
 
 _SAME = 0.88  # similarity from which a name counts as mistyped
@@ -44,7 +44,7 @@ def check_file_settings(
     """Refuse what a file, or a base beside it, sets at its top in vain.
 
     A setting counts where a reference names it (see
-    :mod:`mmcvgssl.runner.config_references`), where its own file uses it or a
+    :mod:`mmcvgssl.compat.config_references`), where its own file uses it or a
     file over it does, as ``_base_.NAME``.
 
     Args:

@@ -1,14 +1,71 @@
-"""References in a config: ``'${view_size}'`` is the value of a setting."""
+"""References in a config: ``'${view_size}'`` is the value of a setting.
+
+mmengine knows no references. Once this package is imported, a config that
+names it in ``custom_imports`` holds values wherever mmengine reads it, so that
+the hosts' own tools and ``Config.fromfile`` run it, too.
+"""
 
 from __future__ import annotations
 
 import copy
+import functools
 import re
 from collections.abc import Iterator, Mapping, MutableMapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from types import ModuleType
 from typing import Any
+
+from .changes import set_attribute
 
 _REFERENCE = re.compile(r'\$\{(?P<len>len:)?(?P<name>[A-Za-z_]\w*(?:\.\w+)*)}')
 _FORMS = '${NAME}, ${NAME.KEY} or ${len:NAME}'
+_left = ContextVar('references_left', default=False)
+
+
+def resolve_when_read(module: ModuleType) -> None:
+    """Have ``mmengine.config.Config`` resolve references in files.
+
+    What nothing sets stays a reference, which the error of whatever reads it
+    then names.
+
+    Args:
+        module: ``mmengine.config.config``.
+    """
+    init = module.Config.__init__
+
+    @functools.wraps(init)
+    def resolving_init(
+        self: Any, cfg_dict: Any = None, *args: Any, **kwargs: Any
+    ) -> None:
+        init(self, cfg_dict, *args, **kwargs)
+        if self.filename and not _left.get() and _names_us(self._cfg_dict):
+            take_defaults(self._cfg_dict)
+            resolve(self._cfg_dict, missing=True)
+
+    set_attribute(module.Config, '__init__', resolving_init)
+
+
+@contextmanager
+def references_left() -> Iterator[None]:
+    """Have mmengine leave references, for options that come after."""
+    token = _left.set(True)
+    try:
+        yield
+    finally:
+        _left.reset(token)
+
+
+def take_defaults(config: MutableMapping[str, Any]) -> None:
+    """Set what nothing else sets to the values of ``defaults``."""
+    for name, value in config.pop('defaults', {}).items():
+        config.setdefault(name, value)
+
+
+def _names_us(config: Mapping[str, Any]) -> bool:
+    imports = (config.get('custom_imports') or {}).get('imports') or ()
+    names = [imports] if isinstance(imports, str) else imports
+    return any(str(n).partition('.')[0] == 'mmcvgssl' for n in names)
 
 
 class Literal(str):
