@@ -85,11 +85,45 @@ def test_the_seed_alone_decides(file):
     assert [json.loads(f.read_text()) for f in earlier] == [parts[0]]
 
 
+def test_listed_images_have_their_boxes(file, tmp_path):
+    listed = tmp_path / 'selected.txt'
+    # in the order of worth; with a class behind; one twice; a good one
+    listed.write_text('33.png\n2.png\t0\n0.png\n2.png\n38.png\n\n')
+    made, content = drawn(file, images=listed)
+    names = [image['file_name'] for image in content['images']]
+    assert names == ['0.png', '2.png', '33.png', '38.png']
+    assert made.images == {'dent': (2, 20), 'rust': (0, 12), 'chip': (1, 5)}
+    assert made.good == (1, 4)
+    assert made.boxes == len(content['annotations']) == 6
+    whole = json.loads(file.read_text())
+    assert content['categories'] == whole['categories']
+
+
+@pytest.mark.parametrize(
+    ('text', 'said'),
+    [
+        ('', 'such as 0.png, got none'),
+        ('0.png\nimages/1.png\n', r'got 1 other \(images/1.png\): list'),
+        ('a\nb\nc\nd\n', r'got 4 others \(a, b, c, ...\)'),
+    ],
+)
+def test_lists_of_others_are_refused(file, tmp_path, text, said):
+    listed = tmp_path / 'selected.txt'
+    listed.write_text(text)
+    with pytest.raises(ValueError, match=said):
+        drawn(file, images=listed)
+    assert not (tmp_path / 'few.json').exists()
+
+
 @pytest.mark.parametrize(
     ('options', 'said'),
     [
-        ({}, '--shots or --share'),
-        ({'shots': 2, 'share': 0.5}, '--shots or --share'),
+        ({}, '--shots, --share or --images'),
+        ({'shots': 2, 'share': 0.5}, '--shots, --share or --images'),
+        ({'shots': 2, 'images': 'a.txt'}, '--shots, --share or --images'),
+        ({'images': 'a.txt', 'good': 1}, '--good and --seed are of a draw'),
+        ({'images': 'a.txt', 'seed': 1}, '--good and --seed are of a draw'),
+        ({'images': 'a.txt'}, 'found no file a.txt'),
         ({'shots': 0}, '1 or more images, got 0'),
         ({'share': 1.0}, r'in \(0, 1\), got 1.0'),
         ({'shots': 1, 'good': -1}, '--good: expected 0 or more'),
@@ -98,7 +132,7 @@ def test_the_seed_alone_decides(file):
     ],
 )
 def test_what_cannot_be_drawn_is_said(file, options, said):
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises((OSError, ValueError), match=said):
         drawn(file, **options)
     assert not (file.parent / 'few.json').exists()
 
