@@ -109,7 +109,11 @@ class Outputs:
 def to_coco(
     images: Sequence[ImageBoxes], info: dict[str, Any]
 ) -> dict[str, Any]:
-    """Return boxes as COCO writes them; ids are those of the order."""
+    """Return boxes as COCO writes them; ids are those of the order.
+
+    The empty parts are for CVAT, which refuses a box without a segmentation
+    and, in some releases, a file without licences.
+    """
     annotations: list[dict[str, Any]] = []
     for image_id, image in enumerate(images, 1):
         for box, score in zip(image.boxes, image.scores, strict=True):
@@ -122,12 +126,14 @@ def to_coco(
                     'bbox': [x1, y1, x2 - x1, y2 - y1],
                     'area': (x2 - x1) * (y2 - y1),
                     'iscrowd': 0,
+                    'segmentation': [],
                     # as few digits as distinguish it from other float32 values
                     'score': float(str(score)),
                 }
             )
     return {
         'info': info,
+        'licenses': [],
         'images': [
             {
                 'id': image_id,

@@ -83,6 +83,7 @@ def test_files_name_the_same_images(choose, tmp_path):
     assert [image['file_name'] for image in coco['images']] == names
     assert [c['name'] for c in coco['categories']] == ['scratch', 'pit']
     assert coco['annotations'] == []
+    assert coco['licenses'] == []
     assert {(i['height'], i['width']) for i in coco['images']} == {(SIDE,) * 2}
     sheet = cv2.imread(str(out / 'contact_sheet.png'))
     assert sheet.shape == (168, 4 * 164 + 4, 3)
@@ -300,7 +301,13 @@ def test_boxes_of_maps_are_handed_over(choose, folder, model, tmp_path):
     coco = json.loads((out / 'cvat_coco.json').read_text())
     names = {image['id']: image['file_name'] for image in coco['images']}
     assert [c['name'] for c in coco['categories']] == ['anomaly', 'scratch']
+    # what Datumaro, CVAT's reader, refuses to miss
+    assert {'info', 'licenses'} < {*coco}
     assert coco['annotations']
+    for entry in coco['annotations']:
+        assert (entry['segmentation'], entry['iscrowd']) == ([], 0)
+        assert type(entry['id']) is type(entry['image_id']) is int
+    assert min(c['id'] for c in coco['categories']) == 1
     tasks = json.loads((out / 'label_studio.json').read_text())
     boxes = {
         (names[a['image_id']], *plain_box(a['bbox']))
