@@ -4,7 +4,7 @@ What a file says is checked before anything is built, and no file decides which
 code runs. Stands on ``datasets``, ``models``, ``provenance``, ``weights``.
 """
 
-from mmcvgssl.model_file.load import LoadedModel, load_model
+from mmcvgssl.model_file.load import LoadedModel, build_model, load_model
 from mmcvgssl.model_file.model_file import (
     ModelFile,
     ModelFileError,
@@ -19,6 +19,7 @@ __all__ = [
     'ModelFile',
     'ModelFileError',
     'WeightsOf',
+    'build_model',
     'check_name',
     'is_model_file',
     'load_model',

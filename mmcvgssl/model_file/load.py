@@ -64,8 +64,24 @@ def load_model(path: str | Path) -> LoadedModel:
         >>> loaded.content.kind, loaded.model.fitted
         ('anomaly', True)
     """
-    content = ModelFile.read(path)
-    source = printable(str(path))
+    return build_model(ModelFile.read(path), printable(str(path)))
+
+
+def build_model(content: ModelFile, source: str) -> LoadedModel:
+    """Build the model that a file describes, and its transforms.
+
+    Args:
+        content: Content of the file.
+        source: The file, for messages.
+
+    Raises:
+        See :func:`load_model`.
+
+    Example:
+        >>> content = ModelFile.read('model.safetensors')
+        >>> build_model(content, 'the model').model.fitted
+        True
+    """
     transforms = build_transforms(content.images.get('pipeline'), source)
     model = _BUILDERS[content.kind](content, source)
     return LoadedModel(model.eval(), transforms, content, source)

@@ -14,6 +14,7 @@ from typing import Any
 from torch import Tensor
 
 from mmcvgssl.models.anomaly.fitted_state import read_notes, read_tensors
+from mmcvgssl.models.anomaly.storable import BASIS
 from mmcvgssl.provenance import make_room
 from mmcvgssl.utils import atomic_write, check_file, printable
 from mmcvgssl.version import __version__
@@ -21,7 +22,9 @@ from mmcvgssl.weights import check_values
 from mmcvgssl.weights.errors import WeightsError
 from mmcvgssl.weights.files import safetensors_bytes
 
-FORMAT, VERSION = 'mmcvgssl-model', 1
+FORMAT = 'mmcvgssl-model'
+# files without what an update goes on from are of the first version still
+VERSIONS = (1, 2)
 KINDS = ('anomaly', 'classifier', 'detector')
 SUFFIX = '.safetensors'
 
@@ -104,7 +107,9 @@ class ModelFile:
 
     def to_bytes(self) -> bytes:
         """Return the file's bytes: equal contents, equal bytes."""
-        notes = {'format': FORMAT, 'version': VERSION, **asdict_bare(self)}
+        goes_on = any(key.startswith(f'{BASIS}.') for key in self.tensors)
+        version = VERSIONS[goes_on]
+        notes = {'format': FORMAT, 'version': version, **asdict_bare(self)}
         texts = {k: json.dumps(v, sort_keys=True) for k, v in notes.items()}
         return safetensors_bytes(self.tensors, texts)
 
@@ -293,10 +298,11 @@ def _notes(data: bytes, source: str) -> dict[str, Any]:
             f'{source} is {what}, no model file; pass what tools/fit.py or '
             'tools/one_class.py writes'
         )
-    if notes.get('version') != VERSION:
+    if notes.get('version') not in VERSIONS:
+        known = ' and '.join(map(str, VERSIONS))
         raise ModelFileError(
             f'{source} is of version {notes.get("version")!r:.20} of the '
-            f'format, and mmcvgssl {__version__} reads version {VERSION}; '
+            f'format, and mmcvgssl {__version__} reads versions {known}; '
             'install the version that wrote it '
             f'({notes.get("made_with")!r:.40}), or fit the model anew'
         )

@@ -22,6 +22,7 @@ from mmcvgssl.models.anomaly.prompts import (
     load_knowledge,
     shipped_knowledge,
 )
+from mmcvgssl.models.anomaly.updatable import Updatable
 from mmcvgssl.models.anomaly.vv_attention import VVAttention
 
 __all__ = [
@@ -39,6 +40,7 @@ __all__ = [
     'PatchCore',
     'PatchFeatures',
     'Prompts',
+    'Updatable',
     'VVAttention',
     'build_prompts',
     'dataset_threshold',

@@ -125,6 +125,8 @@ class AnomalyModel(Measured, Storable, BaseModel):
         # that were fitted to, for those who use the file
         self.chosen: dict[str, Any] = {}
         self.remarks: list[str] = []
+        self.basis: dict[str, Tensor] = {}
+        self.measured_on: list[str] = []
         # images and transforms of the fit, if a Runner fitted the model
         self.provenance: Provenance | None = None
 
@@ -271,6 +273,16 @@ class AnomalyModel(Measured, Storable, BaseModel):
         Raises:
             ValueError: If there are no images, or too few to hold some out.
         """
+        self._go_through(self.learn, batches, held_out, passes)
+
+    def _go_through(
+        self,
+        learn: Callable[[FittingImages, FittingImages | None], None],
+        batches: Iterable[dict],
+        held_out: Iterable[dict] | None,
+        passes: Passes | None,
+    ) -> None:
+        """Learn from batches, in all processes alike."""
         self.eval()
         passes = passes or Passes()
         images = FittingImages(batches, self.data_preprocessor, passes=passes)
@@ -278,7 +290,7 @@ class AnomalyModel(Measured, Storable, BaseModel):
         if held_out is not None:
             apart = replace(images, batches=held_out, purpose='measure on')
         with passes:
-            self.learn(images, apart)
+            learn(images, apart)
         if get_world_size() > 1:
             learned = on_first_process(self.fitted_bytes)
             if not is_main_process():
@@ -289,7 +301,7 @@ class AnomalyModel(Measured, Storable, BaseModel):
     ) -> None:
         """Fit to prepared images; see :meth:`fit`."""
         self.state, self.chosen, self.remarks = {}, {}, []
-        self.provenance = None
+        self.basis, self.provenance = {}, None
         fitting, measuring = images, held_out or images
         if held_out is None and self._holds_out():
             every = max(round(1 / self.holdout), 2)
@@ -307,7 +319,7 @@ class AnomalyModel(Measured, Storable, BaseModel):
 
     def remark(self, text: str) -> None:
         """Warn, and store the warning with the fitted state."""
-        if text:
+        if text and text not in self.remarks:
             self.remarks.append(text)
             print_log(text, logger='current', level=logging.WARNING)
 

@@ -244,6 +244,7 @@ class MapEnsemble(AnomalyModel):
     def _learn_members(self, images: FittingImages) -> None:
         for member in self._members:
             member.learn(images)
+            member.basis = {}  # an ensemble is not updated
             for remark in member.remarks:
                 if remark not in self.remarks:
                     self.remarks.append(remark)

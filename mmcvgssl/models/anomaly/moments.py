@@ -44,6 +44,29 @@ class Moments:
         covariance = self.outer / self.count - shift.transpose(1, 2) @ shift
         return (self.origin + shift).squeeze(1), covariance
 
+    def packed(self) -> dict[str, Tensor]:
+        """Return all of it, of the symmetric sums of products one half."""
+        row, column = self._half()
+        return {**self.state_dict(), 'origin': self.origin} | {
+            'outer': self.outer[:, row, column]
+        }
+
+    @classmethod
+    def unpacked(cls, state: Mapping[str, Tensor]) -> Moments:
+        """Return what gave these with :meth:`packed`."""
+        made = cls(state['origin'])
+        row, column = made._half()
+        outer = torch.zeros_like(made.outer)
+        outer[:, row, column] = outer[:, column, row] = state['outer']
+        made.load_state_dict({**state, 'outer': outer})
+        return made
+
+    def _half(self) -> tuple[Tensor, Tensor]:
+        """Return rows and columns of the upper half of a matrix."""
+        width = self.origin.shape[2]
+        row, column = torch.triu_indices(width, width)
+        return row, column
+
     def state_dict(self) -> dict[str, Tensor]:
         """Return the sums so far."""
         count = torch.tensor(self.count)

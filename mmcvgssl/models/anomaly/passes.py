@@ -40,6 +40,8 @@ class Passes:
         self.partial, self.bar = partial, bar
         self._team = Team()
         self._count = 0
+        # images seen by each division of the last pass
+        self.counts: list[int] = []
 
     def __enter__(self) -> Passes:
         return self
@@ -56,6 +58,7 @@ class Passes:
         """
         number, self._count = self._count, self._count + 1
         running = _Running(self, images, work, number)
+        self.counts = running.counts
         if running.resume():
             return
         with Interrupts(self.partial is not None) as interrupts:
@@ -99,7 +102,8 @@ class _Running:
         at = on_first_process(read)
         if not at:
             return False
-        self.seen, self.used, *self.counts = at['counts'].tolist()
+        self.seen, self.used, *counts = at['counts'].tolist()
+        self.counts[:] = counts
         done = bool(at['done'])
         self.unreadable = {(a, b) for a, b in at['unreadable'].tolist()}
         self.images.mark_unreadable(self.unreadable - self.images.unreadable())

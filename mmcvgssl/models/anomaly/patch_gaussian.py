@@ -10,9 +10,9 @@ import torch
 from sklearn.covariance import ledoit_wolf
 from torch import Tensor, nn
 
-from mmcvgssl.models.anomaly.anomaly_model import AnomalyModel
 from mmcvgssl.models.anomaly.coreset import PatchPool
 from mmcvgssl.models.anomaly.fit_pass import EveryImage
+from mmcvgssl.models.anomaly.fitted_state import part_of
 from mmcvgssl.models.anomaly.fitting_images import FittingImages
 from mmcvgssl.models.anomaly.gathered import Columns, Resumable
 from mmcvgssl.models.anomaly.moments import Moments
@@ -20,17 +20,29 @@ from mmcvgssl.models.anomaly.patch_features import PatchFeatures, as_rows
 from mmcvgssl.models.anomaly.patchcore import describe
 from mmcvgssl.models.anomaly.state_forms import Form, Forms
 from mmcvgssl.models.anomaly.tiled_images import TiledImages
+from mmcvgssl.models.anomaly.updatable import Updatable
+from mmcvgssl.models.anomaly.whitening import (
+    largest_error,
+    noise_of,
+    whitening,
+)
 from mmcvgssl.models.teachers import FrozenTeacher
-from mmcvgssl.processes import tensors_of_first_process
+from mmcvgssl.processes import moved, tensors_of_first_process
 
+_OLD_MEDIANS = (
+    "the medians by which image_score='sum' divides are those of the first "
+    'fit, and may differ from those of a fit to all images'
+)
 SCORES = ('max', 'pooled', 'sum')
 _TYPICAL = 32  # number of batches that measure the scale of a sum's terms
 
 
-class PatchGaussian(AnomalyModel):
+class PatchGaussian(Updatable):
     """Mahalanobis distance of each patch to Gaussians of normal patches.
 
-    What :class:`MahalanobisAD` and :class:`PaDiM` have in common.
+    What :class:`MahalanobisAD` and :class:`PaDiM` have in common. An update
+    adds to the sums of the fit, and gives what a fit to all images does; but
+    the medians of ``image_score='sum'`` stay as they were.
 
     Args:
         teacher: A frozen teacher with ``levels``, or its config.
@@ -47,7 +59,7 @@ class PatchGaussian(AnomalyModel):
         normalise: See :class:`PatchFeatures`.
         grid: See :class:`PatchFeatures`.
         seed: Of channels and samples.
-        **kwargs: Of :class:`AnomalyModel`.
+        **kwargs: Of :class:`~mmcvgssl.models.anomaly.AnomalyModel`.
 
     Attributes:
         shared: Whether there is one Gaussian for all positions, or one for
@@ -141,12 +153,19 @@ class PatchGaussian(AnomalyModel):
             total += (centred @ self.state[f'pooled_whiten.{i}']).norm(dim=1)
         return total
 
-    def _fit(self, images: FittingImages) -> None:
-        moments = Moments(self._origin(images))
+    def _add(self, images: FittingImages) -> None:
         pooled = [
             PatchPool(self.pooled_images, self.seed)
             for _ in range(0 if self.image_score == 'max' else self._pools)
         ]
+        known = moved(self.basis, self.device)
+        if known:
+            moments = Moments.unpacked(part_of(known, 'moments'))
+            for i, pool in enumerate(pooled):
+                pool.load_state_dict(part_of(known, f'pool.{i}'))
+        else:
+            moments = Moments(self._origin(images))
+        typical = self.state.get('typical')
 
         def compute(inputs: Tensor, *_: Any) -> tuple:
             levels = self.features.teacher.local_features(inputs)
@@ -165,10 +184,14 @@ class PatchGaussian(AnomalyModel):
         parts: dict[str, Resumable] = {'moments': moments}
         parts |= {f'pool.{i}': pool for i, pool in enumerate(pooled)}
         self._pass(images, 'fitting', compute, take, parts)
+        self.basis |= moved(_basis(moments, pooled), 'cpu')
         self.state = tensors_of_first_process(
             lambda: self._state(moments, pooled), self.device
         )
-        if self.image_score == 'sum':
+        if typical is not None:
+            self.state['typical'] = typical
+            self.remark(_OLD_MEDIANS)
+        elif self.image_score == 'sum':
             self._measure_typical(images)
 
     def _origin(self, images: FittingImages) -> Tensor:
@@ -212,12 +235,12 @@ class PatchGaussian(AnomalyModel):
     ) -> dict[str, Tensor]:
         """Return the Gaussians of positions and of pooled levels."""
         mean, covariance = moments.result()
-        noise = _noise(mean, covariance)
-        whiten = _whiten(covariance, self.ridge, noise)
+        noise = noise_of(mean, covariance)
+        whiten = whitening(covariance, self.ridge, noise)
         state = {
             'mean': mean.float(),
             'whiten': whiten,
-            'rounding': _steps(whiten, noise).cpu()[None],
+            'rounding': largest_error(whiten, noise).cpu()[None],
         }
         for i, pool in enumerate(pooled):
             rows = pool.patches().double().cpu()
@@ -232,9 +255,9 @@ class PatchGaussian(AnomalyModel):
                 (rows - centre).numpy(), assume_centered=True
             )
             spread = torch.from_numpy(shrunk)[None]
-            noise = _noise(centre[None], spread)
-            whiten = _whiten(spread, 0.0, noise)
-            step = _steps(whiten, noise).cpu()[None]
+            noise = noise_of(centre[None], spread)
+            whiten = whitening(spread, 0.0, noise)
+            step = largest_error(whiten, noise).cpu()[None]
             state['rounding'] = torch.cat([state['rounding'], step])
             device = mean.device
             state[f'pooled_mean.{i}'] = centre.float().to(device)
@@ -288,6 +311,29 @@ class PatchGaussian(AnomalyModel):
             forms['typical'] = Form((2,))
         return forms
 
+    def basis_forms(self, names: Iterable[str]) -> Forms:
+        """Return the forms of sums over patches, and of pooled features."""
+        widths = self.features.widths
+        width = min(self.channels or sum(widths), sum(widths))
+        positions: int | str = 1 if self.shared else 'p'
+        half = width * (width + 1) // 2
+        forms = {
+            'moments.count': Form((), torch.int64),
+            'moments.origin': Form((positions, 1, width), torch.float64),
+            'moments.total': Form((positions, 1, width), torch.float64),
+            'moments.outer': Form((positions, half), torch.float64),
+        }
+        pooled = () if self.image_score == 'max' else (*widths, *widths)
+        for i, size in enumerate(pooled):
+            forms |= {
+                f'pool.{i}.seen': Form((), torch.int64),
+                f'pool.{i}.random': Form(('random',), torch.uint8),
+                f'pool.{i}.least': Form((), torch.float64),
+                f'pool.{i}.keys': Form(('images',), torch.float64),
+                f'pool.{i}.rows': Form(('images', size)),
+            }
+        return forms
+
     def rounding(self) -> tuple[float, float]:
         """Return the largest rounding errors of maps and scores."""
         of_maps, of_pooled = self._roundings()
@@ -303,48 +349,23 @@ class PatchGaussian(AnomalyModel):
         return float(steps[0]), float(steps[1:].sum())
 
 
+def _basis(moments: Moments, pooled: Sequence[PatchPool]) -> dict[str, Tensor]:
+    """Return what an update goes on from."""
+    parts = {'moments': moments.packed()}
+    parts |= {f'pool.{i}': p.state_dict() for i, p in enumerate(pooled)}
+    return {
+        f'{name}.{key}': value
+        for name, part in parts.items()
+        for key, value in part.items()
+    }
+
+
 @lru_cache(maxsize=16)
 def _draw_channels(width: int, count: int, seed: int) -> tuple[int, ...]:
     """Draw channels by a seed, in order."""
     random = torch.Generator().manual_seed(seed)
     order = torch.randperm(width, generator=random)
     return tuple(order[:count].sort().values.tolist())
-
-
-def _noise(mean: Tensor, covariance: Tensor) -> Tensor:
-    """Return the rounding of a feature, of its typical size, [p].
-
-    Equal features differ by a few steps of float32 where batches differ.
-    """
-    variance = covariance.diagonal(dim1=1, dim2=2)
-    size = (mean.square() + variance).mean(1).sqrt()
-    return 8 * torch.finfo(torch.float32).eps * size
-
-
-def _steps(whiten: Tensor, noise: Tensor) -> Tensor:
-    """Return the largest rounding error of a distance, a scalar."""
-    steepest = whiten.double().norm(dim=1).amax(1)
-    return (steepest * noise * whiten.shape[-1] ** 0.5).amax().float()
-
-
-def _whiten(covariance: Tensor, ridge: float, noise: Tensor) -> Tensor:
-    """Return W with W Wᵀ = inverse of the covariances [p, D, D].
-
-    Directions that vary less than ``noise`` [p] count as varying so much.
-    """
-    width = covariance.shape[-1]
-    variance = covariance.diagonal(dim1=1, dim2=2).mean(1)
-    least = torch.finfo(torch.float32).tiny
-    eye = torch.eye(width, dtype=torch.float64, device=covariance.device)
-    loaded = (
-        covariance + (ridge * variance).clamp(min=least)[:, None, None] * eye
-    )
-    values, vectors = torch.linalg.eigh(loaded)
-    # directions without variance would get an infinite weight
-    floor = 1e-7 * values[:, -1:].clamp(min=least)
-    floor = torch.maximum(floor, noise.square()[:, None])
-    scale = values.clamp(min=floor).rsqrt()
-    return (vectors * scale[:, None]).float()
 
 
 def _pool(levels: Sequence[Tensor]) -> list[Tensor]:

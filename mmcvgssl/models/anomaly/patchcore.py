@@ -9,7 +9,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mmcvgssl.models.anomaly.anomaly_model import AnomalyModel
 from mmcvgssl.models.anomaly.coreset import PatchPool, greedy_coreset
 from mmcvgssl.models.anomaly.fitting_images import FittingImages
 from mmcvgssl.models.anomaly.neighbours import (
@@ -18,16 +17,21 @@ from mmcvgssl.models.anomaly.neighbours import (
 )
 from mmcvgssl.models.anomaly.patch_features import PatchFeatures, as_rows
 from mmcvgssl.models.anomaly.state_forms import Form, Forms
+from mmcvgssl.models.anomaly.updatable import Updatable
 from mmcvgssl.models.teachers import FrozenTeacher
 from mmcvgssl.processes import tensors_of_first_process
 from mmcvgssl.provenance import of_config
 from mmcvgssl.registry import MODELS
 
 METRICS = ('euclidean', 'cosine')
+_THINNED = (
+    'the memory was updated from the earlier memory, which had left patches '
+    'out, and may differ from that of a fit to all images'
+)
 
 
 @MODELS.register_module()
-class PatchCore(AnomalyModel):
+class PatchCore(Updatable):
     """Distance of each patch to the nearest normal patch.
 
     Source: "Towards Total Recall in Industrial Anomaly Detection",
@@ -36,6 +40,12 @@ class PatchCore(AnomalyModel):
     Fitting reads the images once. It draws a uniform sample of at most
     ``pool_size`` patches, and chooses ``coreset_size`` of them by greedy
     k-centre.
+
+    An update chooses of the earlier memory and the new patches. As long as
+    the memory holds all earlier patches, that is a fit on all images;
+    afterwards patches that the memory had left out cannot come back: each of
+    them is no farther from the new memory than it was from the earlier one
+    plus the radius of the new choice.
 
     Args:
         teacher: A frozen teacher with ``levels``, or its config.
@@ -54,7 +64,8 @@ class PatchCore(AnomalyModel):
         normalise: See :class:`PatchFeatures`.
         grid: See :class:`PatchFeatures`.
         seed: Seed of sample and coreset.
-        **kwargs: Options of :class:`AnomalyModel`.
+        **kwargs: Options of
+            :class:`~mmcvgssl.models.anomaly.AnomalyModel`.
 
     Raises:
         ValueError: If an option is out of range.
@@ -172,8 +183,10 @@ class PatchCore(AnomalyModel):
         own = (rows - memory[nearest]).norm(dim=1) / rows.shape[1] ** 0.5
         return 1 - (own - scaled.logsumexp(1)).exp()
 
-    def _fit(self, images: FittingImages) -> None:
+    def _add(self, images: FittingImages) -> None:
         pool = PatchPool(self.pool_size, self.seed)
+        before = int(self.basis.get('seen', 0))
+        earlier = self.state['memory'] if before else None
         self._pass(
             images,
             'fitting',
@@ -184,6 +197,11 @@ class PatchCore(AnomalyModel):
 
         def choose() -> dict[str, Tensor]:
             patches = pool.patches()
+            if earlier is not None:
+                patches = torch.cat([earlier, patches])
+                if before > len(earlier):
+                    self.remark(_THINNED)
+            self.basis['seen'] = torch.tensor(before + pool.seen)
             chosen = greedy_coreset(patches, self.coreset_size, self.seed)
             self.state = {'memory': patches[chosen]}
             if self.local_scale:
@@ -198,6 +216,10 @@ class PatchCore(AnomalyModel):
         if self.local_scale:
             forms['scale'] = Form(('n',))
         return forms
+
+    def basis_forms(self, names: Iterable[str]) -> Forms:
+        """Return the form of the number of patches that were seen."""
+        return {'seen': Form((), torch.int64)}
 
     def rounding(self) -> tuple[float, float]:
         """Return what equal patches can differ by."""

@@ -25,11 +25,14 @@ from mmcvgssl.models.anomaly.state_forms import (
     below,
     check_state,
 )
-from mmcvgssl.models.anomaly.threshold_choice import POINT
+from mmcvgssl.models.anomaly.threshold_choice import MEASURED, POINT
 from mmcvgssl.models.anomaly.thresholded import Thresholded
 from mmcvgssl.provenance import Provenance, digest_tensors, require_same
 from mmcvgssl.utils import atomic_write
 from mmcvgssl.weights import EXACT, check_values, load
+
+# the part of a file's tensors that an update goes on from
+BASIS = 'update'
 
 
 class Storable(Thresholded):
@@ -43,6 +46,8 @@ class Storable(Thresholded):
     settings: dict[str, Any]
     calibration: Calibration | None
     remarks: list[str]
+    # what an update goes on from; empty where there is none
+    basis: dict[str, Tensor]
     provenance: Provenance | None
 
     def _require_fitted(self) -> None:
@@ -74,6 +79,7 @@ class Storable(Thresholded):
         parts = {'state': self.state}
         if self.calibration is not None:
             parts['calibration'] = self.calibration.state_dict()
+        parts[BASIS] = self.basis
         return {
             f'{part}.{key}': value
             for part, tensors in parts.items()
@@ -195,6 +201,14 @@ class Storable(Thresholded):
         """
         return None if self.needs_fit else {}
 
+    def basis_forms(self, names: Iterable[str]) -> Forms:
+        """Return the forms of what an update goes on from.
+
+        Args:
+            names: Names of the tensors at hand.
+        """
+        return {}
+
     def _forms(self, names: Iterable[str]) -> Forms:
         """Return the forms of all that :meth:`_tensors` gives."""
         own = self.state_forms(part_of(dict.fromkeys(names), 'state'))
@@ -206,6 +220,11 @@ class Storable(Thresholded):
             state = self.calibration.state_dict()
             sizes = {k: Form(tuple(v.shape), None) for k, v in state.items()}
             forms |= below('calibration', sizes)
+        basis = part_of(dict.fromkeys(names), BASIS)
+        if basis:
+            forms |= below(BASIS, self.basis_forms(basis))
+            measured = {k: v for k, v in MEASURED.items() if k in basis}
+            forms |= below(BASIS, measured)
         return forms
 
     def _take(
@@ -219,10 +238,15 @@ class Storable(Thresholded):
         if self.calibration is not None:
             state = part_of(tensors, 'calibration')
             load(self.calibration, state, EXACT, where, log=False)
+        self.basis = part_of(tensors, BASIS)
 
     def fingerprint(self) -> str:
         """Digest of settings and fitted state: same maps, same text."""
-        tensors = self._tensors()
+        tensors = {
+            key: value
+            for key, value in self._tensors().items()
+            if not key.startswith(f'{BASIS}.')
+        }
         return digest_tensors(
             tensors, json.dumps(self.settings, sort_keys=True)
         )

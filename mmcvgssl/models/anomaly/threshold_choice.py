@@ -20,6 +20,15 @@ HELD_OUT, CROSS_FIT, GIVEN = 'held-out', 'cross-fit', 'given'
 IN_SAMPLE = 'in-sample'
 # name of the tensor of to_tensor()
 POINT = Form((6,), torch.float64)
+# what an update needs to know of the images that were measured: how many
+# images there were in all, the digests of those measured as JSON in bytes,
+# and their scores and highest map values
+MEASURED = {
+    'images': Form((), torch.int64),
+    'held_out': Form(('bytes',), torch.uint8),
+    'scores': Form(('n',)),
+    'maxima': Form(('n',)),
+}
 _IN_SAMPLE = (
     'the backbone was trained on these images, so new good images may score '
     'higher: neither the rate nor an interval of it is known; hold images out'
@@ -67,6 +76,19 @@ def cross_fit_note(weights: str = '') -> str:
         'each image was scored by a density of the others: the interval holds '
         f'if {weights or "the weights of the backbone"} have learned from '
         'none of these images'
+    )
+
+
+def earlier_note(count: int) -> str:
+    """Say when the interval of a threshold holds after an update.
+
+    Args:
+        count: Number of images that were not scored again.
+    """
+    return (
+        f'{count} of the images were scored before the update: the interval '
+        'holds if their scores have not changed by it; give the earlier '
+        'images to have them scored again'
     )
 
 
