@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 TABLE, JSON_TABLE = 'predictions.csv', 'predictions.json'
 GOOD, DEFECTIVE = 'good', 'defective'
+GIVEN = 'given'  # how a threshold of the command line was chosen
 
 
 def calls_defective(scores: Any, threshold: float) -> Any:
@@ -208,6 +209,28 @@ class ClassPrediction(Prediction):
             f'threshold, got --threshold {threshold}: leave it out, and '
             'choose by the probabilities in predictions.json'
         )
+
+
+@dataclass
+class BoxPrediction(Prediction):
+    """Prediction of a detector for one image.
+
+    Attributes:
+        count: Number of boxes; None if the image cannot be read.
+        label: Class of the box of the highest score; None without a box.
+        score: Score of the box, in [0, 1].
+        boxes: Each with ``label``, ``score`` and ``box``: x1, y1, x2, y2 in
+            pixels of the upright image; the highest score first.
+    """
+
+    count: int | None = None
+    label: str | None = None
+    score: float | None = None
+    boxes: list[dict[str, Any]] | None = None
+
+    FIELDS: ClassVar[tuple[str, ...]] = (
+        *('path', 'count', 'label', 'score', 'boxes', 'error'),
+    )
 
 
 def csv_table(

@@ -4,20 +4,13 @@ from __future__ import annotations
 
 import datetime
 import pickle
+import sys
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-import torch
-from mmengine.dist import (
-    all_gather_object,
-    broadcast_object_list,
-    gather_object,
-    get_rank,
-    get_world_size,
-    is_main_process,
-)
-from torch import Tensor
-from torch import distributed as dist
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
 
 T = TypeVar('T')
 
@@ -34,13 +27,16 @@ def on_first_process(work: Callable[[], T]) -> T:
     Args:
         work: Function whose result is sent to the others.
     """
-    if get_world_size() == 1:
+    if process_count() == 1:
         return work()
+    from mmengine.dist import broadcast_object_list
+    from torch import distributed as dist
+
     # gloo, as what is waited for need not be on a device
     group = dist.new_group(backend='gloo', timeout=PATIENCE)
     box: list = [None, None]
     try:
-        if is_main_process():
+        if process_rank() == 0:
             try:
                 box[0] = work()
             except Exception as error:
@@ -52,6 +48,26 @@ def on_first_process(work: Callable[[], T]) -> T:
     if box[1] is not None:
         raise box[1]
     return box[0]
+
+
+def process_count() -> int:
+    """Count the processes of this run, without importing torch for it."""
+    group = _group()
+    return 1 if group is None else group.get_world_size()
+
+
+def process_rank() -> int:
+    """Return the number of this process, from 0 on."""
+    group = _group()
+    return 0 if group is None else group.get_rank()
+
+
+def _group() -> Any:
+    """Return torch's module of processes, if there are others."""
+    group = sys.modules.get('torch.distributed')
+    if group is None or not group.is_available():
+        return None
+    return group if group.is_initialized() else None
 
 
 def tensors_of_first_process(
@@ -66,13 +82,15 @@ def tensors_of_first_process(
 
     def send() -> dict[str, Tensor]:
         made = work()
-        return made if get_world_size() == 1 else moved(made, 'cpu')
+        return made if process_count() == 1 else moved(made, 'cpu')
 
     return moved(on_first_process(send), device)
 
 
 def moved(data: Any, device: torch.device | str) -> Any:
     """Put all tensors in tuples, lists and dicts on a device."""
+    from torch import Tensor
+
     if isinstance(data, Tensor):
         return data.to(device)
     if isinstance(data, dict):
@@ -89,25 +107,31 @@ class Team:
     """
 
     def __init__(self) -> None:
-        self.rank, self.size = get_rank(), get_world_size()
+        self.rank, self.size = process_rank(), process_count()
         self._group: Any = None
 
     def exchange(self, item: T) -> list[T]:
         """Give each process the objects of all, by rank."""
-        return (
-            [item] if self.size == 1 else all_gather_object(item, self.group)
-        )
+        if self.size == 1:
+            return [item]
+        from mmengine.dist import all_gather_object
+
+        return all_gather_object(item, self.group)
 
     def collect(self, item: T) -> list[T]:
         """Give the first process the objects of all; the others get none."""
         if self.size == 1:
             return [item]
+        from mmengine.dist import gather_object
+
         return gather_object(moved(item, 'cpu'), group=self.group) or []
 
     @property
     def group(self) -> Any:
         """The group, without the timeout of the default one."""
         if self._group is None:
+            from torch import distributed as dist
+
             # objects need not pass a device
             self._group = dist.new_group(backend='gloo', timeout=PATIENCE)
         return self._group
@@ -115,6 +139,8 @@ class Team:
     def close(self) -> None:
         """End the group."""
         if self._group is not None:
+            from torch import distributed as dist
+
             dist.destroy_process_group(self._group)
             self._group = None
 

@@ -42,7 +42,7 @@ DATASETS = Registry(
         'mmcvgssl.datasets.image_list',
         'mmcvgssl.datasets.one_class_dataset',
         'mmcvgssl.datasets.surface_images',
-        'mmcvgssl.maps',
+        'mmcvgssl.maps.anomaly_map_dataset',
     ],
 )
 DATA_SAMPLERS = Registry(
@@ -55,7 +55,11 @@ TRANSFORMS = Registry(
     'transform',
     parent=MMENGINE_TRANSFORMS,
     scope=SCOPE,
-    locations=['mmcvgssl.datasets.transforms', 'mmcvgssl.maps'],
+    locations=[
+        'mmcvgssl.datasets.transforms',
+        'mmcvgssl.maps.load_anomaly_map',
+        'mmcvgssl.maps.map_crop',
+    ],
 )
 HOOKS = Registry(
     'hook', parent=MMENGINE_HOOKS, scope=SCOPE, locations=['mmcvgssl.engine']

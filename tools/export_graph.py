@@ -13,7 +13,7 @@ def parse_args() -> argparse.Namespace:
         description=__doc__,
         epilog='The file holds normalisation, networks, what was fitted, '
         'calibration and threshold. It is written if it predicts --images as '
-        'PyTorch does; python -m mmcvgssl.export.runtime predicts by it.',
+        'PyTorch does; tools/predict.py predicts by it, without torch.',
     )
     parser.add_argument(
         'model', help='the model file of an anomaly model or a classifier'

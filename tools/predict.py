@@ -4,13 +4,15 @@ import argparse
 import sys
 
 import mmcvgssl  # noqa: F401  (makes the hosts importable)
-from mmcvgssl.apis import load_config
-from mmcvgssl.apis.predict import Predictor
-from mmcvgssl.apis.prediction_folder import Outputs, predict_to_folder
-from mmcvgssl.cli import user_errors
+from mmcvgssl.apis.prediction_folder import (
+    Outputs,
+    Predicts,
+    predict_to_folder,
+)
 from mmcvgssl.datasets.contents import Contents
 from mmcvgssl.datasets.text_lists import add_encoding
-from mmcvgssl.engine import keep_freed_memory
+from mmcvgssl.export.engines import is_exported
+from mmcvgssl.runner.user_errors import user_errors
 from mmcvgssl.utils import check_folder, printable
 
 
@@ -27,7 +29,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         'model',
         help='the model file, of tools/fit.py, tools/few_shot.py --save or '
-        'tools/export_model.py',
+        'tools/export_model.py; or a graph of tools/export_graph.py, '
+        'NAME.onnx or NAME.xml, which needs neither torch nor the hosts',
     )
     parser.add_argument(
         'images',
@@ -85,21 +88,49 @@ def parse_args() -> argparse.Namespace:
     return args
 
 
+def open_predictor(args: argparse.Namespace) -> Predicts:
+    """Open the model: an exported one without importing torch.
+
+    Raises:
+        ValueError: If an option is none of an exported model.
+    """
+    if is_exported(args.model):
+        for name in ('config', 'device'):
+            if getattr(args, name) is not None:
+                raise ValueError(
+                    f'{args.model} reads images as it says, and computes on '
+                    f'the CPU: leave --{name} out'
+                )
+        from mmcvgssl.apis.predict_exported import ExportedPredictor
+
+        made = ExportedPredictor(
+            args.model, args.threshold, args.batch_size, args.workers
+        )
+        if made.warning:
+            print(f'warning: {made.warning}', file=sys.stderr)
+        return made
+    # here, as they import torch
+    from mmcvgssl.apis import Predictor, load_config
+    from mmcvgssl.engine import keep_freed_memory
+
+    config = load_config(args.config) if args.config else None
+    keep_freed_memory()
+    return Predictor(
+        args.model,
+        config,
+        args.device,
+        args.batch_size,
+        args.threshold,
+        args.workers,
+    )
+
+
 def main() -> None:
     """Predict."""
     args = parse_args()
     with user_errors():
         check_folder(args.out, '--out')
-        config = load_config(args.config) if args.config else None
-        keep_freed_memory()
-        predictor = Predictor(
-            args.model,
-            config,
-            args.device,
-            args.batch_size,
-            args.threshold,
-            args.workers,
-        )
+        predictor = open_predictor(args)
         contents = Contents(args.images)
         outputs = Outputs(not args.no_overlay, args.full_overlay, args.map)
         found = predict_to_folder(

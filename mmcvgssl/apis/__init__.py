@@ -4,30 +4,37 @@ Fitting, predicting, anomaly maps, boxes, few-shot and one-class benchmarks,
 training, testing, export and choosing images to label. Stands on ``compat``,
 ``datasets``, ``engine``, ``evaluation``, ``export``, ``maps``, ``model_file``,
 ``models``, ``provenance``, ``runner``, ``selection``, ``visualization``,
-``weights``.
+``weights``. Names are imported when they are used: predicting by an exported
+file needs neither torch nor a host.
 """
 
-from mmcvgssl.apis.boxes_from_maps import boxes_from_maps, boxes_text
-from mmcvgssl.apis.features import FeatureExtractor, Features
-from mmcvgssl.apis.load_backbone import load_backbone
-from mmcvgssl.apis.make_maps import make_maps, maps_text
-from mmcvgssl.apis.maps_to_boxes import BoxOptions, MapsToBoxes
-from mmcvgssl.apis.one_class import run_one_class
-from mmcvgssl.apis.predict import Predictor, overlay
-from mmcvgssl.apis.prediction_folder import predict_to_folder
-from mmcvgssl.apis.recipes import get_config, list_models
-from mmcvgssl.apis.runs import run_test, run_training
-from mmcvgssl.apis.select import Selection, select_images
-from mmcvgssl.maps import MapError, MapFolder
-from mmcvgssl.maps.images import list_images
-from mmcvgssl.maps.mapped_images import find_mapped_images
-from mmcvgssl.runner.build import (
-    build_runner,
-    check_before_training,
-    default_work_dir,
-)
-from mmcvgssl.runner.config import load_config, use_amp
-from mmcvgssl.runner.work_dir import claim_work_dir
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mmcvgssl.apis.boxes_from_maps import boxes_from_maps, boxes_text
+    from mmcvgssl.apis.features import FeatureExtractor, Features
+    from mmcvgssl.apis.load_backbone import load_backbone
+    from mmcvgssl.apis.make_maps import make_maps, maps_text
+    from mmcvgssl.apis.maps_to_boxes import BoxOptions, MapsToBoxes
+    from mmcvgssl.apis.one_class import run_one_class
+    from mmcvgssl.apis.predict import Predictor, overlay
+    from mmcvgssl.apis.prediction_folder import predict_to_folder
+    from mmcvgssl.apis.recipes import get_config, list_models
+    from mmcvgssl.apis.runs import run_test, run_training
+    from mmcvgssl.apis.select import Selection, select_images
+    from mmcvgssl.maps import MapError, MapFolder
+    from mmcvgssl.maps.images import list_images
+    from mmcvgssl.maps.mapped_images import find_mapped_images
+    from mmcvgssl.runner.build import (
+        build_runner,
+        check_before_training,
+        default_work_dir,
+    )
+    from mmcvgssl.runner.config import load_config, use_amp
+    from mmcvgssl.runner.work_dir import claim_work_dir
 
 __all__ = [
     'BoxOptions',
@@ -60,3 +67,44 @@ __all__ = [
     'select_images',
     'use_amp',
 ]
+# modules of the names
+_HOMES = {
+    'BoxOptions': 'mmcvgssl.apis.maps_to_boxes',
+    'FeatureExtractor': 'mmcvgssl.apis.features',
+    'Features': 'mmcvgssl.apis.features',
+    'MapError': 'mmcvgssl.maps',
+    'MapFolder': 'mmcvgssl.maps',
+    'MapsToBoxes': 'mmcvgssl.apis.maps_to_boxes',
+    'Predictor': 'mmcvgssl.apis.predict',
+    'Selection': 'mmcvgssl.apis.select',
+    'boxes_from_maps': 'mmcvgssl.apis.boxes_from_maps',
+    'boxes_text': 'mmcvgssl.apis.boxes_from_maps',
+    'build_runner': 'mmcvgssl.runner.build',
+    'check_before_training': 'mmcvgssl.runner.build',
+    'claim_work_dir': 'mmcvgssl.runner.work_dir',
+    'default_work_dir': 'mmcvgssl.runner.build',
+    'find_mapped_images': 'mmcvgssl.maps.mapped_images',
+    'get_config': 'mmcvgssl.apis.recipes',
+    'list_images': 'mmcvgssl.maps.images',
+    'list_models': 'mmcvgssl.apis.recipes',
+    'load_backbone': 'mmcvgssl.apis.load_backbone',
+    'load_config': 'mmcvgssl.runner.config',
+    'make_maps': 'mmcvgssl.apis.make_maps',
+    'maps_text': 'mmcvgssl.apis.make_maps',
+    'overlay': 'mmcvgssl.apis.predict',
+    'predict_to_folder': 'mmcvgssl.apis.prediction_folder',
+    'run_one_class': 'mmcvgssl.apis.one_class',
+    'run_test': 'mmcvgssl.apis.runs',
+    'run_training': 'mmcvgssl.apis.runs',
+    'select_images': 'mmcvgssl.apis.select',
+    'use_amp': 'mmcvgssl.runner.config',
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a name of this package when it is first used."""
+    if name not in _HOMES:
+        raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
+    found = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = found
+    return found

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from mmcvgssl.apis.predict import Predictor, find_images
+from mmcvgssl.apis.predict_exported import ExportedPredictor
 from mmcvgssl.compat import require
 from mmcvgssl.datasets.reading import read_settled
 from mmcvgssl.export.check import TOLERANCES, compare
@@ -25,7 +26,6 @@ from mmcvgssl.export.graphs import graph_of, to_onnx
 from mmcvgssl.export.inputs import Inputs, inputs_of
 from mmcvgssl.export.metadata import Metadata
 from mmcvgssl.export.preparation import make_vectors, prepare
-from mmcvgssl.export.runtime import ExportedModel
 from mmcvgssl.export.writers import (
     onnx_bytes,
     openvino_bytes,
@@ -128,7 +128,9 @@ def export_graph(
         named = Path(out)
         return {named.with_suffix('.bin').name: weights, named.name: xml}
 
-    exported = ExportedModel(_open(files(), format), batch_size=_BATCH)
+    exported = ExportedPredictor(
+        _open(files(), format), batch_size=_BATCH, workers=0
+    )
     metadata.checked = {
         **_compare(model, exported, paths, tolerance),
         'images_of': Path(images).name,
@@ -194,13 +196,13 @@ def _batches(inputs: Inputs, paths: Sequence[Path]) -> Iterator[np.ndarray]:
 
 def _compare(
     model: str | Path,
-    exported: ExportedModel,
+    exported: ExportedPredictor,
     paths: Sequence[str],
     tolerance: float,
 ) -> dict[str, Any]:
     """Predict images both ways, and the first one also alone."""
     predictor = Predictor(model, device='cpu', batch_size=_BATCH, workers=0)
-    for part in predictor.kind.model.modules():
+    for part in predictor.model.modules():
         if isinstance(part, MuSc):
             # a graph does not know which image is one of the references
             part.state['names'] = torch.zeros_like(part.state['names'])

@@ -15,7 +15,8 @@ from mmengine.registry import TRANSFORMS, init_default_scope
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from mmcvgssl.apis.prediction.job import ImageJob, LoadedImage
+from mmcvgssl.apis.prediction.job import ImageJob
+from mmcvgssl.apis.prediction.picture_job import LoadedImage
 from mmcvgssl.apis.prediction.workers import (
     Workers,
     limited_threads,
@@ -144,7 +145,9 @@ class FeatureExtractor:
         names = [str(path) for path in paths]
         transforms = self._transforms(names)
         job = ImageJob(transforms, self._extra(), 0)
-        count = workers_for(len(names), self.workers, self.device)
+        count = workers_for(
+            len(names), self.workers, self.device.type == 'cpu'
+        )
         rows: list[np.ndarray] = []
         reading = reading_options(transforms)
         found = Features(np.zeros((0, 0), np.float32), [], {}, {}, reading)

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from tqdm import tqdm
 
-from mmcvgssl.apis.predict import Predictor, find_images
-from mmcvgssl.apis.prediction import Prediction
+from mmcvgssl.apis.prediction import Prediction, PredictionKind
 from mmcvgssl.apis.prediction.earlier import (
     PARTIAL,
     TABLE,
@@ -20,6 +19,8 @@ from mmcvgssl.apis.prediction.earlier import (
     find_known,
     settle_predictions,
 )
+from mmcvgssl.apis.prediction.find_images import find_images
+from mmcvgssl.apis.prediction.run import NameOverlay
 from mmcvgssl.datasets import contents as why
 from mmcvgssl.datasets.contents import Contents
 from mmcvgssl.datasets.files import MARK
@@ -37,15 +38,36 @@ from mmcvgssl.predictions import TABLE as CSV_TABLE
 from mmcvgssl.predictions import csv_table, json_table
 from mmcvgssl.provenance import (
     RECORD,
+    FileState,
     FileTable,
     Provenance,
-    of_config,
-    of_file,
-    of_versions,
 )
 from mmcvgssl.utils import atomic_write, printable, with_suffix_added
 
 OVERLAYS, MAPS = 'overlays', 'maps'  # folders
+
+
+class Predicts(Protocol):
+    """What predicts images: a model file by PyTorch, or an exported file."""
+
+    kind: PredictionKind
+    path: Path
+    remarks: list[str]
+
+    def batches(
+        self,
+        paths: Sequence[str],
+        overlay: NameOverlay | None = None,
+        full_overlay: bool = False,
+        known: Mapping[str, FileState] | None = None,
+    ) -> Iterator[list[Prediction]]:
+        """Predict images in order, batch by batch."""
+
+    def made_by(self) -> Provenance:
+        """Return what predictions depend on beside images and options."""
+
+    def describe(self) -> dict[str, Any]:
+        """Return which file it is, as JSON can hold it."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +87,7 @@ class Outputs:
 
 
 def predict_to_folder(
-    predictor: Predictor,
+    predictor: Predicts,
     path: str | Path,
     out: str | Path,
     contents: Contents | None = None,
@@ -85,7 +107,8 @@ def predict_to_folder(
     are moved to the folder ``earlier``.
 
     Args:
-        predictor: Model and transforms.
+        predictor: A :class:`~mmcvgssl.apis.Predictor`, or an
+            :class:`~mmcvgssl.apis.predict_exported.ExportedPredictor`.
         path: Image or folder, or list of images, see :func:`find_images`.
         out: Where files go.
         contents: Collects what the folder holds and what is left out.
@@ -133,7 +156,7 @@ class _FolderRun:
 
     def __init__(
         self,
-        predictor: Predictor,
+        predictor: Predicts,
         images: Sequence[Path],
         root: Path,
         out: Path,
@@ -155,7 +178,7 @@ class _FolderRun:
         if outputs.maps:
             if not self.kind.has_maps:
                 raise ValueError(
-                    f'{predictor.path} is a {predictor.content.kind} model, '
+                    f'{predictor.path} is a {self.kind.notes.kind} model, '
                     'which makes no maps: leave --map out'
                 )
             require_own_maps(self.images)
@@ -192,16 +215,13 @@ class _FolderRun:
         return FileTable.of(self.root, there, known)
 
     def _made_by(self) -> Provenance:
-        content = self.predictor.content
         values = {
-            'model': of_file(self.predictor.path),
-            'transforms': of_config(self.predictor.steps),
             'overlays': self.outputs.overlays,
             'full_overlays': self.outputs.full_overlays,
             'maps': self.outputs.maps,
             **self.kind.depends_on(),
         }
-        return Provenance(values) | of_versions(content.model)
+        return self.predictor.made_by() | Provenance(values)
 
     def _settle_maps(self, made_by: Provenance, names: list[str]) -> None:
         # values that only tables and overlays depend on
@@ -209,7 +229,7 @@ class _FolderRun:
         ours = made_by.without(*beside)
         self.maps.mkdir(parents=True, exist_ok=True)
         settle_maps(ours | Provenance({'dtype': 'float16'}), self.maps)
-        write_remarks(self.maps, self.predictor.content.remarks)
+        write_remarks(self.maps, self.predictor.remarks)
         self.without_map = {*paths_without_map(self.maps, self.root, names)}
 
     def _is_whole(self, name: str) -> bool:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import Any
 
+from mmcvgssl.processes import process_rank
 from mmcvgssl.utils import current_logger, printable, some
 
 # reasons to leave something out, as summaries name them
@@ -106,11 +108,10 @@ class Contents:
 
     def log(self) -> None:
         """Log the lines, once, in the main process."""
-        # here, as listing images needs neither
-        from mmengine.dist import is_main_process
-        from torch.utils.data import get_worker_info
-
-        if not is_main_process() or get_worker_info() is not None:
+        loaders = sys.modules.get('torch.utils.data')
+        if loaders is not None and loaders.get_worker_info() is not None:
+            return
+        if process_rank() > 0:
             return
         logger = current_logger()
         for level, text in self.lines():

@@ -51,10 +51,12 @@ def read_sample(
             )
         mask = _mask(sample, is_defective, where)
         if mask is not None:
-            anomaly_map = resize_map(anomaly_map, mask.shape)
             image['mask'] = mask.cpu().numpy()
         # a copy: the metric uses it after the next batch was computed
-        image['anomaly_map'] = anomaly_map.cpu().numpy().copy()
+        values = anomaly_map.cpu().numpy().copy()
+        if mask is not None:
+            values = resize_map(values, mask.shape)
+        image['anomaly_map'] = values
     return str(sample.get('category') or UNNAMED), image
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
-import torch
-import torch.nn.functional as F
-from torch import Tensor
 
-Map = TypeVar('Map', np.ndarray, Tensor)
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    Map = TypeVar('Map', np.ndarray, Tensor)
 
 
 def resize_map(anomaly_map: Map, size: Sequence[int]) -> Map:
@@ -48,8 +48,8 @@ def resize_map(anomaly_map: Map, size: Sequence[int]) -> Map:
         )
     if isinstance(anomaly_map, np.ndarray):
         values = np.array(anomaly_map, dtype=np.float32, order='C')
-        return _resize(torch.from_numpy(values), (height, width)).numpy()
-    return _resize(anomaly_map.float(), (height, width))
+        return _resize_array(values, (height, width))
+    return _resize_tensor(anomaly_map.float(), (height, width))
 
 
 def map_to_cells(anomaly_map: Tensor, grid: Sequence[int]) -> Tensor:
@@ -70,11 +70,14 @@ def map_to_cells(anomaly_map: Tensor, grid: Sequence[int]) -> Tensor:
         [B, 1, h, w], bilinearly interpolated.
 
     Example:
+        >>> import torch
         >>> anomaly_map = torch.arange(16.0).view(1, 1, 4, 4)
         >>> map_to_cells(anomaly_map, (2, 2))[0, 0]
         tensor([[ 2.5000,  4.5000],
                 [10.5000, 12.5000]])
     """
+    import torch.nn.functional as F
+
     return F.interpolate(
         anomaly_map,
         (int(grid[0]), int(grid[1])),
@@ -83,7 +86,7 @@ def map_to_cells(anomaly_map: Tensor, grid: Sequence[int]) -> Tensor:
     )
 
 
-def value_positions(count: int, first: float, side: float) -> Tensor:
+def value_positions(count: int, first: float, side: float) -> np.ndarray:
     """Return where the values of a map's row lie, as :func:`resize_map` does.
 
     Args:
@@ -100,11 +103,34 @@ def value_positions(count: int, first: float, side: float) -> Tensor:
         [10.0, 14.0, 18.0]
     """
     if count == 1:
-        return torch.tensor([first + (side - 1) / 2], dtype=torch.float64)
-    return first + torch.linspace(0, side - 1, count, dtype=torch.float64)
+        return np.array([first + (side - 1) / 2], np.float64)
+    return first + np.linspace(0, side - 1, count)
 
 
-def _resize(values: Tensor, size: tuple[int, int]) -> Tensor:
+def _resize_array(values: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Do in NumPy what :func:`_resize_tensor` has PyTorch do."""
+    if values.shape[-2:] == size:
+        return values
+    for axis in (-1, -2):
+        count, side = values.shape[axis], size[axis]
+        step = np.float32((count - 1) / (side - 1) if side > 1 else 0)
+        at = step * np.arange(side, dtype=np.float32)
+        first = np.minimum(at.astype(np.int64), count - 1)
+        second = np.minimum(first + 1, count - 1)
+        share = np.clip(at - first.astype(np.float32), 0, 1)
+        if axis == -2:
+            share = share[:, None]
+        low, high = values.take(first, axis), values.take(second, axis)
+        low *= 1 - share
+        high *= share
+        low += high
+        values = low
+    return values
+
+
+def _resize_tensor(values: Tensor, size: tuple[int, int]) -> Tensor:
+    import torch.nn.functional as F
+
     if tuple(values.shape[-2:]) == size:
         return values.clone()
     flat = values.reshape(-1, 1, *values.shape[-2:])

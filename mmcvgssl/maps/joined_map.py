@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch
-from torch import Tensor
+import numpy as np
 
 from mmcvgssl.datasets.tiles import TileGrid
 from mmcvgssl.maps.geometry import value_positions
@@ -26,19 +25,20 @@ class JoinedMap:
     Example:
         >>> grid = TileGrid.over((1, 5), tile=3, overlap=1)
         >>> joined = JoinedMap(grid)
-        >>> joined.add(torch.tensor([[[0.0, 1.0, 2.0]], [[2.0, 3.0, 4.0]]]))
+        >>> joined.add(np.array([[[0.0, 1.0, 2.0]], [[2.0, 3.0, 4.0]]]))
         >>> joined.result()
-        tensor([[0., 1., 2., 3., 4.]])
+        array([[0., 1., 2., 3., 4.]], dtype=float32)
     """
 
     def __init__(self, grid: TileGrid) -> None:
         self.grid = grid
         self._count = 0
         self._origins = list(grid)
-        self._sum = self._weight = torch.zeros(0)
-        self._tables: dict[tuple[int, int], Tensor] = {}
+        self._sum: np.ndarray = np.zeros(0)
+        self._weight: np.ndarray = np.zeros(0)
+        self._tables: dict[tuple[int, int], np.ndarray] = {}
 
-    def add(self, maps: Tensor) -> None:
+    def add(self, maps: np.ndarray) -> None:
         """Add the maps [n, h, w] of the next tiles.
 
         Raises:
@@ -51,14 +51,14 @@ class JoinedMap:
             )
         if not self._count:
             self._begin(maps)
-        for one in maps.double():
+        for one in maps.astype(np.float64):
             y, x = self._origins[self._count]
             rows, columns = self._tables[0, y], self._tables[1, x]
             self._sum += rows @ one @ columns.T
             self._weight += rows.sum(1)[:, None] * columns.sum(1)
             self._count += 1
 
-    def result(self) -> Tensor:
+    def result(self) -> np.ndarray:
         """Return the map of the image, float32 [h, w].
 
         Raises:
@@ -69,9 +69,9 @@ class JoinedMap:
                 f'expected the maps of {len(self.grid)} tiles, got '
                 f'{self._count}'
             )
-        return (self._sum / self._weight).float()
+        return (self._sum / self._weight).astype(np.float32)
 
-    def _begin(self, maps: Tensor) -> None:
+    def _begin(self, maps: np.ndarray) -> None:
         shape = []
         for axis, starts in enumerate((self.grid.rows, self.grid.columns)):
             side, tile = self.grid.size[axis], self.grid.tile[axis]
@@ -80,12 +80,10 @@ class JoinedMap:
             shape.append(count)
             at = value_positions(count, 0, side)
             for start in starts:
-                table = _table(
+                self._tables[axis, start] = _table(
                     at, start, tile, values, self.grid.overlap, starts
                 )
-                self._tables[axis, start] = table.to(maps.device)
-        self._sum = maps.new_zeros(shape, dtype=torch.float64)
-        self._weight = torch.zeros_like(self._sum)
+        self._sum, self._weight = np.zeros(shape), np.zeros(shape)
 
 
 def _count(side: int, tile: int, values: int) -> int:
@@ -98,13 +96,13 @@ def _count(side: int, tile: int, values: int) -> int:
 
 
 def _table(
-    at: Tensor,
+    at: np.ndarray,
     start: int,
     tile: int,
     values: int,
     overlap: int,
     starts: Sequence[int],
-) -> Tensor:
+) -> np.ndarray:
     """Return what each value of a tile adds to each value of the whole.
 
     Args:
@@ -123,16 +121,16 @@ def _table(
     # between two tiles that do not overlap, the nearer one counts
     more = 1e-6 if overlap else 0.5
     inside = (at >= start - more) & (at <= last + more)
-    clamped = at.clamp(start, last)
+    clamped = at.clip(start, last)
     if values == 1:
-        table = torch.ones(len(at), 1, dtype=torch.float64)
+        table = np.ones((len(at), 1))
     else:
-        apart = (clamped[:, None] - own).abs() / (own[1] - own[0])
-        table = (1 - apart).clamp(min=0)
-    weight = torch.ones_like(at)
+        apart = np.abs(clamped[:, None] - own) / (own[1] - own[0])
+        table = (1 - apart).clip(min=0)
+    weight = np.ones_like(at)
     ramp = max(overlap, 1) + 1
     if start != starts[0]:
-        weight = torch.minimum(weight, (at - start + 1) / ramp)
+        weight = np.minimum(weight, (at - start + 1) / ramp)
     if start != starts[-1]:
-        weight = torch.minimum(weight, (last + 1 - at) / ramp)
-    return table * (weight.clamp(min=0) * inside)[:, None]
+        weight = np.minimum(weight, (last + 1 - at) / ramp)
+    return table * (weight.clip(min=0) * inside)[:, None]

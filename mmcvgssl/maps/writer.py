@@ -6,13 +6,11 @@ import errno
 import glob
 import io
 import json
-import logging
 import os
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
 import numpy as np
-from mmengine.logging import print_log
 
 from mmcvgssl.maps.file import MapError, inside, read_map
 from mmcvgssl.provenance import (
@@ -22,7 +20,13 @@ from mmcvgssl.provenance import (
     digest_bytes,
     settle,
 )
-from mmcvgssl.utils import atomic_write, parse_json, some, with_suffix_added
+from mmcvgssl.utils import (
+    atomic_write,
+    current_logger,
+    parse_json,
+    some,
+    with_suffix_added,
+)
 
 MANIFEST = 'manifest.jsonl'
 REMARKS = 'remarks.json'  # the generator's warnings about its fitting images
@@ -202,12 +206,10 @@ def paths_without_map(
     present = [path for path in paths if (root / path).is_file()]
     changed = set_changed_aside(out, root, present)
     if changed:
-        print_log(
+        current_logger().warning(
             f'{some(changed, "image")} of {len(paths)} changed since the maps '
             'were made: these maps are made anew, the earlier ones are moved '
             f'to {out / EARLIER / "images"}',
-            logger='current',
-            level=logging.WARNING,
         )
     set_damaged_aside(out)
     done = {
@@ -273,11 +275,9 @@ def set_damaged_aside(out: Path) -> list[str]:
             content = digest_bytes((out / line['map']).read_bytes())
             _set_aside(out, line['map'], content)
     if damaged:
-        print_log(
+        current_logger().warning(
             f'{some(damaged, "map")} not as written in {out}: to be made '
             f'anew; what was there is now in {out / EARLIER / "images"}',
-            logger='current',
-            level=logging.WARNING,
         )
     return damaged
 

@@ -1,30 +1,41 @@
 """What a result depends on, and whether an earlier one may stay.
 
-Stands on no other package.
+Files and their records need neither torch nor a host; so names of this
+package are imported when they are used. Stands on no other package.
 """
 
-from mmcvgssl.provenance.files import FileState, FileTable, digest_bytes
-from mmcvgssl.provenance.keep import EARLIER, settle
-from mmcvgssl.provenance.reading import IMAGE_OPTIONS, Reading, reading_in
-from mmcvgssl.provenance.record import (
-    RECORD,
-    Provenance,
-    ProvenanceError,
-    named,
-    require_same,
-)
-from mmcvgssl.provenance.room import make_room
-from mmcvgssl.provenance.sources import (
-    PATHS,
-    SPEED,
-    TRAINING,
-    digest_tensors,
-    of_config,
-    of_dataset,
-    of_file,
-    of_training,
-    of_versions,
-)
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mmcvgssl.provenance.files import (
+        FileState,
+        FileTable,
+        digest_bytes,
+        of_file,
+    )
+    from mmcvgssl.provenance.keep import EARLIER, settle
+    from mmcvgssl.provenance.reading import IMAGE_OPTIONS, Reading, reading_in
+    from mmcvgssl.provenance.record import (
+        RECORD,
+        Provenance,
+        ProvenanceError,
+        named,
+        require_same,
+    )
+    from mmcvgssl.provenance.room import make_room
+    from mmcvgssl.provenance.sources import (
+        PATHS,
+        SPEED,
+        TRAINING,
+        digest_tensors,
+        of_config,
+        of_dataset,
+        of_training,
+        of_versions,
+    )
 
 __all__ = [
     'EARLIER',
@@ -51,3 +62,38 @@ __all__ = [
     'require_same',
     'settle',
 ]
+# modules of the names
+_HOMES = {
+    'EARLIER': 'keep',
+    'IMAGE_OPTIONS': 'reading',
+    'PATHS': 'sources',
+    'RECORD': 'record',
+    'SPEED': 'sources',
+    'TRAINING': 'sources',
+    'FileState': 'files',
+    'FileTable': 'files',
+    'Provenance': 'record',
+    'ProvenanceError': 'record',
+    'Reading': 'reading',
+    'digest_bytes': 'files',
+    'digest_tensors': 'sources',
+    'make_room': 'room',
+    'named': 'record',
+    'of_config': 'sources',
+    'of_dataset': 'sources',
+    'of_file': 'files',
+    'of_training': 'sources',
+    'of_versions': 'sources',
+    'reading_in': 'reading',
+    'require_same': 'record',
+    'settle': 'keep',
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a name of this package when it is first used."""
+    if name not in _HOMES:
+        raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
+    found = getattr(import_module(f'{__name__}.{_HOMES[name]}'), name)
+    globals()[name] = found
+    return found

@@ -186,3 +186,12 @@ class FileTable(Mapping[str, FileState]):
         if not found and list(self) != list(theirs):
             found.append('another order')
         return found
+
+
+def of_file(path: str | Path) -> str:
+    """Name a file by its content.
+
+    Raises:
+        OSError: If it cannot be read.
+    """
+    return f'content {FileState.of(path).digest[:16]}'

@@ -6,8 +6,6 @@ import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from mmengine.logging import print_log
-
 from mmcvgssl.processes import on_first_process
 from mmcvgssl.provenance.record import (
     RECORD,
@@ -15,6 +13,7 @@ from mmcvgssl.provenance.record import (
     ProvenanceError,
     named,
 )
+from mmcvgssl.utils import current_logger
 
 EARLIER = 'earlier'
 
@@ -121,4 +120,4 @@ class _ResultFolder:
 
     @staticmethod
     def _say(text: str) -> None:
-        print_log(text, logger='current')
+        current_logger().info(text)

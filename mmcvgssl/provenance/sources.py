@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.utils.data import Subset
 
 from mmcvgssl import env
-from mmcvgssl.provenance.files import FileState, FileTable
+from mmcvgssl.provenance.files import FileTable, of_file
 from mmcvgssl.provenance.record import RECORD, Provenance
 
 # options of loaders and models that only change the speed
@@ -74,15 +74,6 @@ def digest_tensors(tensors: Mapping[str, Tensor], start: str = '') -> str:
         digest.update(f'{key}{tuple(value.shape)}{value.dtype}'.encode())
         digest.update(value.reshape(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()[:32]
-
-
-def of_file(path: str | Path) -> str:
-    """Name a file by its content.
-
-    Raises:
-        OSError: If it cannot be read.
-    """
-    return f'content {FileState.of(path).digest[:16]}'
 
 
 def of_config(

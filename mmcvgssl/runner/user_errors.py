@@ -10,9 +10,6 @@ from io import TextIOWrapper
 
 import cv2
 
-from mmcvgssl.datasets import TooManyUnreadableError
-from mmcvgssl.datasets.reading import UnreadableImageError
-from mmcvgssl.engine import InvalidLossError
 from mmcvgssl.interrupts import Interrupts
 
 # start of PyTorch's message for an error in a worker of a loader
@@ -20,14 +17,11 @@ _CAUGHT = re.compile(r'Caught (\w+) in DataLoader worker process')
 _USER_ERRORS = (
     AssertionError,  # the hosts raise it for settings that they refuse
     ImportError,
-    InvalidLossError,
     KeyError,
     MemoryError,
     OSError,
     RuntimeError,
-    TooManyUnreadableError,
     TypeError,
-    UnreadableImageError,
     ValueError,
     cv2.error,
 )

@@ -50,9 +50,9 @@ def test_what_is_said_once_is_not_repeated(logged, monkeypatch):
         (logging.WARNING, 'data: look'),
     ]
     other.used['images'] = 2
-    monkeypatch.setattr('mmengine.dist.is_main_process', lambda: False)
+    monkeypatch.setattr(module, 'process_rank', lambda: 1)
     other.log()
-    monkeypatch.setattr('mmengine.dist.is_main_process', lambda: True)
+    monkeypatch.setattr(module, 'process_rank', lambda: 0)
     monkeypatch.setattr('torch.utils.data.get_worker_info', lambda: object())
     other.log()
     assert len(logged) == 3

@@ -7,6 +7,7 @@ import json
 import shutil
 from importlib.util import find_spec
 
+import cv2
 import numpy as np
 import open_clip
 import pytest
@@ -17,6 +18,8 @@ from mmpretrain.structures import DataSample
 from mmcvgssl.apis import export_graph as api
 from mmcvgssl.apis.export_graph import export_graph
 from mmcvgssl.apis.predict import Predictor, find_images
+from mmcvgssl.apis.predict_exported import ExportedPredictor
+from mmcvgssl.apis.prediction_folder import predict_to_folder
 from mmcvgssl.export.check import ExportCheckError
 from mmcvgssl.export.engines import OnnxEngine
 from mmcvgssl.export.graphs import AnomalyGraph
@@ -25,7 +28,7 @@ from mmcvgssl.export.runtime import ExportedModel
 from mmcvgssl.model_file import classifier
 from mmcvgssl.model_file.anomaly import to_file
 from mmcvgssl.registry import MODELS
-from tests.data import write_images
+from tests.data import ROOT, write_images
 from tests.test_model_file.test_anomaly import (
     BACKBONE,
     CLIP,
@@ -130,7 +133,7 @@ def test_a_graph_scores_as_pytorch_does(name, weights, tmp_path):
     paths = sorted(map(str, find_images(images)))
     expected = [*Predictor(path, device='cpu')(paths)]
     for batch_size in (1, 4):
-        found = [*ExportedModel(out, batch_size=batch_size)(paths)]
+        found = [*ExportedPredictor(out, batch_size=batch_size)(paths)]
         np.testing.assert_allclose(scores(found), scores(expected), 1e-4)
         assert [p.verdict for p in found] == [p.verdict for p in expected]
         np.testing.assert_allclose(
@@ -145,7 +148,9 @@ def test_a_classifier_names_the_classes_that_pytorch_names(weights, tmp_path):
     assert metadata.classes == ['a', 'b', 'c']
     paths = sorted(map(str, find_images(weights / 'images')))
     expected = [p.row() for p in Predictor(path, device='cpu')(paths)]
-    for theirs, own in zip(expected, ExportedModel(out)(paths), strict=True):
+    for theirs, own in zip(
+        expected, ExportedPredictor(out)(paths), strict=True
+    ):
         assert own.label == theirs['label']
         assert own.probabilities == pytest.approx(theirs['probabilities'])
 
@@ -208,6 +213,37 @@ def test_half_and_int8_compute_in_fewer_bits(weights, tmp_path):
     half, bits = onnx.TensorProto.FLOAT16, onnx.TensorProto.INT8
     assert [half in found for found in kinds.values()] == [0, 1, 0]
     assert [bits in found for found in kinds.values()] == [0, 0, 1]
+
+
+@needs_extra
+def test_it_predicts_where_neither_torch_nor_a_host_is(
+    weights, tmp_path, bare
+):
+    path, out = write_model('PatchCore', weights), tmp_path / 'model.onnx'
+    images = weights / 'images'
+    export_graph(path, out, images)
+    predictor = ROOT / 'tools' / 'predict.py'
+    bare(predictor, out, images, '--out', tmp_path / 'bare')
+    bare(predictor, out, images, '--out', tmp_path / 'two', '--threshold', '9')
+    predict_to_folder(Predictor(path, device='cpu'), images, tmp_path / 'full')
+    tables = [
+        json.loads((tmp_path / name / 'predictions.json').read_text())
+        for name in ('full', 'bare', 'two')
+    ]
+    own = [{k: v for k, v in t.items() if k != 'images'} for t in tables]
+    for key in own[0].keys() - {'model'}:
+        assert own[1][key] == own[0][key]
+    for a, b, c in zip(*(table['images'] for table in tables), strict=True):
+        assert b.pop('score') == pytest.approx(a.pop('score'), rel=1e-4)
+        assert a == b
+        assert c['verdict'] == 'good'
+    for drawn in (tmp_path / 'full' / 'overlays').iterdir():
+        pictures = [
+            cv2.imread(str(tmp_path / name / 'overlays' / drawn.name))
+            for name in ('full', 'bare')
+        ]
+        if drawn.suffix == '.png':
+            assert np.abs(np.subtract(*np.int32(pictures))).max() <= 2
 
 
 @needs_extra

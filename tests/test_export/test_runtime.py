@@ -2,10 +2,6 @@
 
 import csv
 import json
-import os
-import subprocess
-import sys
-from importlib.util import find_spec
 from pathlib import Path
 
 import cv2
@@ -13,47 +9,15 @@ import numpy as np
 import pytest
 from mmcv.transforms import Resize
 
-from mmcvgssl.datasets.reading import UnreadableImageError
+from mmcvgssl.apis.predict_exported import ExportedPredictor
+from mmcvgssl.apis.prediction_folder import Outputs, predict_to_folder
 from mmcvgssl.export import preparation
 from mmcvgssl.export.engines import open_engine
 from mmcvgssl.export.metadata import ExportedFileError
 from mmcvgssl.export.preparation import INTERPOLATIONS, picture_of, prepare
-from mmcvgssl.export.runtime import ExportedModel, main, predict_to_folder
-from tests.data import ROOT
+from mmcvgssl.export.runtime import ExportedModel
+from mmcvgssl.provenance import Provenance
 from tests.test_export.examples import Brightness
-
-# what the runtime needs beside Python, a library that runs graphs apart
-NEEDED = (
-    *('numpy', 'numpy.libs', 'cv2', 'opencv_python_headless.libs'),
-    *('PIL', 'pillow.libs', 'tifffile'),
-)
-RUNS = ('onnxruntime', 'flatbuffers', 'openvino', 'openvino_telemetry')
-
-
-@pytest.fixture
-def bare(tmp_path):
-    """Run Python where torch and the hosts are not installed."""
-    home = tmp_path / 'packages'
-    home.mkdir()
-    (home / 'mmcvgssl').symlink_to(ROOT / 'mmcvgssl')
-    for name in (*NEEDED, *RUNS):
-        spec = find_spec(name) if '.' not in name else None
-        root = Path(find_spec('numpy').origin).parents[1]
-        place = Path(spec.origin).parent if spec else root / name
-        if name == 'tifffile' or place.is_dir():
-            (home / place.name).symlink_to(place)
-
-    def run(*arguments, check=True):
-        return subprocess.run(
-            [sys.executable, '-S', *arguments],
-            env={**os.environ, 'PYTHONPATH': str(home)},
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            check=check,
-        )
-
-    return run
 
 
 @pytest.fixture
@@ -71,22 +35,11 @@ def images(tmp_path):
 
 def test_it_is_imported_without_torch_and_hosts(bare):
     code = (
-        'import sys, importlib.util as u; import mmcvgssl.export.runtime; '
-        'print([n for n in ("torch", "mmengine", "mmcv") if u.find_spec(n)])'
+        'import importlib.util as u; import mmcvgssl.apis.predict_exported; '
+        'print([n for n in ("torch", "mmengine", "mmcv", "matplotlib") if '
+        'u.find_spec(n)])'
     )
     assert bare('-c', code).stdout == '[]\n'
-
-
-@pytest.mark.skipif(
-    find_spec('onnxruntime') is not None, reason='onnxruntime is installed'
-)
-def test_a_missing_library_is_named(bare, tmp_path):
-    (tmp_path / 'a.onnx').write_bytes(b'')
-    command = ('-m', 'mmcvgssl.export.runtime', 'a.onnx', '.', '--out', 'o')
-    found = bare(*command, check=False)
-    assert found.returncode == 1
-    assert 'pip install' in found.stderr
-    assert 'onnxruntime' in found.stderr
 
 
 @pytest.mark.parametrize('interpolation', INTERPOLATIONS)
@@ -110,10 +63,14 @@ def test_another_opencv_is_said(monkeypatch):
     assert 'resizes otherwise' in ExportedModel(engine).warning
 
 
-def test_tables_are_those_of_predict(images, tmp_path):
-    model = ExportedModel(Brightness(), batch_size=2)
-    found = predict_to_folder(model, images, tmp_path / 'out')
-    with (tmp_path / 'out' / 'predictions.csv').open() as file:
+@pytest.mark.parametrize('workers', [0, 2])
+def test_a_folder_is_predicted_as_by_a_model_file(images, tmp_path, workers):
+    model = ExportedPredictor(Brightness(), batch_size=2, workers=workers)
+    model.made_by = lambda: Provenance({'model': 'one'})
+    model.describe = lambda: {}
+    out = tmp_path / 'out'
+    found = predict_to_folder(model, images, out, outputs=Outputs(maps=True))
+    with (out / 'predictions.csv').open() as file:
         rows = list(csv.DictReader(file))
     assert [*rows[0]] == ['path', 'score', 'verdict', 'error']
     assert [Path(row['path']).name for row in rows] == [
@@ -123,24 +80,49 @@ def test_tables_are_those_of_predict(images, tmp_path):
         *('good', 'defective', '', 'defective')
     ]
     assert '4.png' in rows[2]['error']
-    table = json.loads((tmp_path / 'out' / 'predictions.json').read_text())
+    table = json.loads((out / 'predictions.json').read_text())
     assert table['threshold'] == 0.5
     assert table['images'][0]['size'] == [20, 30]
-    assert model.summary(found) == '2 defective, 1 not read; threshold 0.5'
+    assert model.kind.summary(found) == (
+        '2 defective, 1 not read; threshold 0.5'
+    )
+    assert cv2.imread(str(out / 'overlays/more/3.png.png')).shape == (
+        20,
+        30,
+        3,
+    )
+    assert np.load(out / 'maps/more/3.npy').shape == (8, 12)
+
+
+def test_a_list_is_predicted_and_a_run_goes_on(images, tmp_path):
+    (tmp_path / 'some.txt').write_text('2.png\nmore/3.png\n')
+    model = ExportedPredictor(Brightness())
+    model.made_by = lambda: Provenance({'model': 'one'})
+    model.describe = lambda: {}
+    listed = tmp_path / 'some.txt', tmp_path / 'out'
+    found = predict_to_folder(model, *listed, root=images)
+    assert [Path(p.path).name for p in found] == ['2.png', '3.png']
+    model.kind.compute = None  # nothing is computed again
+    again = predict_to_folder(model, *listed, root=images)
+    assert [p.row() for p in again] == [p.row() for p in found]
 
 
 def test_the_threshold_is_overridden(images):
-    (one,) = ExportedModel(Brightness(), threshold=0.9)([images / '2.png'])
+    model = ExportedPredictor(Brightness(), threshold=0.9)
+    (one,) = model([images / '2.png'])
     assert one.verdict == 'good'
+    assert model.kind.head()['chosen'] == {'method': 'given'}
     for value in (float('nan'), float('inf')):
         with pytest.raises(ValueError, match='finite threshold'):
-            ExportedModel(Brightness(), threshold=value)
+            ExportedPredictor(Brightness(), threshold=value)
     with pytest.raises(ValueError, match='classifier'):
-        ExportedModel(Brightness(kind='classifier'), threshold=0.5)
+        ExportedPredictor(Brightness(kind='classifier'), threshold=0.5)
 
 
 def test_classes_have_names(images):
-    model = ExportedModel(Brightness(kind='classifier', classes=['a', 'b']))
+    model = ExportedPredictor(
+        Brightness(kind='classifier', classes=['a', 'b'])
+    )
     (one,) = model([images / '1.png'])
     assert (one.label, one.probability) == ('b', pytest.approx(1 - 40 / 255))
 
@@ -157,19 +139,6 @@ def test_images_of_another_form_are_refused():
             model.run(images)
 
 
-def test_a_folder_that_cannot_be_read_is_an_error(tmp_path):
-    model, out = ExportedModel(Brightness()), tmp_path / 'out'
-    (tmp_path / 'none').mkdir()
-    with pytest.raises(ValueError, match='no images'):
-        predict_to_folder(model, tmp_path / 'none', out)
-    with pytest.raises(FileNotFoundError, match='found no'):
-        predict_to_folder(model, tmp_path / 'missing', out)
-    (tmp_path / 'none' / '1.png').write_bytes(b'no picture')
-    with pytest.raises(UnreadableImageError, match='none of 1 images'):
-        predict_to_folder(model, tmp_path / 'none', out)
-    assert (out / 'predictions.csv').is_file()
-
-
 @pytest.mark.parametrize(
     ('name', 'error'),
     [
@@ -183,8 +152,6 @@ def test_other_files_are_refused(name, error, tmp_path):
         (tmp_path / name).write_bytes(b'something else')
     with pytest.raises(error, match='expected an exported model'):
         open_engine(tmp_path / name)
-    with pytest.raises(SystemExit, match='error: expected an exported model'):
-        main([str(tmp_path / name), '.', '--out', str(tmp_path)])
 
 
 def test_a_kind_of_a_later_version_is_refused():

@@ -1,5 +1,7 @@
 """Files that would be overwritten by others."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from mmcvgssl.provenance import EARLIER, keep, make_room
@@ -49,7 +51,7 @@ def test_others_are_kept_beside(tmp_path, there, files, beside, moved, known):
 def test_what_comes_back_is_told_and_nothing_is_lost(tmp_path, monkeypatch):
     logged = []
     monkeypatch.setattr(
-        keep, 'print_log', lambda text, logger: logged.append(text)
+        keep, 'current_logger', lambda: SimpleNamespace(info=logged.append)
     )
     new = {**OLD, 'b.txt': b'new'}
     for files in (OLD, new, OLD, new):

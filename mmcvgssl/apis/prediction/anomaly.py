@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
 import numpy as np
 
-from mmcvgssl.apis.prediction.prediction_kind import Drawing, PredictionKind
+from mmcvgssl.apis.prediction.notes import Notes
+from mmcvgssl.apis.prediction.prediction_kind import (
+    Computes,
+    Drawing,
+    PredictionKind,
+)
 from mmcvgssl.maps import halfway, lay_map
-from mmcvgssl.model_file import LoadedModel
-from mmcvgssl.models.anomaly.threshold_choice import GIVEN
-from mmcvgssl.predictions import AnomalyPrediction, Prediction
+from mmcvgssl.predictions import GIVEN, AnomalyPrediction, Prediction
 
 
 class AnomalyKind(PredictionKind):
@@ -22,24 +25,21 @@ class AnomalyKind(PredictionKind):
     has_maps = True
 
     def __init__(
-        self, loaded: LoadedModel, threshold: float | None = None
+        self, notes: Notes, compute: Computes, threshold: float | None = None
     ) -> None:
-        super().__init__(loaded, threshold)
-        self.threshold: float | None = self.model.threshold
-        self.chosen: dict[str, Any] = dict(self.model.chosen)
-        self.map_threshold: float | None = self.model.map_threshold
+        super().__init__(notes, compute, threshold)
+        self.threshold, self.chosen = notes.threshold, dict(notes.chosen)
+        self.map_threshold = notes.map_threshold
         if threshold is not None:
             AnomalyPrediction.check_threshold(threshold)
             self.threshold, self.chosen = threshold, {'method': GIVEN}
 
-    def describe(self, path: str, sample: Any) -> AnomalyPrediction:
+    def describe(
+        self, path: str, found: Mapping[str, Any]
+    ) -> AnomalyPrediction:
         """Return score, verdict and map."""
-        return AnomalyPrediction.of(
-            path,
-            float(sample.anomaly_score),
-            self.threshold,
-            sample.anomaly_map.float().cpu().numpy(),
-        )
+        score = float(found['score'])
+        return AnomalyPrediction.of(path, score, self.threshold, found['map'])
 
     def drawing(self, prediction: Prediction) -> Drawing | None:
         """Lay the map over the picture."""
@@ -61,7 +61,7 @@ class AnomalyKind(PredictionKind):
                 'own map, as the model knows no map threshold'
             )
         return {
-            'category': self.content.category,
+            'category': self.notes.category,
             'threshold': self.threshold,
             'chosen': self.chosen,
             'map_threshold': self.map_threshold,

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
@@ -16,36 +15,17 @@ from mmcvgssl.apis.prediction.captions import (
     draw_frame,
 )
 from mmcvgssl.apis.prediction.classes import shown_name
-from mmcvgssl.apis.prediction.prediction_kind import Drawing, PredictionKind
-from mmcvgssl.model_file import LoadedModel
-from mmcvgssl.model_file.detector import THRESHOLD
-from mmcvgssl.predictions import Prediction
+from mmcvgssl.apis.prediction.notes import Notes
+from mmcvgssl.apis.prediction.prediction_kind import (
+    Computes,
+    Drawing,
+    PredictionKind,
+)
+from mmcvgssl.predictions import BoxPrediction, Prediction
 
 COCO = 'predictions.bbox.json'  # as the hosts' metric of COCO calls it
 # a box, its caption and its colour
 Frame = tuple[list[float], str, Colour]
-
-
-@dataclass
-class BoxPrediction(Prediction):
-    """Prediction of a detector for one image.
-
-    Attributes:
-        count: Number of boxes; None if the image cannot be read.
-        label: Class of the box of the highest score; None without a box.
-        score: Score of the box, in [0, 1].
-        boxes: Each with ``label``, ``score`` and ``box``: x1, y1, x2, y2 in
-            pixels of the upright image; the highest score first.
-    """
-
-    count: int | None = None
-    label: str | None = None
-    score: float | None = None
-    boxes: list[dict[str, Any]] | None = None
-
-    FIELDS: ClassVar[tuple[str, ...]] = (
-        *('path', 'count', 'label', 'score', 'boxes', 'error'),
-    )
 
 
 class BoxKind(PredictionKind):
@@ -54,11 +34,10 @@ class BoxKind(PredictionKind):
     prediction = BoxPrediction
 
     def __init__(
-        self, loaded: LoadedModel, threshold: float | None = None
+        self, notes: Notes, compute: Computes, threshold: float | None = None
     ) -> None:
-        super().__init__(loaded, threshold)
-        self.classes = loaded.content.classes
-        self.threshold: float = loaded.content.settings[THRESHOLD]
+        super().__init__(notes, compute, threshold)
+        self.threshold = notes.threshold or 0.0
         if threshold is not None:
             if not 0 <= threshold <= 1:
                 raise ValueError(
@@ -68,27 +47,12 @@ class BoxKind(PredictionKind):
                 )
             self.threshold = threshold
 
-    def predict(
-        self, paths: Sequence[str], items: Sequence[dict[str, Any]]
-    ) -> list[Prediction]:
-        """Predict images one by one: in a batch, others change the padding.
-
-        Args:
-            paths: Paths of the images.
-            items: Outputs of the transforms for these images.
-        """
-        return [
-            super(BoxKind, self).predict([path], [item])[0]
-            for path, item in zip(paths, items, strict=True)
-        ]
-
-    def describe(self, path: str, sample: Any) -> BoxPrediction:
+    def describe(self, path: str, found: Mapping[str, Any]) -> BoxPrediction:
         """Return the boxes that are shown."""
-        instances = sample.pred_instances
         rows = zip(
-            instances.labels.tolist(),
-            instances.scores.tolist(),
-            instances.bboxes.tolist(),
+            found['labels'].tolist(),
+            found['scores'].tolist(),
+            found['boxes'].tolist(),
             strict=True,
         )
         boxes = [
@@ -120,7 +84,7 @@ class BoxKind(PredictionKind):
         """Return classes, threshold, and what numbers of boxes mean."""
         return {
             'classes': self.classes,
-            THRESHOLD: self.threshold,
+            'score_threshold': self.threshold,
             'boxes': 'x1, y1, x2, y2 in pixels of the upright image',
             'coco': {
                 'file': COCO,

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import colorsys
-from functools import lru_cache
+from functools import cache, lru_cache
+from importlib.util import find_spec
+from typing import Any
 
 import cv2
 import numpy as np
-from matplotlib import font_manager
 from PIL import Image, ImageDraw, ImageFont
 
 Colour = tuple[int, int, int]
-_FONT = 'DejaVu Sans'
+_FONT = 'DejaVu Sans'  # of matplotlib
 _GOLDEN = 0.618034  # of the circle of colours, so that neighbours differ
 
 
@@ -73,19 +74,43 @@ def draw_frame(
 
 def can_write(text: str) -> bool:
     """Whether the font has all letters of a text."""
-    return {ord(letter) for letter in text} <= _letters()
+    return all(map(_has_letter, text))
 
 
-@lru_cache(maxsize=1)
-def _letters() -> set[int]:
-    path = font_manager.findfont(_FONT)
-    return {*font_manager.get_font(path).get_charmap()}
+@cache
+def _has_letter(letter: str) -> bool:
+    file = _font_file()
+    if file is not None:
+        from matplotlib import font_manager
+
+        return ord(letter) in font_manager.get_font(file).get_charmap()
+    # Pillow does not say which it has; it draws the others all alike
+    drawn, missing = (_font(20).getmask(c) for c in (letter, '\U0010ffff'))
+    return drawn.size != missing.size or bytes(drawn) != bytes(missing)
+
+
+@cache
+def _font_file() -> str | None:
+    """Return the file of the font; none where matplotlib is not installed."""
+    if find_spec('matplotlib') is None:
+        return None
+    from matplotlib import font_manager
+
+    return font_manager.findfont(_FONT)
+
+
+@lru_cache(maxsize=16)
+def _font(height: int) -> Any:
+    file = _font_file()
+    if file is None:  # as where exported models predict: Pillow's own
+        return ImageFont.load_default(height)
+    return ImageFont.truetype(file, height)
 
 
 @lru_cache(maxsize=4096)
 def _mask(text: str, height: int) -> np.ndarray:
     """Return how dark each pixel of a line is, uint8 [h, w]."""
-    font = ImageFont.truetype(font_manager.findfont(_FONT), height)
+    font = _font(height)
     rise, fall = font.getmetrics()
     width = round(font.getlength(text)) + height // 2
     image = Image.new('L', (max(width, 1), rise + fall))

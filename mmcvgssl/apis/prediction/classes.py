@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -14,8 +14,12 @@ from mmcvgssl.apis.prediction.captions import (
     class_colour,
     write_caption,
 )
-from mmcvgssl.apis.prediction.prediction_kind import Drawing, PredictionKind
-from mmcvgssl.model_file import LoadedModel
+from mmcvgssl.apis.prediction.notes import Notes
+from mmcvgssl.apis.prediction.prediction_kind import (
+    Computes,
+    Drawing,
+    PredictionKind,
+)
 from mmcvgssl.predictions import ClassPrediction, Prediction
 
 
@@ -25,21 +29,17 @@ class ClassKind(PredictionKind):
     prediction = ClassPrediction
 
     def __init__(
-        self, loaded: LoadedModel, threshold: float | None = None
+        self, notes: Notes, compute: Computes, threshold: float | None = None
     ) -> None:
-        super().__init__(loaded, threshold)
+        super().__init__(notes, compute, threshold)
         if threshold is not None:
             ClassPrediction.check_threshold(threshold)
-        self.classes = loaded.content.classes
 
-    def describe(self, path: str, sample: Any) -> ClassPrediction:
+    def describe(self, path: str, found: Mapping[str, Any]) -> ClassPrediction:
         """Return the most probable class, and all probabilities."""
-        return ClassPrediction.of(
-            path,
-            sample.pred_score.tolist(),
-            int(sample.pred_label),
-            self.classes,
-        )
+        label = int(found['label'])
+        shares = found['probabilities'].tolist()
+        return ClassPrediction.of(path, shares, label, self.classes)
 
     def drawing(self, prediction: Prediction) -> Drawing | None:
         """Write class and probability into the picture."""
@@ -51,7 +51,7 @@ class ClassKind(PredictionKind):
 
     def head(self) -> dict[str, Any]:
         """Return the classes, and how the classifier was learned."""
-        return {'classes': self.classes, 'chosen': self.content.chosen}
+        return {'classes': self.classes, 'chosen': dict(self.notes.chosen)}
 
     def line(self, prediction: Prediction) -> str:
         """Return probability and class."""

@@ -7,35 +7,33 @@ from collections.abc import Mapping
 from mmcvgssl.apis.prediction.anomaly import AnomalyKind
 from mmcvgssl.apis.prediction.boxes import BoxKind
 from mmcvgssl.apis.prediction.classes import ClassKind
-from mmcvgssl.apis.prediction.prediction_kind import PredictionKind
-from mmcvgssl.model_file import LoadedModel
-from mmcvgssl.model_file.anomaly import KIND as ANOMALY
-from mmcvgssl.model_file.classifier import KIND as CLASSIFIER
-from mmcvgssl.model_file.detector import KIND as DETECTOR
+from mmcvgssl.apis.prediction.notes import Notes
+from mmcvgssl.apis.prediction.prediction_kind import Computes, PredictionKind
 
 _KINDS: Mapping[str, type[PredictionKind]] = {
-    ANOMALY: AnomalyKind,
-    CLASSIFIER: ClassKind,
-    DETECTOR: BoxKind,
+    'anomaly': AnomalyKind,
+    'classifier': ClassKind,
+    'detector': BoxKind,
 }
 
 
 def kind_of(
-    loaded: LoadedModel, threshold: float | None = None
+    notes: Notes, compute: Computes, threshold: float | None = None
 ) -> PredictionKind:
-    """Return what predicts with a model file.
+    """Return what predicts with a model file, or an exported one.
 
     Args:
-        loaded: A loaded model of the file.
+        notes: What the file says.
+        compute: Its model.
         threshold: Threshold that replaces the model's.
 
     Raises:
         ValueError: If the threshold is none, or nothing predicts with this
             kind.
     """
-    if loaded.content.kind not in _KINDS:
+    if notes.kind not in _KINDS:
         raise ValueError(
             f'expected a model file of kind {", ".join(_KINDS)}, got one of '
-            f'kind {loaded.content.kind}: predict by a file of tools/fit.py'
+            f'kind {notes.kind}: predict by a file of tools/fit.py'
         )
-    return _KINDS[loaded.content.kind](loaded, threshold)
+    return _KINDS[notes.kind](notes, compute, threshold)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar
+from contextlib import AbstractContextManager
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
-import torch
-from mmengine.dataset import pseudo_collate
 
-from mmcvgssl.model_file import LoadedModel
+from mmcvgssl.apis.prediction.notes import Notes
 from mmcvgssl.predictions import Prediction
 
 # takes the picture, BGR uint8 [h, w, 3], and height and width of the image's
@@ -20,11 +19,22 @@ from mmcvgssl.predictions import Prediction
 Drawing = Callable[[np.ndarray, tuple[int, int]], np.ndarray]
 
 
+class Computes(Protocol):
+    """A model, by PyTorch or exported, that images pass."""
+
+    def __call__(self, images: Sequence[Any]) -> list[dict[str, Any]]:
+        """Return for each loaded image what its kind describes."""
+
+    def threads(self, most: int) -> AbstractContextManager[None]:
+        """Have it compute with so many threads at most."""
+
+
 class PredictionKind(ABC):
     """How a kind of model predicts, what is written and what is drawn.
 
     Args:
-        loaded: The model, on its device, with what its file says.
+        notes: What its file says.
+        compute: The model.
         threshold: Threshold that replaces the model's; None: the model's.
 
     Raises:
@@ -37,31 +47,32 @@ class PredictionKind(ABC):
     has_maps: ClassVar[bool] = False
 
     def __init__(
-        self, loaded: LoadedModel, threshold: float | None = None
+        self, notes: Notes, compute: Computes, threshold: float | None = None
     ) -> None:
-        self.model: Any = loaded.model
-        self.content = loaded.content
+        self.notes, self.compute = notes, compute
+        self.classes = list(notes.classes)
 
-    @torch.no_grad()
     def predict(
-        self, paths: Sequence[str], items: Sequence[dict[str, Any]]
+        self, paths: Sequence[str], images: Sequence[Any]
     ) -> list[Prediction]:
         """Predict a batch.
 
         Args:
             paths: Paths of the images.
-            items: Outputs of the transforms for these images.
+            images: The images, loaded.
         """
-        data = self.model.data_preprocessor(pseudo_collate(items), False)
-        samples = self.model(**data, mode='predict')
         return [
-            self.describe(path, sample)
-            for path, sample in zip(paths, samples, strict=True)
+            self.describe(path, found)
+            for path, found in zip(paths, self.compute(images), strict=True)
         ]
 
+    def threads(self, most: int) -> AbstractContextManager[None]:
+        """Have the model compute with so many threads at most."""
+        return self.compute.threads(most)
+
     @abstractmethod
-    def describe(self, path: str, sample: Any) -> Prediction:
-        """Say what the model's data sample of an image means."""
+    def describe(self, path: str, found: Mapping[str, Any]) -> Prediction:
+        """Say what the model's outputs for an image mean."""
 
     @abstractmethod
     def drawing(self, prediction: Prediction) -> Drawing | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import pickle
 import signal
+import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -12,7 +13,6 @@ from multiprocessing.connection import Connection, wait
 from typing import Any
 
 import cv2
-import torch
 
 from mmcvgssl.processes import as_sent
 from mmcvgssl.utils import available_cores
@@ -146,18 +146,17 @@ class Workers:
         return self._all[key % len(self._all)].submit(name, key, *args)
 
 
-def workers_for(images: int, wanted: int | None, device: torch.device) -> int:
+def workers_for(images: int, wanted: int | None, computes_here: bool) -> int:
     """Return how many processes read so many images.
 
     Args:
         images: Number of images.
         wanted: What the user says; None: :func:`default_workers`, and none
             for a few images.
-        device: Device that the model runs on.
+        computes_here: Whether the model runs on the cores.
     """
     if wanted is not None:
         return min(wanted, images)
-    computes_here = device.type == 'cpu'
     return 0 if images < _FEW else default_workers(computes_here)
 
 
@@ -188,6 +187,8 @@ def limited_threads(most: int) -> Iterator[None]:
 
     The number is the whole process's, so it holds for as short as it can.
     """
+    import torch
+
     before = torch.get_num_threads()
     torch.set_num_threads(min(before, most))
     try:
@@ -200,7 +201,8 @@ def _serve(connection: Connection, job: Any) -> None:
     """Work off what comes, until the other side is gone."""
     # the other process ends this one
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    torch.set_num_threads(1)
+    if 'torch' in sys.modules:
+        sys.modules['torch'].set_num_threads(1)
     parent: Any = multiprocessing.parent_process()
     ends: Sequence[Any] = [connection, parent.sentinel]
     while connection in wait(ends):

@@ -15,7 +15,7 @@ from mmcvgssl.models.anomaly.state_forms import Form
 
 # ways to choose a threshold: on good images that nothing has learned from; on
 # images scored by what the other folds have taught; on scores given by hand
-HELD_OUT, CROSS_FIT, GIVEN = 'held-out', 'cross-fit', 'given'
+HELD_OUT, CROSS_FIT = 'held-out', 'cross-fit'
 # on images that the backbone was trained on: the interval does not hold
 IN_SAMPLE = 'in-sample'
 # name of the tensor of to_tensor()

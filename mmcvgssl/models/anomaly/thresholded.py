@@ -13,11 +13,11 @@ from mmcvgssl.evaluation.operating_point import (
     operating_point,
 )
 from mmcvgssl.models.anomaly.threshold_choice import (
-    GIVEN,
     describe_choice,
     from_tensor,
     to_tensor,
 )
+from mmcvgssl.predictions import GIVEN
 
 
 class Thresholded:

@@ -169,10 +169,11 @@ def predict_tiles(
         joined, of_tiles = JoinedMap(grid), []
         for tiles, owners in one.parts(sample):
             part, values = predict(tiles, owners)
-            joined.add(part)
+            joined.add(part.double().cpu().numpy())
             of_tiles.append(values)
-        maps.append(joined.result())
         scores.append(torch.cat(of_tiles).amax())
+        made = torch.from_numpy(joined.result())
+        maps.append(made.to(scores[-1].device))
     sizes = {tuple(one.shape) for one in maps}
     if len(sizes) > 1:
         raise ValueError(

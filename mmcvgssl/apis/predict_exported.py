@@ -1,0 +1,205 @@
+"""Predictions of images by an exported model: without torch and the hosts.
+
+Needs NumPy, OpenCV, Pillow, tifffile, tqdm and what runs the file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from mmcvgssl.apis.prediction import Prediction, kind_of
+from mmcvgssl.apis.prediction.notes import Notes
+from mmcvgssl.apis.prediction.picture_job import (
+    LoadedImage,
+    PictureJob,
+    holds,
+)
+from mmcvgssl.apis.prediction.run import ROOM, NameOverlay, PredictionRun
+from mmcvgssl.apis.prediction.workers import Workers, workers_for
+from mmcvgssl.datasets.reading import UnreadableImageError, read_settled
+from mmcvgssl.export.engines import Engine
+from mmcvgssl.export.metadata import Metadata
+from mmcvgssl.export.preparation import prepare
+from mmcvgssl.export.runtime import ExportedModel
+from mmcvgssl.provenance import FileState, Provenance, of_file
+from mmcvgssl.version import __version__
+
+
+class ExportedPredictor:
+    """Predicts images with an exported model.
+
+    What it says of them, and what
+    :func:`~mmcvgssl.apis.prediction_folder.predict_to_folder` writes, is as
+    of :class:`~mmcvgssl.apis.predict.Predictor` for the model file.
+
+    Args:
+        model: A file of ``tools/export_graph.py``, or a loaded engine.
+        threshold: Threshold that replaces the file's.
+        batch_size: Images that pass the model at once.
+        workers: Processes that read images; 0: this one does. By default as
+            many as for model files.
+        threads: Threads that compute; 0: as the library chooses.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        mmcvgssl.export.metadata.ExportedFileError: If it is something else,
+            of another version, or its bytes have changed.
+        ModuleNotFoundError: If what runs it is not installed.
+        ValueError: If an option is out of range, or the model has no
+            threshold.
+    """
+
+    def __init__(
+        self,
+        model: str | Path | Engine,
+        threshold: float | None = None,
+        batch_size: int = 32,
+        workers: int | None = None,
+        threads: int = 0,
+    ) -> None:
+        for name, value, least in (
+            ('batch_size', batch_size, 1),
+            ('workers', workers, 0),
+        ):
+            if value is not None and value < least:
+                raise ValueError(f'{name} is {least} or more, got {value}')
+        self.model = ExportedModel(model, threads)
+        self.path = Path(self.model.source)
+        if isinstance(model, (str, Path)):
+            self.path = Path(model)
+        self.metadata: Metadata = self.model.metadata
+        self.kind = kind_of(
+            _notes_of(self.metadata), _Compute(self.model), threshold
+        )
+        self.remarks: list[str] = list(self.metadata.remarks)
+        self.batch_size, self.workers = batch_size, workers
+
+    @property
+    def warning(self) -> str:
+        """What this machine does otherwise than the exporting one, if any."""
+        return self.model.warning
+
+    def __call__(self, paths: Sequence[str | Path]) -> Iterator[Prediction]:
+        """Predict images in order; what cannot be read has an ``error``."""
+        for batch in self.batches([str(path) for path in paths]):
+            yield from batch
+
+    def batches(
+        self,
+        paths: Sequence[str],
+        overlay: NameOverlay | None = None,
+        full_overlay: bool = False,
+        known: Mapping[str, FileState] | None = None,
+    ) -> Iterator[list[Prediction]]:
+        """Predict images in order, batch by batch.
+
+        Args:
+            paths: Paths of the images.
+            overlay: Names the file of an image's overlay; None: none is
+                drawn.
+            full_overlay: See :meth:`PictureJob.draw`.
+            known: States of the images' files, which predictions are given.
+
+        Raises:
+            WorkerError: If a worker process is ended from outside.
+        """
+        count = workers_for(len(paths), self.workers, True)
+        job = _ExportedJob(self.metadata, ROOM // max(count, 1))
+        with Workers(job, count) as workers:
+            run = PredictionRun(
+                self.kind, workers, overlay, full_overlay, known or {}
+            )
+            yield from run.batches(paths, self.batch_size)
+
+    def made_by(self) -> Provenance:
+        """Return what predictions depend on beside images and options."""
+        runs = 'onnxruntime' if self.path.suffix == '.onnx' else 'openvino'
+        versions = {
+            'mmcvgssl': __version__,
+            'opencv': cv2.__version__,
+            runs: version(runs),
+        }
+        return Provenance({'model': of_file(self.path), 'version': versions})
+
+    def describe(self) -> dict[str, Any]:
+        """Return which file it is, as JSON can hold it."""
+        notes = self.metadata
+        return {
+            'file': self.path.name,
+            'digest': of_file(self.path),
+            'kind': notes.kind,
+            'type': notes.model.get('type'),
+            'exported_from': notes.model.get('digest'),
+            'precision': notes.precision,
+            'made_with': notes.made_with,
+            'remarks': notes.remarks,
+            'warning': self.warning,
+        }
+
+
+class _ExportedJob(PictureJob):
+    """Reads images as an exported model takes them.
+
+    Args:
+        metadata: Metadata of the model.
+        room: See :class:`PictureJob`.
+    """
+
+    def __init__(self, metadata: Metadata, room: int) -> None:
+        self._settings, self._steps = metadata.reading, metadata.steps
+        options = dict(metadata.reading)
+        side = options.pop('input_size')
+        super().__init__(options, side, room)
+
+    def load(
+        self,
+        key: int,
+        path: str,
+        keep: bool = False,
+        known: FileState | None = None,
+    ) -> LoadedImage:
+        """Read an image; see :meth:`ImageJob.load`."""
+        try:
+            picture, size = read_settled(path, **self._settings)
+        except UnreadableImageError as error:
+            return LoadedImage(error=str(error))
+        if keep:
+            self.keep(key, picture)
+        return LoadedImage(
+            inputs=prepare(picture, self._steps),
+            size=(int(size[0]), int(size[1])),
+            file=known if holds(path, known) else None,
+        )
+
+
+class _Compute:
+    """Passes loaded images through an exported model."""
+
+    def __init__(self, model: ExportedModel) -> None:
+        self.model = model
+
+    def __call__(self, images: Sequence[Any]) -> list[dict[str, Any]]:
+        """Return for each image what its kind describes."""
+        return self.model.find([np.asarray(i.inputs) for i in images])
+
+    def threads(self, most: int) -> AbstractContextManager[None]:
+        """Leave threads as they are: they were chosen when it was loaded."""
+        return nullcontext()
+
+
+def _notes_of(metadata: Metadata) -> Notes:
+    return Notes(
+        kind=metadata.kind,
+        classes=metadata.classes,
+        category=metadata.category,
+        threshold=metadata.threshold,
+        map_threshold=metadata.map_threshold,
+        chosen=metadata.chosen,
+    )

@@ -1,0 +1,145 @@
+"""The way of many images through reading, a model and drawing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from pathlib import Path
+
+from mmcvgssl.apis.prediction.picture_job import LoadedImage
+from mmcvgssl.apis.prediction.prediction_kind import PredictionKind
+from mmcvgssl.apis.prediction.workers import (
+    WorkerError,
+    Workers,
+    threads_beside,
+)
+from mmcvgssl.predictions import Prediction
+from mmcvgssl.provenance import FileState
+
+ROOM = 1 << 30  # bytes of pictures that wait to be drawn on
+# returns the path of the overlay of an image
+NameOverlay = Callable[[str], Path]
+
+
+class PredictionRun:
+    """One pass over images: it reads ahead, computes and draws.
+
+    Args:
+        kind: What predicts.
+        workers: Workers, whose job reads images and draws on them.
+        overlay: Names the file of an image's overlay; None: none is drawn.
+        full_overlay: See :meth:`PictureJob.draw`.
+        known: States of the images' files, which predictions are given.
+    """
+
+    def __init__(
+        self,
+        kind: PredictionKind,
+        workers: Workers,
+        overlay: NameOverlay | None,
+        full_overlay: bool,
+        known: Mapping[str, FileState],
+    ) -> None:
+        self.kind, self.workers = kind, workers
+        self.overlay, self.full_overlay = overlay, full_overlay
+        self.known = known
+
+    def batches(
+        self, paths: Sequence[str], size: int
+    ) -> Iterator[list[Prediction]]:
+        """Predict images in order, in batches of a size.
+
+        A batch is given when its overlays are written, with the next one
+        being computed.
+
+        Raises:
+            WorkerError: If a worker process is ended from outside.
+        """
+        numbered = [*enumerate(paths)]
+        parts = [
+            numbered[first : first + size]
+            for first in range(0, len(paths), size)
+        ]
+        waiting: list[tuple[list[Prediction], list[Future | None]]] = []
+        coming = self._load(parts[0]) if parts else []
+        try:
+            for number, part in enumerate(parts):
+                loaded = [future.result() for future in coming]
+                if number + 1 < len(parts):
+                    coming = self._load(parts[number + 1])
+                made = self._predict(part, loaded)
+                waiting.append((made, self._draw(part, made)))
+                while len(waiting) > 1 or (waiting and _done(waiting[0][1])):
+                    yield _finish(*waiting.pop(0))
+        except (Exception, KeyboardInterrupt, SystemExit) as error:
+            # predictions that were computed are still given
+            for made, drawn in waiting:
+                if not isinstance(error, WorkerError):
+                    yield _finish(made, drawn)
+            raise
+        for made, drawn in waiting:
+            yield _finish(made, drawn)
+
+    def _load(self, part: Sequence[tuple[int, str]]) -> list[Future]:
+        keep = self.overlay is not None
+        return [
+            self.workers.submit(key, 'load', path, keep, self.known.get(path))
+            for key, path in part
+        ]
+
+    def _predict(
+        self, part: Sequence[tuple[int, str]], loaded: Sequence[LoadedImage]
+    ) -> list[Prediction]:
+        read = [
+            (path, image)
+            for (_, path), image in zip(part, loaded, strict=True)
+            if image.error is None
+        ]
+        made: Iterator[Prediction] = iter(())
+        if read:
+            paths, images = zip(*read, strict=True)
+            with self.kind.threads(threads_beside(self.workers.count)):
+                made = iter(self.kind.predict(paths, images))
+        found = []
+        for (_, path), image in zip(part, loaded, strict=True):
+            if image.error is not None:
+                found.append(self.kind.prediction(path, error=image.error))
+                continue
+            prediction = next(made)
+            prediction.size, prediction.file = image.size, image.file
+            found.append(prediction)
+        return found
+
+    def _draw(
+        self,
+        part: Sequence[tuple[int, str]],
+        made: Sequence[Prediction],
+    ) -> list[Future | None]:
+        futures: list[Future | None] = []
+        for (key, path), prediction in zip(part, made, strict=True):
+            future: Future | None = None
+            if self.overlay is not None and prediction.is_read:
+                drawing = self.kind.drawing(prediction)
+                if drawing is None:
+                    self.workers.submit(key, 'forget')
+                else:
+                    future = self.workers.submit(
+                        *(key, 'draw', path, prediction.size, drawing),
+                        *(self.overlay(path), self.full_overlay),
+                    )
+            futures.append(future)
+        return futures
+
+
+def _done(futures: Sequence[Future | None]) -> bool:
+    return all(future is None or future.done() for future in futures)
+
+
+def _finish(
+    made: list[Prediction], drawn: Sequence[Future | None]
+) -> list[Prediction]:
+    """Wait for the overlays of a batch; note which there are not."""
+    for prediction, future in zip(made, drawn, strict=True):
+        if future is not None:
+            prediction.error = future.result()
+    return made
