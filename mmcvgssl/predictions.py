@@ -143,7 +143,7 @@ class AnomalyPrediction(Prediction):
         if not math.isfinite(threshold):
             raise ValueError(
                 'expected a finite threshold on image scores, got '
-                f'--threshold {threshold}; leave it out for the one of '
+                f'the threshold {threshold}; leave it out for the one of '
                 'the model file'
             )
 
@@ -206,7 +206,7 @@ class ClassPrediction(Prediction):
         """
         raise ValueError(
             'a classifier names the most probable class and has no '
-            f'threshold, got --threshold {threshold}: leave it out, and '
+            f'threshold, got the threshold {threshold}: leave it out, and '
             'choose by the probabilities in predictions.json'
         )
 

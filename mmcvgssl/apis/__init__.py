@@ -16,6 +16,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mmcvgssl.apis.boxes_from_maps import boxes_from_maps, boxes_text
     from mmcvgssl.apis.features import FeatureExtractor, Features
+    from mmcvgssl.apis.inference import (
+        AnomalyInspector,
+        AnomalyResult,
+        ClassResult,
+        DefectClassifier,
+        DefectDetector,
+        DetectionResult,
+        UnreadableInputsError,
+    )
     from mmcvgssl.apis.load_backbone import load_backbone
     from mmcvgssl.apis.make_maps import make_maps, maps_text
     from mmcvgssl.apis.maps_to_boxes import BoxOptions, MapsToBoxes
@@ -37,7 +46,13 @@ if TYPE_CHECKING:
     from mmcvgssl.runner.work_dir import claim_work_dir
 
 __all__ = [
+    'AnomalyInspector',
+    'AnomalyResult',
     'BoxOptions',
+    'ClassResult',
+    'DefectClassifier',
+    'DefectDetector',
+    'DetectionResult',
     'FeatureExtractor',
     'Features',
     'MapError',
@@ -45,6 +60,7 @@ __all__ = [
     'MapsToBoxes',
     'Predictor',
     'Selection',
+    'UnreadableInputsError',
     'boxes_from_maps',
     'boxes_text',
     'build_runner',
@@ -69,6 +85,14 @@ __all__ = [
 ]
 # modules of the names
 _HOMES = {
+    **dict.fromkeys(
+        (
+            *('AnomalyInspector', 'AnomalyResult', 'ClassResult'),
+            *('DefectClassifier', 'DefectDetector', 'DetectionResult'),
+            'UnreadableInputsError',
+        ),
+        'mmcvgssl.apis.inference',
+    ),
     'BoxOptions': 'mmcvgssl.apis.maps_to_boxes',
     'FeatureExtractor': 'mmcvgssl.apis.features',
     'Features': 'mmcvgssl.apis.features',

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
 from pathlib import Path
 from typing import Any
 
@@ -11,21 +11,23 @@ import numpy as np
 import torch
 from mmcv.transforms import Compose
 from mmengine.config import Config
-from mmengine.registry import init_default_scope
+from mmengine.registry import DefaultScope
 
 from mmcvgssl.apis.prediction import Prediction, kind_of
 from mmcvgssl.apis.prediction.anomaly import draw_heatmap
 from mmcvgssl.apis.prediction.find_images import find_images, is_list
 from mmcvgssl.apis.prediction.job import ImageJob
+from mmcvgssl.apis.prediction.picture_job import Source
 from mmcvgssl.apis.prediction.run import ROOM, NameOverlay, PredictionRun
 from mmcvgssl.apis.prediction.torch_model import TorchModel, notes_of
 from mmcvgssl.apis.prediction.workers import Workers, workers_for
 from mmcvgssl.datasets.tiles import images_at_once
-from mmcvgssl.model_file import load_model, prediction_steps
+from mmcvgssl.model_file import LoadedModel, load_model, prediction_steps
 from mmcvgssl.model_file.anomaly import KIND as ANOMALY
 from mmcvgssl.provenance import (
     FileState,
     Provenance,
+    of_bytes,
     of_config,
     of_file,
     of_versions,
@@ -43,7 +45,7 @@ class Predictor:
     computes. Predictions do not depend on the number of workers.
 
     Args:
-        model: A model file, of whatever kind.
+        model: A model file, of whatever kind, or the model of one.
         config: A config whose ``test_dataloader`` says how images are read,
             instead of the file.
         device: Device of the model; by default the GPU, if there is one.
@@ -68,7 +70,7 @@ class Predictor:
 
     def __init__(
         self,
-        model: str | Path,
+        model: str | Path | LoadedModel,
         config: Config | None = None,
         device: str | None = None,
         batch_size: int = 32,
@@ -81,9 +83,12 @@ class Predictor:
         ):
             if value is not None and value < least:
                 raise ValueError(f'{name} is {least} or more, got {value}')
-        init_default_scope('mmpretrain')
-        loaded = load_model(model)
-        self.path, self.content = Path(model), loaded.content
+        self._is_file = not isinstance(model, LoadedModel)
+        if isinstance(model, LoadedModel):
+            loaded, self.path = model, Path(model.source)
+        else:
+            loaded, self.path = load_model(model), Path(model)
+        self.content = loaded.content
         device = device or ('cuda' if torch.cuda.is_available() else 'cpu')
         self.model: Any = loaded.model.to(device)
         self.device = torch.device(device)
@@ -98,7 +103,8 @@ class Predictor:
                     '--config out'
                 )
             self.steps = _steps_of(config)
-            self.transforms = Compose(self.steps).transforms
+            with DefaultScope.overwrite_default_scope('mmpretrain'):
+                self.transforms = Compose(self.steps).transforms
         self.batch_size = images_at_once(self.steps, batch_size)
         self.workers = workers
 
@@ -109,40 +115,52 @@ class Predictor:
 
     def batches(
         self,
-        paths: Sequence[str],
+        images: Iterable[Source],
         overlay: NameOverlay | None = None,
         full_overlay: bool = False,
         known: Mapping[str, FileState] | None = None,
+        batch_size: int | None = None,
+        workers: int | None = None,
     ) -> Iterator[list[Prediction]]:
         """Predict images in order, batch by batch.
 
         A batch is given when its overlays are written, with the next one
-        being computed.
+        being computed. Without worker processes, the images of a batch are
+        taken when it is computed, and not earlier.
 
         Args:
-            paths: Paths of the images.
+            images: Paths, or pictures in memory. Where it has no length, no
+                worker processes read by default.
             overlay: Names the file of an image's overlay; None: none is
                 drawn.
             full_overlay: See :meth:`PictureJob.draw`.
             known: States of the images' files, which predictions are given.
+            batch_size: Instead of the predictor's.
+            workers: Instead of the predictor's.
 
         Raises:
             WorkerError: If a worker process is ended from outside.
         """
         here = self.device.type == 'cpu'
-        count = workers_for(len(paths), self.workers, here)
+        wanted = self.workers if workers is None else workers
+        count = wanted or 0
+        if isinstance(images, Sized):
+            count = workers_for(len(images), wanted, here)
+        size = self.batch_size
+        if batch_size is not None:
+            size = images_at_once(self.steps, batch_size)
         extra = {'category': self.content.category}
         job = ImageJob(self.transforms, extra, ROOM // max(count, 1))
-        with Workers(job, count) as workers:
+        with Workers(job, count) as pool:
             run = PredictionRun(
-                self.kind, workers, overlay, full_overlay, known or {}
+                self.kind, pool, overlay, full_overlay, known or {}
             )
-            yield from run.batches(paths, self.batch_size)
+            yield from run.batches(images, size)
 
     def made_by(self) -> Provenance:
         """Return what predictions depend on beside images and options."""
         values = {
-            'model': of_file(self.path),
+            'model': self._digest(),
             'transforms': of_config(self.steps),
         }
         return Provenance(values) | of_versions(self.content.model)
@@ -156,12 +174,18 @@ class Predictor:
         """Return which model file it is, as JSON can hold it."""
         return {
             'file': printable(self.path.name),
-            'digest': of_file(self.path),
+            'digest': self._digest(),
             'kind': self.content.kind,
             'type': self.content.model.get('type'),
             'made_with': self.content.made_with,
             'remarks': list(self.content.remarks),
         }
+
+    def _digest(self) -> str:
+        """Name the model file by its content."""
+        if self._is_file:
+            return of_file(self.path)
+        return of_bytes(self.content.to_bytes())
 
 
 def _steps_of(config: Config) -> list[dict[str, Any]]:

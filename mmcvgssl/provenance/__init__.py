@@ -14,6 +14,7 @@ if TYPE_CHECKING:
         FileState,
         FileTable,
         digest_bytes,
+        of_bytes,
         of_file,
     )
     from mmcvgssl.provenance.keep import EARLIER, settle
@@ -53,6 +54,7 @@ __all__ = [
     'digest_tensors',
     'make_room',
     'named',
+    'of_bytes',
     'of_config',
     'of_dataset',
     'of_file',
@@ -79,6 +81,7 @@ _HOMES = {
     'digest_tensors': 'sources',
     'make_room': 'room',
     'named': 'record',
+    'of_bytes': 'files',
     'of_config': 'sources',
     'of_dataset': 'sources',
     'of_file': 'files',

@@ -195,3 +195,8 @@ def of_file(path: str | Path) -> str:
         OSError: If it cannot be read.
     """
     return f'content {FileState.of(path).digest[:16]}'
+
+
+def of_bytes(data: bytes) -> str:
+    """Name a file that has this content, as :func:`of_file` does."""
+    return f'content {digest_bytes(data)[:16]}'

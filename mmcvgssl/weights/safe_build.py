@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from mmengine.registry import DefaultScope
 from mmengine.registry import registry as registries
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -201,7 +202,10 @@ def with_tuples(value: Any) -> Any:
 
 def _built(make: Callable[[], Any], source: str) -> Any:
     try:
-        with no_imports(source):
+        # whatever scope the process is in; the hosts' names are looked up in
+        # this one alone
+        scope = DefaultScope.overwrite_default_scope('mmpretrain')
+        with no_imports(source), scope:
             return make()
     except (UnsafeConfigError, ModuleNotFoundError):
         raise

@@ -42,7 +42,7 @@ class BoxKind(PredictionKind):
             if not 0 <= threshold <= 1:
                 raise ValueError(
                     'expected a threshold on scores of boxes in [0, 1], got '
-                    f'--threshold {threshold}; leave it out for '
+                    f'the threshold {threshold}; leave it out for '
                     f'{self.threshold}, that of the model file'
                 )
             self.threshold = threshold

@@ -6,15 +6,24 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import cv2
+import numpy as np
 from mmcv.transforms import LoadImageFromFile
 
 from mmcvgssl.apis.prediction.picture_job import (
     LoadedImage,
     PictureJob,
+    Source,
     holds,
 )
-from mmcvgssl.datasets.reading import UnreadableImageError
-from mmcvgssl.datasets.transforms.load_image import find_load_image
+from mmcvgssl.datasets.reading import (
+    MemoryImage,
+    UnreadableImageError,
+    array_to_bgr,
+)
+from mmcvgssl.datasets.transforms.load_image import (
+    LoadImage,
+    find_load_image,
+)
 from mmcvgssl.provenance import FileState
 
 
@@ -43,7 +52,7 @@ class ImageJob(PictureJob):
     def load(
         self,
         key: int,
-        path: str,
+        source: Source,
         keep: bool = False,
         known: FileState | None = None,
     ) -> LoadedImage:
@@ -51,16 +60,20 @@ class ImageJob(PictureJob):
 
         Args:
             key: Key of the image, for :meth:`draw`.
-            path: Path of its file.
+            source: Path of its file, or the picture.
             keep: Keep the picture in memory, to be drawn on later.
             known: State of the file, if that is wanted; it is said again if
                 it has not changed before the image was read in full.
         """
-        results: dict[str, Any] = {**self.extra, 'img_path': path}
-        picture = None
+        results: dict[str, Any] = {**self.extra, 'img_path': source}
+        if isinstance(source, MemoryImage):
+            if source.error is not None:
+                return LoadedImage(error=source.error)
+            results |= {'img_path': None, 'img': source.values}
+        picture, size = None, None
         try:
             for step in self.transforms:
-                results = _apply(step, results)
+                results = _apply(step, results, source)
                 if picture is None:
                     picture = results.get('img')
                     size = results.get('ori_shape')
@@ -72,16 +85,25 @@ class ImageJob(PictureJob):
             inputs=results['inputs'].numpy(),
             data_sample=results['data_samples'],
             size=None if size is None else (int(size[0]), int(size[1])),
-            file=known if holds(path, known) else None,
+            file=known if holds(source, known) else None,
         )
 
 
-def _apply(step: Any, results: dict[str, Any]) -> dict[str, Any]:
+def _apply(
+    step: Any, results: dict[str, Any], source: Source
+) -> dict[str, Any]:
     """Do a step; what the hosts' reader cannot read is said as ours says it.
 
     Raises:
         UnreadableImageError: If the image cannot be read.
     """
+    if isinstance(source, MemoryImage):
+        if not isinstance(step, (LoadImage, LoadImageFromFile)):
+            return step(results)
+        try:
+            return _take(step, results)
+        except (UnreadableImageError, ValueError) as error:
+            raise UnreadableImageError(f'{source}: {error}') from error
     if not isinstance(step, LoadImageFromFile):
         return step(results)
     try:
@@ -91,3 +113,23 @@ def _apply(step: Any, results: dict[str, Any]) -> dict[str, Any]:
             f'{results["img_path"]}: cannot be read as an image '
             f'({" ".join(str(error).split())[:200]}); replace the file'
         ) from error
+
+
+def _take(step: Any, results: dict[str, Any]) -> dict[str, Any]:
+    """Do a step that reads; the hosts' reader of files is given the picture.
+
+    Raises:
+        UnreadableImageError: If the picture has values that are no numbers.
+        ValueError: If it is of another form, or needs a range.
+    """
+    if not isinstance(step, LoadImageFromFile):
+        return step(results)
+    if step.color_type != 'color':
+        raise ValueError(
+            f"the model reads files with color_type='{step.color_type}', "
+            'which pictures in memory have not; give paths'
+        )
+    image = array_to_bgr(results['img'], None)
+    shape = image.shape[:2]
+    image = image.astype(np.float32) if step.to_float32 else image
+    return {**results, 'img': image, 'img_shape': shape, 'ori_shape': shape}

@@ -11,9 +11,17 @@ import cv2
 import numpy as np
 
 from mmcvgssl.apis.prediction.prediction_kind import Drawing
-from mmcvgssl.datasets.reading import read_image
+from mmcvgssl.datasets.reading import (
+    MemoryImage,
+    UnreadableImageError,
+    array_to_bgr,
+    read_image,
+)
 from mmcvgssl.provenance import FileState
 from mmcvgssl.utils import atomic_write
+
+# the path of a file, or a picture in memory
+Source = str | MemoryImage
 
 
 @dataclass
@@ -72,7 +80,7 @@ class PictureJob:
     def draw(
         self,
         key: int,
-        path: str,
+        source: Source,
         size: tuple[int, int],
         drawing: Drawing,
         file: Path,
@@ -82,7 +90,7 @@ class PictureJob:
 
         Args:
             key: Key of the image.
-            path: Path of its file.
+            source: Path of its file, or the picture.
             size: Height and width of it, pixels.
             drawing: Function that draws.
             file: File to write, whole or not at all.
@@ -98,7 +106,7 @@ class PictureJob:
         try:
             if picture is None:
                 side = None if full else self._input_size
-                picture = read_image(path, input_size=side, **self._reading)
+                picture = read_source(source, self._reading, side)
             drawn = drawing(picture, size)
             atomic_write(file, cv2.imencode('.png', drawn)[1].tobytes())
         except OSError as error:
@@ -114,9 +122,34 @@ class PictureJob:
         return self.room - used
 
 
-def holds(path: str, known: FileState | None) -> bool:
+def read_source(
+    source: Source,
+    reading: Mapping[str, Any],
+    input_size: int | None = None,
+) -> np.ndarray:
+    """Return the picture, BGR uint8 [h, w, 3].
+
+    Args:
+        source: Path of a file, or a picture in memory.
+        reading: Options of :func:`mmcvgssl.datasets.reading.read_image`.
+        input_size: Its option of this name.
+
+    Raises:
+        UnreadableImageError: If it cannot be read.
+    """
+    if isinstance(source, str):
+        return read_image(source, input_size=input_size, **reading)
+    if source.values is None:
+        raise UnreadableImageError(str(source.error))
+    depth_range = reading.get('depth_range')
+    return array_to_bgr(source.values, depth_range, reading.get('max_pixels'))
+
+
+def holds(source: Source, known: FileState | None) -> bool:
     """Whether a file is what it was, by its size and times."""
+    if known is None or not isinstance(source, str):
+        return False
     try:
-        return known is not None and FileState.look(path) == known.stamp
+        return FileState.look(source) == known.stamp
     except OSError:
         return False

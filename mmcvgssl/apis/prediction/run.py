@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
+from itertools import islice
 from pathlib import Path
 
-from mmcvgssl.apis.prediction.picture_job import LoadedImage
+from mmcvgssl.apis.prediction.picture_job import LoadedImage, Source
 from mmcvgssl.apis.prediction.prediction_kind import PredictionKind
 from mmcvgssl.apis.prediction.workers import (
     WorkerError,
@@ -19,6 +20,8 @@ from mmcvgssl.provenance import FileState
 ROOM = 1 << 30  # bytes of pictures that wait to be drawn on
 # returns the path of the overlay of an image
 NameOverlay = Callable[[str], Path]
+# images of a batch with their numbers
+Part = Sequence[tuple[int, Source]]
 
 
 class PredictionRun:
@@ -45,28 +48,25 @@ class PredictionRun:
         self.known = known
 
     def batches(
-        self, paths: Sequence[str], size: int
+        self, images: Iterable[Source], size: int
     ) -> Iterator[list[Prediction]]:
         """Predict images in order, in batches of a size.
 
         A batch is given when its overlays are written, with the next one
-        being computed.
+        being computed. Without worker processes, the images of a batch are
+        taken when it is computed, and not earlier.
+
+        Args:
+            images: Paths, or pictures in memory.
+            size: How many of them pass the model at once.
 
         Raises:
             WorkerError: If a worker process is ended from outside.
         """
-        numbered = [*enumerate(paths)]
-        parts = [
-            numbered[first : first + size]
-            for first in range(0, len(paths), size)
-        ]
         waiting: list[tuple[list[Prediction], list[Future | None]]] = []
-        coming = self._load(parts[0]) if parts else []
         try:
-            for number, part in enumerate(parts):
+            for part, coming in self._coming(_parts(images, size)):
                 loaded = [future.result() for future in coming]
-                if number + 1 < len(parts):
-                    coming = self._load(parts[number + 1])
                 made = self._predict(part, loaded)
                 waiting.append((made, self._draw(part, made)))
                 while len(waiting) > 1 or (waiting and _done(waiting[0][1])):
@@ -80,19 +80,32 @@ class PredictionRun:
         for made, drawn in waiting:
             yield _finish(made, drawn)
 
-    def _load(self, part: Sequence[tuple[int, str]]) -> list[Future]:
+    def _coming(
+        self, parts: Iterator[Part]
+    ) -> Iterator[tuple[Part, list[Future]]]:
+        """Yield batches being read; workers have the next one, too."""
+        ahead: list[tuple[Part, list[Future]]] = []
+        for part in parts:
+            ahead.append((part, self._load(part)))
+            if len(ahead) > 1 or not self.workers.count:
+                yield ahead.pop(0)
+        yield from ahead
+
+    def _load(self, part: Part) -> list[Future]:
         keep = self.overlay is not None
         return [
-            self.workers.submit(key, 'load', path, keep, self.known.get(path))
-            for key, path in part
+            self.workers.submit(
+                *(key, 'load', source, keep, self.known.get(str(source)))
+            )
+            for key, source in part
         ]
 
     def _predict(
-        self, part: Sequence[tuple[int, str]], loaded: Sequence[LoadedImage]
+        self, part: Part, loaded: Sequence[LoadedImage]
     ) -> list[Prediction]:
         read = [
-            (path, image)
-            for (_, path), image in zip(part, loaded, strict=True)
+            (str(source), image)
+            for (_, source), image in zip(part, loaded, strict=True)
             if image.error is None
         ]
         made: Iterator[Prediction] = iter(())
@@ -101,9 +114,11 @@ class PredictionRun:
             with self.kind.threads(threads_beside(self.workers.count)):
                 made = iter(self.kind.predict(paths, images))
         found = []
-        for (_, path), image in zip(part, loaded, strict=True):
+        for (_, source), image in zip(part, loaded, strict=True):
             if image.error is not None:
-                found.append(self.kind.prediction(path, error=image.error))
+                found.append(
+                    self.kind.prediction(str(source), error=image.error)
+                )
                 continue
             prediction = next(made)
             prediction.size, prediction.file = image.size, image.file
@@ -112,11 +127,11 @@ class PredictionRun:
 
     def _draw(
         self,
-        part: Sequence[tuple[int, str]],
+        part: Part,
         made: Sequence[Prediction],
     ) -> list[Future | None]:
         futures: list[Future | None] = []
-        for (key, path), prediction in zip(part, made, strict=True):
+        for (key, source), prediction in zip(part, made, strict=True):
             future: Future | None = None
             if self.overlay is not None and prediction.is_read:
                 drawing = self.kind.drawing(prediction)
@@ -124,11 +139,18 @@ class PredictionRun:
                     self.workers.submit(key, 'forget')
                 else:
                     future = self.workers.submit(
-                        *(key, 'draw', path, prediction.size, drawing),
-                        *(self.overlay(path), self.full_overlay),
+                        *(key, 'draw', source, prediction.size, drawing),
+                        *(self.overlay(str(source)), self.full_overlay),
                     )
             futures.append(future)
         return futures
+
+
+def _parts(images: Iterable[Source], size: int) -> Iterator[Part]:
+    """Yield images with their numbers, so many at once."""
+    numbered = enumerate(images)
+    while part := [*islice(numbered, size)]:
+        yield part
 
 
 def _done(futures: Sequence[Future | None]) -> bool:

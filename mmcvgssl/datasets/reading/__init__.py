@@ -9,6 +9,7 @@ from mmcvgssl.datasets.reading.formats import (
     pixel_limit,
 )
 from mmcvgssl.datasets.reading.masks import read_mask
+from mmcvgssl.datasets.reading.memory_image import MemoryImage
 from mmcvgssl.datasets.reading.opened_image import OpenedImage
 from mmcvgssl.datasets.reading.read import (
     array_to_bgr,
@@ -22,6 +23,7 @@ from mmcvgssl.datasets.reading.read import (
 __all__ = [
     'MAX_PIXELS',
     'SUFFIXES',
+    'MemoryImage',
     'OpenedImage',
     'TooManyUnreadableError',
     'UnreadableImageError',

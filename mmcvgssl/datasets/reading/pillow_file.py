@@ -89,7 +89,7 @@ class PillowFile:
         if self.samples.deep:
             values = self._as_tagged(np.asarray(self._image))
         else:
-            values = _to_bgr(self._image)
+            values = pillow_to_bgr(self._image)
         return self.upright(values), small
 
     def rgba(self) -> np.ndarray:
@@ -214,7 +214,7 @@ def _register() -> None:
     Image.init()
 
 
-def _to_bgr(image: Image.Image) -> np.ndarray:
+def pillow_to_bgr(image: Image.Image) -> np.ndarray:
     """Turn a picture of 8 bits into grey [H, W] or BGR [H, W, 3]."""
     if image.mode in ('L', 'LA', 'La', '1'):
         grey = image if image.mode == 'L' else image.convert('L')

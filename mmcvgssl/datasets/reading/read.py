@@ -13,7 +13,11 @@ from mmcvgssl.datasets.reading.depth import (
     common_range,
     to_uint8,
 )
-from mmcvgssl.datasets.reading.formats import UnreadableImageError
+from mmcvgssl.datasets.reading.formats import (
+    MAX_PIXELS_VARIABLE,
+    UnreadableImageError,
+    pixel_limit,
+)
 from mmcvgssl.datasets.reading.headers import Samples
 from mmcvgssl.datasets.reading.opened_image import OpenedImage
 from mmcvgssl.utils import current_logger
@@ -130,11 +134,7 @@ def to_bgr(
     """Decode an opened file to BGR uint8 [H, W, 3]; see :func:`read_image`."""
     values = image.pixels(input_size)
     if image.has_alpha:
-        say_once(
-            'alpha',
-            f'{image.path} has an alpha channel, which is not read; nor is '
-            'that of other images',
-        )
+        say_no_alpha(image.path)
     if image.samples.deep:
         if depth_range is None:
             floats = image.samples.kind == 'f'
@@ -145,7 +145,9 @@ def to_bgr(
 
 
 def array_to_bgr(
-    values: np.ndarray, depth_range: tuple[float, float] | None
+    values: np.ndarray,
+    depth_range: tuple[float, float] | None,
+    max_pixels: int | None = None,
 ) -> np.ndarray:
     """Bring pixels from memory to what :func:`read_image` returns.
 
@@ -153,23 +155,18 @@ def array_to_bgr(
         values: Grey [H, W] or [H, W, 1], or BGR [H, W, 3].
         depth_range: Values that become 0 and 255, needed by others than
             uint8, which are taken as they are.
+        max_pixels: See :func:`read_image`.
 
     Returns:
         BGR uint8 [H, W, 3].
 
     Raises:
         ValueError: If the array is of another form, or needs a range.
-        UnreadableImageError: If a value is infinite or no number.
+        UnreadableImageError: If a value is infinite or no number, or there
+            are more pixels than allowed.
     """
+    check_form(values, max_pixels)
     form = f'{values.dtype} {list(values.shape)}'
-    known = values.ndim == 2 or (
-        values.ndim == 3 and values.shape[2] in (1, 3)
-    )
-    if not known or not values.size or values.dtype.kind not in 'uif':
-        raise ValueError(
-            'an image in memory is grey [H, W] or BGR [H, W, 3] of numbers, '
-            f'got {form}: drop opacity, and give one image at a time'
-        )
     if values.ndim == 3 and values.shape[2] == 1:
         values = values[..., 0]
     samples = Samples(8 * values.dtype.itemsize, values.dtype.kind)
@@ -182,6 +179,48 @@ def array_to_bgr(
             )
         values = _in_range('an image in memory', values, depth_range)
     return _three_channels(values)
+
+
+def check_form(
+    values: np.ndarray, max_pixels: int | None = None, colours: str = 'BGR'
+) -> None:
+    """Check that an array can be an image.
+
+    Args:
+        values: The array.
+        max_pixels: See :func:`read_image`.
+        colours: Order of three channels.
+
+    Raises:
+        ValueError: If it is of another form.
+        UnreadableImageError: If it has more pixels than allowed.
+    """
+    known = values.ndim == 2 or (
+        values.ndim == 3 and values.shape[2] in (1, 3)
+    )
+    if not known or not values.size or values.dtype.kind not in 'uif':
+        raise ValueError(
+            f'an image in memory is grey [H, W] or {colours} [H, W, 3] of '
+            f'numbers, got {values.dtype} {list(values.shape)}: drop '
+            'opacity, and give one image at a time, channels last'
+        )
+    limit = pixel_limit(max_pixels)
+    height, width = values.shape[:2]
+    if height * width > limit:
+        raise UnreadableImageError(
+            f'an image in memory: {width} x {height} pixels are more than '
+            f'max_pixels={limit}; cut it into tiles, or raise max_pixels or '
+            f'the environment variable {MAX_PIXELS_VARIABLE}'
+        )
+
+
+def say_no_alpha(name: str) -> None:
+    """Warn, once a process, that opacity is not read."""
+    say_once(
+        'alpha',
+        f'{name} has an alpha channel, which is not read; nor is that of '
+        'other images',
+    )
 
 
 def _in_range(

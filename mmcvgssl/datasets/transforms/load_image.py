@@ -119,7 +119,8 @@ class LoadImage(BaseTransform):
         )
 
     def _take(self, results: dict) -> dict:
-        pixels = array_to_bgr(np.asarray(results['img']), self.depth_range)
+        values = np.asarray(results['img'])
+        pixels = array_to_bgr(values, self.depth_range, self.max_pixels)
         results.setdefault('img_path', None)
         results['img'] = pixels
         results['img_shape'] = results['ori_shape'] = pixels.shape[:2]

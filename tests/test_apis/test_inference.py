@@ -1,0 +1,361 @@
+"""Inferencers say what tools/predict.py says, of whatever they are given."""
+
+import copy
+import json
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from mmengine.registry import DefaultScope
+from PIL import Image
+
+from mmcvgssl.apis import (
+    AnomalyInspector,
+    DefectClassifier,
+    DefectDetector,
+    UnreadableInputsError,
+)
+from mmcvgssl.apis.predict import Predictor
+from mmcvgssl.apis.prediction_folder import Outputs, predict_to_folder
+from mmcvgssl.maps import resize_map
+from mmcvgssl.model_file import ModelFile, classifier, detector, load_model
+from mmcvgssl.registry import MODELS
+from tests.data import picture
+from tests.test_model_file.test_fuzz_kinds import (
+    BOX_STEPS,
+    CLASSIFIER,
+    DETECTOR,
+    STEPS,
+)
+from tests.test_tools.test_predict import write
+
+NAMES = ['dent', 'pit']
+SIZES = [(50, 40), (40, 40), (64, 48)]
+
+
+@pytest.fixture(scope='module')
+def files(tmp_path_factory):
+    """Write a tiny model of each kind."""
+    folder = tmp_path_factory.mktemp('models')
+    paths = {
+        kind: folder / f'{kind}.safetensors'
+        for kind in ('anomaly', 'classifier', 'detector')
+    }
+    with DefaultScope.overwrite_default_scope('mmpretrain'):
+        write(paths['anomaly'])
+        torch.manual_seed(0)
+        config = dict(copy.deepcopy(CLASSIFIER), init_backbone=False)
+        classifier.to_file(
+            MODELS.build(config), CLASSIFIER, STEPS, NAMES
+        ).write(paths['classifier'])
+        config = copy.deepcopy(DETECTOR)
+        config['data_preprocessor']['std'] = [255.0] * 3
+        net = detector.build(config, {'x': torch.ones(9999)}, 'ours')
+        detector.to_file(net, config, BOX_STEPS, NAMES).write(
+            paths['detector']
+        )
+    return paths
+
+
+@pytest.fixture(scope='module')
+def folder(tmp_path_factory):
+    """Write pictures of different shapes."""
+    images = tmp_path_factory.mktemp('images')
+    for i, size in enumerate(SIZES):
+        picture(i, 64).resize(size).save(images / f'{i}.png')
+    (images / 'list.txt').write_text('0.png\n1.png\n2.png\n')
+    return images
+
+
+@pytest.fixture(scope='module')
+def inspector(files):
+    return AnomalyInspector(files['anomaly'], show_progress=False)
+
+
+@pytest.fixture(scope='module')
+def tables(files, folder, tmp_path_factory):
+    """Return what tools/predict.py writes, by kind."""
+    found = {}
+    for kind, path in files.items():
+        out = tmp_path_factory.mktemp('out')
+        limit = 0.0 if kind == 'detector' else None
+        predict_to_folder(
+            Predictor(path, threshold=limit),
+            folder,
+            out,
+            outputs=Outputs(full_overlays=True),
+        )
+        content = json.loads((out / 'predictions.json').read_text())
+        found[kind] = content['images'], out / 'overlays'
+    return found
+
+
+def arrays(folder):
+    return [np.asarray(Image.open(folder / f'{i}.png')) for i in range(3)]
+
+
+FORMS = {
+    'folder': lambda folder: folder,
+    'text of a folder': str,
+    'list file': lambda folder: folder / 'list.txt',
+    'paths': lambda folder: [folder / f'{i}.png' for i in range(3)],
+    'arrays': arrays,
+    'pictures': lambda folder: [Image.fromarray(a) for a in arrays(folder)],
+    'opened files': lambda folder: [
+        Image.open(folder / f'{i}.png') for i in range(3)
+    ],
+    'mixed': lambda folder: (
+        str(folder / '0.png'),
+        arrays(folder)[1],
+        Image.open(folder / '2.png'),
+    ),
+}
+
+
+@pytest.mark.parametrize('form', FORMS)
+def test_all_forms_give_the_scores_of_the_tool(
+    inspector, tables, folder, form
+):
+    rows, overlays = tables['anomaly']
+    results = inspector(FORMS[form](folder))
+    assert [r.score for r in results] == [row['score'] for row in rows]
+    assert [r.verdict for r in results] == [row['verdict'] for row in rows]
+    for i, (result, (width, height)) in enumerate(
+        zip(results, SIZES, strict=True)
+    ):
+        assert result.threshold == inspector.threshold
+        assert result.size == (height, width)
+        assert result.map.dtype == np.float32
+        np.testing.assert_array_equal(
+            result.map, resize_map(result.anomaly_map, (height, width))
+        )
+        drawn = np.asarray(result.draw())
+        expected = np.asarray(Image.open(overlays / f'{i}.png.png'))
+        np.testing.assert_array_equal(drawn, expected)
+
+
+def test_one_image_is_a_list_of_one(inspector, tables, folder):
+    expected = tables['anomaly'][0][1]['score']
+    path = folder / '1.png'
+    for one in (path, str(path), arrays(folder)[1], Image.open(path)):
+        (result,) = inspector(one)
+        assert result.score == pytest.approx(expected, rel=1e-5)
+    assert inspector(path)[0].path == str(path)
+    assert inspector(arrays(folder)[1])[0].path is None
+    assert inspector([]) == []
+
+
+def test_an_iterator_is_taken_one_by_one(inspector, tables, folder):
+    taken = []
+
+    def images():
+        for number, array in enumerate(arrays(folder)):
+            taken.append(number)
+            yield array
+
+    results = inspector(images())
+    assert taken == []
+    rows = tables['anomaly'][0]
+    for number, row in enumerate(rows):
+        assert next(results).score == pytest.approx(row['score'], rel=1e-5)
+        assert taken == list(range(number + 1))
+    assert next(results, None) is None
+    # a batch at once, where that is asked for
+    assert len([*inspector(images(), batch_size=2)]) == 3
+
+
+def test_worker_processes_change_nothing(inspector, folder):
+    paths = [folder / f'{i}.png' for i in range(3)]
+    alone = inspector(paths, batch_size=2)
+    beside = inspector(iter(paths), batch_size=2, workers=1)
+    assert [r.score for r in alone] == [r.score for r in beside]
+
+
+def test_classes(files, tables, folder):
+    inferencer = DefectClassifier(files['classifier'], show_progress=False)
+    assert inferencer.classes == tuple(NAMES)
+    rows, overlays = tables['classifier']
+    results = inferencer(arrays(folder))
+    for i, (result, row) in enumerate(zip(results, rows, strict=True)):
+        assert result.label == row['label']
+        assert result.probability == row['probability']
+        assert result.probabilities == row['probabilities']
+        expected = np.asarray(Image.open(overlays / f'{i}.png.png'))
+        np.testing.assert_array_equal(np.asarray(result.draw()), expected)
+
+
+def test_boxes(files, tables, folder):
+    inferencer = DefectDetector(
+        files['detector'], threshold=0, show_progress=False
+    )
+    rows, overlays = tables['detector']
+    for given in (folder, arrays(folder)):
+        results = inferencer(given)
+        assert sum(map(len, results)) > 0
+        for i, (result, row) in enumerate(zip(results, rows, strict=True)):
+            assert len(result) == row['count']
+            assert [*result.labels] == [b['label'] for b in row['boxes']]
+            assert result.scores.tolist() == [b['score'] for b in row['boxes']]
+            assert result.boxes.tolist() == [b['box'] for b in row['boxes']]
+            expected = np.asarray(Image.open(overlays / f'{i}.png.png'))
+            drawn = inferencer.visualize([result])[0]
+            np.testing.assert_array_equal(drawn, expected)
+    above = DefectDetector(files['detector'], threshold=1.0)(folder)
+    assert above[0].boxes.shape == (0, 4)
+    assert above[0].draw().size == SIZES[0]
+
+
+def test_a_detector_that_reads_by_the_hosts_takes_arrays(
+    files, folder, tmp_path
+):
+    content = ModelFile.read(files['detector'])
+    content.images['pipeline'][0] = {'type': 'mmengine.LoadImageFromFile'}
+    content.write(tmp_path / 'm.safetensors')
+    inferencer = DefectDetector(tmp_path / 'm.safetensors', threshold=0)
+    paths = [folder / f'{i}.png' for i in range(3)]
+    for a, b in zip(
+        inferencer(paths), inferencer(arrays(folder)), strict=True
+    ):
+        assert a.boxes.tolist() == b.boxes.tolist()
+
+
+def test_a_loaded_model_and_another_threshold(files, inspector, folder):
+    again = AnomalyInspector(load_model(files['anomaly']), threshold=-1)
+    assert again.threshold == -1
+    assert all(r.is_defective and r.threshold == -1 for r in again(folder))
+    first = inspector(folder)
+    assert [r.score for r in again(folder)] == [r.score for r in first]
+
+
+def test_a_saved_model_is_the_same(inspector, folder, tmp_path):
+    inspector.save(tmp_path / 'copy.safetensors')
+    again = AnomalyInspector(tmp_path / 'copy.safetensors')
+    scores = [r.score for r in inspector(folder)]
+    assert [r.score for r in again(folder)] == scores
+
+
+def test_results_travel_and_do_not_change(inspector, folder):
+    for given in (folder / '0.png', arrays(folder)[0]):
+        (result,) = inspector(given)
+        again = pickle.loads(pickle.dumps(result))
+        assert again.score == result.score
+        drawn = np.asarray(again.draw())
+        np.testing.assert_array_equal(drawn, np.asarray(result.draw()))
+        with pytest.raises(AttributeError):
+            result.score = 0.0
+
+
+def test_bars(inspector, folder, capsys):
+    inspector(folder, show_progress=True)
+    assert '3/3' in capsys.readouterr().err
+    inspector(folder)
+    inspector(folder / '0.png', show_progress=True)
+    assert capsys.readouterr().err == ''
+
+
+def test_unreadable_images(inspector, folder, tmp_path):
+    broken = tmp_path / 'broken.png'
+    broken.write_bytes(b'no image')
+    given = [folder / '0.png', broken, np.zeros((0, 0), np.uint8)]
+    with pytest.raises(UnreadableInputsError, match=r'broken\.png') as caught:
+        inspector(given)
+    kept = inspector(given, on_error='keep')
+    for results in (caught.value.results, kept):
+        good, bad, nothing = results
+        assert good.error is None
+        assert good.score is not None
+        assert 'broken.png' in bad.error
+        assert nothing.error.startswith('images[2]: ')
+        assert bad.score is bad.verdict is bad.map is None
+        with pytest.raises(ValueError, match=r'broken\.png'):
+            bad.draw()
+        with pytest.raises(ValueError, match=r'broken\.png'):
+            _ = bad.is_defective
+    stream = inspector(iter(given))
+    assert next(stream).score == good.score
+    with pytest.raises(UnreadableInputsError, match=r'broken\.png'):
+        next(stream)
+    stream = inspector(iter(given), on_error='keep')
+    assert [r.error is None for r in stream] == [True, False, False]
+
+
+def test_a_file_that_is_another_by_now(inspector, tmp_path):
+    path = tmp_path / '0.png'
+    picture(0, 40).save(path)
+    (result,) = inspector(path)
+    picture(0, 50).save(path)
+    with pytest.raises(ValueError, match='had 40 x 40 pixels'):
+        result.draw()
+
+
+@pytest.mark.parametrize(
+    ('given', 'error', 'said'),
+    [
+        ('missing.png', FileNotFoundError, 'missing.png'),
+        ([np.zeros((4, 4), np.uint8), 'missing.png'], OSError, 'images[1]'),
+        (['.'], OSError, 'pass a folder by itself'),
+        ([None], TypeError, 'images[0]: expected a path'),
+        ([[np.zeros((4, 4), np.uint8)]], TypeError, 'a list'),
+        (torch.zeros(3, 4, 4), TypeError, 'permute'),
+        ([torch.zeros(3, 4, 4)], TypeError, 'permute'),
+        (b'bytes', TypeError, 'got bytes'),
+        ({'a': 'b'}, TypeError, 'got dict'),
+        (7, TypeError, 'got int'),
+    ],
+)
+def test_inputs_that_are_no_images(inspector, given, error, said):
+    with pytest.raises(error) as caught:
+        inspector(given)
+    assert said in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    'options', [{'batch_size': 0}, {'workers': -1}, {'on_error': 'skip'}]
+)
+def test_options_out_of_range(inspector, folder, options):
+    with pytest.raises(ValueError, match=next(iter(options))):
+        inspector(folder, **options)
+
+
+@pytest.mark.parametrize(
+    ('inferencer', 'kind', 'right'),
+    [
+        (AnomalyInspector, 'classifier', 'use DefectClassifier'),
+        (AnomalyInspector, 'detector', 'use DefectDetector'),
+        (DefectClassifier, 'anomaly', 'use AnomalyInspector'),
+        (DefectDetector, 'classifier', 'use DefectClassifier'),
+    ],
+)
+def test_a_model_of_another_kind(files, inferencer, kind, right):
+    for model in (files[kind], load_model(files[kind])):
+        with pytest.raises(ValueError, match=right):
+            inferencer(model)
+
+
+@pytest.mark.parametrize(
+    ('name', 'said'),
+    [
+        ('model.onnx', 'ExportedPredictor'),
+        ('model.xml', 'ExportedPredictor'),
+        ('epoch_1.pth', 'export_model.py'),
+        ('config.py', 'a config'),
+        ('model.safetensors', 'no model file'),
+        ('other', 'no model file'),
+    ],
+)
+def test_files_that_are_no_models(tmp_path, name, said):
+    with pytest.raises((FileNotFoundError, ValueError), match=said):
+        AnomalyInspector(tmp_path / name)
+    with pytest.raises(TypeError, match='got a NoneType'):
+        AnomalyInspector(None)
+
+
+def test_a_file_of_another_version(files, tmp_path, monkeypatch):
+    path = tmp_path / 'later.safetensors'
+    content = ModelFile.read(files['anomaly'])
+    monkeypatch.setattr('mmcvgssl.model_file.model_file.VERSIONS', (98, 99))
+    content.write(path)
+    monkeypatch.undo()
+    with pytest.raises(ValueError, match=r'version 9[89]'):
+        AnomalyInspector(path)
