@@ -1,12 +1,15 @@
-"""Work of one process for all, and exchange between them."""
+"""Work of one process for all, exchange between them, and threads."""
 
 from __future__ import annotations
 
 import datetime
 import pickle
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
+
+from mmcvgssl.utils import available_cores
 
 if TYPE_CHECKING:
     import torch
@@ -153,3 +156,28 @@ def as_sent(error: Exception) -> Exception:
     except Exception:  # whatever an error of others makes of it
         pass
     return RuntimeError(f'{type(error).__name__}: {error}')
+
+
+def compute_threads() -> int:
+    """Return how many threads compute: half of the cores, at least one.
+
+    The others read images. The number does not depend on how many do, as
+    networks round in another order with another number of threads.
+    """
+    return max(available_cores() // 2, 1)
+
+
+@contextmanager
+def limited_threads(most: int) -> Iterator[None]:
+    """Have torch compute with so many threads at most.
+
+    The number is the whole process's, so it holds for as short as it can.
+    """
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(min(before, most))
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

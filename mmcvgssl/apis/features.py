@@ -17,12 +17,7 @@ from tqdm import tqdm
 
 from mmcvgssl.apis.prediction.job import ImageJob
 from mmcvgssl.apis.prediction.picture_job import LoadedImage
-from mmcvgssl.apis.prediction.workers import (
-    Workers,
-    limited_threads,
-    threads_beside,
-    workers_for,
-)
+from mmcvgssl.apis.prediction.workers import Workers, workers_for
 from mmcvgssl.datasets.tiles import images_at_once
 from mmcvgssl.datasets.transforms.load_image import reading_options
 from mmcvgssl.evaluation.few_shot.features import input_steps, to_unit_rgb
@@ -32,6 +27,7 @@ from mmcvgssl.models.anomaly.tiled_images import TiledImages
 from mmcvgssl.models.classifiers import Embedder, ProbeClassifier
 from mmcvgssl.models.layers import global_pool
 from mmcvgssl.models.teachers import FrozenTeacher, TimmTeacher
+from mmcvgssl.processes import compute_threads, limited_threads
 from mmcvgssl.registry import MODELS
 from mmcvgssl.runner.checkpoint_config import backbone_config, training_config
 from mmcvgssl.runner.image_reading import settle_images
@@ -168,7 +164,7 @@ class FeatureExtractor:
                     for follower in after
                     for i in follower
                 ]
-                with limited_threads(threads_beside(count)):
+                with limited_threads(compute_threads()):
                     rows += self._encode(_note(found, part, images))
                 bar.update(len(part))
         if not rows:

@@ -304,16 +304,34 @@ def test_musc_finds_the_odd_one_of_a_collection():
     assert 1 <= peak % 8 <= 4
 
 
-def test_images_without_paths_are_compared_with_all():
-    plain = [{'inputs': batch['inputs']} for batch in batches(6)]
-    named, bare = (MODELS_TO_TRY['mutual'](seed=3) for _ in range(2))
-    named.fit(batches(6))
-    bare.fit(plain)
-    asked = images_of(batches(2, seed=8))
-    for one, other in zip(
-        named.predict_maps(asked), bare.predict_maps(asked), strict=True
-    ):
-        assert torch.equal(one, other)
+@pytest.mark.parametrize('path', [None, './3/0.png', '/else/where.png'])
+def test_an_image_is_told_apart_by_its_pixels_not_its_path(path):
+    data = batches(6)
+    named, other = (MODELS_TO_TRY['mutual'](seed=3) for _ in range(2))
+    named.fit(data)
+    other.fit([{'inputs': batch['inputs']} for batch in data])
+    meta = {} if path is None else dict(img_path=path)
+    asked = images_of(data)
+    known = [s for batch in data for s in batch['data_samples']]
+    spelt = [DataSample(metainfo=meta) for _ in asked]
+    expected = named.predict(asked, known)
+    for model in (named, other):
+        for one, two in zip(
+            model.predict(asked, spelt), expected, strict=True
+        ):
+            assert torch.equal(one, two)
+    assert named.predict_maps(asked)[0].mean() < expected[0].mean()
+
+
+def test_a_copy_of_an_image_does_not_vouch_for_it():
+    data = batches(8)
+    data[0]['inputs'][2][:, 4:8, 4:8] = 255
+    data[1]['inputs'][1] = data[0]['inputs'][2].clone()
+    model = MuSc(LocalTeacher(), references=8, share=0.01)
+    model.fit(data)
+    samples = [s for batch in data for s in model.test_step(batch)]
+    scores = [float(s.anomaly_score) for s in samples]
+    assert sorted(np.argsort(scores)[-2:].tolist()) == [2, 5]
 
 
 def test_one_image_has_none_to_be_compared_with():
@@ -462,8 +480,9 @@ def test_calibrated_values_keep_their_order(kind):
     raw._take(model._tensors())
     data = batches(4, seed=2)
     images = images_of(data)
-    maps, scores = raw.predict_maps(images)
-    calibrated, levels = model.predict(images, data[0]['data_samples'])
+    samples = data[0]['data_samples']
+    maps, scores = raw.predict(images, samples)
+    calibrated, levels = model.predict(images, samples)
     for before, after in ((maps, calibrated), (scores, levels)):
         assert 0 <= float(after.min()) <= float(after.max()) <= 1
         order = before.flatten().argsort()

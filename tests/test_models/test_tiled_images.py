@@ -36,9 +36,12 @@ class Darkness(AnomalyModel):
     def __init__(self, **kwargs) -> None:
         super().__init__(settings={}, **kwargs)
         self.most = 0
+        self.data_preprocessor.whole.register_forward_pre_hook(self.note)
+
+    def note(self, _, args) -> None:
+        self.most = max(self.most, len(args[0]['inputs']))
 
     def predict_maps(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        self.most = max(self.most, len(images))
         maps = 1 - images.mean(1)
         return maps, maps.flatten(1).amax(1)
 
@@ -204,7 +207,7 @@ def test_musc_compares_no_image_with_its_own_tiles(images, references):
     tiled, _ = both(images)
     model = MuSc(LocalTeacher(), references=references, share=0.01)
     model.fit(tiled)
-    names = model.state['names']
+    names = model.state['identities']
     assert len(names) == references
     assert len(set(names.tolist())) == min(images, references)
     # the nearest of its own tiles would be at no distance

@@ -9,12 +9,9 @@ from pathlib import Path
 
 from mmcvgssl.apis.prediction.picture_job import LoadedImage, Source
 from mmcvgssl.apis.prediction.prediction_kind import PredictionKind
-from mmcvgssl.apis.prediction.workers import (
-    WorkerError,
-    Workers,
-    threads_beside,
-)
+from mmcvgssl.apis.prediction.workers import WorkerError, Workers
 from mmcvgssl.predictions import Prediction
+from mmcvgssl.processes import compute_threads
 from mmcvgssl.provenance import FileState
 
 ROOM = 1 << 30  # bytes of pictures that wait to be drawn on
@@ -111,7 +108,7 @@ class PredictionRun:
         made: Iterator[Prediction] = iter(())
         if read:
             paths, images = zip(*read, strict=True)
-            with self.kind.threads(threads_beside(self.workers.count)):
+            with self.kind.threads(compute_threads()):
                 made = iter(self.kind.predict(paths, images))
         found = []
         for (_, source), image in zip(part, loaded, strict=True):

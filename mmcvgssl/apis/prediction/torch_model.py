@@ -10,12 +10,12 @@ import torch
 from mmengine.dataset import pseudo_collate
 
 from mmcvgssl.apis.prediction.notes import Notes
-from mmcvgssl.apis.prediction.workers import limited_threads
 from mmcvgssl.model_file import LoadedModel
 from mmcvgssl.model_file.anomaly import KIND as ANOMALY
 from mmcvgssl.model_file.classifier import KIND as CLASSIFIER
 from mmcvgssl.model_file.detector import KIND as DETECTOR
 from mmcvgssl.model_file.detector import THRESHOLD
+from mmcvgssl.processes import limited_threads
 
 
 def _map(sample: Any) -> dict[str, Any]:

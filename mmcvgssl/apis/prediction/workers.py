@@ -8,7 +8,6 @@ import signal
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
@@ -171,30 +170,6 @@ def default_workers(computes_here: bool) -> int:
     cores = available_cores()
     wanted = max(cores // 2, 2) if computes_here else 8
     return min(wanted, cores, 8)
-
-
-def threads_beside(workers: int) -> int:
-    """Return how many threads compute: the cores that workers leave, or 1.
-
-    More would wait for each other, and take the workers' time.
-    """
-    return max(available_cores() - workers, 1)
-
-
-@contextmanager
-def limited_threads(most: int) -> Iterator[None]:
-    """Have torch compute with so many threads at most.
-
-    The number is the whole process's, so it holds for as short as it can.
-    """
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(min(before, most))
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _serve(connection: Connection, job: Any) -> None:

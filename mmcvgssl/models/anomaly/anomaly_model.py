@@ -15,10 +15,12 @@ from mmpretrain.structures import DataSample
 from torch import Tensor, nn
 
 from mmcvgssl.models.anomaly.calibration import Calibration
+from mmcvgssl.models.anomaly.equal_parts import in_equal_parts
 from mmcvgssl.models.anomaly.fit_pass import Chooser, EveryImage, FitPass
 from mmcvgssl.models.anomaly.fitted_state import FittedStateError
 from mmcvgssl.models.anomaly.fitting_images import FittingImages
 from mmcvgssl.models.anomaly.gathered import Resumable
+from mmcvgssl.models.anomaly.identities import with_identities
 from mmcvgssl.models.anomaly.measured import Measured
 from mmcvgssl.models.anomaly.passes import Passes
 from mmcvgssl.models.anomaly.storable import Storable
@@ -208,8 +210,9 @@ class AnomalyModel(Measured, Storable, BaseModel):
     ) -> tuple[Tensor, Tensor]:
         """Return calibrated maps [N, h, w] and scores [N].
 
-        The map of an image in tiles is joined of theirs, and its score is
-        the highest of theirs.
+        They do not depend on the batch, see :func:`in_equal_parts`. The map
+        of an image in tiles is joined of theirs, and its score is the highest
+        of theirs.
         """
         maps, scores = self._raw(inputs, data_samples)
         if self.calibration is not None:
@@ -220,9 +223,18 @@ class AnomalyModel(Measured, Storable, BaseModel):
         self, inputs: Tensor | TiledImages, data_samples: Sequence
     ) -> tuple[Tensor, Tensor]:
         """Return maps [N, h, w] and scores [N] before calibration."""
+        if self.fits_on_collection:
+            # an image is not compared with itself
+            data_samples = with_identities(inputs, data_samples)
         if isinstance(inputs, TiledImages):
-            return predict_tiles(inputs, data_samples, self._predict)
-        return self._predict(inputs, data_samples)
+            return predict_tiles(inputs, data_samples, self._part)
+        return self._part(inputs, data_samples)
+
+    def _part(
+        self, images: Tensor, data_samples: Sequence
+    ) -> tuple[Tensor, Tensor]:
+        maps, scores = in_equal_parts(images, data_samples, self._predict)
+        return maps, scores
 
     @torch.no_grad()
     def predict_unnamed(self, images: Tensor) -> tuple[Tensor, Tensor]:

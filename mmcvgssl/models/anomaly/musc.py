@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Iterable, Sequence
 
@@ -11,6 +10,7 @@ from torch import Tensor, nn
 
 from mmcvgssl.models.anomaly.anomaly_model import AnomalyModel
 from mmcvgssl.models.anomaly.fitting_images import FittingImages
+from mmcvgssl.models.anomaly.identities import identities, with_identities
 from mmcvgssl.models.anomaly.neighbours import distance_rounding
 from mmcvgssl.models.anomaly.patch_features import PatchFeatures, as_rows
 from mmcvgssl.models.anomaly.patchcore import describe, highest
@@ -133,13 +133,15 @@ class MuSc(AnomalyModel):
         self, images: Tensor, names: Tensor | None
     ) -> tuple[Tensor, Tensor]:
         levels = self.teacher.local_features(images)
-        # an image is not compared with itself; paths identify images
-        known = self.state['names'].cpu()
+        known = self.state['identities'].cpu()
         every = list(range(len(known)))
         others = [every]
         if names is not None:
-            counts = (names[:, None] != known) | (known == 0)
-            others = [row.nonzero()[:, 0].tolist() for row in counts]
+            # where all images are copies of one, it is compared with them
+            others = [
+                row.nonzero()[:, 0].tolist() or every
+                for row in names[:, None] != known
+            ]
         made = []
         for i, scale in enumerate(self.scales):
             maps = scale.join(levels)
@@ -158,8 +160,8 @@ class MuSc(AnomalyModel):
         return mean, highest(mean, self.top)
 
     def state_forms(self, names: Iterable[str]) -> Forms:
-        """Return the forms of names [R] and, a scale, patches [R, L, D]."""
-        forms = {'names': Form(('R',), torch.int64)}
+        """Return forms: identities [R] and, a scale, patches [R, L, D]."""
+        forms = {'identities': Form(('R',), torch.int64)}
         for i, scale in enumerate(self.scales):
             forms[f'patches.{i}'] = Form(('R', 'L', sum(scale.widths)), None)
         return forms
@@ -205,6 +207,7 @@ class MuSc(AnomalyModel):
         def describe_images(
             inputs: Tensor | TiledImages, samples: list, keys: list[float]
         ) -> tuple[list[float], list[int], list[Tensor]]:
+            samples = with_identities(inputs, samples)
             if not isinstance(inputs, TiledImages):
                 return self._describe(inputs, samples, keys)
             drawn = inputs.drawn(each, seed=int(keys[0] * 2**52))
@@ -233,11 +236,11 @@ class MuSc(AnomalyModel):
         )
 
         def settle() -> dict[str, Tensor]:
-            if len(references.names) < 2:
+            if references.images < 2:
                 raise ValueError(
                     'MuSc compares an image with others: expected a '
                     f'collection of at least 2 images, got '
-                    f'{len(references.names)}'
+                    f'{references.images}'
                 )
             return references.tensors()
 
@@ -246,17 +249,7 @@ class MuSc(AnomalyModel):
     def _describe(
         self, images: Tensor, samples: Sequence, keys: list[float]
     ) -> tuple[list[float], list[int], list[Tensor]]:
-        """Return keys, names and maps [N, D, h, w] a scale."""
+        """Return keys, identities and maps [N, D, h, w] a scale."""
         levels = self.teacher.local_features(images)
         scales = [scale.join(levels).half() for scale in self.scales]
         return keys, identities(samples).tolist(), scales
-
-
-def identities(data_samples: Sequence) -> Tensor:
-    """Return a number for each image's path; 0 where there is none."""
-    names = []
-    for sample in data_samples:
-        path = sample.get('img_path') if sample is not None else None
-        digest = hashlib.sha256(str(path).encode()).digest()[:7]
-        names.append(0 if path is None else int.from_bytes(digest, 'big'))
-    return torch.tensor(names, dtype=torch.int64)

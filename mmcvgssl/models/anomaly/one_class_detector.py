@@ -16,6 +16,7 @@ from mmcvgssl.models.anomaly.density import (
     make_density,
     score_rows,
 )
+from mmcvgssl.models.anomaly.equal_parts import in_equal_parts
 from mmcvgssl.models.anomaly.fit_pass import pick
 from mmcvgssl.models.anomaly.fitted_state import as_settings
 from mmcvgssl.models.anomaly.fitting_images import FittingImages
@@ -262,7 +263,7 @@ class OneClassDetector(AnomalyModel):
         sums = {id(sample): torch.zeros(1) for sample in samples}
 
         def score(tiles: Tensor, owners: list) -> tuple[Tensor, Tensor]:
-            maps, scores, rows = self._score(tiles, state)
+            maps, scores, rows = self._alike(tiles, state)
             known = sums[id(owners[0])].to(rows)
             sums[id(owners[0])] = known + rows.mean(1).sum(0)
             return maps, scores
@@ -271,6 +272,14 @@ class OneClassDetector(AnomalyModel):
         for sample, tiles in zip(samples, images.images, strict=True):
             sample.set_field(sums[id(sample)] / len(tiles), 'embedding')
         return made
+
+    def _alike(
+        self, images: Tensor, state: Mapping[str, Tensor]
+    ) -> tuple[Tensor, ...]:
+        """Score images as :meth:`predict` does."""
+        return in_equal_parts(
+            images, images, lambda part, _: self._score(part, state)
+        )
 
     def _features(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Return the backbone's last output and its pooled form [N, C]."""
@@ -379,7 +388,7 @@ class OneClassDetector(AnomalyModel):
             for k in fold.unique().tolist():
                 indices = (fold == k).nonzero()[:, 0].tolist()
                 part, _ = pick(inputs, samples, indices)
-                maps, scores, _ = self._score(part, states[k])
+                maps, scores, _ = self._alike(part, states[k])
                 made.add(maps=maps, scores=scores)
                 order += indices
             back = torch.tensor(order).argsort().to(inputs.device)

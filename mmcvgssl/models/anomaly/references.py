@@ -76,13 +76,10 @@ class References:
         return len(self._references)
 
     @property
-    def names(self) -> set[int]:
-        """The images that references are of, by name."""
-        return {
-            # those without a name are taken for different images
-            name or -1 - i
-            for i, (_, name, _) in enumerate(self._references)
-        }
+    def images(self) -> int:
+        """Number of images that references are of, copies among them."""
+        # keys of an image's tiles differ by whole numbers
+        return len({round(key % 1, 9) for key, _, _ in self._references})
 
     def add(
         self,
@@ -90,7 +87,7 @@ class References:
         names: Sequence[int],
         scales: Sequence[Tensor],
     ) -> None:
-        """Take images by key and name, with maps [N, D, h, w] a scale."""
+        """Take images by key and identity, with maps [N, D, h, w] a scale."""
         for i, (key, name) in enumerate(zip(keys, names, strict=True)):
             # a copy: a view would hold the whole batch in memory
             rows = [as_rows(maps[i : i + 1]).clone() for maps in scales]
@@ -99,9 +96,10 @@ class References:
         del self._references[self._size :]
 
     def tensors(self) -> dict[str, Tensor]:
-        """Return names [R] and, a scale, patches [R, L, D]."""
+        """Return identities [R] and, a scale, patches [R, L, D]."""
         references = self._references
-        made = {'names': torch.tensor([name for _, name, _ in references])}
+        names = [name for _, name, _ in references]
+        made = {'identities': torch.tensor(names)}
         for i in range(len(references[0][2]) if references else 0):
             made[f'patches.{i}'] = torch.stack(
                 [rows[i] for _, _, rows in references]
@@ -124,7 +122,7 @@ class References:
             for i, (key, name) in enumerate(
                 zip(
                     state['keys'].tolist(),
-                    state['names'].tolist(),
+                    state['identities'].tolist(),
                     strict=True,
                 )
             )
