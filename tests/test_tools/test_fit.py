@@ -63,7 +63,7 @@ def test_one_file_serves_fit_test_predict_and_maps(recipe, tool, tmp_path):
     assert code == 0, err
     metrics = json.loads((tmp_path / 'm.json').read_text())
 
-    code, _, err = tool('predict.py', file, root, '--out', out)
+    code, _, err = tool('predict.py', file, root, '--out', out, '--map')
     assert code == 0, err
     saved = json.loads((out / 'predictions.json').read_text())
     scores = {row['path']: row['score'] for row in saved['images']}
@@ -86,9 +86,14 @@ def test_one_file_serves_fit_test_predict_and_maps(recipe, tool, tmp_path):
     )
     assert code == 0, err
     maps = MapFolder(tmp_path / 'maps')
+    assert len(maps) == 3
     for entry in maps:
-        score = scores[str(root / 'dent' / entry.path)]
-        assert entry.score == pytest.approx(score, rel=1e-4)
+        assert entry.score == scores[str(root / 'dent' / entry.path)]
+        # the same file of the same map, though it came in another batch
+        other = out / 'maps' / 'dent' / entry.path
+        name = other.with_suffix('.npy')
+        made = (tmp_path / 'maps' / entry.path).with_suffix('.npy')
+        assert name.read_bytes() == made.read_bytes()
 
 
 def test_what_is_trained_is_trained_first(tool, tmp_path):
