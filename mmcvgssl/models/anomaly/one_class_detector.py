@@ -278,7 +278,7 @@ class OneClassDetector(AnomalyModel):
     ) -> tuple[Tensor, ...]:
         """Score images as :meth:`predict` does."""
         return in_equal_parts(
-            images, images, lambda part, _: self._score(part, state)
+            images, list(images), lambda part, _: self._score(part, state)
         )
 
     def _features(self, images: Tensor) -> tuple[Tensor, Tensor]:
