@@ -79,3 +79,29 @@ def test_the_benchmark_prints_a_row_a_method(tool, folder, model):
     for row in rows:
         for cell in row[1:]:
             assert 0 <= float(cell.split(' ±')[0]) <= 100
+
+
+def test_the_benchmark_tries_scores_and_counts_defects(tool, folder, model):
+    scores = folder / 'predictions.csv'
+    lines = [
+        f'{folder / path},{label},,\n'
+        for path, label in map(str.split, (folder / 'train.txt').open())
+    ]
+    scores.write_text(''.join(['path,score,verdict,error\n', *lines]))
+    code, said, err = tool(
+        *('benchmarks/select_images.py', folder / 'train.txt'),
+        *(folder / 'test.txt', '--features', model, '--budgets', 2, 4),
+        *('--draws', 20, '--methods', 'equal', 'random'),
+        *('--scores', scores, '--good', 0),
+    )
+    assert code == 0, err
+    rows = [line.split(' | ') for line in said.splitlines() if '±' in line]
+    assert [row[0] for row in rows] == [
+        *('| equal', '| random', '| random, scores'),
+    ]
+    equal, plain, scored = (
+        [float(cell.split('; ')[1].split(')')[0]) for cell in row[1:]]
+        for row in rows
+    )
+    assert equal == [1, 2]
+    assert all(s > p for s, p in zip(scored, plain, strict=True))

@@ -7,7 +7,9 @@ deviation over the draws, for each number of labels. A method with `+` chooses
 in rounds: the first number by the method before it, each further one by the
 method behind it, with the earlier labels known. `start` takes the first ones
 of the largest choice by kmeans; `equal` draws as many of each class, which
-needs the labels.
+needs the labels. With `--scores`, each method is tried without and with
+anomaly scores as weights. With `--good`, the mean number of defective images
+among those chosen stands behind the balanced accuracy.
 """
 
 import argparse
@@ -21,6 +23,7 @@ from tqdm import tqdm
 
 import mmcvgssl  # noqa: F401  (makes the hosts importable)
 from mmcvgssl.apis.features import FeatureExtractor
+from mmcvgssl.apis.selection.scores import score_weights
 from mmcvgssl.cli import user_errors
 from mmcvgssl.datasets.text_lists import read_labelled
 from mmcvgssl.evaluation.few_shot import draw_shots
@@ -52,6 +55,14 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument('--methods', nargs='+', default=DEFAULT)
     parser.add_argument('--draws', type=int, default=10)
+    parser.add_argument(
+        '--scores',
+        metavar='FILE',
+        help='anomaly scores, as for tools/select_images.py',
+    )
+    parser.add_argument(
+        '--good', type=int, metavar='CLASS', help='index of the good images'
+    )
     args = parser.parse_args()
     for method in args.methods:
         parts = {*method.split('+')} - {START, EQUAL}
@@ -75,9 +86,18 @@ class Comparison:
             for file in (args.train, args.test)
         ]
         (self.train, self.labels), (self.test, self.truth) = parts
+        self.good = args.good
+        self.scores = None
+        if args.scores:
+            root, rows = self._listed(Path(args.train), args.root)
+            self.scores = score_weights(
+                args.scores, root, [p for p, _ in rows]
+            )
 
-    def choices(self, method: str, seed: int) -> Iterator[list[int]]:
-        """Choose images for each budget."""
+    def choices(
+        self, method: str, seed: int, scores: np.ndarray | None = None
+    ) -> Iterator[list[int]]:
+        """Choose images for each budget, weighed by scores [n]."""
         if method == EQUAL:
             classes = len(np.unique(self.labels))
             for budget in self.budgets:
@@ -85,27 +105,37 @@ class Comparison:
                 yield draw_shots(self.labels, shots, seed).tolist()
             return
         if method == START:
-            whole = select(self.train, self.budgets[-1], seed=seed)
+            whole = select(
+                self.train, self.budgets[-1], seed=seed, weights=scores
+            )
             yield from (whole[:budget] for budget in self.budgets)
             return
         first, _, later = method.partition('+')
         known: list[int] = []
         for budget in self.budgets:
             if known and later:
-                known += self._next(known, later, budget - len(known), seed)
+                count = budget - len(known)
+                known = known + self._next(known, later, count, seed, scores)
             else:
-                known = select(self.train, budget, first, seed)
+                known = select(self.train, budget, first, seed, (), scores)
             yield known
 
     def _next(
-        self, known: list[int], method: str, budget: int, seed: int
+        self,
+        known: list[int],
+        method: str,
+        budget: int,
+        seed: int,
+        scores: np.ndarray | None,
     ) -> list[int]:
-        weights = None
+        weights = scores
         labels = self.labels[known]
         if method == UNCERTAINTY and len({*labels.tolist()}) > 1:
             weights = uncertainty(
                 class_probabilities(self.train[known], labels, self.train)
             )
+            if scores is not None:
+                weights = weights * scores
         return select(self.train, budget, method, seed, known, weights)
 
     def score(self, chosen: list[int]) -> tuple[float, float]:
@@ -121,27 +151,41 @@ class Comparison:
             balanced = balanced_accuracy_score(self.truth, predicted)
         return 100 * np.mean(predicted == self.truth), 100 * balanced
 
-    def row(self, method: str, draws: int) -> str:
+    def row(self, method: str, draws: int, scored: bool = False) -> str:
         """Return a row of the table."""
-        scores = np.array(
+        scores = self.scores if scored else None
+        name = f'{method}, scores' if scored else method
+        values = np.array(
             [
-                [self.score(chosen) for chosen in self.choices(method, seed)]
-                for seed in tqdm(range(draws), desc=method, leave=False)
+                [
+                    (*self.score(chosen), self._defective(chosen))
+                    for chosen in self.choices(method, seed, scores)
+                ]
+                for seed in tqdm(range(draws), desc=name, leave=False)
             ]
         )
-        mean, std = scores.mean(axis=0), scores.std(axis=0)
+        mean, std = values.mean(axis=0), values.std(axis=0)
         cells = [
-            f'{m[0]:.1f} ± {s[0]:.1f} ({m[1]:.1f})'
+            f'{m[0]:.1f} ± {s[0]:.1f} ({m[1]:.1f}'
+            f'{"" if self.good is None else f"; {m[2]:.1f}"})'
             for m, s in zip(mean, std, strict=True)
         ]
-        return f'| {method} | {" | ".join(cells)} |'
+        return f'| {name} | {" | ".join(cells)} |'
+
+    def _defective(self, chosen: list[int]) -> int:
+        return int((self.labels[chosen] != self.good).sum())
 
     @staticmethod
-    def _read(
-        extractor: FeatureExtractor, file: Path, root: str | None
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def _listed(
+        file: Path, root: str | None
+    ) -> tuple[Path, list[tuple[str, int]]]:
         home = Path(root) if root else file.parent
-        rows = read_labelled(file, home)
+        return home, read_labelled(file, home)
+
+    def _read(
+        self, extractor: FeatureExtractor, file: Path, root: str | None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        home, rows = self._listed(file, root)
         found = extractor([home / path for path, _ in rows])
         if found.errors:
             raise ValueError(f'{file}: {next(iter(found.errors.values()))}')
@@ -157,7 +201,11 @@ def main() -> None:
         print(f'| labels | {" | ".join(map(str, budgets))} |')
         print(f'|---|{"---|" * len(budgets)}')
         for method in args.methods:
-            print(comparison.row(method, args.draws), flush=True)
+            for scored in (False, True) if args.scores else (False,):
+                if scored and method == EQUAL:
+                    continue  # is drawn by labels alone
+                row = comparison.row(method, args.draws, scored)
+                print(row, flush=True)
 
 
 if __name__ == '__main__':
