@@ -30,7 +30,7 @@ from mmcvgssl.maps.box_files import ImageBoxes
 from mmcvgssl.maps.boxes import map_to_boxes
 from mmcvgssl.maps.label_studio import LOCAL_FILES
 from mmcvgssl.provenance import of_file
-from mmcvgssl.selection import select, uncertainty
+from mmcvgssl.selection import repeated, select, uncertainty
 from mmcvgssl.selection.methods import METHODS, UNCERTAINTY, check_numbers
 from mmcvgssl.utils import check_folder, printable, some
 
@@ -53,6 +53,8 @@ class Selection:
             labelled or was a candidate in their place.
         errors: Why images could not be read, by path.
         without_map: Chosen images that have no map of what they are now.
+        repeats: Chosen images whose features are those of a known or an
+            earlier chosen one.
         files: Files written.
 
     Example:
@@ -68,6 +70,7 @@ class Selection:
     copies: list[str] = field(default_factory=list)
     errors: dict[str, str] = field(default_factory=dict)
     without_map: list[str] = field(default_factory=list)
+    repeats: list[str] = field(default_factory=list)
     files: list[str] = field(default_factory=list)
 
 
@@ -147,7 +150,7 @@ def select_images(
         raise ValueError(
             f'expected a method of {", ".join(METHODS)}, got {method!r}'
         )
-    check_numbers(budget, seed)
+    budget, seed = check_numbers(budget, seed)
     if len({*classes}) < len(classes) or not all(map(str.strip, classes)):
         raise ValueError(
             f'expected names of classes, each once, got {list(classes)}'
@@ -165,7 +168,7 @@ def select_images(
         weights = score_weights(scores, pool.root, pool.paths, device, workers)
     with locked(out):
         found = extractor([pool.root / path for path in pool.paths])
-        choice = _choose(pool, found, budget, method, seed, weights)
+        choice, again = _choose(pool, found, budget, method, seed, weights)
         drawn, without = _cut_boxes(choice, pool, found, folder, boxes)
         errors = pool.errors(found)
         copies = {k: v for k, v in pool.copies.items() if k not in errors}
@@ -179,6 +182,7 @@ def select_images(
             'copies': copies,
             'not_read': errors,
             'without_map': without,
+            'repeats': again,
             'contents': report.as_dict(),
             'images': [
                 {'rank': rank, 'path': image.path, 'size': list(image.size)}
@@ -192,7 +196,8 @@ def select_images(
     selection = Selection(
         [image.path for image in drawn],
         *(pool.root, method, len(pool.candidates), len(pool.known.paths)),
-        *([*copies], errors, without, files),
+        *([*copies], errors),
+        *(without, again, files),
     )
     _check_count(selection, budget, out)
     return selection
@@ -211,6 +216,7 @@ def selection_text(selection: Selection, out: str | Path) -> str:
         ('copies of others, which are no candidates', selection.copies),
         ('cannot be read', list(selection.errors)),
         ('without a map of them as they are now', selection.without_map),
+        ('with the features of another, chosen or known', selection.repeats),
     ]
     lines += [
         f'{some(map(printable, paths), "image")} {text}'
@@ -233,8 +239,8 @@ def _choose(
     method: str,
     seed: int,
     weights: np.ndarray | None,
-) -> list[int]:
-    """Return indices, among ``pool.paths``, of the images chosen.
+) -> tuple[list[int], list[str]]:
+    """Return indices, among ``pool.paths``, and paths of those that repeat.
 
     Raises:
         UnreadableImageError: If no image to choose from can be read.
@@ -263,7 +269,8 @@ def _choose(
         )
     count = min(budget, int(free.sum()))
     chosen = select(found.rows, count, method, seed, known.tolist(), own)
-    return indices[chosen].tolist()
+    again = repeated(found.rows, chosen, known.tolist())
+    return indices[chosen].tolist(), [pool.paths[indices[i]] for i in again]
 
 
 def _cut_boxes(

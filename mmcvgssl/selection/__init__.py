@@ -3,6 +3,6 @@
 Stands on no other package.
 """
 
-from mmcvgssl.selection.methods import select, uncertainty
+from mmcvgssl.selection.methods import repeated, select, uncertainty
 
-__all__ = ['select', 'uncertainty']
+__all__ = ['repeated', 'select', 'uncertainty']

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from numbers import Integral
 from types import MappingProxyType
 
 import numpy as np
@@ -16,6 +17,7 @@ from mmcvgssl.selection.clusters import (
 from mmcvgssl.selection.distances import by_coverage, k_centre
 
 UNCERTAINTY = 'uncertainty'
+_SAME = 1e-6  # of features of length 1, which are the same
 Method = Callable[[Pool, int, int], list[int]]
 
 
@@ -105,7 +107,7 @@ def select(
         raise ValueError(
             f'expected a method of {", ".join(METHODS)}, got {method!r}'
         )
-    check_numbers(budget, seed)
+    budget, seed = check_numbers(budget, seed)
     rows = _normalise(features)
     marks = np.zeros(len(rows), bool)
     marks[list(known)] = True
@@ -138,21 +140,55 @@ def uncertainty(probabilities: np.ndarray) -> np.ndarray:
     return np.maximum(1 - margin, 1e-3)
 
 
-def check_numbers(budget: int, seed: int) -> None:
-    """Refuse what is no budget or seed.
+def check_numbers(budget: int, seed: int) -> tuple[int, int]:
+    """Return budget and seed as Python's integers.
 
     Raises:
         ValueError: If one is no whole number, or out of range.
     """
-    if type(budget) is not int or budget < 1:
+    if not _is_whole(budget) or budget < 1:
         raise ValueError(
             f'expected a budget of 1 image or more, a whole number, got '
-            f'{budget}'
+            f'{budget!r}'
         )
-    if type(seed) is not int or not 0 <= seed < 2**32:
+    if not _is_whole(seed) or not 0 <= seed < 2**32:
         raise ValueError(
-            f'expected a seed of 0 to 2**32 - 1, a whole number, got {seed}'
+            f'expected a seed of 0 to 2**32 - 1, a whole number, got {seed!r}'
         )
+    return int(budget), int(seed)
+
+
+def repeated(
+    features: np.ndarray, chosen: Sequence[int], known: Sequence[int] = ()
+) -> list[int]:
+    """Return chosen images with the features of a known or earlier one.
+
+    Features are the same where pixels are, whatever file they are in; a
+    label of such an image teaches nothing new.
+
+    Args:
+        features: [n, D].
+        chosen: Indices in the order of worth.
+        known: Indices of images that are labelled.
+
+    Example:
+        >>> repeated(np.array([[1, 0], [1, 1], [2, 0]]), [0, 1, 2])
+        [2]
+    """
+    rows = _normalise(features)
+    seen = [*known]
+    found = []
+    for index in chosen:
+        # batches and threads change the last digits
+        near = np.abs(rows[seen] - rows[index]) < _SAME
+        if len(seen) and near.all(axis=1).any():
+            found.append(index)
+        seen.append(index)
+    return found
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool)
 
 
 def _normalise(features: np.ndarray) -> np.ndarray:

@@ -179,6 +179,26 @@ def test_all_are_copies(choose, tmp_path):
         choose(1, root, known=known)
 
 
+def test_the_same_pixels_in_other_files_are_said(choose, folder, tmp_path):
+    image = cv2.imread(str(folder / 'good/1.png'))
+    cv2.imwrite(str(folder / 'good/1.bmp'), image)
+    found = choose(11)
+    assert found.candidates == 11
+    # to this network two other good images look the same, too
+    assert len({'good/1.png', 'good/1.bmp'} & {*found.repeats}) == 1
+    assert read(tmp_path / 'out')['repeats'] == found.repeats
+    assert 'with the features of another' in selection_text(found, 'out')
+    assert choose(2).repeats == []  # there are enough others
+    known = tmp_path / 'known.txt'
+    known.write_text('good/1.png\n')
+    assert 'good/1.bmp' in choose(10, known=known).repeats
+
+
+def test_budgets_of_numpy_are_numbers(choose, tmp_path):
+    assert len(choose(np.int64(2), seed=np.uint8(3)).paths) == 2
+    assert read(tmp_path / 'out')['seed'] == 3
+
+
 def test_broken_files_are_left_out_and_named(choose, folder, caplog):
     broken = write_broken(folder / 'broken')
     found = choose(10)
@@ -335,6 +355,8 @@ KEYS = ('x', 'y', 'width', 'height')
     [
         (dict(budget=0), 'expected a budget of 1 image or more, .* got 0'),
         (dict(budget=2.5), 'a whole number, got 2.5'),
+        (dict(budget='3'), "a whole number, got '3'"),
+        (dict(budget=True), 'a whole number, got True'),
         (dict(seed=-1), 'a seed of 0 to .* got -1'),
         (dict(classes=['a', 'a']), 'each once'),
         (dict(classes=['a', ' ']), 'names of classes'),
