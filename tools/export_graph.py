@@ -16,7 +16,8 @@ def parse_args() -> argparse.Namespace:
         'PyTorch does; tools/predict.py predicts by it, without torch.',
     )
     parser.add_argument(
-        'model', help='the model file of an anomaly model or a classifier'
+        'model',
+        help='the model file of an anomaly model, classifier or detector',
     )
     parser.add_argument(
         '--format', choices=FORMATS, default='onnx', help='default: onnx'
@@ -49,6 +50,14 @@ def parse_args() -> argparse.Namespace:
         help='largest difference of scores, as a share of the largest; '
         'default: 0.001, in float16 0.01, in int8 0.1',
     )
+    parser.add_argument(
+        '--flips',
+        type=float,
+        default=0.0,
+        metavar='SHARE',
+        help='largest share of --images with another verdict, class or box '
+        'than by PyTorch, for which a file is still written; default: 0',
+    )
     return parser.parse_args()
 
 
@@ -58,7 +67,7 @@ def main() -> None:
     with user_errors():
         made = export_graph(
             *(args.model, args.out, args.images, args.format),
-            *(args.half, args.int8, args.tolerance),
+            *(args.half, args.int8, args.tolerance, args.flips),
         )
     checked = made.checked
     apart = ', '.join(
@@ -70,7 +79,8 @@ def main() -> None:
     )
     print(
         f'compared with PyTorch on {checked["images"]} images ({counts}): '
-        f'{apart} of the largest at most, no verdict differs'
+        f'{apart} of the largest at most; another verdict: '
+        f'{checked["flips"]}'
     )
     for remark in made.remarks:
         print(f'remark: {remark}')

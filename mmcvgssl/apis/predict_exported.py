@@ -42,7 +42,8 @@ class ExportedPredictor:
     Args:
         model: A file of ``tools/export_graph.py``, or a loaded engine.
         threshold: Threshold that replaces the file's.
-        batch_size: Images that pass the model at once.
+        batch_size: Images that pass the model at once; one in tiles is read
+            alone.
         workers: Processes that read images; 0: this one does. By default as
             many as for model files.
         threads: Threads that compute; 0: as the library chooses.
@@ -75,11 +76,12 @@ class ExportedPredictor:
         if isinstance(model, (str, Path)):
             self.path = Path(model)
         self.metadata: Metadata = self.model.metadata
-        self.kind = kind_of(
-            _notes_of(self.metadata), _Compute(self.model), threshold
-        )
+        compute = _Compute(self.model)
+        self.kind = kind_of(_notes_of(self.metadata), compute, threshold)
+        compute.least = getattr(self.kind, 'threshold', None) or 0.0
         self.remarks: list[str] = list(self.metadata.remarks)
-        self.batch_size, self.workers = batch_size, workers
+        cut = any(step['step'] == 'tiles' for step in self.metadata.steps)
+        self.batch_size, self.workers = 1 if cut else batch_size, workers
 
     @property
     def warning(self) -> str:
@@ -168,12 +170,14 @@ class _ExportedJob(PictureJob):
         """Read an image; see :meth:`ImageJob.load`."""
         try:
             picture, size = read_settled(path, **self._settings)
+            inputs = prepare(picture, self._steps)
         except UnreadableImageError as error:
             return LoadedImage(error=str(error))
         if keep:
             self.keep(key, picture)
         return LoadedImage(
-            inputs=prepare(picture, self._steps),
+            inputs=inputs,
+            data_sample=(picture.shape[0], picture.shape[1]),
             size=(int(size[0]), int(size[1])),
             file=known if holds(path, known) else None,
         )
@@ -183,11 +187,15 @@ class _Compute:
     """Passes loaded images through an exported model."""
 
     def __init__(self, model: ExportedModel) -> None:
-        self.model = model
+        self.model, self.least = model, 0.0
 
     def __call__(self, images: Sequence[Any]) -> list[dict[str, Any]]:
         """Return for each image what its kind describes."""
-        return self.model.find([np.asarray(i.inputs) for i in images])
+        return self.model.find(
+            [np.asarray(image.inputs) for image in images],
+            [image.data_sample for image in images],
+            self.least,
+        )
 
     def threads(self, most: int) -> AbstractContextManager[None]:
         """Leave threads as they are: they were chosen when it was loaded."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from mmcvgssl.predictions import (
-    AnomalyPrediction,
+    BoxPrediction,
     ClassPrediction,
     Prediction,
 )
@@ -29,25 +31,30 @@ def compare(
     expected: Iterable[Prediction],
     found: Iterable[Prediction],
     tolerance: float,
+    flips: float = 0.0,
 ) -> dict[str, Any]:
     """Compare predictions of the same images.
 
     Scores and maps of anomaly models may differ by ``tolerance`` times the
-    largest absolute score, and map value, of all images; probabilities by
-    ``tolerance``. No verdict and no class may differ.
+    largest absolute score, and map value, of all images; probabilities and
+    scores of boxes by ``tolerance``, corners of boxes by ``tolerance`` times
+    the image's longer side. No verdict and no class may differ, and no box
+    may appear or vanish, but in a share ``flips`` of the images.
 
     Args:
         expected: The model's, by PyTorch.
         found: The exported file's.
         tolerance: Largest difference.
+        flips: Largest share of images with another verdict, in [0, 1).
 
     Returns:
         ``images``, ``tolerance``, the largest ``differences`` by kind of
-        value, and ``verdicts``: how often each was given.
+        value, ``verdicts``: how often each was given, and ``flips``: the
+        images with another verdict.
 
     Raises:
-        ExportCheckError: If a difference is larger, a verdict or class
-            differs, or no image can be read.
+        ExportCheckError: If a difference is larger, too many verdicts or
+            classes differ, no image can be read, or none has a box.
     """
     pairs = [
         (a, b)
@@ -60,22 +67,28 @@ def compare(
             'them can be read; give others by --images'
         )
     verdicts: dict[str, int] = {}
+    flipped: list[tuple[Any, Any]] = []
+    same: list[tuple[Any, Any]] = []
     for a, b in pairs:
-        theirs, own = _verdict(a), _verdict(b)
+        theirs = _verdict(a)
         verdicts[theirs] = verdicts.get(theirs, 0) + 1
-        if theirs != own:
-            raise ExportCheckError(
-                f'{a.path}: PyTorch says {theirs} ({_value(a):.6g}), the '
-                f'exported file {own} ({_value(b):.6g}); nothing is written: '
-                'export with a higher precision, or choose a threshold '
-                'further from these scores'
-            )
-    values = _values(pairs)
+        both_read = a.is_read and b.is_read
+        alike = both_read and theirs == _verdict(b)
+        (same if alike else flipped).append((a, b))
+        if not both_read:
+            flips = 0.0  # that is no matter of precision
+    if len(flipped) > flips * len(pairs):
+        raise _flip_error(flipped, len(pairs), flips)
+    if not any(_has_values(a) for a, _ in same):
+        raise ExportCheckError(
+            'expected images with a box of a score of the threshold or more '
+            'to compare the exported file on, and none has one; give others '
+            'by --images'
+        )
     differences = {}
-    for name, (first, second, scale) in values.items():
+    for name, (first, second, scale) in _values(same).items():
         apart = np.abs(first - second) / scale
-        worst = int(np.argmax(apart)) if np.isfinite(apart).all() else -1
-        largest = float(apart[worst]) if worst >= 0 else float('nan')
+        largest = float(apart.max()) if np.isfinite(apart).all() else math.nan
         differences[name] = largest
         if not largest <= tolerance:
             raise ExportCheckError(
@@ -89,7 +102,22 @@ def compare(
         'tolerance': tolerance,
         'differences': differences,
         'verdicts': verdicts,
+        'flips': len(flipped),
     }
+
+
+def _flip_error(
+    flipped: Sequence[tuple[Any, Any]], images: int, flips: float
+) -> ExportCheckError:
+    a, b = flipped[0]
+    allowed = f', more than --flips {flips:g} allows' if flips else ''
+    return ExportCheckError(
+        f'{a.path}: PyTorch says {_verdict(a)} ({_value(a):.6g}), the '
+        f'exported file {_verdict(b)} ({_value(b):.6g}), and so for '
+        f'{len(flipped)} of {images} images{allowed}; nothing is written: '
+        'export with a higher precision, choose a threshold further from '
+        'these scores, or allow a share of other verdicts by --flips'
+    )
 
 
 def _verdict(prediction: Any) -> str:
@@ -97,6 +125,10 @@ def _verdict(prediction: Any) -> str:
         return 'not readable'
     if isinstance(prediction, ClassPrediction):
         return str(prediction.label)
+    if isinstance(prediction, BoxPrediction):
+        found = Counter(box['label'] for box in prediction.boxes or ())
+        named = (f'{n} {label}' for label, n in sorted(found.items()))
+        return ', '.join(named) or 'no box'
     return prediction.verdict or 'no verdict'
 
 
@@ -109,6 +141,12 @@ def _value(prediction: Any) -> float:
     return float('nan') if value is None else value
 
 
+def _has_values(prediction: Any) -> bool:
+    if isinstance(prediction, BoxPrediction):
+        return bool(prediction.boxes)
+    return True
+
+
 def _values(
     pairs: list[tuple[Any, Any]],
 ) -> dict[str, tuple[np.ndarray, np.ndarray, float]]:
@@ -119,7 +157,8 @@ def _values(
             for side in (0, 1)
         ]
         return {'probabilities': (both[0].ravel(), both[1].ravel(), 1.0)}
-    assert isinstance(pairs[0][0], AnomalyPrediction)
+    if isinstance(pairs[0][0], BoxPrediction):
+        return _box_values(pairs)
     scores = [np.array([p[side].score for p in pairs]) for side in (0, 1)]
     maps = [
         np.concatenate([p[side].anomaly_map.ravel() for p in pairs])
@@ -128,4 +167,29 @@ def _values(
     return {
         name: (a, b, float(max(np.abs(a).max(), np.finfo(np.float32).tiny)))
         for name, (a, b) in (('scores', scores), ('maps', maps))
+    }
+
+
+def _box_values(
+    pairs: list[tuple[Any, Any]],
+) -> dict[str, tuple[np.ndarray, np.ndarray, float]]:
+    """Match boxes by class and place; return their scores and corners."""
+    scores, corners = [], []
+    for a, b in pairs:
+        left = list(b.boxes)
+        side = max(a.size)
+        for box in a.boxes:
+            at = np.array(box['box'])
+            same = [c for c in left if c['label'] == box['label']]
+            match = min(
+                same, key=lambda c: np.abs(np.array(c['box']) - at).max()
+            )
+            left.remove(match)
+            scores.append((box['score'], match['score']))
+            corners.append((at / side, np.array(match['box']) / side))
+    values = np.array(scores)
+    boxes = np.array(corners)
+    return {
+        'scores': (values[:, 0], values[:, 1], 1.0),
+        'boxes': (boxes[:, 0].ravel(), boxes[:, 1].ravel(), 1.0),
     }

@@ -3,73 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from mmcvgssl.export.detectors import SUPPORTED, detector_graph
+from mmcvgssl.export.graph import INPUT, Graph, InputLayer
 from mmcvgssl.model_file import LoadedModel
 from mmcvgssl.model_file.anomaly import KIND as ANOMALY
 from mmcvgssl.model_file.classifier import KIND as CLASSIFIER
+from mmcvgssl.model_file.detector import KIND as DETECTOR
 from mmcvgssl.models.anomaly import KeAD, MapEnsemble, MuSc
 from mmcvgssl.models.anomaly.anomaly_model import AnomalyModel
-from mmcvgssl.models.anomaly.tiled_images import TilePreprocessor
-
-INPUT = 'images'
-
-
-@dataclass(frozen=True)
-class Graph:
-    """A model that can be exported.
-
-    Args:
-        module: From images, RGB uint8 [N, H, W, 3], to the outputs.
-        outputs: Meaning of each output, by its name, in their order.
-        geometry: Where values of the outputs lie in the image.
-        threshold: See :class:`Metadata`.
-        map_threshold: See :class:`Metadata`.
-        remarks: How the graph differs from the model.
-    """
-
-    module: nn.Module
-    outputs: Mapping[str, str]
-    geometry: str = ''
-    threshold: float | None = None
-    map_threshold: float | None = None
-    remarks: tuple[str, ...] = ()
-
-
-class InputLayer(nn.Module):
-    """What a data preprocessor does, on images as files hold them.
-
-    Args:
-        preprocessor: mmengine's ``ImgDataPreprocessor``, or what hands on
-            tiles beside it.
-    """
-
-    mean: Tensor
-    std: Tensor
-
-    def __init__(self, preprocessor: Any) -> None:
-        super().__init__()
-        if isinstance(preprocessor, TilePreprocessor):
-            preprocessor = preprocessor.whole
-        # transforms give BGR, and this gets RGB
-        self.flip = not preprocessor._channel_conversion
-        self.normalise = bool(preprocessor._enable_normalize)
-        if self.normalise:
-            self.register_buffer('mean', preprocessor.mean.clone())
-            self.register_buffer('std', preprocessor.std.clone())
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Turn RGB uint8 [N, H, W, 3] into floats [N, 3, H, W]."""
-        values = images.permute(0, 3, 1, 2).float()
-        if self.flip:
-            values = values.flip(1)
-        if self.normalise:
-            values = (values - self.mean) / self.std
-        return values
 
 
 class AnomalyGraph(nn.Module):
@@ -111,21 +57,24 @@ class ClassifierGraph(nn.Module):
         return probabilities, probabilities.argmax(1)
 
 
-def graph_of(loaded: LoadedModel) -> Graph:
+def graph_of(loaded: LoadedModel, size: tuple[int, int]) -> Graph:
     """Return the graph of a model file.
 
     Args:
         loaded: The model; the graph shares its weights.
+        size: Height and width of its input, pixels.
 
     Raises:
         ValueError: If models of its kind are not exported: names those that
             are.
     """
     kind = loaded.content.kind
+    if kind == DETECTOR:
+        return detector_graph(loaded, size)
     if kind not in _GRAPHS:
         raise ValueError(
             f'{loaded.source} is of kind {kind}, which is not exported; '
-            f'expected {" or ".join(_GRAPHS)}'
+            f'expected {", ".join(_GRAPHS)}, or a detector: {SUPPORTED}'
         )
     return _GRAPHS[kind](loaded)
 
@@ -166,7 +115,7 @@ def _anomaly(loaded: LoadedModel) -> Graph:
         'between at equal distances (bilinear, align_corners)',
         threshold,
         model.map_threshold,
-        tuple(remarks),
+        remarks=tuple(remarks),
     )
 
 
@@ -214,6 +163,9 @@ def to_onnx(graph: Graph, height: int, width: int) -> Any:
     batch = torch.export.Dim('batch', min=1, max=1 << 20)
     module = graph.module.eval().requires_grad_(False)
     with torch.no_grad():
+        # what is made when it is first used, such as drawn channels, becomes
+        # a constant of the graph
+        module(images)
         program = torch.onnx.export(
             module,
             (images,),

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-
-from mmcv.transforms import Resize
 
 from mmcvgssl.datasets.transforms import LoadImage
 from mmcvgssl.export.preparation import INTERPOLATIONS
 
 _SUPPORTED = (
     'LoadImage, then Resize or SquareResize to one size (keep_ratio=False, '
-    'backend cv2, no tiles), then PackInputs'
+    'backend cv2), or YOLOv5KeepRatioResize and LetterResize, then PackInputs'
 )
 
 
@@ -53,39 +51,111 @@ def inputs_of(transforms: Sequence[Any], source: str) -> Inputs:
         reading['depth_range'] = [float(v) for v in reading['depth_range']]
     steps: list[dict[str, Any]] = []
     for step in others:
-        if type(step).__name__ in ('PackInputs', 'FastPackInputs'):
+        name = type(step).__name__
+        if name in _PACKS:
             continue
-        plain = isinstance(step, Resize) and (
-            step.scale is not None
-            and not step.keep_ratio
-            and step.backend == 'cv2'
-            and step.interpolation in INTERPOLATIONS
-            # the score of an image in tiles is not that of one input
-            and getattr(step, 'tiles', None) is None
-        )
-        if not plain:
+        describe = _DESCRIBED.get(name)
+        made = None if describe is None else describe(step)
+        if made is None:
             raise _unsupported(step, source)
-        width, height = step.scale
-        steps.append(
-            {
-                'step': 'resize',
-                'width': int(width),
-                'height': int(height),
-                'interpolation': step.interpolation,
-            }
-        )
-    if not steps:
+        steps += made
+    sides = [s for s in steps if s['step'] in ('resize', 'pad')]
+    if not sides:
         raise ValueError(
             f'{source}: its images are not resized to one size, which a '
             f'graph needs; expected {_SUPPORTED}'
         )
-    return Inputs(reading, steps, steps[-1]['height'], steps[-1]['width'])
+    return Inputs(reading, steps, sides[-1]['height'], sides[-1]['width'])
+
+
+def _resized(step: Any) -> list[dict[str, Any]] | None:
+    """Describe mmcv's ``Resize`` to one size, or of tiles."""
+    tiles = getattr(step, 'tiles', None)
+    plain = (
+        step.scale is not None
+        and not step.keep_ratio
+        and step.backend == 'cv2'
+        and step.interpolation in INTERPOLATIONS
+    )
+    if not plain:
+        return None
+    width, height = step.scale
+    made: dict[str, Any] = {
+        'step': 'resize',
+        'width': int(width),
+        'height': int(height),
+        'interpolation': step.interpolation,
+    }
+    if tiles is None:
+        return [made]
+    return [{'step': 'tiles', 'tile': tiles[0], 'overlap': tiles[1]}, made]
+
+
+def _fit(step: Any) -> list[dict[str, Any]] | None:
+    """Describe the resizing that keeps the ratio, of mmyolo."""
+    if step.backend != 'cv2':
+        return None
+    width, height = step.scale
+    return [
+        {
+            'step': 'fit',
+            'width': int(width),
+            'height': int(height),
+            'turns': True,
+            'enlarges': True,
+            'rounds': 'down',
+            'interpolation': ['area', 'bilinear'],
+        }
+    ]
+
+
+def _letterbox(step: Any) -> list[dict[str, Any]] | None:
+    """Describe resizing and padding to one size, of mmyolo."""
+    value = step.pad_val
+    if isinstance(value, Mapping):
+        value = value.get('img', 0)
+    plain = (
+        step.backend == 'cv2'
+        and not (step.use_mini_pad or step.stretch_only)
+        and not step.half_pad_param
+        and step.interpolation in INTERPOLATIONS
+        and isinstance(value, int)
+    )
+    if not plain:
+        return None
+    width, height = (int(side) for side in step.scale)
+    return [
+        {
+            'step': 'fit',
+            'width': width,
+            'height': height,
+            'turns': False,
+            'enlarges': bool(step.allow_scale_up),
+            'rounds': 'half-even',
+            'interpolation': [step.interpolation] * 2,
+        },
+        {
+            'step': 'pad',
+            'width': width,
+            'height': height,
+            'centred': True,
+            'value': value,
+        },
+    ]
+
+
+_PACKS = ('PackInputs', 'FastPackInputs', 'PackDetInputs')
+# by name, as mmyolo need not be installed
+_DESCRIBED: Mapping[str, Callable[[Any], list[dict[str, Any]] | None]] = {
+    'Resize': _resized,
+    'SquareResize': _resized,
+    'YOLOv5KeepRatioResize': _fit,
+    'LetterResize': _letterbox,
+}
 
 
 def _unsupported(step: Any, source: str) -> ValueError:
     shown = 'nothing' if step is None else repr(step)[:200]
-    if getattr(step, 'tiles', None) is not None:
-        shown = 'the tiles of SquareResize'
     return ValueError(
         f'{source}: exported models cannot do {shown} of its transforms; '
         f'expected {_SUPPORTED}'

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
-FORMAT, VERSION = 'mmcvgssl-export', 1
+FORMAT, VERSION = 'mmcvgssl-export', 2
 KEY, SEAL = 'mmcvgssl', 'mmcvgssl-sha256'  # names in an exported file
 EMPTY_SEAL = '0' * 64
 _SEALED = re.compile(SEAL.encode() + rb'.{1,16}?([0-9a-f]{64})', re.DOTALL)
@@ -42,6 +42,8 @@ class Metadata:
             which on a box counts; None: there is none.
         map_threshold: Value that maps of good images hardly exceed.
         chosen: How the threshold was chosen.
+        boxes: How raw boxes of a detector become those of an image, see
+            :class:`mmcvgssl.export.dense_boxes.BoxRules`.
         geometry: Where values of the outputs lie in the image.
         remarks: Warnings about the images that were learned from.
         licences: Licence notes.
@@ -64,6 +66,7 @@ class Metadata:
     threshold: float | None = None
     map_threshold: float | None = None
     chosen: dict[str, Any] = field(default_factory=dict)
+    boxes: dict[str, Any] = field(default_factory=dict)
     geometry: str = ''
     remarks: list[str] = field(default_factory=list)
     licences: list[str] = field(default_factory=list)

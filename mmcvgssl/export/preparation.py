@@ -6,13 +6,16 @@ Needs neither torch nor a host.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import cv2
 import numpy as np
 
+from mmcvgssl.datasets.reading import UnreadableImageError
+from mmcvgssl.datasets.tiles import TileGrid
 from mmcvgssl.export.metadata import ExportedFileError, Metadata
+from mmcvgssl.export.placement import pad_corner, scaled_size
 
 # as mmcv names them
 INTERPOLATIONS: Mapping[str, int] = {
@@ -33,22 +36,92 @@ def prepare(
 
     Args:
         picture: BGR uint8 [H, W, 3].
-        steps: Steps of the metadata: ``resize`` to ``width`` and ``height``
-            by OpenCV's ``interpolation``.
+        steps: Steps of the metadata: ``resize`` and ``fit`` by OpenCV, see
+            :func:`~mmcvgssl.export.placement.scaled_size`; ``pad`` with a
+            ``value``; ``tiles``, which what follows is done to.
 
     Returns:
-        RGB uint8 [height, width, 3].
+        RGB uint8 [height, width, 3], or [T, height, width, 3] of T tiles.
+
+    Raises:
+        UnreadableImageError: If it is too thin for the input.
+    """
+    grid = grid_of(picture.shape[:2], steps)
+    rest = [step for step in steps if step['step'] != 'tiles']
+    if grid is None:
+        return _prepare(picture, rest)
+    height, width = grid.tile
+    return np.stack(
+        [
+            _prepare(picture[y : y + height, x : x + width], rest)
+            for y, x in grid
+        ]
+    )
+
+
+def grid_of(
+    size: Sequence[int], steps: Sequence[Mapping[str, Any]]
+) -> TileGrid | None:
+    """Return where the tiles of a picture lie, if steps cut it into some.
+
+    Args:
+        size: Height and width of the picture, pixels.
+        steps: Steps of the metadata.
     """
     for step in steps:
-        if step.get('step') != 'resize':
+        if step['step'] == 'tiles':
+            return TileGrid.over(size, step['tile'], step['overlap'])
+    return None
+
+
+def _prepare(
+    picture: np.ndarray, steps: Sequence[Mapping[str, Any]]
+) -> np.ndarray:
+    for step in steps:
+        do = _STEPS.get(step['step'])
+        if do is None:
             raise ExportedFileError(
-                f'expected steps of kind resize, got {step!r:.80}; install '
-                'the version of mmcvgssl that wrote the file'
+                f'expected steps {", ".join(_STEPS)} or tiles, got '
+                f'{step!r:.80}; install the version of mmcvgssl that wrote '
+                'the file'
             )
-        size = (int(step['width']), int(step['height']))
-        mode = INTERPOLATIONS[step['interpolation']]
-        picture = cv2.resize(picture, size, interpolation=mode)
+        picture = do(picture, step)
     return np.ascontiguousarray(picture[..., ::-1])
+
+
+def _resize(picture: np.ndarray, step: Mapping[str, Any]) -> np.ndarray:
+    before = picture.shape[0], picture.shape[1]
+    height, width = scaled_size(before, step)
+    name = step['interpolation']
+    if step['step'] == 'fit':
+        if (height, width) == before:
+            return picture
+        name = name[0 if height < before[0] or width < before[1] else 1]
+    if min(height, width) < 1:
+        raise UnreadableImageError(
+            f'expected an image of which a row and a column are left within '
+            f'{step["height"]} x {step["width"]} pixels, got one of '
+            f'{before[0]} x {before[1]}; cut it into parts'
+        )
+    return cv2.resize(
+        picture, (width, height), interpolation=INTERPOLATIONS[name]
+    )
+
+
+def _pad(picture: np.ndarray, step: Mapping[str, Any]) -> np.ndarray:
+    height, width = picture.shape[:2]
+    y, x = pad_corner((height, width), step)
+    size = int(step['height']), int(step['width'])
+    made = np.full((*size, 3), step['value'], np.uint8)
+    made[y : y + height, x : x + width] = picture
+    return made
+
+
+_STEPS: Mapping[str, Callable[[np.ndarray, Mapping[str, Any]], np.ndarray]] = {
+    'resize': _resize,
+    'fit': _resize,
+    'pad': _pad,
+}
 
 
 def picture_of(height: int, width: int) -> np.ndarray:

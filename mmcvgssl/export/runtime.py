@@ -13,11 +13,15 @@ from typing import Any
 import numpy as np
 
 from mmcvgssl.datasets.reading import read_settled
+from mmcvgssl.export.dense_boxes import find_boxes, rules_from
 from mmcvgssl.export.engines import Engine, open_engine
 from mmcvgssl.export.metadata import ExportedFileError, Metadata
-from mmcvgssl.export.preparation import differences, prepare
+from mmcvgssl.export.placement import place
+from mmcvgssl.export.preparation import differences, grid_of, prepare
+from mmcvgssl.maps import JoinedMap
 from mmcvgssl.utils import printable
 
+_IN_FLIGHT = 16  # tiles that pass the model at once
 # what an image's own outputs become
 Find = Callable[[Mapping[str, np.ndarray]], dict[str, Any]]
 
@@ -52,10 +56,10 @@ class ExportedModel:
         else:
             self.source, self.engine = 'the exported model', model
         self.metadata: Metadata = self.engine.metadata
-        if self.metadata.kind not in _FOUND:
+        if self.metadata.kind not in _KINDS:
             raise ExportedFileError(
                 f'{self.source} is of kind {self.metadata.kind!r:.40}, and '
-                f'this mmcvgssl predicts by {" and ".join(_FOUND)}; install '
+                f'this mmcvgssl predicts by {", ".join(_KINDS)}; install '
                 'the version that wrote it'
             )
         self.warning = differences(self.metadata)
@@ -67,7 +71,8 @@ class ExportedModel:
             path: The file.
 
         Returns:
-            RGB uint8 [height, width, 3], and height and width of the file.
+            RGB uint8 [height, width, 3], of tiles [T, height, width, 3], and
+            height and width of the file.
 
         Raises:
             UnreadableImageError: If it cannot be decoded in full.
@@ -94,22 +99,59 @@ class ExportedModel:
             )
         return self.engine.run(images)
 
-    def find(self, images: Sequence[np.ndarray]) -> list[dict[str, Any]]:
+    def find(
+        self,
+        images: Sequence[np.ndarray],
+        sizes: Sequence[tuple[int, int]],
+        least: float = 0.0,
+    ) -> list[dict[str, Any]]:
         """Return what is found in each of some images.
 
         Args:
-            images: RGB uint8 [height, width, 3] each.
+            images: RGB uint8 [height, width, 3] each, or
+                [T, height, width, 3] of T tiles.
+            sizes: Height and width of the pictures that they were made of.
+            least: Lowest score of boxes.
 
         Returns:
             ``score`` and ``map`` of anomaly models, ``label`` and
-            ``probabilities`` of classifiers.
+            ``probabilities`` of classifiers; ``boxes``, ``scores`` and
+            ``labels`` of detectors.
         """
+        steps = self.metadata.steps
+        if any(step['step'] == 'tiles' for step in steps):
+            return [
+                self._join(image, size)
+                for image, size in zip(images, sizes, strict=True)
+            ]
         outputs = self.run(np.stack(images))
-        find = _FOUND[self.metadata.kind]
-        return [
-            find({name: values[i] for name, values in outputs.items()})
+        rows = [
+            {name: values[i] for name, values in outputs.items()}
             for i in range(len(images))
         ]
+        if self.metadata.kind != 'detector':
+            return [_FOUND[self.metadata.kind](own) for own in rows]
+        rules = rules_from(self.metadata.boxes)
+        return [
+            find_boxes(
+                *(own['boxes'], own['scores'], rules),
+                *(place(size, steps), least),
+            )
+            for own, size in zip(rows, sizes, strict=True)
+        ]
+
+    def _join(
+        self, tiles: np.ndarray, size: tuple[int, int]
+    ) -> dict[str, Any]:
+        """Join the maps of an image's tiles; the worst tile is its score."""
+        grid = grid_of(size, self.metadata.steps)
+        assert grid is not None
+        joined, scores = JoinedMap(grid), []
+        for first in range(0, len(tiles), _IN_FLIGHT):
+            outputs = self.run(tiles[first : first + _IN_FLIGHT])
+            joined.add(outputs['maps'])
+            scores.append(outputs['scores'].max())
+        return {'score': max(scores), 'map': joined.result()}
 
 
 def _anomaly(own: Mapping[str, np.ndarray]) -> dict[str, Any]:
@@ -121,3 +163,4 @@ def _classes(own: Mapping[str, np.ndarray]) -> dict[str, Any]:
 
 
 _FOUND: Mapping[str, Find] = {'anomaly': _anomaly, 'classifier': _classes}
+_KINDS = (*_FOUND, 'detector')

@@ -4,7 +4,11 @@ import numpy as np
 import pytest
 
 from mmcvgssl.export.check import ExportCheckError, compare
-from mmcvgssl.predictions import AnomalyPrediction, ClassPrediction
+from mmcvgssl.predictions import (
+    AnomalyPrediction,
+    BoxPrediction,
+    ClassPrediction,
+)
 
 
 def anomaly(score, threshold=0.5, values=None, readable=True):
@@ -21,6 +25,21 @@ def classified(*probabilities):
     made = ClassPrediction.of('a.png', [*probabilities], index, ['dent', 'ok'])
     made.size = (4, 4)
     return made
+
+
+def boxes(*found):
+    listed = [
+        {'label': label, 'score': score, 'box': box}
+        for label, score, box in found
+    ]
+    score = max((box['score'] for box in listed), default=None)
+    made = BoxPrediction('a.png', count=len(listed), score=score, boxes=listed)
+    made.size = (100, 200)
+    return made
+
+
+A = ('dent', 0.9, [0.0, 0.0, 50.0, 50.0])
+B = ('dent', 0.8999, [100.0, 0.0, 150.0, 50.0])
 
 
 @pytest.mark.parametrize(
@@ -48,6 +67,18 @@ def classified(*probabilities):
             [anomaly(1, readable=False)],
             'none of them can be read',
         ),
+        # the order of two alike may differ
+        ([boxes(A, B)], [boxes(B, A)], None),
+        ([boxes(A, B)], [boxes(A)], 'says 2 dent .* file 1 dent'),
+        ([boxes(A)], [boxes(('scratch', *A[1:]))], 'file 1 scratch'),
+        ([boxes()], [boxes(A)], 'says no box'),
+        ([boxes()], [boxes()], 'none has one'),
+        ([boxes(A)], [boxes(('dent', 0.89, A[2]))], 'scores .* by 0.01'),
+        (
+            [boxes(A)],
+            [boxes(('dent', 0.9, [0.0, 0.0, 50.0, 52.0]))],
+            'boxes .* by 0.01',
+        ),
         ([classified(0.4, 0.6)], [classified(0.4005, 0.5995)], None),
         ([classified(0.4, 0.6)], [classified(0.39, 0.61)], 'probabilities'),
         (
@@ -73,3 +104,20 @@ def test_verdicts_are_counted():
         'good': 2,
         'defective': 1,
     }
+
+
+def test_a_share_of_other_verdicts_is_allowed_if_it_is_asked_for():
+    expected = [anomaly(v) for v in (0.2, 0.499, 0.7, 0.9)]
+    found = [anomaly(v) for v in (0.2, 0.501, 0.7, 0.9)]
+    report = compare(expected, found, 0.1, flips=0.25)
+    assert (report['flips'], report['images']) == (1, 4)
+    with pytest.raises(ExportCheckError, match='for 1 of 4 images, more than'):
+        compare(expected, found, 0.1, flips=0.2)
+    # what cannot be read is no matter of precision
+    with pytest.raises(ExportCheckError, match='not readable'):
+        compare(
+            [*expected, anomaly(1)],
+            [*expected, anomaly(1, readable=False)],
+            0.1,
+            flips=0.9,
+        )

@@ -3,6 +3,7 @@
 Needs the extra ``export``.
 """
 
+import copy
 import json
 import shutil
 from importlib.util import find_spec
@@ -16,19 +17,23 @@ from mmengine.registry import init_default_scope
 from mmpretrain.structures import DataSample
 
 from mmcvgssl.apis import export_graph as api
+from mmcvgssl.apis import load_config
 from mmcvgssl.apis.export_graph import export_graph
+from mmcvgssl.apis.export_model import export_model
 from mmcvgssl.apis.predict import Predictor, find_images
 from mmcvgssl.apis.predict_exported import ExportedPredictor
 from mmcvgssl.apis.prediction_folder import predict_to_folder
-from mmcvgssl.export.check import ExportCheckError
+from mmcvgssl.export.check import ExportCheckError, compare
 from mmcvgssl.export.engines import OnnxEngine
 from mmcvgssl.export.graphs import AnomalyGraph
 from mmcvgssl.export.metadata import ExportedFileError
 from mmcvgssl.export.runtime import ExportedModel
-from mmcvgssl.model_file import classifier
+from mmcvgssl.model_file import classifier, prediction_steps
 from mmcvgssl.model_file.anomaly import to_file
+from mmcvgssl.models.anomaly import patch_gaussian
 from mmcvgssl.registry import MODELS
-from tests.data import ROOT, write_images
+from tests.boxes import shrink
+from tests.data import CONFIGS, ROOT, write_images
 from tests.test_model_file.test_anomaly import (
     BACKBONE,
     CLIP,
@@ -118,6 +123,28 @@ def write_classifier(weights, steps=STEPS):
     return path
 
 
+def write_detector(folder):
+    """Write a narrow YOLOv8 with random weights."""
+    cfg = load_config(
+        CONFIGS / 'detection/yolov8/yolov8_n_1xb8-60e_magnetic-tile.py'
+    )
+    shrink(cfg)
+    init_default_scope(cfg.default_scope)
+    torch.manual_seed(0)
+    model = MODELS.build(copy.deepcopy(cfg.model))
+    for key, value in model.named_parameters():
+        if 'cls' in key and key.endswith('bias'):
+            value.data.add_(2 * torch.randn_like(value))
+    classes = dict(cfg.test_dataloader.dataset.metainfo)
+    meta = {'cfg': cfg.pretty_text, 'dataset_meta': classes}
+    torch.save(
+        {'state_dict': model.state_dict(), 'meta': meta}, folder / 'e.pth'
+    )
+    export_model(folder / 'e.pth', folder / 'detector.safetensors')
+    init_default_scope('mmpretrain')
+    return folder / 'detector.safetensors'
+
+
 def scores(predictions):
     return np.array([p.score for p in predictions])
 
@@ -128,6 +155,8 @@ def scores(predictions):
 )
 def test_a_graph_scores_as_pytorch_does(name, weights, tmp_path):
     path = write_model(name, weights)
+    # drawn anew, as in a process that has fitted nothing
+    patch_gaussian._draw_channels.cache_clear()
     images, out = weights / 'images', tmp_path / 'model.onnx'
     export_graph(path, out, images)
     paths = sorted(map(str, find_images(images)))
@@ -153,6 +182,42 @@ def test_a_classifier_names_the_classes_that_pytorch_names(weights, tmp_path):
     ):
         assert own.label == theirs['label']
         assert own.probabilities == pytest.approx(theirs['probabilities'])
+
+
+@needs_extra
+def test_maps_of_tiles_are_joined_as_by_pytorch(weights, tmp_path):
+    resize = dict(
+        type='mmcvgssl.SquareResize', input_size=SIDE, tile=SIDE, overlap=8
+    )
+    steps = prediction_steps([STEPS[0], resize, STEPS[-1]])
+    path = write_model('PatchCore', weights, steps)
+    images, out = tmp_path / 'images', tmp_path / 'model.onnx'
+    write_images(images, 3, side=90)
+    export_graph(path, out, images)
+    paths = sorted(map(str, find_images(images)))
+    expected = [*Predictor(path, device='cpu', workers=0)(paths)]
+    found = [*ExportedPredictor(out, workers=0)(paths)]
+    np.testing.assert_allclose(scores(found), scores(expected), 1e-4)
+    for a, b in zip(found, expected, strict=True):
+        assert a.anomaly_map.shape == b.anomaly_map.shape
+        np.testing.assert_allclose(a.anomaly_map, b.anomaly_map, 1e-3)
+
+
+@needs_extra
+def test_a_detector_finds_the_boxes_that_pytorch_finds(weights, tmp_path):
+    path, out = write_detector(tmp_path), tmp_path / 'model.onnx'
+    images = weights / 'images'
+    metadata = export_graph(path, out, images)
+    assert metadata.boxes['iou_threshold'] == 0.7
+    paths = sorted(map(str, find_images(images)))
+    expected = [*Predictor(path, device='cpu')(paths)]
+    found = [*ExportedPredictor(out)(paths)]
+    assert sum(p.count for p in expected) > 0
+    compare(expected, found, 1e-4)
+    more = ExportedPredictor(out, threshold=0.01)
+    fewer = ExportedPredictor(out, threshold=1)
+    assert sum(p.count for p in more(paths)) > sum(p.count for p in found)
+    assert sum(p.count for p in fewer(paths)) == 0
 
 
 @needs_extra
@@ -270,6 +335,8 @@ def test_files_of_others_and_changed_ones_are_refused(weights, tmp_path):
         (dict(half=True, int8='images'), 'expected one precision'),
         (dict(tolerance=0.0), 'tolerance between 0 and 1'),
         (dict(tolerance=float('nan')), 'tolerance between 0 and 1'),
+        (dict(flips=1.0), 'from 0 to less than 1, got --flips 1.0'),
+        (dict(flips=-0.1), 'got --flips -0.1'),
     ],
 )
 def test_options_are_checked_before_work_starts(options, error, tmp_path):
@@ -286,10 +353,6 @@ def test_a_missing_package_is_named(tmp_path):
 @pytest.mark.parametrize(
     ('step', 'error'),
     [
-        (
-            dict(type='mmcvgssl.SquareResize', input_size=SIDE, tile=64),
-            'tiles',
-        ),
         (dict(type='mmengine.Resize', scale=(32, 32), keep_ratio=True), 'Res'),
         (dict(type='mmpretrain.CenterCrop', crop_size=16), 'CenterCrop'),
         (None, 'not resized to one size'),
@@ -309,6 +372,6 @@ def test_all_notes_are_plain(weights, tmp_path):
     from mmcvgssl.export.graphs import graph_of
     from mmcvgssl.model_file import load_model
 
-    graph = graph_of(load_model(write_model('MuSc', weights)))
+    graph = graph_of(load_model(write_model('MuSc', weights)), (SIDE, SIDE))
     assert 'references' in graph.remarks[0]
     assert json.loads(json.dumps(graph.outputs)) == {**graph.outputs}

@@ -33,7 +33,8 @@ def test_metadata_is_read_back():
         ('no JSON', 'expected a file of tools/export_graph.py'),
         ('[]', 'expected a file of tools/export_graph.py'),
         ({'format': 'other'}, 'expected a file of tools/export_graph.py'),
-        ({'version': 2}, 'is of version 2 of exported files'),
+        ({'version': 1}, 'is of version 1 of exported files'),
+        ({'version': 3}, 'is of version 3 of exported files'),
         ({'more': 1}, 'differs from the format in more'),
     ],
 )

@@ -10,6 +10,7 @@ import torch
 import mmcvgssl  # noqa: F401  (makes the hosts importable)
 from mmcvgssl.cli import user_errors
 from mmcvgssl.export.graphs import graph_of
+from mmcvgssl.export.inputs import inputs_of
 from mmcvgssl.export.runtime import ExportedModel
 from mmcvgssl.model_file import load_model
 
@@ -43,7 +44,10 @@ def main() -> None:
     args = parse_args()
     torch.set_num_threads(args.threads)
     with user_errors():
-        graph = graph_of(load_model(args.model)).module.eval()
+        loaded = load_model(args.model)
+        inputs = inputs_of(loaded.transforms, loaded.source)
+        size = inputs.height, inputs.width
+        graph = graph_of(loaded, size).module.eval()
         others = {
             Path(file).name: ExportedModel(file, threads=args.threads)
             for file in args.exported
