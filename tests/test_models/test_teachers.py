@@ -455,3 +455,13 @@ def test_cache_keeps_half_precision_by_sample_and_view_set():
     got = cache.get(keys[::-1])
     assert torch.equal(got, features.half().float().flip(0))
     assert cache.missing([(7, 0), (7, 1)]) == [1]
+
+
+@pytest.mark.parametrize('dtype', [torch.float32, torch.bfloat16])
+def test_cached_features_come_back_under_autocast(dtype):
+    cache, features = FeatureCache(), torch.randn(2, 3, 4).to(dtype)
+    with torch.autocast('cpu', torch.bfloat16):
+        cache.put([(7, 0), (9, 0)], features)
+        got = cache.get([(9, 0), (7, 0)])
+    assert got.dtype == torch.float32
+    assert torch.equal(got, features.half().float().flip(0))

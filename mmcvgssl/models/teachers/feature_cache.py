@@ -41,7 +41,8 @@ class FeatureCache:
 
     def get(self, keys: Sequence[tuple[int, int]]) -> Tensor:
         """Return the features [N, V, W] of cached samples."""
-        return torch.stack([self._store[key] for key in keys]).float()
+        # autocast on CPUs stacks no float16
+        return torch.stack([self._store[key].float() for key in keys])
 
     def put(self, keys: Sequence[tuple[int, int]], features: Tensor) -> None:
         """Store features [N, V, W], as far as there is room."""
