@@ -15,7 +15,6 @@ from mmcvgssl.models.anomaly import (
     OneClassDetector,
     PaDiM,
     PatchCore,
-    equal_parts,
 )
 from mmcvgssl.models.anomaly.equal_parts import in_equal_parts
 from tests.clips import STRIP, all_clips, make_kead
@@ -115,27 +114,12 @@ def test_threads_are_half_of_the_cores(cores, monkeypatch):
     assert seen == [(max(cores // 2, 1), 1)] * 3
 
 
-@pytest.mark.parametrize('count', [1, 8, 11])
-def test_an_accelerator_gets_full_parts(count, monkeypatch):
-    images, sizes = torch.rand(count, 1, 2, 2), []
-
+def test_an_accelerator_gets_the_batch_as_it_is():
     class Elsewhere:
         """Images that say they are on an accelerator."""
 
         device = torch.device('cuda')
 
-        def __len__(self) -> int:
-            return count
-
-        def __getitem__(self, which):
-            return images[which]
-
-    def double(part, owners):
-        sizes.append((len(part), len(owners)))
-        return 2 * part, part.sum((1, 2, 3))
-
-    maps, sums = in_equal_parts(Elsewhere(), list(range(count)), double)
-    assert torch.equal(maps, 2 * images)
-    assert torch.equal(sums, images.sum((1, 2, 3)))
-    eight = equal_parts.ON_ACCELERATOR
-    assert sizes == [(eight, eight)] * -(-count // eight)
+    images = Elsewhere()
+    made = in_equal_parts(images, [3, 4], lambda *given: given)
+    assert made == (images, [3, 4])

@@ -1,4 +1,4 @@
-"""Images that pass a network in parts of one size, whatever the batch."""
+"""Images that pass a network one by one, whatever the batch."""
 
 from __future__ import annotations
 
@@ -10,9 +10,6 @@ from torch import Tensor
 
 from mmcvgssl.processes import compute_threads, limited_threads
 
-# images that pass an accelerator at once
-ON_ACCELERATOR = 8
-
 
 def in_equal_parts(
     images: Tensor,
@@ -22,9 +19,10 @@ def in_equal_parts(
     """Predict a batch in parts whose size does not depend on it.
 
     Networks round in another order for another number of images or threads.
-    With both fixed, an image has the same map, bit by bit, beside whichever
-    others it comes: one by one on a CPU, which takes no longer there, by
-    eight on an accelerator, the last part filled up.
+    On a CPU images pass one by one, which takes no longer there, so that an
+    image has the same map, bit by bit, beside whichever others it comes. An
+    accelerator, which needs full batches, computes them as they come: there
+    the last bits may differ.
 
     Args:
         images: RGB [N, 3, H, W] in [0, 1], N > 0.
@@ -34,19 +32,11 @@ def in_equal_parts(
     Returns:
         These tensors of all images, [N, ...].
     """
-    here = images.device.type == 'cpu'
-    size = 1 if here else ON_ACCELERATOR
-    made = []
+    if images.device.type != 'cpu':
+        return predict(images, list(samples))
     with limited_threads(compute_threads()):
-        for first in range(0, len(images), size):
-            part = images[first : first + size]
-            owners = list(samples[first : first + size])
-            count = len(part)
-            if count < size:
-                # what is filled in gets no data samples of its own: it is
-                # the last image again
-                more = size - count
-                part = torch.cat([part, part[-1:].expand(more, -1, -1, -1)])
-                owners += owners[-1:] * more
-            made.append([each[:count] for each in predict(part, owners)])
+        made = [
+            predict(images[i : i + 1], [sample])
+            for i, sample in enumerate(samples)
+        ]
     return tuple(torch.cat(each) for each in zip(*made, strict=True))
