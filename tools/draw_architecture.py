@@ -35,7 +35,7 @@ FLOORS = (
     ('provenance', 'weights'),
     ('env', 'locks'),
     ('compat', 'interrupts', 'precision', 'processes'),
-    ('randomness', 'registry', 'shipped', 'utils', 'version'),
+    ('lazy', 'randomness', 'registry', 'shipped', 'utils', 'version'),
 )
 GROUND = {name for floor in FLOORS[-3:] for name in floor}
 WIDTH = 1190

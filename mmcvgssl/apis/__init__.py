@@ -10,8 +10,9 @@ file needs neither torch nor a host.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from mmcvgssl.lazy import lazy_names
 
 if TYPE_CHECKING:
     from mmcvgssl.apis.boxes_from_maps import boxes_from_maps, boxes_text
@@ -83,52 +84,45 @@ __all__ = [
     'select_images',
     'use_amp',
 ]
-# modules of the names
-_HOMES = {
-    **dict.fromkeys(
-        (
-            *('AnomalyInspector', 'AnomalyResult', 'ClassResult'),
-            *('DefectClassifier', 'DefectDetector', 'DetectionResult'),
-            'UnreadableInputsError',
+lazy_names(
+    __name__,
+    {
+        **dict.fromkeys(
+            (
+                *('AnomalyInspector', 'AnomalyResult', 'ClassResult'),
+                *('DefectClassifier', 'DefectDetector', 'DetectionResult'),
+                'UnreadableInputsError',
+            ),
+            '.inference',
         ),
-        'mmcvgssl.apis.inference',
-    ),
-    'BoxOptions': 'mmcvgssl.apis.maps_to_boxes',
-    'FeatureExtractor': 'mmcvgssl.apis.features',
-    'Features': 'mmcvgssl.apis.features',
-    'MapError': 'mmcvgssl.maps',
-    'MapFolder': 'mmcvgssl.maps',
-    'MapsToBoxes': 'mmcvgssl.apis.maps_to_boxes',
-    'Predictor': 'mmcvgssl.apis.predict',
-    'Selection': 'mmcvgssl.apis.select',
-    'boxes_from_maps': 'mmcvgssl.apis.boxes_from_maps',
-    'boxes_text': 'mmcvgssl.apis.boxes_from_maps',
-    'build_runner': 'mmcvgssl.runner.build',
-    'check_before_training': 'mmcvgssl.runner.build',
-    'claim_work_dir': 'mmcvgssl.runner.work_dir',
-    'default_work_dir': 'mmcvgssl.runner.build',
-    'find_mapped_images': 'mmcvgssl.maps.mapped_images',
-    'get_config': 'mmcvgssl.apis.recipes',
-    'list_images': 'mmcvgssl.maps.images',
-    'list_models': 'mmcvgssl.apis.recipes',
-    'load_backbone': 'mmcvgssl.apis.load_backbone',
-    'load_config': 'mmcvgssl.runner.config',
-    'make_maps': 'mmcvgssl.apis.make_maps',
-    'maps_text': 'mmcvgssl.apis.make_maps',
-    'overlay': 'mmcvgssl.apis.predict',
-    'predict_to_folder': 'mmcvgssl.apis.prediction_folder',
-    'run_one_class': 'mmcvgssl.apis.one_class',
-    'run_test': 'mmcvgssl.apis.runs',
-    'run_training': 'mmcvgssl.apis.runs',
-    'select_images': 'mmcvgssl.apis.select',
-    'use_amp': 'mmcvgssl.runner.config',
-}
-
-
-def __getattr__(name: str) -> Any:
-    """Import a name of this package when it is first used."""
-    if name not in _HOMES:
-        raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
-    found = getattr(import_module(_HOMES[name]), name)
-    globals()[name] = found
-    return found
+        'BoxOptions': '.maps_to_boxes',
+        'FeatureExtractor': '.features',
+        'Features': '.features',
+        'MapError': 'mmcvgssl.maps',
+        'MapFolder': 'mmcvgssl.maps',
+        'MapsToBoxes': '.maps_to_boxes',
+        'Predictor': '.predict',
+        'Selection': '.select',
+        'boxes_from_maps': '.boxes_from_maps',
+        'boxes_text': '.boxes_from_maps',
+        'build_runner': 'mmcvgssl.runner.build',
+        'check_before_training': 'mmcvgssl.runner.build',
+        'claim_work_dir': 'mmcvgssl.runner.work_dir',
+        'default_work_dir': 'mmcvgssl.runner.build',
+        'find_mapped_images': 'mmcvgssl.maps.mapped_images',
+        'get_config': '.recipes',
+        'list_images': 'mmcvgssl.maps.images',
+        'list_models': '.recipes',
+        'load_backbone': '.load_backbone',
+        'load_config': 'mmcvgssl.runner.config',
+        'make_maps': '.make_maps',
+        'maps_text': '.make_maps',
+        'overlay': '.predict',
+        'predict_to_folder': '.prediction_folder',
+        'run_one_class': '.one_class',
+        'run_test': '.runs',
+        'run_training': '.runs',
+        'select_images': '.select',
+        'use_amp': 'mmcvgssl.runner.config',
+    },
+)

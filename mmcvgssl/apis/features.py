@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
-from mmengine.registry import TRANSFORMS, init_default_scope
+from mmengine.registry import TRANSFORMS, DefaultScope
 from torch import Tensor, nn
 from tqdm import tqdm
 
@@ -109,7 +109,6 @@ class FeatureExtractor:
         ):
             if value is not None and value < least:
                 raise ValueError(f'{name} is {least} or more, got {value}')
-        init_default_scope('mmpretrain')
         device = device or ('cuda' if torch.cuda.is_available() else 'cpu')
         self.device, self.workers = torch.device(device), workers
         self.batch_size = batch_size
@@ -130,7 +129,9 @@ class FeatureExtractor:
             _refuse(size, f'a size of {size} pixels', name)
             self._set_model(load_model(name))
         else:
-            self._set_network(_backbone(name, config), side, 'bilinear')
+            with DefaultScope.overwrite_default_scope('mmpretrain'):
+                network = _backbone(name, config)
+            self._set_network(network, side, 'bilinear')
 
     def __call__(self, paths: Sequence[str | Path]) -> Features:
         """Compute features; what cannot be read has an error.
@@ -224,7 +225,8 @@ class FeatureExtractor:
         cfg = Config(dict(test_dataloader=loader))
         settle_images(cfg, testing=True, paths=paths)
         steps = cfg.test_dataloader.dataset.pipeline
-        return [TRANSFORMS.build(step) for step in steps]
+        with DefaultScope.overwrite_default_scope('mmpretrain'):
+            return [TRANSFORMS.build(step) for step in steps]
 
 
 def _note(

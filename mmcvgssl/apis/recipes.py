@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import difflib
 from fnmatch import fnmatch
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from mmengine.config import Config
-
-from mmcvgssl.runner.config import load_config
 from mmcvgssl.shipped import shipped
+
+if TYPE_CHECKING:
+    from mmengine.config import Config
 
 
 def list_models(pattern: str = '*') -> list[str]:
@@ -48,6 +48,9 @@ def get_config(name: str, options: dict[str, Any] | None = None) -> Config:
         >>> cfg.model.type
         'mmcvgssl.PatchCore'
     """
+    # here, as listing recipes needs no host
+    from mmcvgssl.runner.config import load_config
+
     recipes = _recipes()
     if name not in recipes:
         near = difflib.get_close_matches(name, recipes, 3) or ['list_models()']

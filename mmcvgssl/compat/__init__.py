@@ -1,7 +1,11 @@
 """What makes the hosts run on today's PyTorch and with this package.
 
+Nothing is imported for it: a module is changed when somebody imports it.
+
 Stands on no other package.
 """
+
+from types import ModuleType
 
 from .changes import set_environment, undo_all
 from .config_references import resolve_when_read
@@ -15,7 +19,7 @@ from .mmyolo import accept_newer_mmcv
 from .multimodal import spare_new_transformers
 from .opencv import explain_opencv
 from .packages import spare_pkg_resources
-from .quiet_hosts import quieten_hosts
+from .quiet_hosts import draw_no_numbers, quieten_hosts
 
 _installed = False
 
@@ -36,6 +40,7 @@ def install() -> None:
     spare_pkg_resources()
     spare_new_transformers()
     quieten_hosts()
+    draw_no_numbers()
     after_import('mmengine.config.utils', add_config_scope)
     after_import('mmengine.config.config', resolve_when_read)
     explain_missing_hosts()
@@ -53,18 +58,22 @@ def uninstall() -> None:
     _installed = False
 
 
-def _protect_loading() -> None:
-    try:
-        from . import safe_load
+def _register_safe_globals(module: ModuleType) -> None:
+    from . import safe_load
 
-        safe_load.register_safe_globals()
-    except ModuleNotFoundError as error:
-        # Without a host there is nothing to protect, and `mmcvgssl.env`
-        # still has to run to say what is missing.
-        if error.name not in ('mmengine', 'torch', 'numpy'):
-            raise
-        return
-    after_import('mmengine.runner.checkpoint', safe_load.protect_checkpoints)
+    safe_load.register_safe_globals()
+
+
+def _protect_checkpoints(module: ModuleType) -> None:
+    from . import safe_load
+
+    safe_load.protect_checkpoints(module)
+
+
+def _protect_loading() -> None:
+    # the import of torch, which `safe_load` needs, takes seconds
+    after_import('mmengine.logging', _register_safe_globals)
+    after_import('mmengine.runner.checkpoint', _protect_checkpoints)
 
 
 __all__ = [

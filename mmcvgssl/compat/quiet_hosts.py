@@ -1,8 +1,9 @@
-"""The hosts print notes of level DEBUG on import, asked for or not."""
+"""Imports of the hosts print notes of level DEBUG, and draw a number."""
 
 from __future__ import annotations
 
 import logging
+import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
@@ -32,3 +33,18 @@ def quieten_hosts() -> None:
     """Import mmpretrain's and mmdet's data sets without such notes."""
     for name in ('mmpretrain.datasets', 'mmdet.datasets'):
         around_import(name, _without_debug)
+
+
+@contextmanager
+def _same_state(module: ModuleType) -> Iterator[None]:
+    """Leave Python's generator as it was."""
+    state = random.getstate()
+    try:
+        yield
+    finally:
+        random.setstate(state)
+
+
+def draw_no_numbers() -> None:
+    """Import rich, as mmengine does, without a number drawn at random."""
+    around_import('rich.style', _same_state)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from importlib import import_module
 from pickle import UnpicklingError
 from types import ModuleType
 from typing import Any
@@ -50,6 +51,8 @@ def load(
     """
     if may_run_code():
         return torch.load(file, map_location, weights_only=False)
+    # names what is safe, if nothing has imported it yet
+    import_module('mmengine.logging')
     try:
         return torch.load(file, map_location, weights_only=True)
     except UnpicklingError as error:

@@ -7,8 +7,9 @@ Stands on ``provenance``.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from mmcvgssl.lazy import lazy_names
 
 if TYPE_CHECKING:
     from mmcvgssl.datasets import transforms
@@ -32,25 +33,17 @@ __all__ = [
     'inner_sets',
     'transforms',
 ]
-# modules of the names
-_HOMES = {
-    'ImageList': 'image_list',
-    'OneClassDataset': 'one_class_dataset',
-    'SurfaceImages': 'surface_images',
-    'TooManyUnreadableError': 'reading',
-    'UpdateSampler': 'update_sampler',
-    'ViewSeeds': 'view_seeds',
-    'attach_epochs': 'epoch_sampler',
-    'inner_sets': 'wrapped',
-}
-
-
-def __getattr__(name: str) -> Any:
-    """Import a name of this package when it is first used."""
-    if name == 'transforms':
-        return import_module(f'{__name__}.transforms')
-    if name not in _HOMES:
-        raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
-    found = getattr(import_module(f'{__name__}.{_HOMES[name]}'), name)
-    globals()[name] = found
-    return found
+lazy_names(
+    __name__,
+    {
+        'ImageList': '.image_list',
+        'OneClassDataset': '.one_class_dataset',
+        'SurfaceImages': '.surface_images',
+        'TooManyUnreadableError': '.reading',
+        'UpdateSampler': '.update_sampler',
+        'ViewSeeds': '.view_seeds',
+        'attach_epochs': '.epoch_sampler',
+        'inner_sets': '.wrapped',
+        'transforms': '.transforms',
+    },
+)

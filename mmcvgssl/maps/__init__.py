@@ -8,8 +8,9 @@ imported when they are used. Stands on ``datasets``, ``provenance``.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from mmcvgssl.lazy import lazy_names
 
 if TYPE_CHECKING:
     from mmcvgssl.maps.anomaly_map_dataset import AnomalyMapDataset
@@ -51,33 +52,26 @@ __all__ = [
     'read_map',
     'resize_map',
 ]
-# modules of the names
-_HOMES = {
-    'AnomalyMapDataset': 'anomaly_map_dataset',
-    'JoinedMap': 'joined_map',
-    'Likeness': 'likeness',
-    'LoadAnomalyMap': 'load_anomaly_map',
-    'MapCrop': 'map_crop',
-    'MapEntry': 'map_folder',
-    'MapError': 'file',
-    'MapFolder': 'map_folder',
-    'PackInputsWithMap': 'load_anomaly_map',
-    'dataset_threshold': 'thresholds',
-    'good_map_threshold': 'thresholds',
-    'halfway': 'thresholds',
-    'inside': 'file',
-    'is_anomalous': 'thresholds',
-    'lay_map': 'picture',
-    'map_to_cells': 'geometry',
-    'read_map': 'file',
-    'resize_map': 'geometry',
-}
-
-
-def __getattr__(name: str) -> Any:
-    """Import a name of this package when it is first used."""
-    if name not in _HOMES:
-        raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
-    found = getattr(import_module(f'{__name__}.{_HOMES[name]}'), name)
-    globals()[name] = found
-    return found
+lazy_names(
+    __name__,
+    {
+        'AnomalyMapDataset': '.anomaly_map_dataset',
+        'JoinedMap': '.joined_map',
+        'Likeness': '.likeness',
+        'LoadAnomalyMap': '.load_anomaly_map',
+        'MapCrop': '.map_crop',
+        'MapEntry': '.map_folder',
+        'MapError': '.file',
+        'MapFolder': '.map_folder',
+        'PackInputsWithMap': '.load_anomaly_map',
+        'dataset_threshold': '.thresholds',
+        'good_map_threshold': '.thresholds',
+        'halfway': '.thresholds',
+        'inside': '.file',
+        'is_anomalous': '.thresholds',
+        'lay_map': '.picture',
+        'map_to_cells': '.geometry',
+        'read_map': '.file',
+        'resize_map': '.geometry',
+    },
+)

@@ -6,8 +6,9 @@ package are imported when they are used. Stands on no other package.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from mmcvgssl.lazy import lazy_names
 
 if TYPE_CHECKING:
     from mmcvgssl.provenance.files import (
@@ -64,39 +65,32 @@ __all__ = [
     'require_same',
     'settle',
 ]
-# modules of the names
-_HOMES = {
-    'EARLIER': 'keep',
-    'IMAGE_OPTIONS': 'reading',
-    'PATHS': 'sources',
-    'RECORD': 'record',
-    'SPEED': 'sources',
-    'TRAINING': 'sources',
-    'FileState': 'files',
-    'FileTable': 'files',
-    'Provenance': 'record',
-    'ProvenanceError': 'record',
-    'Reading': 'reading',
-    'digest_bytes': 'files',
-    'digest_tensors': 'sources',
-    'make_room': 'room',
-    'named': 'record',
-    'of_bytes': 'files',
-    'of_config': 'sources',
-    'of_dataset': 'sources',
-    'of_file': 'files',
-    'of_training': 'sources',
-    'of_versions': 'sources',
-    'reading_in': 'reading',
-    'require_same': 'record',
-    'settle': 'keep',
-}
-
-
-def __getattr__(name: str) -> Any:
-    """Import a name of this package when it is first used."""
-    if name not in _HOMES:
-        raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
-    found = getattr(import_module(f'{__name__}.{_HOMES[name]}'), name)
-    globals()[name] = found
-    return found
+lazy_names(
+    __name__,
+    {
+        'EARLIER': '.keep',
+        'IMAGE_OPTIONS': '.reading',
+        'PATHS': '.sources',
+        'RECORD': '.record',
+        'SPEED': '.sources',
+        'TRAINING': '.sources',
+        'FileState': '.files',
+        'FileTable': '.files',
+        'Provenance': '.record',
+        'ProvenanceError': '.record',
+        'Reading': '.reading',
+        'digest_bytes': '.files',
+        'digest_tensors': '.sources',
+        'make_room': '.room',
+        'named': '.record',
+        'of_bytes': '.files',
+        'of_config': '.sources',
+        'of_dataset': '.sources',
+        'of_file': '.files',
+        'of_training': '.sources',
+        'of_versions': '.sources',
+        'reading_in': '.reading',
+        'require_same': '.record',
+        'settle': '.keep',
+    },
+)
