@@ -1,6 +1,5 @@
 """Inferencers say what tools/predict.py says, of whatever they are given."""
 
-import copy
 import json
 import pickle
 
@@ -19,18 +18,11 @@ from mmcvgssl.apis import (
 from mmcvgssl.apis.predict import Predictor
 from mmcvgssl.apis.prediction_folder import Outputs, predict_to_folder
 from mmcvgssl.maps import resize_map
-from mmcvgssl.model_file import ModelFile, classifier, detector, load_model
-from mmcvgssl.registry import MODELS
+from mmcvgssl.model_file import ModelFile, load_model
 from tests.data import picture
-from tests.test_model_file.test_fuzz_kinds import (
-    BOX_STEPS,
-    CLASSIFIER,
-    DETECTOR,
-    STEPS,
-)
+from tests.model_files import NAMES, write_others
 from tests.test_tools.test_predict import write
 
-NAMES = ['dent', 'pit']
 SIZES = [(50, 40), (40, 40), (64, 48)]
 
 
@@ -38,24 +30,10 @@ SIZES = [(50, 40), (40, 40), (64, 48)]
 def files(tmp_path_factory):
     """Write a tiny model of each kind."""
     folder = tmp_path_factory.mktemp('models')
-    paths = {
-        kind: folder / f'{kind}.safetensors'
-        for kind in ('anomaly', 'classifier', 'detector')
-    }
+    paths = write_others(folder)
     with DefaultScope.overwrite_default_scope('mmpretrain'):
-        write(paths['anomaly'])
-        torch.manual_seed(0)
-        config = dict(copy.deepcopy(CLASSIFIER), init_backbone=False)
-        classifier.to_file(
-            MODELS.build(config), CLASSIFIER, STEPS, NAMES
-        ).write(paths['classifier'])
-        config = copy.deepcopy(DETECTOR)
-        config['data_preprocessor']['std'] = [255.0] * 3
-        net = detector.build(config, {'x': torch.ones(9999)}, 'ours')
-        detector.to_file(net, config, BOX_STEPS, NAMES).write(
-            paths['detector']
-        )
-    return paths
+        write(folder / 'anomaly.safetensors')
+    return {'anomaly': folder / 'anomaly.safetensors', **paths}
 
 
 @pytest.fixture(scope='module')
