@@ -76,6 +76,7 @@ setup(
     python_requires='>=3.10',
     install_requires=requirements(),
     extras_require=EXTRAS,
+    entry_points={'console_scripts': ['mmcvgssl = mmcvgssl.cli:main']},
     cmdclass={'build_py': BuildWithMim},
     zip_safe=False,
 )

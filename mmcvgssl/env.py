@@ -1,4 +1,4 @@
-"""Report of this installation: ``python -m mmcvgssl.env``."""
+"""Report of this installation: ``mmcvgssl env``."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import glob
 import importlib.util
 import os
 import platform
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -162,22 +162,31 @@ def _teacher_lines() -> list[str]:
     ]
 
 
-def report() -> str:
-    """Return the whole report, as ``python -m mmcvgssl.env`` prints it."""
+def sections() -> dict[str, list[str]]:
+    """Return the lines of the report, by section."""
     extras = [
         f'{extra}: {command}' for extra, command in missing_extras().items()
     ]
-    sections = {
+    return {
         'versions': [f'{name}: {v}' for name, v in versions().items()],
         'ops': ops(),
         'devices': devices(),
         'teachers on disk': _teacher_lines(),
         'missing extras': extras or ['none'],
     }
+
+
+def to_text(found: Mapping[str, list[str]]) -> str:
+    """Return the report, as ``mmcvgssl env`` prints it."""
     return '\n'.join(
         '\n'.join([f'{title}', *(f'  {line}' for line in lines)])
-        for title, lines in sections.items()
+        for title, lines in found.items()
     )
+
+
+def report() -> str:
+    """Return the whole report for people."""
+    return to_text(sections())
 
 
 if __name__ == '__main__':

@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import math
 import os
 import sys
 import unicodedata
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeGuard
 
@@ -142,6 +143,25 @@ def read_json(path: str | Path, kind: type = dict) -> Any:
             f'else ({error}); move the file away, and it is made anew'
         ) from error
     return content
+
+
+def json_value(value: Any) -> Any:
+    """Return a value as strict readers of JSON take it.
+
+    Paths and keys become text, numbers of NumPy Python's, tuples lists, and
+    what is not finite None.
+    """
+    if isinstance(value, Mapping):
+        return {str(key): json_value(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [json_value(item) for item in value]
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    if isinstance(value, np.generic):
+        return json_value(value.item())
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
 
 
 def with_suffix_added(path: str, suffix: str) -> str:

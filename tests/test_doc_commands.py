@@ -13,6 +13,7 @@ from mmengine.registry import init_default_scope
 from torch.distributed.run import get_args_parser
 
 from mmcvgssl.apis import load_config
+from mmcvgssl.cli.parser import UsageError, parser_of
 from mmcvgssl.registry import MODELS
 from tests.data import ROOT
 from tests.doc_commands import PAGES, commands, write_workspace
@@ -221,6 +222,12 @@ class Runs:
     def parse(self, name: str, rest: list[str]):
         """Read a command line by a tool's own parser."""
         path = ROOT / 'tools' / name
+        verb = re.search(r"run_tool\('(.+)'\)", path.read_text())
+        if verb is not None:
+            try:
+                return parser_of(verb[1]).parse_args(rest)
+            except UsageError as error:
+                pytest.fail(f'{name} {rest}: {error}')
         self.monkeypatch.setattr(sys, 'argv', [str(path), *rest])
         self.monkeypatch.syspath_prepend(str(path.parent))
         try:

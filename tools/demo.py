@@ -13,9 +13,9 @@ import sys
 from pathlib import Path
 
 import mmcvgssl  # noqa: F401  (makes the hosts importable)
-from mmcvgssl.cli import user_errors
 from mmcvgssl.datasets.preparation import prepare_elpv
 from mmcvgssl.evaluation.few_shot.report import compare
+from mmcvgssl.user_errors import user_errors
 from mmcvgssl.weights.checkpoints import newest_whole_checkpoint
 
 TOOLS = Path(__file__).parent

@@ -20,6 +20,7 @@ PACKAGE = 'mmcvgssl'
 MARKS = '<!-- drawn by tools/draw_architecture.py -->', '<!-- end -->'
 # from the top to the ground: an import points to a lower floor
 FLOORS = (
+    ('__main__',),
     ('cli',),
     ('pipeline',),
     ('apis',),
@@ -33,8 +34,8 @@ FLOORS = (
     ('maps',),
     ('datasets', 'predictions'),
     ('provenance', 'weights'),
-    ('env', 'locks'),
-    ('compat', 'interrupts', 'precision', 'processes'),
+    ('env', 'locks', 'terminal_log', 'user_errors'),
+    ('compat', 'interrupts', 'precision', 'processes', 'progress'),
     ('lazy', 'randomness', 'registry', 'shipped', 'utils', 'version'),
 )
 GROUND = {name for floor in FLOORS[-3:] for name in floor}
@@ -43,7 +44,11 @@ COLOURS = '#1b6ca8', '#b3541e', '#2f7d32'
 # the ways of one image, step by step: file, what is in it, what it does
 WALKS = {
     'Pretraining': [
-        ('tools/train.py', 'main', 'reads a config of `configs/pretrain`'),
+        (
+            'mmcvgssl/cli/train.py',
+            'run',
+            'reads a config of `configs/pretrain`',
+        ),
         ('mmcvgssl/runner/build.py', 'build_runner', 'makes the Runner'),
         (
             'mmcvgssl/datasets/surface_images.py',
@@ -72,7 +77,11 @@ WALKS = {
         ),
     ],
     'Maps, boxes, detector': [
-        ('tools/make_maps.py', 'main', 'reads a config of `configs/anomaly`'),
+        (
+            'mmcvgssl/cli/maps.py',
+            'run',
+            'reads a config of `configs/anomaly`',
+        ),
         ('mmcvgssl/apis/make_maps.py', 'make_maps', 'lists the images'),
         (
             'mmcvgssl/engine/map_loop.py',
@@ -108,7 +117,7 @@ WALKS = {
         ),
     ],
     'Fit and predict': [
-        ('tools/fit.py', 'main', 'reads a config of `configs/anomaly`'),
+        ('mmcvgssl/cli/fit.py', 'run', 'reads a config of `configs/anomaly`'),
         ('mmcvgssl/apis/fit.py', 'fit_model', 'settles images, threshold'),
         (
             'mmcvgssl/engine/fit_loop.py',
@@ -125,7 +134,7 @@ WALKS = {
             'ModelFile',
             'is written: all that predicting needs',
         ),
-        ('tools/predict.py', 'main', 'takes the file and a new image'),
+        ('mmcvgssl/cli/predict.py', 'run', 'takes the file and a new image'),
         ('mmcvgssl/model_file/load.py', 'load_model', 'builds the model'),
         (
             'mmcvgssl/apis/prediction/workers.py',

@@ -13,7 +13,6 @@ from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.registry import TRANSFORMS, DefaultScope
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from mmcvgssl.apis.prediction.job import ImageJob
 from mmcvgssl.apis.prediction.picture_job import LoadedImage
@@ -28,6 +27,7 @@ from mmcvgssl.models.classifiers import Embedder, ProbeClassifier
 from mmcvgssl.models.layers import global_pool
 from mmcvgssl.models.teachers import FrozenTeacher, TimmTeacher
 from mmcvgssl.processes import compute_threads, limited_threads
+from mmcvgssl.progress import progress_bar
 from mmcvgssl.registry import MODELS
 from mmcvgssl.runner.checkpoint_config import backbone_config, training_config
 from mmcvgssl.runner.image_reading import settle_images
@@ -150,7 +150,9 @@ class FeatureExtractor:
         found = Features(np.zeros((0, 0), np.float32), [], {}, {}, reading)
         with (
             Workers(job, count) as workers,
-            tqdm(total=len(names), desc='features', unit='image') as bar,
+            progress_bar(
+                total=len(names), desc='features', unit='image'
+            ) as bar,
         ):
             parts = [
                 range(first, min(first + self.batch_size, len(names)))

@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from mmengine.config import Config
 from torch import nn
-from tqdm import tqdm
 
 from mmcvgssl.datasets import SurfaceImages
 from mmcvgssl.evaluation.few_shot import (
@@ -30,6 +29,7 @@ from mmcvgssl.evaluation.few_shot.sets import check_sets
 from mmcvgssl.locks import locked
 from mmcvgssl.models.classifiers import Embedder
 from mmcvgssl.models.teachers import FrozenTeacher
+from mmcvgssl.progress import progress_bar
 from mmcvgssl.provenance import (
     RECORD,
     Provenance,
@@ -167,7 +167,7 @@ class FewShot:
         results = FewShotResults(out / 'few_shot.json', self._settings())
         paths = data.paths_of(self.train)
         todo = [(k, r) for k in shots for r in range(runs)]
-        with tqdm(todo, desc=self.mode) as bar:
+        with progress_bar(todo, desc=self.mode) as bar:
             for k, r in bar:
                 if results.has(k, r):
                     continue

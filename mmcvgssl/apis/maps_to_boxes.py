@@ -11,7 +11,6 @@ from typing import Any
 
 import cv2
 import numpy as np
-from tqdm import tqdm
 
 from mmcvgssl.datasets.coco_file import FROM_MAPS, part_of_coco
 from mmcvgssl.datasets.files import MARK
@@ -33,6 +32,7 @@ from mmcvgssl.maps.boxes import (
     map_to_boxes,
 )
 from mmcvgssl.maps.mapped_images import MappedImages, find_broken
+from mmcvgssl.progress import progress_bar
 from mmcvgssl.provenance import make_room
 from mmcvgssl.utils import evenly, with_suffix_added
 from mmcvgssl.visualization import box_report
@@ -174,7 +174,7 @@ class MapsToBoxes:
         """
         highest = max(entry.map_max for entry in self.entries)
         found = []
-        for i, entry in enumerate(tqdm(self.entries, desc='boxes')):
+        for i, entry in enumerate(progress_bar(self.entries, desc='boxes')):
             anomaly_map = self.maps.load_map(entry.path)
             _check_maximum(entry, anomaly_map)
             self.likeness.add(anomaly_map)

@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from tqdm import tqdm
-
 from mmcvgssl.apis.prediction import Prediction, PredictionKind
 from mmcvgssl.apis.prediction.earlier import (
     PARTIAL,
@@ -36,6 +34,7 @@ from mmcvgssl.maps.writer import (
 )
 from mmcvgssl.predictions import TABLE as CSV_TABLE
 from mmcvgssl.predictions import csv_table, json_table
+from mmcvgssl.progress import progress_bar
 from mmcvgssl.provenance import (
     RECORD,
     FileState,
@@ -52,7 +51,10 @@ class Predicts(Protocol):
 
     kind: PredictionKind
     path: Path
-    remarks: list[str]
+
+    @property
+    def remarks(self) -> list[str]:
+        """Warnings about the images that were learned from."""
 
     def batches(
         self,
@@ -262,9 +264,11 @@ class _FolderRun:
             )
             done = len(self.images) - len(names)
             bar = stack.enter_context(
-                tqdm(
-                    **dict(total=len(self.images), initial=done),
-                    **dict(desc='predict', unit='image'),
+                progress_bar(
+                    total=len(self.images),
+                    initial=done,
+                    desc='predict',
+                    unit='image',
                 )
             )
             for batch in batches:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from fnmatch import fnmatch
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mmcvgssl.shipped import shipped
@@ -51,11 +52,20 @@ def get_config(name: str, options: dict[str, Any] | None = None) -> Config:
     # here, as listing recipes needs no host
     from mmcvgssl.runner.config import load_config
 
+    return load_config(recipe_file(name), options)
+
+
+def recipe_file(name: str) -> Path:
+    """Return the file of a recipe.
+
+    Raises:
+        KeyError: If there is no such recipe; names similar ones.
+    """
     recipes = _recipes()
     if name not in recipes:
         near = difflib.get_close_matches(name, recipes, 3) or ['list_models()']
         raise KeyError(f'no recipe {name!r}; did you mean {", ".join(near)}?')
-    return load_config(shipped('configs') / f'{recipes[name]}.py', options)
+    return shipped('configs') / f'{recipes[name]}.py'
 
 
 def _recipes() -> dict[str, str]:

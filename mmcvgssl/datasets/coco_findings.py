@@ -67,6 +67,16 @@ class CocoFindings:
         ]
         return '\n'.join([*lines, *(f'note: {n}' for n in self.note_lines())])
 
+    def as_dict(self) -> dict[str, Any]:
+        """Return the same for scripts."""
+        return {
+            'file': self.file,
+            'images': self.images,
+            'boxes': self.boxes,
+            'problems': {kind: [*v] for kind, v in self.problems.items()},
+            'notes': {kind: [*v] for kind, v in self.notes.items()},
+        }
+
     def note_lines(self) -> list[str]:
         """Spell each kind of note on a line, with count and first ones."""
         return [f'{kind}: {some(found)}' for kind, found in self.notes.items()]

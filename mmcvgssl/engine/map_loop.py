@@ -14,7 +14,6 @@ from mmengine.registry import DATASETS
 from mmengine.runner import BaseLoop, Runner
 from mmengine.runner.amp import autocast
 from mmpretrain.structures import DataSample
-from tqdm import tqdm
 
 from mmcvgssl.datasets.unreadable_share import check_share
 from mmcvgssl.engine.fit_loop import fit_loop
@@ -30,6 +29,7 @@ from mmcvgssl.maps.writer import (
 )
 from mmcvgssl.models.anomaly import AnomalyModel
 from mmcvgssl.processes import Team, on_first_process
+from mmcvgssl.progress import progress_bar
 from mmcvgssl.provenance import FileState, Provenance
 from mmcvgssl.registry import LOOPS
 from mmcvgssl.utils import some
@@ -203,7 +203,7 @@ class MapLoop(BaseLoop):
         before = {path: _look(path) for path in images}
         if is_main_process():
             write_remarks(self.out, self.model.remarks)
-        bar = tqdm(
+        bar = progress_bar(
             total=len(self.dataloader.sampler),
             desc='maps',
             unit='image',

@@ -6,14 +6,13 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tqdm import tqdm
-
 from mmcvgssl.datasets.preparation.images import images_below
 from mmcvgssl.datasets.reading import UnreadableImageError, image_size
 from mmcvgssl.datasets.unreadable_share import check_share
 from mmcvgssl.maps.file import MAKE, MapError, inside
 from mmcvgssl.maps.images import list_images
 from mmcvgssl.maps.map_folder import MapFolder
+from mmcvgssl.progress import progress_bar
 from mmcvgssl.provenance import Reading
 from mmcvgssl.utils import some
 
@@ -158,7 +157,7 @@ def find_broken(
     check_share(most)
     changed = MapError(f'it has changed since its map was made; {MAKE}')
     broken: dict[str, Exception] = dict.fromkeys(images.changed, changed)
-    for path in tqdm(images.paths, desc='check', leave=False):
+    for path in progress_bar(images.paths, desc='check', leave=False):
         try:
             check_size(images.root / path, maps[path].size, maps.reading)
         except UnreadableImageError as error:

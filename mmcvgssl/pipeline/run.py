@@ -26,7 +26,7 @@ from mmcvgssl.pipeline.plan import (
 from mmcvgssl.pipeline.report import write_report
 from mmcvgssl.pipeline.stage import read_stages
 from mmcvgssl.pipeline.stage_functions import FUNCTIONS
-from mmcvgssl.runner.user_errors import user_errors
+from mmcvgssl.user_errors import user_errors
 from mmcvgssl.utils import atomic_write
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from mmcvgssl.pipeline.stage_functions import FUNCTIONS
-from mmcvgssl.runner.user_errors import user_errors
+from mmcvgssl.user_errors import user_errors
 
 
 def main(words: Sequence[str] | None = None) -> None:

@@ -44,12 +44,21 @@ from mmcvgssl.runner.resume import check_load_from, guard_weights
 from mmcvgssl.runner.run_values import check_run_values
 from mmcvgssl.runner.seed import ensure_epoch_seeds, seed_views
 from mmcvgssl.runner.workers import settle_workers
+from mmcvgssl.terminal_log import settle_terminal
 
 
 class _Runner(Runner):
-    """Takes models with torch's SyncBatchNorm on CPUs, and ready ones."""
+    """Takes models with torch's SyncBatchNorm on CPUs, and ready ones.
+
+    In a command its log shows what the command was asked to show.
+    """
 
     ready: nn.Module | None = None
+
+    def build_logger(self, *args, **kwargs):
+        logger = super().build_logger(*args, **kwargs)
+        settle_terminal(logger)
+        return logger
 
     def build_model(self, model):
         return super().build_model(self.ready or model)

@@ -1,14 +1,17 @@
 """What is typed on the command line arrives as what the config holds."""
 
 import argparse
-import sys
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmcvgssl.apis import load_config
-from mmcvgssl.cli import add_cfg_options, load_run_config, parse_run_args
+from mmcvgssl.cli.arguments import (
+    add_cfg_options,
+    add_run_options,
+    load_run_config,
+)
 from mmcvgssl.pipeline.stage import build_config, fill, read_stages
 from mmcvgssl.runner.options import OptionText, type_options
 from tests.data import CONFIGS
@@ -242,14 +245,12 @@ def test_a_stage_of_a_pipeline_types_its_own(tmp_path):
         ),
     ],
 )
-def test_options_go_before_defaults(
-    monkeypatch, tmp_path, words, launcher, work_dir
-):
+def test_options_go_before_defaults(tmp_path, words, launcher, work_dir):
     file = tmp_path / 'x.py'
     file.write_text('a = 1\n')
-    monkeypatch.setattr(sys, 'argv', ['tool', str(file), *words])
     parser = argparse.ArgumentParser()
     parser.add_argument('config')
     parser.add_argument('--work-dir')
-    cfg = load_run_config(parse_run_args(parser))
+    add_run_options(parser)
+    cfg = load_run_config(parser.parse_args([str(file), *words]))
     assert (cfg.launcher, cfg.work_dir) == (launcher, work_dir)

@@ -15,7 +15,6 @@ import torch
 from mmengine.config import Config
 
 from mmcvgssl.apis import load_config
-from mmcvgssl.cli import user_errors
 from mmcvgssl.datasets.coco_check import AnnotationError
 from mmcvgssl.pipeline import Pipeline, StageError, read_inputs
 from mmcvgssl.pipeline.child import run_child
@@ -36,6 +35,7 @@ from mmcvgssl.pipeline.stage import (
     read_stages,
 )
 from mmcvgssl.runner.image_reading import reading_of_test
+from mmcvgssl.user_errors import user_errors
 from tests.data import CONFIGS, ROOT, picture
 
 RECIPES = sorted((CONFIGS / 'pipelines').glob('*.py'))

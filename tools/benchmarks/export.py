@@ -8,11 +8,11 @@ from pathlib import Path
 import torch
 
 import mmcvgssl  # noqa: F401  (makes the hosts importable)
-from mmcvgssl.cli import user_errors
 from mmcvgssl.export.graphs import graph_of
 from mmcvgssl.export.inputs import inputs_of
 from mmcvgssl.export.runtime import ExportedModel
 from mmcvgssl.model_file import load_model
+from mmcvgssl.user_errors import user_errors
 
 
 def parse_args() -> argparse.Namespace:

@@ -34,7 +34,7 @@ from mmcvgssl.apis.one_class.run import (
     for_category,
     train_category,
 )
-from mmcvgssl.cli import load_run_config, parse_run_args, user_errors
+from mmcvgssl.cli.arguments import add_run_options, load_run_config
 from mmcvgssl.engine.fit_loader import fit_loader, holdout_loader
 from mmcvgssl.evaluation.operating_point import (
     OperatingPoint,
@@ -44,6 +44,7 @@ from mmcvgssl.evaluation.operating_point import (
 from mmcvgssl.models.anomaly import AnomalyModel, OneClassDetector
 from mmcvgssl.models.anomaly.threshold_choice import IN_SAMPLE
 from mmcvgssl.registry import MODELS
+from mmcvgssl.user_errors import user_errors
 
 HEAD = (
     '| model | wanted, % | method, good images | interval, % | realised, % '
@@ -70,7 +71,8 @@ def parse_args() -> argparse.Namespace:
         default=1.0,
         help='factor of the values of test images, rounded, at most 255',
     )
-    return parse_run_args(parser)
+    add_run_options(parser)
+    return parser.parse_args()
 
 
 def above_0(text: str) -> float:

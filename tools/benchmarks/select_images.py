@@ -24,12 +24,12 @@ from tqdm import tqdm
 import mmcvgssl  # noqa: F401  (makes the hosts importable)
 from mmcvgssl.apis.features import FeatureExtractor
 from mmcvgssl.apis.selection.scores import score_weights
-from mmcvgssl.cli import user_errors
 from mmcvgssl.datasets.text_lists import read_labelled
 from mmcvgssl.evaluation.few_shot import draw_shots
 from mmcvgssl.evaluation.few_shot.learners import class_probabilities
 from mmcvgssl.selection import select, uncertainty
 from mmcvgssl.selection.methods import METHODS, UNCERTAINTY
+from mmcvgssl.user_errors import user_errors
 
 START, EQUAL = 'start', 'equal'
 DEFAULT = (

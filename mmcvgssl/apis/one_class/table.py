@@ -18,7 +18,7 @@ from mmcvgssl.evaluation.operating_point import (
     OperatingPoint,
     detection_rate,
 )
-from mmcvgssl.utils import atomic_write, read_json
+from mmcvgssl.utils import atomic_write, json_value, read_json
 
 METRICS = (
     'image_auroc',
@@ -134,15 +134,7 @@ def write_table(
 
 def _to_json(value: Any) -> bytes:
     """Write what strict readers take, too: undefined values as null."""
-    return f'{json.dumps(_defined(value), indent=2)}\n'.encode()
-
-
-def _defined(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _defined(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_defined(item) for item in value]
-    return None if isinstance(value, float) and math.isnan(value) else value
+    return f'{json.dumps(json_value(value), indent=2)}\n'.encode()
 
 
 def _row(result: Mapping[str, Any]) -> dict[str, float]:

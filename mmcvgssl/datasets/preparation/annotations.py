@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from mmcvgssl.datasets.contents import Contents
 from mmcvgssl.datasets.copies import notes_on_copies
@@ -72,12 +72,31 @@ class Prepared:
             use += f' split_dir="{self.out.resolve()}"'
         return '\n'.join([*lines, use])
 
+    def as_dict(self) -> dict[str, Any]:
+        """Return the same for scripts."""
+        images = {}
+        for split, items in self.splits.items():
+            counts = Counter(label for _, label in items)
+            images[split] = {
+                name: counts[index] for index, name in enumerate(self.classes)
+            }
+        return {
+            'data_root': self.data_root.resolve(),
+            'lists': None if self.out is None else self.out.resolve(),
+            'images': images,
+            'notes': self.notes,
+        }
+
 
 class Summary(Protocol):
     """Summary that a subcommand prints at its end."""
 
     def summary(self) -> str:
         """Return the text."""
+        ...
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the same for scripts."""
         ...
 
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from mmcvgssl.datasets.coco_check import CocoFindings, check_coco
 from mmcvgssl.datasets.coco_seen import what_is_seen
@@ -48,6 +49,13 @@ class Checked:
             lines.append(f"mmdet's own recipes: {left_out}")
         lines += [f'note: {text}' for text in self.seen.warnings]
         return '\n'.join(lines)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the same for scripts."""
+        found = {**self.coco.as_dict(), 'notes_on_images': self.notes}
+        for name, seen in (('learned', self.seen), ('mmdet', self.hosts)):
+            found[name] = None if seen is None else seen.as_dict()
+        return found
 
 
 def check_boxes(

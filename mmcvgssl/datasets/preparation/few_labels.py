@@ -50,6 +50,15 @@ class FewLabels:
             [*lines, f'{self.out}: {total} images, {self.boxes} boxes']
         )
 
+    def as_dict(self) -> dict[str, Any]:
+        """Return the same for scripts."""
+        return {
+            'out': self.out,
+            'images': self.images,
+            'without_a_box': self.good,
+            'boxes': self.boxes,
+        }
+
 
 def draw_few_labels(
     file: str | Path,

@@ -46,6 +46,10 @@ class Repaired:
             [*lines, f'still wrong: {left}; prepare_data.py check lists all']
         )
 
+    def as_dict(self) -> dict[str, Any]:
+        """Return the same for scripts."""
+        return {'changed': self.counts, **self.check.as_dict()}
+
 
 def repair_boxes(
     file: str | Path,

@@ -10,9 +10,9 @@ import torch
 from mmengine.dataset import default_collate
 from torch import Tensor
 from torch.utils.data import DataLoader
-from tqdm import tqdm
 
 from mmcvgssl.datasets import SurfaceImages
+from mmcvgssl.progress import progress_bar
 from mmcvgssl.registry import DATASETS
 
 
@@ -105,7 +105,7 @@ def extract(
     )
     rows = [
         encode(to_unit_rgb(batch['inputs'].to(device))).float().cpu()
-        for batch in tqdm(loader, desc=title, leave=False)
+        for batch in progress_bar(loader, desc=title, leave=False)
     ]
     return torch.cat(rows).numpy()
 

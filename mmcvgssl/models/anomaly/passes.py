@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 import torch
 from mmengine.logging import print_log
 from torch import Tensor
-from tqdm import tqdm
 
 from mmcvgssl.interrupts import Interrupts
 from mmcvgssl.models.anomaly.fit_pass import FitPass, pick
 from mmcvgssl.models.anomaly.fitted_state import part_of
 from mmcvgssl.models.anomaly.partial_fit import PartialFit
 from mmcvgssl.processes import Team, as_sent, moved, on_first_process
+from mmcvgssl.progress import progress_bar
 
 if TYPE_CHECKING:
     from mmcvgssl.models.anomaly.fitting_images import Facts, FittingImages
@@ -122,7 +122,7 @@ class _Running:
 
     def go(self, interrupts: Interrupts) -> None:
         """Take all images."""
-        bar = tqdm(
+        bar = progress_bar(
             desc=self.work.title,
             total=None if self.work.chooser.stops else self.images.total,
             initial=self.seen,

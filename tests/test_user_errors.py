@@ -7,9 +7,9 @@ import cv2
 import pytest
 import torch
 
-from mmcvgssl.cli import user_errors
 from mmcvgssl.datasets import TooManyUnreadableError
 from mmcvgssl.engine import InvalidLossError
+from mmcvgssl.user_errors import DEBUG, user_errors
 from mmcvgssl.weights import KeyMismatchError
 
 
@@ -28,7 +28,14 @@ from mmcvgssl.weights import KeyMismatchError
         cv2.error('what to do'),
     ],
 )
-def test_the_message_comes_last_below_the_traceback(capsys, error):
+def test_the_message_is_all_unless_tracebacks_are_wanted(
+    capsys, monkeypatch, error
+):
+    with pytest.raises(SystemExit) as stop, user_errors():
+        raise error
+    assert (stop.value.code, stop.value.message) == (1, 'what to do')
+    assert capsys.readouterr().err == '\nERROR: what to do\n'
+    monkeypatch.setenv(DEBUG, '1')
     with pytest.raises(SystemExit) as stop, user_errors():
         raise error
     assert stop.value.code == 1
@@ -57,7 +64,8 @@ class Odd(torch.utils.data.Dataset):
     'error',
     [ValueError('what to do'), TooManyUnreadableError('what to do'), KeyError],
 )
-def test_an_error_of_a_worker_has_its_own_message(capsys, error):
+def test_an_error_of_a_worker_has_its_own_message(capsys, monkeypatch, error):
+    monkeypatch.setenv(DEBUG, '1')
     loader = torch.utils.data.DataLoader(Odd(error), num_workers=1)
     with pytest.raises(SystemExit), user_errors():
         list(loader)

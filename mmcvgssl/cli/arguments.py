@@ -1,33 +1,18 @@
-"""Shared parts of the command-line tools."""
+"""Options that several verbs have, and the config that they describe."""
 
 from __future__ import annotations
 
 import argparse
 import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from mmengine.config import Config
-
-from mmcvgssl.apis.model_file_config import (
-    config_of,
-    open_model,
-    require_maps,
-)
-from mmcvgssl.model_file import LoadedModel, is_model_file
-from mmcvgssl.runner.build import default_work_dir
-from mmcvgssl.runner.config import load_config
 from mmcvgssl.runner.options import OptionAction
-from mmcvgssl.runner.user_errors import user_errors
-from mmcvgssl.utils import check_folder
 
-__all__ = [
-    'add_cfg_options',
-    'add_licence',
-    'choose_work_dir',
-    'load_run',
-    'load_run_config',
-    'parse_run_args',
-    'user_errors',
-]
+if TYPE_CHECKING:
+    from mmengine.config import Config
+
+    from mmcvgssl.model_file import LoadedModel
 
 
 def add_cfg_options(
@@ -56,21 +41,22 @@ def add_licence(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def parse_run_args(parser: argparse.ArgumentParser) -> argparse.Namespace:
-    """Parse the command line of a tool that a launcher may start.
-
-    Adds ``--cfg-options`` and what mmengine's launchers hand over.
-    """
+def add_run_options(parser: argparse.ArgumentParser) -> None:
+    """Add ``--cfg-options`` and what mmengine's launchers hand over."""
     add_cfg_options(parser)
     parser.add_argument(
         '--launcher',
         choices=['none', 'pytorch', 'slurm', 'mpi'],
         default='none',
+        help='what has started this process beside others (%(default)s)',
     )
-    parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
-    args = parser.parse_args()
-    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
-    return args
+    parser.add_argument(
+        '--local_rank',
+        '--local-rank',
+        type=int,
+        default=0,
+        help=argparse.SUPPRESS,
+    )
 
 
 def load_run(
@@ -85,6 +71,13 @@ def load_run(
     Returns:
         The config, with where and how it runs, and the model of the file.
     """
+    from mmcvgssl.apis.model_file_config import (
+        config_of,
+        open_model,
+        require_maps,
+    )
+    from mmcvgssl.model_file import is_model_file
+
     if not is_model_file(args.config):
         return load_run_config(args), None
     loaded = open_model(args.config)
@@ -96,10 +89,34 @@ def load_run(
 
 def load_run_config(args: argparse.Namespace) -> Config:
     """Load the config of the command line, with work_dir and launcher."""
-    return _as_run(args, load_config(args.config, args.cfg_options))
+    return _as_run(args, load_named_config(args.config, args.cfg_options))
+
+
+def load_named_config(
+    name: str, options: dict[str, Any] | None = None
+) -> Config:
+    """Load a config file, or a recipe of the package by its name.
+
+    Raises:
+        FileNotFoundError: If there is neither.
+    """
+    from mmcvgssl.apis.recipes import recipe_file
+    from mmcvgssl.runner.config import load_config
+
+    if os.path.exists(name) or Path(name).suffix:
+        return load_config(name, options)
+    try:
+        file = recipe_file(name)
+    except KeyError as error:
+        raise FileNotFoundError(
+            f'no config file {name}, and {error.args[0]}'
+        ) from None
+    return load_config(file, options)
 
 
 def _as_run(args: argparse.Namespace, cfg: Config) -> Config:
+    # mmengine reads it where a launcher has not set it
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     if args.launcher != 'none' or 'launcher' not in (args.cfg_options or {}):
         cfg.launcher = args.launcher
     cfg.work_dir = choose_work_dir(args, cfg)
@@ -113,6 +130,9 @@ def choose_work_dir(args: argparse.Namespace, cfg: Config) -> str:
         OSError: If it is a file, or may not be written to.
         ValueError: If it was given, and is empty.
     """
+    from mmcvgssl.runner.build import default_work_dir
+    from mmcvgssl.utils import check_folder
+
     if args.work_dir is not None:
         return check_folder(args.work_dir, '--work-dir')
     named = cfg.get('work_dir') or default_work_dir(args.config)

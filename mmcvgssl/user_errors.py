@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import TextIOWrapper
 
-import cv2
-
 from mmcvgssl.interrupts import Interrupts
 
+DEBUG = 'MMCVGSSL_DEBUG'  # set where tracebacks are wanted
 # start of PyTorch's message for an error in a worker of a loader
 _CAUGHT = re.compile(r'Caught (\w+) in DataLoader worker process')
 _USER_ERRORS = (
@@ -23,17 +23,32 @@ _USER_ERRORS = (
     RuntimeError,
     TypeError,
     ValueError,
-    cv2.error,
 )
+
+
+class UserErrorExit(SystemExit):
+    """The end of a program, with code 1, by an error of the user's.
+
+    Args:
+        message: Its sentence, which has been printed.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(1)
+        self.message = message
 
 
 @contextmanager
 def user_errors() -> Iterator[None]:
     """End the program with the message of an error of the user's.
 
-    The traceback stays above it, for those who write code; the last lines
-    say what was expected, what came and the fix. SIGTERM ends the program as
-    Ctrl-C does, so that nothing half written is left.
+    It says what was expected, what came and the fix. For those who write
+    code the traceback stands above it if the environment variable
+    ``MMCVGSSL_DEBUG`` is set. SIGTERM ends the program as Ctrl-C does, so
+    that nothing half written is left.
+
+    Raises:
+        UserErrorExit: After such an error.
     """
     # a console of another encoding can print all names
     for stream in (sys.stdout, sys.stderr):
@@ -42,18 +57,34 @@ def user_errors() -> Iterator[None]:
     try:
         with Interrupts():
             yield
-    except _USER_ERRORS as error:
-        import traceback
+    except Exception as error:
+        if not _is_of_user(error):
+            raise
+        if os.environ.get(DEBUG):
+            import traceback
 
-        traceback.print_exc()
+            traceback.print_exc()
         # a KeyError's text is quoted, and the first argument of others is
         # a number or a codec
         plain = error.args and not isinstance(error, (OSError, UnicodeError))
         text = _of_worker(str(error.args[0] if plain else error).strip())
         if not text or (isinstance(error, KeyError) and text.isidentifier()):
-            text = f'{type(error).__name__} {text}: see the last lines above'
+            where = (
+                'the lines above say'
+                if os.environ.get(DEBUG)
+                else ('add --debug to see')
+            )
+            text = f'{type(error).__name__} {text}: {where} where'
         print(f'\nERROR: {text}', file=sys.stderr)
-        raise SystemExit(1) from None
+        raise UserErrorExit(text) from None
+
+
+def _is_of_user(error: Exception) -> bool:
+    opencv = sys.modules.get('cv2')  # without importing it
+    own = getattr(opencv, 'error', None)
+    return isinstance(error, _USER_ERRORS) or (
+        own is not None and isinstance(error, own)
+    )
 
 
 def _of_worker(text: str) -> str:

@@ -1,0 +1,58 @@
+"""Write a trained detector as one file that predicts."""
+
+from __future__ import annotations
+
+import argparse
+
+from mmcvgssl.cli.arguments import add_cfg_options, add_licence
+from mmcvgssl.cli.outcome import Outcome, of_model_file
+from mmcvgssl.terminal_log import quieten_log
+
+EXAMPLE = """\
+mmcvgssl export-model work_dirs/RUN/epoch_300.pth --out \\
+    model.safetensors
+"""
+NOTES = """\
+The file holds the model by registered names, its weights, the names of its
+classes and how images are read; anomaly models get theirs from mmcvgssl fit,
+classifiers from mmcvgssl few-shot --save.
+"""
+INTERRUPTED = 'run the same command again'
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options."""
+    from mmcvgssl.apis.export_model import THRESHOLD
+
+    parser.add_argument('checkpoint', help='of a training run, a detector')
+    parser.add_argument(
+        '--out', required=True, help='file to write, NAME.safetensors'
+    )
+    parser.add_argument(
+        '--config',
+        help='config of the training run, if the checkpoint holds none',
+    )
+    parser.add_argument(
+        '--score-threshold',
+        type=float,
+        default=THRESHOLD,
+        help='boxes below it are not shown, in [0, 1]; default: %(default)s',
+    )
+    add_licence(parser)
+    add_cfg_options(parser)
+
+
+def run(args: argparse.Namespace) -> Outcome:
+    """Export, and say what was written."""
+    from mmcvgssl.apis.export_model import export_model
+
+    quieten_log()
+    content = export_model(
+        args.checkpoint,
+        args.out,
+        args.config,
+        args.score_threshold,
+        args.cfg_options,
+        args.licence,
+    )
+    return of_model_file(args.out, content)

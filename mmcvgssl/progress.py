@@ -1,0 +1,64 @@
+"""Bars of progress: on a terminal drawn, elsewhere a line now and then."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterable
+from typing import Any, TextIO
+
+from tqdm import tqdm
+
+LOG = 'MMCVGSSL_LOG'  # what a command shows of the log: QUIET or VERBOSE
+QUIET, VERBOSE = 'quiet', 'verbose'
+SECONDS = 30.0  # between lines where no terminal shows them
+_LINE = '{desc}: {n_fmt} of {total_fmt} {unit}s, {rate_fmt}, {remaining} left'
+
+
+def log_level() -> str | None:
+    """Return what a command shows of the log; None outside of commands."""
+    return os.environ.get(LOG)
+
+
+def on_terminal() -> bool:
+    """Whether somebody sees bars move."""
+    return sys.stderr is not None and sys.stderr.isatty()
+
+
+class _Lines(tqdm):
+    """Prints a whole line at a time, and the last one if it took so long."""
+
+    @staticmethod
+    def status_printer(file: TextIO) -> Callable[[str], None]:
+        def show(text: str) -> None:
+            if text.strip():
+                print(text, file=file, flush=True)
+
+        return show
+
+    def display(self, msg: str | None = None, pos: int | None = None) -> bool:
+        """Print a line, at no position and without moving the cursor."""
+        self.sp(str(self) if msg is None else msg)
+        return False
+
+    def close(self) -> None:
+        """End without another line: the result comes next."""
+        self.leave = False
+        super().close()
+
+
+def progress_bar(items: Iterable | None = None, **options: Any) -> tqdm:
+    """Return a bar of progress with rate and time left, on stderr.
+
+    Args:
+        items: What is gone through, if it is not updated by hand.
+        **options: Those of tqdm.
+    """
+    if on_terminal():
+        return tqdm(items, **options)
+    slow: dict[str, Any] = dict(
+        mininterval=SECONDS, maxinterval=SECONDS, delay=SECONDS
+    )
+    if options.get('total') is not None or hasattr(items, '__len__'):
+        slow['bar_format'] = _LINE
+    return _Lines(items, **{'ascii': True, **options, **slow})
