@@ -35,6 +35,8 @@ def export_model(
     score_threshold: float = THRESHOLD,
     options: dict[str, Any] | None = None,
     licences: Sequence[str] = (),
+    tile: int | str | None = None,
+    overlap: int | None = None,
 ) -> ModelFile:
     """Write a detector of mmdet or mmyolo as a model file.
 
@@ -46,6 +48,10 @@ def export_model(
         score_threshold: Boxes below it are not shown, in [0, 1].
         options: Dotted keys and values that override the config's.
         licences: Terms that hold, one text each.
+        tile: Side of the tiles that images are cut into, in pixels, or
+            ``'auto'``; None: as the config says.
+        overlap: Pixels that neighbouring tiles share at least, as many as the
+            largest defect has; None: an eighth of ``tile``.
 
     Returns:
         What was written.
@@ -78,7 +84,8 @@ def export_model(
     check_class_counts(
         model_config, classes, f'{source}: test_dataloader.dataset.metainfo'
     )
-    steps = detection_steps(data_set['pipeline'], model_config['_scope_'])
+    scope = model_config['_scope_']
+    steps = detection_steps(data_set['pipeline'], scope, tile, overlap)
     state = plain_state(loaded)
     check_values(state, str(checkpoint))
     model = build(model_config, state, source)

@@ -11,6 +11,7 @@ from mmengine.registry import init_default_scope
 from mmcvgssl.apis.testing import kind_of_test
 from mmcvgssl.model_file import LoadedModel, load_model
 from mmcvgssl.model_file.anomaly import KIND as ANOMALY
+from mmcvgssl.model_file.detector import KIND as DETECTOR
 from mmcvgssl.runner.config import load_config
 from mmcvgssl.runner.options import type_options
 from mmcvgssl.shipped import shipped
@@ -62,10 +63,14 @@ def config_of(
                 'another by tools/fit.py'
             )
         if part in ('tile', 'overlap'):
+            value = options[key]  # type: ignore[index]
+            other = f'fit another by tools/fit.py --cfg-options {key}={value}'
+            if content.kind == DETECTOR:
+                other = f'write another by tools/export_model.py --{key} '
+                other += str(value)
             raise ValueError(
                 f'{key} cannot be set: images are cut into tiles as the file '
-                'says; fit another model by tools/fit.py --cfg-options '
-                f'{key}={options[key]}'  # type: ignore[index]
+                f'says; {other}'
             )
         if part == 'test_dataloader':
             later[key] = given.pop(key)

@@ -38,6 +38,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=THRESHOLD,
         help='boxes below it are not shown, in [0, 1]; default: %(default)s',
     )
+    parser.add_argument(
+        '--tile',
+        metavar='PIXELS',
+        help='detect in overlapping tiles of this side, or auto for the size '
+        'that images are resized to, so that small defects of large images '
+        'are seen (default: as the config says, or in whole images)',
+    )
+    parser.add_argument(
+        '--overlap',
+        type=int,
+        metavar='PIXELS',
+        help='that neighbouring tiles share at least, as many as the largest '
+        'defect has (default: an eighth of the tile)',
+    )
     add_licence(parser)
     add_cfg_options(parser)
 
@@ -54,5 +68,13 @@ def run(args: argparse.Namespace) -> Outcome:
         args.score_threshold,
         args.cfg_options,
         args.licence,
+        _side(args.tile),
+        args.overlap,
     )
     return of_model_file(args.out, content)
+
+
+def _side(text: str | None) -> int | str | None:
+    """Return a number where the text is one."""
+    number = (text or '').removeprefix('-').isdigit()
+    return int(text) if text is not None and number else text

@@ -11,6 +11,8 @@ from typing import Any
 LEAST_TILE = 32
 # key of a data sample's grid
 TILES = 'tiles'
+# key of the data sample of one of a detector's tiles
+TILE_SAMPLE = 'tile_sample'
 # what PackInputs takes where nothing is said
 _PACKED = ('sample_idx', 'img_path', 'ori_shape', 'img_shape')
 
@@ -118,7 +120,8 @@ def check_tiles(
 def tiled(steps: Sequence[Mapping[str, Any]]) -> bool:
     """Whether the configs of a pipeline's steps cut images into tiles."""
     return any(
-        _name(step) == 'SquareResize' and step.get('tile') is not None
+        _name(step) == 'TiledSteps'
+        or (_name(step) == 'SquareResize' and step.get('tile') is not None)
         for step in steps
     )
 
@@ -151,6 +154,75 @@ def whole_if_tiled(
             keys = list(step.get('meta_keys') or _PACKED)
             step['meta_keys'] = [*keys, *({TILES} - {*keys})]
     return made
+
+
+def cut_steps(
+    steps: Sequence[Mapping[str, Any]], tile: Any, overlap: Any = None
+) -> list[dict[str, Any]]:
+    """Have the steps of a detector's test cut images into tiles.
+
+    Args:
+        steps: Configs of the steps: the first ones read an image, the last
+            one packs it. If they cut already, they cut anew.
+        tile: Side in pixels; ``'auto'``: the shorter side that images are
+            resized to, so that pixels are about as they are.
+        overlap: Pixels that neighbours share at least; None: an eighth of
+            ``tile``.
+
+    Raises:
+        ValueError: If an option is out of range.
+
+    Example:
+        >>> steps = [dict(type='mmcvgssl.LoadImage')]
+        >>> steps += [dict(type='mmdet.Resize', scale=(640, 480))]
+        >>> steps += [dict(type='mmdet.PackDetInputs')]
+        >>> _, cut = cut_steps(steps, 'auto')
+        >>> cut['tile'], cut['overlap'], len(cut['transforms'])
+        (480, 60, 2)
+    """
+    whole, _ = uncut_steps(steps)
+    checked = check_tiles(tile, overlap, _resized_to(whole, tile))
+    if checked is None:
+        return whole
+    count = sum(_name(step).startswith('LoadImage') for step in whole)
+    cut = dict(type='mmcvgssl.TiledSteps', tile=checked[0], overlap=checked[1])
+    return [*whole[:count], {**cut, 'transforms': whole[count:]}]
+
+
+def uncut_steps(
+    steps: Sequence[Mapping[str, Any]],
+) -> tuple[list[dict[str, Any]], tuple[int, int] | None]:
+    """Return steps of a detector's test without tiles, and tile and overlap.
+
+    The latter is None where nothing is cut.
+    """
+    whole: list[dict[str, Any]] = []
+    options = None
+    for step in steps:
+        if _name(step) == 'TiledSteps':
+            options = check_tiles(step['tile'], step.get('overlap'), 0)
+            whole += [dict(inner) for inner in step['transforms']]
+        else:
+            whole.append(dict(step))
+    return whole, options
+
+
+def _resized_to(steps: Sequence[Mapping[str, Any]], tile: Any) -> int:
+    """Return the shorter side that steps resize images to."""
+    for step in steps:
+        scale = step.get('scale') or step.get('img_scale')
+        if isinstance(scale, int):
+            return scale
+        if isinstance(scale, (list, tuple)) and all(
+            type(side) is int for side in scale
+        ):
+            return min(scale)
+    if tile == 'auto':
+        raise ValueError(
+            "tile='auto' is the size that images are resized to, and no step "
+            'has a scale=(WIDTH, HEIGHT): set tile to a number of pixels'
+        )
+    return 0
 
 
 def images_at_once(steps: Sequence[Mapping[str, Any]], batch_size: int) -> int:

@@ -30,6 +30,7 @@ from mmcvgssl.engine.sspcab_loss_hook import (
     SSPCABLossHook,
     collect_sspcab_loss,
 )
+from mmcvgssl.engine.tiled_detection_hook import TiledDetectionHook
 from mmcvgssl.engine.unfreeze_hook import UnfreezeHook
 from mmcvgssl.engine.views_val_loop import ViewsValLoop
 
@@ -48,6 +49,7 @@ __all__ = [
     'MapLoop',
     'SSPCABLossHook',
     'SkippedImagesHook',
+    'TiledDetectionHook',
     'UnfreezeHook',
     'ViewsValLoop',
     'check_backbone_checkpoint',

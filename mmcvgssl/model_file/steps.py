@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mmcvgssl.datasets.tiles import whole_if_tiled
+from mmcvgssl.datasets.tiles import (
+    cut_steps,
+    uncut_steps,
+    whole_if_tiled,
+)
 from mmcvgssl.model_file import frozen
 from mmcvgssl.weights.safe_config import (
     SCOPES,
@@ -63,16 +67,25 @@ def images_of(
 
 
 def detection_steps(
-    steps: Sequence[Mapping[str, Any]], scope: str = 'mmdet'
+    steps: Sequence[Mapping[str, Any]],
+    scope: str = 'mmdet',
+    tile: int | str | None = None,
+    overlap: int | None = None,
 ) -> list[dict[str, Any]]:
     """Return the transforms of a detector's test, without the true boxes.
 
     Args:
         steps: Configs of the transforms of a test.
         scope: Scope of names without a scope.
+        tile: Side of the tiles that images are cut into; None: as the steps
+            do.
+        overlap: Pixels that these share; see :func:`cut_steps`.
 
     Returns:
         Plain configs, types with their scopes.
+
+    Raises:
+        ValueError: If tiles are out of range.
 
     Example:
         >>> steps = [
@@ -85,6 +98,12 @@ def detection_steps(
         ['mmcvgssl.LoadImage', 'mmdet.Resize', 'mmdet.PackDetInputs']
     """
     chosen = []
+    plain = [step for step in steps if isinstance(step, Mapping)]
+    known = None
+    if len(plain) == len(steps):
+        steps, known = uncut_steps(steps)
+    if tile is None and overlap is None and known is not None:
+        tile, overlap = known
     for step in steps:
         made = frozen.plain_config(step)
         kind = made.get('type') if isinstance(made, dict) else None
@@ -100,7 +119,9 @@ def detection_steps(
         if isinstance(keys, list):
             made['meta_keys'] = [key for key in keys if key != 'instances']
         chosen.append(made)
-    return chosen
+    if tile is None and overlap is None:
+        return chosen
+    return cut_steps(chosen, tile, overlap)
 
 
 def _with_scope(name: str, scope: str) -> str:

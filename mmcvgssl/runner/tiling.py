@@ -13,6 +13,7 @@ from mmcvgssl.datasets.tiles import (
     tiled,
     whole_if_tiled,
 )
+from mmcvgssl.runner.detection_tiling import settle_detector_tiles
 from mmcvgssl.runner.load_steps import type_name
 
 
@@ -30,6 +31,8 @@ def settle_tiles(cfg: Config) -> None:
         ValueError: If an option is out of range, or nothing takes it.
     """
     tile, overlap = cfg.get('tile'), cfg.get('overlap')
+    if settle_detector_tiles(cfg):
+        return
     trained = _cut_at_random(cfg.get('train_dataloader'))
     found = list(_pipelines(cfg._cfg_dict))
     if tile is None and overlap is None and not found:
@@ -44,8 +47,9 @@ def settle_tiles(cfg: Config) -> None:
         if (tile is not None or overlap is not None) and not trained:
             check_tiles(tile, overlap, LEAST_TILE)
             raise ValueError(
-                f'tile={tile!r} reaches no step: images are cut by '
-                'mmcvgssl.SquareResize, and no pipeline of the config has one'
+                f'tile={tile!r} reaches no step: images are cut where '
+                'mmcvgssl.SquareResize stands, or a test packs them for a '
+                'detector, and no pipeline of the config has either'
             )
         return
     for owner, steps in found:

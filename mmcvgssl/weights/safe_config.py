@@ -44,7 +44,7 @@ TRANSFORMS = (
     *('LoadImage', 'LoadImageFromFile', 'LoadMask', 'Resize', 'ResizeEdge'),
     *('SquareResize', 'CenterCrop', 'Pad', 'PackInputs', 'FastPackInputs'),
     *('FixScaleResize', 'FixShapeResize', 'YOLOv5KeepRatioResize'),
-    *('LetterResize', 'PackDetInputs'),
+    *('LetterResize', 'PackDetInputs', 'TiledSteps'),
 )
 # Where weights come from: a file holds its own, so these are not looked at.
 ORIGINS = {

@@ -15,6 +15,7 @@ from mmcvgssl.model_file.anomaly import KIND as ANOMALY
 from mmcvgssl.model_file.classifier import KIND as CLASSIFIER
 from mmcvgssl.model_file.detector import KIND as DETECTOR
 from mmcvgssl.model_file.detector import THRESHOLD
+from mmcvgssl.models.tiled_detection import predict_tiled
 from mmcvgssl.processes import limited_threads
 
 
@@ -59,7 +60,7 @@ class TorchModel:
         """Return for each image what its kind describes.
 
         A detector gets images one by one: in a batch, others change the
-        padding.
+        padding. One in tiles is taken tile by tile.
 
         Args:
             images: Outputs of the transforms, or images that hold them.
@@ -72,8 +73,11 @@ class TorchModel:
         found = []
         for first in range(0, len(items), size):
             part = pseudo_collate(items[first : first + size])
-            data = self.model.data_preprocessor(part, False)
-            samples = self.model(**data, mode='predict')
+            if self.kind == DETECTOR:
+                samples = predict_tiled(self.model, self.model.test_step, part)
+            else:
+                data = self.model.data_preprocessor(part, False)
+                samples = self.model(**data, mode='predict')
             found += [_FOUND[self.kind](sample) for sample in samples]
         return found
 

@@ -17,6 +17,7 @@ from mmcvgssl.apis.testing.kind import (
     split_steps,
 )
 from mmcvgssl.datasets.coco_check import check_coco
+from mmcvgssl.datasets.tiles import cut_steps, uncut_steps
 from mmcvgssl.utils import printable
 
 # the truth comes with the samples, as in the configs of detectors
@@ -144,13 +145,17 @@ def merged_steps(
         >>> made[-1]['meta_keys']
         ('img_id', 'instances')
     """
-    _, labels, their_packing = split_steps(theirs, 'LoadAnnotations')
-    reading, _, packing = split_steps(ours, 'LoadAnnotations')
+    whole, _ = uncut_steps(theirs)
+    own_steps, tiles = uncut_steps(ours)
+    _, labels, their_packing = split_steps(whole, 'LoadAnnotations')
+    reading, _, packing = split_steps(own_steps, 'LoadAnnotations')
     made = [ConfigDict(step) for step in (*reading, *labels, *packing)]
     more = [k for step in their_packing for k in step.get('meta_keys') or ()]
     own = made[-1].get('meta_keys') or _default_keys()
     made[-1]['meta_keys'] = tuple(dict.fromkeys([*own, *more]))
-    return made
+    if tiles is None:
+        return made
+    return [ConfigDict(step) for step in cut_steps(made, *tiles)]
 
 
 def _default_keys() -> Sequence[str]:

@@ -105,12 +105,10 @@ class KindOfTest(ABC):
         for key in (*_OTHERS, *_TRAINING):
             cfg.pop(key, None)
         cfg.model = ConfigDict(self.content.model)
-        own_tiles = {
-            key: step.get(key)
-            for step in self.steps
-            for key in OPTIONS['SquareResize']
-            if type_name(step) == 'SquareResize'
-        }
+        own_tiles = dict.fromkeys(OPTIONS['SquareResize'])
+        for step in self.steps:
+            if type_name(step) in ('SquareResize', 'TiledSteps'):
+                own_tiles = {key: step.get(key) for key in own_tiles}
         for key, own in own_tiles.items():
             given = cfg.get(key)
             if given is not None and given != own:

@@ -20,6 +20,7 @@ from mmcvgssl.datasets.transforms.load_mask import LoadMask
 from mmcvgssl.datasets.transforms.multi_crop import MultiCrop
 from mmcvgssl.datasets.transforms.random_tile import RandomTile
 from mmcvgssl.datasets.transforms.square_resize import SquareResize
+from mmcvgssl.datasets.transforms.tiled_steps import TiledSteps
 
 __all__ = [
     'Cached',
@@ -35,6 +36,7 @@ __all__ = [
     'MultiCrop',
     'RandomTile',
     'SquareResize',
+    'TiledSteps',
     'UnreadableImageError',
     'read_image',
     'read_mask',
