@@ -8,7 +8,7 @@ from typing import Any
 from torch import nn
 
 from mmcvgssl.datasets.tiles import TILE_SAMPLE, TILES
-from mmcvgssl.models.anomaly.equal_parts import ON_ACCELERATOR
+from mmcvgssl.models.anomaly.tiled_images import IN_FLIGHT
 from mmcvgssl.models.joined_boxes import join_boxes
 
 # intersection over union of boxes that are one, of models without such
@@ -22,10 +22,10 @@ def predict_tiled(
 ) -> list[Any]:
     """Detect in a batch of images, of which some are in tiles.
 
-    Tiles of one image pass the model one by one on a CPU, and by eight on an
-    accelerator, whatever their number, so that memory is bounded. Their boxes
-    are joined, see :func:`~mmcvgssl.models.joined_boxes.join_boxes`; of an
-    image that is no larger than a tile they are those of the image.
+    Tiles of one image pass the model one by one on a CPU, and some at once
+    on an accelerator, so that memory is bounded. Their boxes are joined, see
+    :func:`~mmcvgssl.models.joined_boxes.join_boxes`; of an image that is no
+    larger than a tile they are those of the image.
 
     Args:
         model: The detector, whose ``test_cfg`` says which boxes are one.
@@ -41,14 +41,14 @@ def predict_tiled(
     if not listed or all(image.ndim == 3 for image in inputs):
         return list(step(dict(data)))
     here = next(model.parameters()).device.type == 'cpu'
-    found = []
+    found: list[Any] = []
     for image, sample in zip(inputs, samples, strict=True):
         grid = sample.get(TILES)
         if image.ndim == 3 or grid is None:
             found += step({'inputs': [image], 'data_samples': [sample]})
             continue
         boxes = []
-        for part in image.split(1 if here else ON_ACCELERATOR):
+        for part in image.split(1 if here else IN_FLIGHT):
             made = step(
                 {
                     'inputs': list(part),

@@ -105,7 +105,7 @@ class KindOfTest(ABC):
         for key in (*_OTHERS, *_TRAINING):
             cfg.pop(key, None)
         cfg.model = ConfigDict(self.content.model)
-        own_tiles = dict.fromkeys(OPTIONS['SquareResize'])
+        own_tiles: dict[str, Any] = dict.fromkeys(OPTIONS['SquareResize'])
         for step in self.steps:
             if type_name(step) in ('SquareResize', 'TiledSteps'):
                 own_tiles = {key: step.get(key) for key in own_tiles}
@@ -116,9 +116,9 @@ class KindOfTest(ABC):
                     f'{self.source} reads images with {key}={own}, and '
                     f'{key}={given} is set: leave {key} out'
                 )
-        step = next(image_steps(self.steps), {})
-        for key in OPTIONS['LoadImage'] if step else ():
-            given, own = cfg.get(key), step.get(key)
+        reading: Mapping[str, Any] = next(image_steps(self.steps), {})
+        for key in OPTIONS['LoadImage'] if reading else ():
+            given, own = cfg.get(key), reading.get(key)
             if key == 'max_pixels' or None in (given, own):
                 continue
             if _plain(given) != _plain(own):
