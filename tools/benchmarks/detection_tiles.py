@@ -94,7 +94,7 @@ def train(args: argparse.Namespace, folder: Path) -> Path:
     options = [
         *(f'data_root={folder / "pieces"}', 'ann_file=coco.json'),
         *('test_ann_file=coco.json', f'train_cfg.max_epochs={epochs}'),
-        *(f'train_cfg.val_interval={epochs}', f'max_epochs={epochs}'),
+        f'train_cfg.val_interval={epochs}',
         f'custom_hooks.1.switch_epoch={epochs - epochs // 5}',
         f'default_hooks.param_scheduler.max_epochs={epochs}',
         f'default_hooks.checkpoint.interval={epochs}',
