@@ -22,7 +22,7 @@ from mmcvgssl.export.engines import (
     OnnxEngine,
     OpenVinoEngine,
 )
-from mmcvgssl.export.graphs import graph_of, to_onnx
+from mmcvgssl.export.graphs import check_supported, graph_of, to_onnx
 from mmcvgssl.export.inputs import Inputs, inputs_of
 from mmcvgssl.export.metadata import Metadata
 from mmcvgssl.export.preparation import make_vectors, prepare
@@ -94,6 +94,7 @@ def export_graph(
             f'{flips}'
         )
     loaded = load_model(model)
+    check_supported(loaded)
     inputs = inputs_of(loaded.transforms, loaded.source)
     graph = graph_of(loaded, (inputs.height, inputs.width))
     paths = [str(path) for path in _some(find_images(images), COMPARED)]

@@ -66,15 +66,11 @@ class PointBoxes(nn.Module):
         return boxes, _flat(scores).sigmoid()
 
 
-def detector_graph(loaded: LoadedModel, size: tuple[int, int]) -> Graph:
-    """Return the graph of a detector.
-
-    Args:
-        loaded: The model file.
-        size: Height and width of the input, pixels.
+def check_detector(loaded: LoadedModel) -> None:
+    """Refuse a detector that is not exported.
 
     Raises:
-        ValueError: If detectors of its kind are not exported.
+        ValueError: Names it, and those that are.
     """
     model: Any = loaded.model
     head: Any = getattr(model, 'bbox_head', None)
@@ -83,6 +79,18 @@ def detector_graph(loaded: LoadedModel, size: tuple[int, int]) -> Graph:
             f'{loaded.source} is a {type(model).__name__}, which is not '
             f'exported; of detectors, expected {SUPPORTED}'
         )
+    _rules(head.test_cfg, loaded.source)
+
+
+def detector_graph(loaded: LoadedModel, size: tuple[int, int]) -> Graph:
+    """Return the graph of a detector that :func:`check_detector` takes.
+
+    Args:
+        loaded: The model file.
+        size: Height and width of the input, pixels.
+    """
+    model: Any = loaded.model
+    head: Any = model.bbox_head
     return Graph(
         PointBoxes(model, size),
         _OUTPUTS,

@@ -8,7 +8,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from mmcvgssl.export.detectors import SUPPORTED, detector_graph
+from mmcvgssl.export.detectors import (
+    SUPPORTED,
+    check_detector,
+    detector_graph,
+)
 from mmcvgssl.export.graph import INPUT, Graph, InputLayer
 from mmcvgssl.model_file import LoadedModel
 from mmcvgssl.model_file.anomaly import KIND as ANOMALY
@@ -57,6 +61,22 @@ class ClassifierGraph(nn.Module):
         return probabilities, probabilities.argmax(1)
 
 
+def check_supported(loaded: LoadedModel) -> None:
+    """Refuse a model file that is not exported, before anything else.
+
+    Raises:
+        ValueError: Names the model, and those that are exported.
+    """
+    kind = loaded.content.kind
+    if kind == DETECTOR:
+        check_detector(loaded)
+    elif kind not in _GRAPHS:
+        raise ValueError(
+            f'{loaded.source} is of kind {kind}, which is not exported; '
+            f'expected {", ".join(_GRAPHS)}, or a detector: {SUPPORTED}'
+        )
+
+
 def graph_of(loaded: LoadedModel, size: tuple[int, int]) -> Graph:
     """Return the graph of a model file.
 
@@ -68,15 +88,10 @@ def graph_of(loaded: LoadedModel, size: tuple[int, int]) -> Graph:
         ValueError: If models of its kind are not exported: names those that
             are.
     """
-    kind = loaded.content.kind
-    if kind == DETECTOR:
+    check_supported(loaded)
+    if loaded.content.kind == DETECTOR:
         return detector_graph(loaded, size)
-    if kind not in _GRAPHS:
-        raise ValueError(
-            f'{loaded.source} is of kind {kind}, which is not exported; '
-            f'expected {", ".join(_GRAPHS)}, or a detector: {SUPPORTED}'
-        )
-    return _GRAPHS[kind](loaded)
+    return _GRAPHS[loaded.content.kind](loaded)
 
 
 def _anomaly(loaded: LoadedModel) -> Graph:
