@@ -18,6 +18,7 @@ NOTES = """\
 Label these, list them with a class index behind each path, and choose the next
 ones by --known labelled.txt --method uncertainty.
 """
+OUT = 'selected'
 INTERRUPTED = 'run the same command again'
 
 
@@ -45,9 +46,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         '--out',
-        required=True,
+        default=OUT,
         help='folder of selected.txt, contact_sheet.png, label_studio.json, '
-        'cvat_coco.json and selection.json',
+        'cvat_coco.json and selection.json (default: %(default)s)',
     )
     parser.add_argument('--method', choices=METHODS, default='kmeans')
     parser.add_argument('--seed', type=int, default=0)

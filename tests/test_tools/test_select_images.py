@@ -53,6 +53,19 @@ def test_rounds_of_choices(tool, folder, model, tmp_path):
     assert not {*names} & {image['path'] for image in record['images']}
 
 
+def test_without_a_folder_files_go_to_selected(
+    tool, folder, model, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    code, said, err = tool(
+        *('select_images.py', folder, '--features', model),
+        *('--workers', 0, '--budget', 2),
+    )
+    assert code == 0, err
+    assert (tmp_path / 'selected/selected.txt').is_file()
+    assert 'written to selected' in said
+
+
 def test_a_budget_that_is_too_large_is_one_sentence(tool, folder, model):
     code, _, err = tool(
         *('select_images.py', folder, '--features', model),
