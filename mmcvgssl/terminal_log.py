@@ -58,6 +58,8 @@ def settle_terminal(logger: logging.Logger) -> None:
         # a file's handler is another
         if type(handler) is not logging.StreamHandler:
             continue
+        if handler.stream.closed:  # by the caller: it cannot be flushed
+            handler.stream = sys.stderr
         handler.setStream(sys.stderr)
         if level == QUIET and not isinstance(handler.formatter, _PlainLines):
             handler.addFilter(_OwnLines())
