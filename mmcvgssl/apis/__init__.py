@@ -16,6 +16,7 @@ from mmcvgssl.lazy import lazy_names
 
 if TYPE_CHECKING:
     from mmcvgssl.apis.boxes_from_maps import boxes_from_maps, boxes_text
+    from mmcvgssl.apis.extract_features import extract_features
     from mmcvgssl.apis.features import FeatureExtractor, Features
     from mmcvgssl.apis.inference import (
         AnomalyInspector,
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
         DefectClassifier,
         DefectDetector,
         DetectionResult,
+        FewShotClassifier,
         UnreadableInputsError,
     )
     from mmcvgssl.apis.load_backbone import load_backbone
@@ -56,6 +58,7 @@ __all__ = [
     'DetectionResult',
     'FeatureExtractor',
     'Features',
+    'FewShotClassifier',
     'MapError',
     'MapFolder',
     'MapsToBoxes',
@@ -68,6 +71,7 @@ __all__ = [
     'check_before_training',
     'claim_work_dir',
     'default_work_dir',
+    'extract_features',
     'find_mapped_images',
     'get_config',
     'list_images',
@@ -91,7 +95,7 @@ lazy_names(
             (
                 *('AnomalyInspector', 'AnomalyResult', 'ClassResult'),
                 *('DefectClassifier', 'DefectDetector', 'DetectionResult'),
-                'UnreadableInputsError',
+                *('FewShotClassifier', 'UnreadableInputsError'),
             ),
             '.inference',
         ),
@@ -109,6 +113,7 @@ lazy_names(
         'check_before_training': 'mmcvgssl.runner.build',
         'claim_work_dir': 'mmcvgssl.runner.work_dir',
         'default_work_dir': 'mmcvgssl.runner.build',
+        'extract_features': '.extract_features',
         'find_mapped_images': 'mmcvgssl.maps.mapped_images',
         'get_config': '.recipes',
         'list_images': 'mmcvgssl.maps.images',

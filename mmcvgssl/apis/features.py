@@ -14,29 +14,26 @@ from mmengine.dataset import pseudo_collate
 from mmengine.registry import TRANSFORMS, DefaultScope
 from torch import Tensor, nn
 
+from mmcvgssl.apis.encoder import PACKAGE, Encoder
 from mmcvgssl.apis.prediction.job import ImageJob
 from mmcvgssl.apis.prediction.picture_job import LoadedImage
 from mmcvgssl.apis.prediction.workers import Workers, workers_for
+from mmcvgssl.datasets.reading import UnreadableImageError
 from mmcvgssl.datasets.tiles import images_at_once
 from mmcvgssl.datasets.transforms.load_image import reading_options
-from mmcvgssl.evaluation.few_shot.features import input_steps, to_unit_rgb
+from mmcvgssl.evaluation.few_shot.features import to_unit_rgb
 from mmcvgssl.model_file import LoadedModel, is_model_file, load_model
 from mmcvgssl.models.anomaly import OneClassDetector
 from mmcvgssl.models.anomaly.tiled_images import TiledImages
-from mmcvgssl.models.classifiers import Embedder, ProbeClassifier
+from mmcvgssl.models.classifiers import ProbeClassifier
 from mmcvgssl.models.layers import global_pool
-from mmcvgssl.models.teachers import FrozenTeacher, TimmTeacher
+from mmcvgssl.models.teachers import FrozenTeacher
 from mmcvgssl.processes import compute_threads, limited_threads
 from mmcvgssl.progress import progress_bar
-from mmcvgssl.registry import MODELS
-from mmcvgssl.runner.checkpoint_config import backbone_config, training_config
 from mmcvgssl.runner.image_reading import settle_images
-from mmcvgssl.weights import load, read_checkpoint
-from mmcvgssl.weights.files import backbone_state
+from mmcvgssl.utils import printable, some
 from mmcvgssl.weights.packages import PACKAGES
-from mmcvgssl.weights.safe_build import build_within
 
-PACKAGE = 'package:'
 SIZE = 224  # pixels, of images where neither file nor option says it
 # takes the inputs of images as the transforms give them, [N, 3, H, W], and
 # returns features [N, D]
@@ -66,19 +63,36 @@ class Features:
     errors: dict[int, str]
     reading: dict[str, Any]
 
+    def of_all(self) -> np.ndarray:
+        """Return the features of all images, float32 [n, D].
+
+        Raises:
+            UnreadableImageError: Names images that could not be read.
+        """
+        if self.errors:
+            shown = some(map(printable, self.errors.values()), 'image')
+            count = len(self.errors) + len(self.indices)
+            raise UnreadableImageError(
+                f'{shown} of {count} cannot be read: replace them, or leave '
+                'them out'
+            )
+        return self.rows
+
 
 class FeatureExtractor:
     """Computes features of images, which worker processes read.
 
     Args:
         source: A model file of whatever kind, the checkpoint of a training,
-            or ``'package:NAME'``, the weights of an installed package.
+            ``'package:NAME'``, the weights of an installed package, or the
+            model of a model file.
         config: Config of the training, for a checkpoint that holds none.
         size: Side of the images, pixels, by default 224; a model file has
             its own.
         device: Device of the network; by default the GPU, if there is one.
         batch_size: Images that pass the network at once.
         workers: Processes that read images; 0: this one does.
+        show_progress: Whether calls show a bar.
 
     Raises:
         FileNotFoundError: If a file is missing.
@@ -95,12 +109,13 @@ class FeatureExtractor:
 
     def __init__(
         self,
-        source: str | Path,
+        source: str | Path | LoadedModel,
         config: str | Path | None = None,
         size: int | None = None,
         device: str | None = None,
         batch_size: int = 32,
         workers: int | None = None,
+        show_progress: bool = True,
     ) -> None:
         for name, value, least in (
             ('size', size, 1),
@@ -111,13 +126,20 @@ class FeatureExtractor:
                 raise ValueError(f'{name} is {least} or more, got {value}')
         device = device or ('cuda' if torch.cuda.is_available() else 'cpu')
         self.device, self.workers = torch.device(device), workers
-        self.batch_size = batch_size
-        self.source, name = str(source), str(source)
+        self.batch_size, self.show_progress = batch_size, show_progress
+        name = str(source)
+        if isinstance(source, LoadedModel):
+            name = source.source
+        self.source = name
         self._loaded: LoadedModel | None = None
-        side = (size or SIZE, size or SIZE)
-        if name.startswith(PACKAGE):
+        side = size or SIZE
+        if isinstance(source, LoadedModel):
             _refuse(config, 'a config', name)
-            self._set_network(_packaged(name, side[0]), side, 'bicubic')
+            _refuse(size, f'a size of {size} pixels', name)
+            self._set_model(source)
+        elif name.startswith(PACKAGE):
+            _refuse(config, 'a config', name)
+            self._set_encoder(Encoder.of_package(name, side))
         elif not Path(name).is_file():
             raise FileNotFoundError(
                 f'expected features of a model file, a checkpoint or '
@@ -130,8 +152,8 @@ class FeatureExtractor:
             self._set_model(load_model(name))
         else:
             with DefaultScope.overwrite_default_scope('mmpretrain'):
-                network = _backbone(name, config)
-            self._set_network(network, side, 'bilinear')
+                encoder = Encoder.of_checkpoint(name, config, side)
+            self._set_encoder(encoder)
 
     def __call__(self, paths: Sequence[str | Path]) -> Features:
         """Compute features; what cannot be read has an error.
@@ -151,7 +173,10 @@ class FeatureExtractor:
         with (
             Workers(job, count) as workers,
             progress_bar(
-                total=len(names), desc='features', unit='image'
+                total=len(names),
+                desc='features',
+                unit='image',
+                disable=not self.show_progress,
             ) as bar,
         ):
             parts = [
@@ -201,11 +226,21 @@ class FeatureExtractor:
             means.append(torch.cat(rows).mean(0))
         return torch.stack(means)
 
-    def _set_network(
-        self, network: nn.Module, size: tuple[int, int], interpolation: str
-    ) -> None:
-        self._steps = input_steps(size, interpolation)
-        self._network: Encode = network.to(self.device).eval().forward
+    @property
+    def encoder(self) -> Encoder:
+        """The network, and how a classifier's file describes it.
+
+        Raises:
+            ValueError: If it is of a model file that no classifier can have.
+        """
+        if self._loaded is None:
+            return self._encoder
+        return Encoder.of_model(self._loaded)
+
+    def _set_encoder(self, encoder: Encoder) -> None:
+        self._encoder = encoder
+        network = encoder.network.to(self.device).eval()
+        self._network: Encode = network.forward
         self._alone = False
 
     def _set_model(self, loaded: LoadedModel) -> None:
@@ -223,7 +258,8 @@ class FeatureExtractor:
     def _transforms(self, paths: Sequence[str]) -> list[Any]:
         if self._loaded is not None:
             return self._loaded.transforms
-        loader = dict(dataset=dict(pipeline=self._steps))
+        steps = self._encoder.steps
+        loader = dict(dataset=dict(pipeline=steps))
         cfg = Config(dict(test_dataloader=loader))
         settle_images(cfg, testing=True, paths=paths)
         steps = cfg.test_dataloader.dataset.pipeline
@@ -255,38 +291,6 @@ def _refuse(value: object, what: str, source: str) -> None:
         )
 
 
-def _packaged(name: str, size: int) -> nn.Module:
-    model = f'tf_{name.removeprefix(PACKAGE).replace("-", "_")}'
-    if name.removeprefix(PACKAGE) not in PACKAGES:
-        raise ValueError(
-            f'expected features of '
-            f'{", ".join(PACKAGE + known for known in PACKAGES)}, got {name}'
-        )
-    return TimmTeacher(model, weights=name, input_size=size)
-
-
-def _backbone(checkpoint: str, config: str | Path | None) -> nn.Module:
-    """Build the backbone of a checkpoint, with its normalisation."""
-    content = read_checkpoint(checkpoint)
-    described = backbone_config(content, config, checkpoint)
-    key = 'data_preprocessor'
-    top, source = training_config(content, config, checkpoint, (key, 'model'))
-    scales = top.get(key) or (top.get('model') or {}).get(key) or {}
-    if not {'mean', 'std'} <= set(scales):
-        raise ValueError(
-            f'expected data_preprocessor=dict(mean=..., std=...) in {source}, '
-            f'got {scales or "none"}: pass the config of the training run '
-            '(--config CFG)'
-        )
-    state = backbone_state(content)
-    if config is None:
-        net = build_within(lambda: MODELS.build(described), state, checkpoint)
-    else:
-        net = MODELS.build(described)
-    load(net, checkpoint)
-    return Embedder(net, scales['mean'], scales['std'])
-
-
 def _encoder_of(loaded: LoadedModel) -> tuple[Encode, bool]:
     """Return what gives features, and whether images pass one by one.
 
@@ -295,7 +299,8 @@ def _encoder_of(loaded: LoadedModel) -> tuple[Encode, bool]:
     """
     model: Any = loaded.model
     if isinstance(model, ProbeClassifier):
-        return model.extract_feat, False
+        # as of any network; a classifier brings them to length 1
+        return lambda images: model.encoder(images / 255), False
     if isinstance(model, OneClassDetector):
         return lambda images: model.embed(images).mean(1), False
     parts = model.frozen().values() if hasattr(model, 'frozen') else ()

@@ -8,17 +8,15 @@ from typing import Any
 
 import numpy as np
 
+from mmcvgssl.apis.encoder import Encoder
 from mmcvgssl.apis.few_shot import FewShot
+from mmcvgssl.apis.probe_file import probe_file
 from mmcvgssl.evaluation.few_shot import draw_seed, draw_shots
 from mmcvgssl.evaluation.few_shot import features as data
-from mmcvgssl.evaluation.few_shot.learners import (
-    INVERSE_PENALTY,
-    accuracy,
-    fit_probe,
-)
-from mmcvgssl.model_file import ModelFile, check_name, prediction_steps
-from mmcvgssl.model_file import classifier as kind
-from mmcvgssl.models.classifiers import Embedder, ProbeClassifier
+from mmcvgssl.evaluation.few_shot.learners import accuracy, fit_probe
+from mmcvgssl.model_file import ModelFile, check_name
+from mmcvgssl.models.classifiers import Embedder
+from mmcvgssl.provenance import FileState, FileTable
 from mmcvgssl.runner.image_reading import reading_of
 from mmcvgssl.weights.safe_config import ORIGINS
 
@@ -85,36 +83,20 @@ def save_classifier(
     """
     rows = images_to_learn_from(protocol, path, draw)
     train, test = protocol.extract()
-    learned = fit_probe(train[rows], protocol.labels[rows])
+    labels = protocol.labels[rows]
     names = list(protocol.train.CLASSES)
-    config = {
-        'type': 'mmcvgssl.ProbeClassifier',
-        'num_classes': len(names),
-        'in_channels': train.shape[1],
-    }
-    encoder: Any = protocol.encoder
-    if isinstance(encoder, Embedder):
-        model = ProbeClassifier(
-            len(names),
-            train.shape[1],
-            backbone=encoder.backbone,
-            init_backbone=False,
-        )
-        config |= _student(protocol)
+    if isinstance(protocol.encoder, Embedder):
+        config = _student(protocol)
     else:
-        model = ProbeClassifier(len(names), train.shape[1], teacher=encoder)
         teacher = protocol.cfg.model.teachers[0].to_dict()
         # for tests of mechanics; the file has the weights
         teacher.pop('allow_random', None)
-        config['teacher'] = teacher
-    model.set_head(learned.coef_, learned.intercept_)
+        config = {'teacher': teacher}
     steps = data.input_steps(
         protocol.size, protocol.interpolation, reading_of(protocol.cfg)
     )
+    learned = fit_probe(train[rows], labels)
     chosen = {
-        'method': 'logistic regression on L2-normalised features',
-        'C': INVERSE_PENALTY,
-        'images': len(rows),
         'draw': None
         if draw is None
         else {'shots': draw[0], 'run': draw[1], 'seed': protocol.seed},
@@ -122,10 +104,17 @@ def save_classifier(
         'test_accuracy': accuracy(learned, test, protocol.test_labels),
     }
     known = protocol.provenance().without('test_images')
-    content = kind.to_file(
-        model,
-        config,
-        prediction_steps(steps),
+    if draw is not None:
+        paths = data.paths_of(protocol.train)
+        drawn = {FileState.of(paths[i]).digest for i in rows}
+        table = known.files['train_images']
+        known.files['train_images'] = FileTable(
+            {k: v for k, v in table.items() if v.digest in drawn}
+        )
+    content = probe_file(
+        Encoder(protocol.encoder, config, steps),
+        train[rows],
+        labels,
         names,
         chosen,
         json.loads(known.to_json()),

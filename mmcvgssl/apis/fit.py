@@ -90,30 +90,72 @@ def fit_model(
     init_default_scope(cfg.get('default_scope', 'mmpretrain'))
     cfg = copy.deepcopy(cfg)
     if images is not None:
-        _read_images(cfg, Path(images))
-    rate = None if false_alarm_rate == 'none' else false_alarm_rate
-    asked = false_alarm_rate is not None
+        read_images(cfg, Path(images))
     if cfg.get('detector'):
-        return _train_and_fit(cfg, Path(out), rate, asked, licences)
+        return _train_and_fit(cfg, Path(out), false_alarm_rate, licences)
+    steps = settle_fit(cfg, false_alarm_rate)
+    cfg.fit_cfg = fit_config(
+        cfg, 'use --work-dir', state=str(Path(cfg.work_dir) / FITTED)
+    )
+    model = fit(build_runner(cfg, testing=True, settled=True))
+    made = fitted_content(model, cfg, steps, whole, licences)
+    return _written(made, Path(out))
+
+
+def settle_fit(
+    cfg: Config, false_alarm_rate: float | str | None = None
+) -> list[dict[str, Any]]:
+    """Decide, before a fit, how images are read and what is measured.
+
+    Args:
+        cfg: Is changed; parts that a fit does not need are taken out.
+        false_alarm_rate: See :func:`fit_model`.
+
+    Returns:
+        The transforms of a prediction.
+
+    Raises:
+        ValueError: See :func:`fit_model`.
+        mmcvgssl.weights.WeightsError: If the config names what no file may.
+    """
     _check(cfg)
     # as a Runner does, so that the file has it, too
     if cfg.get('data_preprocessor') is not None:
         cfg.model.setdefault('data_preprocessor', cfg.data_preprocessor)
     settle_images(cfg)
-    _choose_rate(cfg, rate, asked)
+    _choose_rate(cfg, *_asked(false_alarm_rate))
     steps = prediction_steps(cfg.fit_dataloader.dataset.pipeline)
     anomaly.check_portable(cfg.model, steps, f'{cfg.filename}')
-    cfg.fit_cfg = fit_config(
-        cfg, 'use --work-dir', state=str(Path(cfg.work_dir) / FITTED)
-    )
     for part in ('train', 'val', 'test'):
         for key in ('dataloader', 'cfg', 'evaluator'):
             cfg.pop(f'{part}_{key}', None)
-    runner = build_runner(cfg, testing=True, settled=True)
-    model = fit(runner)
+    return steps
+
+
+def fitted_content(
+    model: AnomalyModel,
+    cfg: Config,
+    steps: Sequence[dict[str, Any]],
+    whole: bool = False,
+    licences: Sequence[str] = (),
+) -> ModelFile:
+    """Return the model file of a fitted model.
+
+    Args:
+        model: The model, fitted.
+        cfg: Its config, settled.
+        steps: What :func:`settle_fit` gave.
+        whole: See :func:`fit_model`.
+        licences: See :func:`fit_model`.
+    """
     category = str(cfg.fit_dataloader.dataset.get('category') or '')
-    made = anomaly.to_file(model, cfg.model, steps, category, whole, licences)
-    return _written(made, Path(out))
+    return anomaly.to_file(model, cfg.model, steps, category, whole, licences)
+
+
+def _asked(false_alarm_rate: float | str | None) -> tuple[Any, bool]:
+    """Return the wanted rate, and whether one is asked for."""
+    rate = None if false_alarm_rate == 'none' else false_alarm_rate
+    return rate, false_alarm_rate is not None
 
 
 def _written(content: ModelFile, out: Path) -> ModelFile | None:
@@ -141,8 +183,16 @@ def _check(cfg: Config) -> None:
         )
 
 
-def _read_images(cfg: Config, images: Path) -> None:
-    """Set other images to fit to and train on, all of them good."""
+def read_images(cfg: Config, images: Path) -> None:
+    """Set other images to fit to and train on, all of them good.
+
+    Args:
+        cfg: Is changed.
+        images: Their folder, or a list of them.
+
+    Raises:
+        FileNotFoundError: If there is no such file or folder.
+    """
     if not images.exists():
         raise FileNotFoundError(
             f'expected a folder of images or a list of them, found no {images}'
@@ -192,12 +242,15 @@ def _choose_rate(cfg: Config, rate: Any, asked: bool) -> None:
     elif not asked:
         rate = cfg.model.get('false_alarm_rate')
     if rate is not None:
-        count = _count_held_out(kind, cfg)
+        total, count = _count_held_out(kind, cfg)
         try:
             check_count(count, rate)
-        except ValueError as error:
+        except ValueError as given:
+            error = given
+            if count < total:
+                error = ValueError(f'{given}; of {total} so many are held out')
             if not default:
-                raise
+                raise error from given
             MMLogger.get_current_instance().warning(
                 f'there is no threshold: {error}; or set --false-alarm-rate'
             )
@@ -205,14 +258,14 @@ def _choose_rate(cfg: Config, rate: Any, asked: bool) -> None:
     cfg.model.false_alarm_rate = rate
 
 
-def _count_held_out(kind: type, cfg: Config) -> int:
-    """Count the images that a threshold will be chosen on."""
+def _count_held_out(kind: type, cfg: Config) -> tuple[int, int]:
+    """Count all images, and those that a threshold will be chosen on."""
     options = cfg.fit_dataloader.dataset.to_dict()
     count = len(DATASETS.build({**options, 'pipeline': []}))
     if issubclass(kind, OneClassDetector) or not _learns(kind, cfg):
-        return count
+        return count, count
     share = (cfg.model.get('calibration') or {}).get('holdout', 0.2)
-    return count // max(round(1 / share), 2)
+    return count, count // max(round(1 / share), 2)
 
 
 def _learns(kind: Any, cfg: Config) -> bool:
@@ -222,11 +275,11 @@ def _learns(kind: Any, cfg: Config) -> bool:
 def _train_and_fit(
     cfg: Config,
     out: Path,
-    rate: Any,
-    asked: bool,
+    false_alarm_rate: float | str | None,
     licences: Sequence[str],
 ) -> ModelFile | None:
     """Train, hold images out and fit, as tools/one_class.py does."""
+    rate, asked = _asked(false_alarm_rate)
     if asked:
         cfg.detector.false_alarm_rate = rate
     names = find_categories(cfg, [str(cfg.get('category') or '')])

@@ -4,7 +4,12 @@ What a file says is checked before anything is built, and no file decides which
 code runs. Stands on ``datasets``, ``models``, ``provenance``, ``weights``.
 """
 
-from mmcvgssl.model_file.load import LoadedModel, build_model, load_model
+from mmcvgssl.model_file.load import (
+    LoadedModel,
+    build_model,
+    load_model,
+    loaded_model,
+)
 from mmcvgssl.model_file.model_file import (
     ModelFile,
     ModelFileError,
@@ -23,5 +28,6 @@ __all__ = [
     'check_name',
     'is_model_file',
     'load_model',
+    'loaded_model',
     'prediction_steps',
 ]

@@ -5,12 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+import torch
+from torch import Tensor, nn
+
 from mmcvgssl.model_file import frozen
 from mmcvgssl.model_file.classes import check_names
-from mmcvgssl.model_file.model_file import ModelFile
+from mmcvgssl.model_file.model_file import ModelFile, ModelFileError
 from mmcvgssl.model_file.safe_model import check_classifier
 from mmcvgssl.model_file.steps import images_of
-from mmcvgssl.models.anomaly.fitted_state import part_of
+from mmcvgssl.models.anomaly.fitted_state import FittedStateError, part_of
+from mmcvgssl.models.anomaly.state_forms import Form, below, check_state
+from mmcvgssl.models.anomaly.storable import BASIS
 from mmcvgssl.models.classifiers import ProbeClassifier
 from mmcvgssl.registry import MODELS
 from mmcvgssl.weights import EXACT, load
@@ -18,6 +24,11 @@ from mmcvgssl.weights.safe_build import build_within
 
 KIND = 'classifier'
 _HEAD = 'head'
+# features and class indices of the images that were learned from
+_SUPPORT = {
+    'features': Form(('n', 'width')),
+    'labels': Form(('n',), torch.int64),
+}
 
 
 def to_file(
@@ -29,6 +40,7 @@ def to_file(
     provenance: dict[str, Any] | None = None,
     whole: bool = False,
     licences: Sequence[str] = (),
+    support: tuple[Tensor, Tensor] | None = None,
 ) -> ModelFile:
     """Describe a classifier, so that a file alone gives the same results.
 
@@ -41,6 +53,8 @@ def to_file(
         provenance: Provenance of the model, by name.
         whole: Store the weights of installed packages, too.
         licences: Further terms, one text each.
+        support: Features [n, D] and class indices [n] of the images that the
+            layer was learned from, which an update goes on from.
 
     Raises:
         ModelFileError: If the model was made around a module, or the names
@@ -55,6 +69,9 @@ def to_file(
     weights, tensors, terms = frozen.describe(model.frozen(), plain, whole)
     for key, value in model.head.state_dict().items():
         tensors[f'{_HEAD}.{key}'] = value
+    if support is not None:
+        for name, part in zip(_SUPPORT, support, strict=True):
+            tensors[f'{BASIS}.{name}'] = part
     return ModelFile(
         kind=KIND,
         model=checked,
@@ -84,7 +101,7 @@ def from_file(content: ModelFile, source: str) -> ProbeClassifier:
     config = check_classifier(content.model, source)
     parts = [key for key in ('backbone', 'teacher') if key in config]
     frozen.check_parts(parts, content.weights, source)
-    frozen.check_tensors(content, source, _HEAD)
+    frozen.check_tensors(content, source, _HEAD, BASIS)
     check_names(content.classes, config.get('num_classes'), source)
     bare = frozen.without_packages(config, content.weights)
     model: Any = build_within(
@@ -96,5 +113,51 @@ def from_file(content: ModelFile, source: str) -> ProbeClassifier:
     frozen.take_weights(model.frozen(), content, source)
     tensors = part_of(content.tensors, _HEAD)
     load(model.head, tensors, EXACT, source, log=False)
+    _support(content, model.head, source)
     model.dataset_meta = {'classes': tuple(content.classes)}
     return model
+
+
+def support_of(
+    content: ModelFile, source: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return features [n, D] and class indices [n] of a classifier's images.
+
+    Args:
+        content: Content of kind ``'classifier'``.
+        source: The file, for messages.
+
+    Raises:
+        ModelFileError: If the file has none.
+    """
+    found = part_of(content.tensors, BASIS)
+    if not found:
+        raise ModelFileError(
+            f'{source}: expected a classifier with what an update goes on '
+            'from (tensors `update.…`), got one without, as earlier versions '
+            'of this package wrote it: learn anew from all images'
+        )
+    return found['features'].numpy(), found['labels'].numpy()
+
+
+def _support(content: ModelFile, head: nn.Linear, source: str) -> None:
+    """Check features and labels of the images that were learned from.
+
+    Raises:
+        FittedStateError: If they are not those of the head's classes.
+    """
+    found = part_of(content.tensors, BASIS)
+    if not found:
+        return
+    named = {f'{BASIS}.{key}': value for key, value in found.items()}
+    check_state(named, below(BASIS, _SUPPORT), source)
+    width, labels = found['features'].shape[1], found['labels']
+    count = head.out_features
+    known = set(labels.tolist()) == set(range(count))
+    if width != head.in_features or not known:
+        raise FittedStateError(
+            f'{source}: expected `{BASIS}.features` of width '
+            f'{head.in_features} and `{BASIS}.labels` of each of {count} '
+            f'classes, got width {width} and labels '
+            f'{sorted(set(labels.tolist()))!s:.80}; learn anew'
+        )

@@ -85,3 +85,23 @@ def build_model(content: ModelFile, source: str) -> LoadedModel:
     transforms = build_transforms(content.images.get('pipeline'), source)
     model = _BUILDERS[content.kind](content, source)
     return LoadedModel(model.eval(), transforms, content, source)
+
+
+def loaded_model(
+    model: nn.Module, content: ModelFile, source: str
+) -> LoadedModel:
+    """Return a model that is there already, as if read from a file.
+
+    Args:
+        model: The model that ``content`` describes.
+        content: Content of the file.
+        source: What it is called in messages.
+
+    Example:
+        >>> known = load_model('model.safetensors')
+        >>> again = loaded_model(known.model, known.content, 'mine')
+        >>> len(again.transforms), again.source
+        (3, 'mine')
+    """
+    transforms = build_transforms(content.images.get('pipeline'), source)
+    return LoadedModel(model.eval(), transforms, content, source)

@@ -3,6 +3,7 @@
 from mmcvgssl.apis.inference.anomaly_inspector import AnomalyInspector
 from mmcvgssl.apis.inference.defect_classifier import DefectClassifier
 from mmcvgssl.apis.inference.defect_detector import DefectDetector
+from mmcvgssl.apis.inference.few_shot_classifier import FewShotClassifier
 from mmcvgssl.apis.inference.inferencer import Inferencer
 from mmcvgssl.apis.inference.inputs import Image, Inputs, UnreadableInputsError
 from mmcvgssl.apis.inference.results import (
@@ -19,6 +20,7 @@ __all__ = [
     'DefectClassifier',
     'DefectDetector',
     'DetectionResult',
+    'FewShotClassifier',
     'Image',
     'Inferencer',
     'Inputs',

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from mmcvgssl.apis.inference.inferencer import Inferencer
+from mmcvgssl.apis.inference.inputs import Inputs
 from mmcvgssl.apis.inference.results import ClassResult
 from mmcvgssl.apis.prediction import Prediction
 from mmcvgssl.model_file.classifier import KIND
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+# images by the name of their class, or a folder with one folder a class
+Labelled = Mapping[str, Inputs] | str | Path
 
 
 class DefectClassifier(Inferencer[ClassResult]):
@@ -31,6 +40,38 @@ class DefectClassifier(Inferencer[ClassResult]):
     """
 
     kind = KIND
+
+    def update(self, more_images: Labelled) -> Self:
+        """Learn from more labelled images, without starting over.
+
+        The classifier becomes what :meth:`FewShotClassifier.fit` to all
+        images gives, as its file has the features of those of before. It
+        stays as it was if anything fails.
+
+        Args:
+            more_images: New images by class, of known and new classes; see
+                :meth:`FewShotClassifier.fit`.
+
+        Returns:
+            The classifier itself.
+
+        Raises:
+            FileNotFoundError: If there is no such file.
+            ModelFileError: If the model file is of an earlier version.
+            TypeError: If something can be no image.
+            UnreadableImageError: If an image cannot be read.
+            ValueError: If an image is in two classes, or was learned from
+                before.
+        """
+        from mmcvgssl.apis.fit_classes import update_classes
+
+        self._set(
+            update_classes(
+                *(self.content, more_images, self.loaded.source),
+                *(self.device, self.show_progress),
+            )
+        )
+        return self
 
     @property
     def classes(self) -> tuple[str, ...]:

@@ -25,6 +25,7 @@ from mmcvgssl.datasets.reading import MemoryImage
 from mmcvgssl.datasets.transforms.load_image import reading_options
 from mmcvgssl.model_file import LoadedModel, ModelFile, build_model
 from mmcvgssl.randomness import isolated
+from mmcvgssl.runner.undisturbed import undisturbed
 from mmcvgssl.utils import printable, some
 
 AnyResult = TypeVar('AnyResult', bound=Result)
@@ -81,13 +82,17 @@ class Inferencer(ABC, Generic[AnyResult]):
         *,
         threshold: float | None = None,
     ) -> None:
+        self.device, self.show_progress = device, show_progress
+        self._threshold = threshold
         with isolated():
-            loaded = self._load(model)
-            self.predictor = Predictor(
-                loaded, device=device, threshold=threshold
-            )
+            self._set(self._load(model))
+
+    def _set(self, loaded: LoadedModel) -> None:
+        """Predict by a model from now on."""
+        self.predictor = Predictor(
+            loaded, device=self.device, threshold=self._threshold
+        )
         self.loaded = loaded
-        self.show_progress = show_progress
         self._reading = reading_options(self.predictor.transforms)
 
     @property
@@ -180,7 +185,8 @@ class Inferencer(ABC, Generic[AnyResult]):
             OSError: If it cannot be written.
             ValueError: If the name does not end in ``.safetensors``.
         """
-        self.content.write(path)
+        with undisturbed():
+            self.content.write(path)
 
     def _predicted(
         self,

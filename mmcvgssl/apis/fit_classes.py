@@ -1,0 +1,258 @@
+"""Learning classes from a few images of any kind, and from more later."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from mmengine.logging import print_log
+
+from mmcvgssl.apis.encoder import Encoder
+from mmcvgssl.apis.features import FeatureExtractor, Features
+from mmcvgssl.apis.image_files import ImageFiles, listed
+from mmcvgssl.apis.inference.defect_classifier import Labelled
+from mmcvgssl.apis.inference.inputs import Inputs
+from mmcvgssl.apis.probe_file import probe_file
+from mmcvgssl.apis.update import noted_update, provenance_of_file, refuse_known
+from mmcvgssl.datasets.image_folders import class_folders
+from mmcvgssl.model_file import LoadedModel, ModelFile, build_model
+from mmcvgssl.model_file.classifier import support_of
+from mmcvgssl.provenance import (
+    FileState,
+    Provenance,
+    of_config,
+    of_dataset,
+    of_versions,
+)
+from mmcvgssl.registry import DATASETS
+from mmcvgssl.runner.undisturbed import undisturbed
+from mmcvgssl.utils import printable, some
+
+# of tools/few_shot.py, so that rounding is the same
+_BATCH = 64
+
+
+def fit_classes(
+    images: Labelled,
+    backbone: str | Path = 'package:efficientnet-lite0',
+    config: str | Path | None = None,
+    size: int | None = None,
+    device: str | None = None,
+    show_progress: bool = True,
+) -> LoadedModel:
+    """Learn a classifier, as ``tools/few_shot.py --save`` does.
+
+    It is a logistic regression on L2-normalised features of a frozen
+    network, the probe of the few-shot protocol.
+
+    Args:
+        images: Images by the name of their class, such as ``{'scratch':
+            [...], 'pit': [...]}``; for an image see
+            :class:`~mmcvgssl.apis.DefectClassifier`. Or a folder with one
+            folder a class.
+        backbone: ``'package:NAME'``, the weights of an installed package; a
+            checkpoint of a training; or a model file of a classifier or of
+            an anomaly model with a teacher.
+        config: Config of the training, for a checkpoint that holds none.
+        size: Side of the images, pixels, by default 224; a model file has
+            its own.
+        device: Device of the network; by default the GPU, if there is one.
+        show_progress: Show a bar.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        TypeError: If something can be no image.
+        UnreadableImageError: If an image cannot be read.
+        ValueError: If there are fewer than two classes, one has no image, an
+            image is in two of them, or the backbone cannot be described.
+    """
+    with undisturbed(), ImageFiles() as files:
+        given = _by_class(images)
+        if len(given) < 2:
+            raise ValueError(
+                'a classifier tells two classes or more apart, got '
+                f'{some(map(repr, given)) if given else "none"}: give images '
+                'of another class, or fit an AnomalyInspector to good images'
+            )
+        paths, labels = _flat(files.groups(given))
+        _check_apart(paths, labels, list(given))
+        extractor = FeatureExtractor(
+            *(backbone, config, size, device, _BATCH),
+            show_progress=show_progress,
+        )
+        found = extractor.encoder  # refused before work starts
+        features = extractor(paths)
+        rows = features.of_all()
+        encoder = Encoder(
+            found.network, found.config, _settled(found.steps, features)
+        )
+        known = (
+            Provenance(
+                {
+                    'backbone': of_config(encoder.config),
+                    'transforms': of_config(encoder.steps),
+                    'classes': list(given),
+                    'images_of_classes': np.bincount(labels).tolist(),
+                }
+            )
+            | of_versions(encoder.config, also=('sklearn',))
+            | of_dataset(DATASETS.build(listed(paths)), 'train_images')
+        )
+        content = probe_file(
+            *(encoder, rows, labels, list(given), {}),
+            json.loads(known.to_json()),
+        )
+        return build_model(content, 'the learned classifier')
+
+
+def update_classes(
+    content: ModelFile,
+    images: Labelled,
+    source: str = 'the classifier',
+    device: str | None = None,
+    show_progress: bool = True,
+) -> LoadedModel:
+    """Have a classifier learn from more labelled images, or more classes.
+
+    It becomes what a fit to all images gives, as the file has the features
+    of those of before.
+
+    Args:
+        content: Content of the model file; is not changed.
+        images: See :func:`fit_classes`; new classes come after those of the
+            file.
+        source: The file, for messages.
+        device: Device of the network; by default the GPU, if there is one.
+        show_progress: Show a bar.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ModelFileError: If the file has nothing to go on from.
+        TypeError: If something can be no image.
+        UnreadableImageError: If an image cannot be read.
+        ValueError: If an image is in two classes, or was learned from before.
+    """
+    rows, labels = support_of(content, source)
+    with undisturbed(), ImageFiles() as files:
+        given = _by_class(images)
+        new = [name for name in given if name not in content.classes]
+        names = [*content.classes, *new]
+        paths, found = _flat(files.groups(given))
+        _check_apart(paths, found, list(given))
+        known = provenance_of_file(content, source)
+        refuse_known(known, paths, source)
+        extractor = FeatureExtractor(
+            build_model(content, source),
+            device=device,
+            batch_size=_BATCH,
+            show_progress=show_progress,
+        )
+        more = extractor(paths).of_all()
+        index = np.array([names.index(name) for name in given])
+        provenance = noted_update(known, content, paths)
+        learned = probe_file(
+            extractor.encoder,
+            np.concatenate([rows, more]),
+            np.concatenate([labels, index[found]]),
+            names,
+            {},
+            json.loads(provenance.to_json()),
+        )
+    own = {
+        key: value
+        for key, value in content.tensors.items()
+        if key.startswith('weights.')
+    }
+    others = {
+        key: value
+        for key, value in learned.tensors.items()
+        if not key.startswith('weights.')
+    }
+    size = {'num_classes': len(names)}
+    made = replace(
+        learned,
+        model={**content.model, **size},
+        images=content.images,
+        tensors=own | others,
+        weights=content.weights,
+        licences=content.licences,
+    )
+    return build_model(made, source)
+
+
+def _by_class(images: Labelled) -> dict[str, Inputs]:
+    """Return images by the name of their class.
+
+    Raises:
+        FileNotFoundError: If there is no such folder.
+        TypeError: If they are not given by class.
+    """
+    if isinstance(images, (str, Path)):
+        folder = Path(images)
+        if not folder.is_dir():
+            raise FileNotFoundError(
+                'expected images by class, or a folder with one folder a '
+                f'class, found no folder {printable(str(folder))}'
+            )
+        return {name: folder / name for name in class_folders(folder, (), ())}
+    if not isinstance(images, Mapping):
+        raise TypeError(
+            "expected images by class, as {'scratch': [...], 'pit': [...]}, "
+            f'or a folder with one folder a class, got a '
+            f'{type(images).__name__}'
+        )
+    return {str(name): given for name, given in images.items()}
+
+
+def _flat(groups: Mapping[str, list[str]]) -> tuple[list[str], np.ndarray]:
+    """Return all paths, and the number of the group of each."""
+    paths = [path for group in groups.values() for path in group]
+    counts = [len(group) for group in groups.values()]
+    return paths, np.repeat(np.arange(len(counts)), counts)
+
+
+def _check_apart(
+    paths: Sequence[str], labels: np.ndarray, names: Sequence[str]
+) -> None:
+    """Refuse an image in two classes; warn of copies within one.
+
+    Raises:
+        ValueError: If there is one.
+    """
+    seen: dict[str, tuple[str, int]] = {}
+    twice = []
+    for path, label in zip(paths, labels.tolist(), strict=True):
+        digest = FileState.of(path).digest
+        if digest in seen:
+            twice.append(path)
+        other, theirs = seen.setdefault(digest, (path, label))
+        if theirs != label:
+            raise ValueError(
+                f'{printable(path)} of class {names[label]!r} and '
+                f'{printable(other)} of class {names[theirs]!r} are the same '
+                'image: leave it out of one of them'
+            )
+    if twice:
+        print_log(
+            f'{some(map(printable, twice), "image")} given more than once, '
+            'or as a copy, and counted as often',
+            logger='current',
+            level=logging.WARNING,
+        )
+
+
+def _settled(
+    steps: Sequence[dict[str, Any]], features: Features
+) -> list[dict[str, Any]]:
+    """Return transforms that read as the features were read."""
+    return [
+        {**step, **features.reading}
+        if str(step['type']).endswith('LoadImage')
+        else step
+        for step in steps
+    ]

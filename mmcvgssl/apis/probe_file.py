@@ -1,0 +1,65 @@
+"""A classifier on features of a few images, as a model file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from mmcvgssl.apis.encoder import Encoder
+from mmcvgssl.evaluation.few_shot.learners import INVERSE_PENALTY, fit_probe
+from mmcvgssl.model_file import ModelFile, prediction_steps
+from mmcvgssl.model_file import classifier as kind
+from mmcvgssl.models.classifiers import Embedder, ProbeClassifier
+
+
+def probe_file(
+    encoder: Encoder,
+    rows: np.ndarray,
+    labels: np.ndarray,
+    names: Sequence[str],
+    chosen: Mapping[str, Any],
+    provenance: dict[str, Any],
+) -> ModelFile:
+    """Learn a logistic regression, and describe it as a model file.
+
+    Args:
+        encoder: The network that the features are of.
+        rows: Features float32 [n, D] of the images to learn from.
+        labels: Class indices [n].
+        names: Names of the classes, by index.
+        chosen: Further facts for ``chosen`` of the file.
+        provenance: Provenance of the model.
+
+    Raises:
+        mmcvgssl.weights.WeightsError: If the config of the network names
+            what no file may name.
+    """
+    learned = fit_probe(rows, labels)
+    size = {'num_classes': len(names), 'in_channels': rows.shape[1]}
+    network: Any = encoder.network
+    part: dict[str, Any] = {'teacher': network}
+    if isinstance(network, Embedder):
+        part = {'backbone': network.backbone, 'init_backbone': False}
+    model = ProbeClassifier(**size, **part)
+    model.set_head(learned.coef_, learned.intercept_)
+    return kind.to_file(
+        model,
+        {'type': 'mmcvgssl.ProbeClassifier', **size, **encoder.config},
+        prediction_steps(encoder.steps),
+        names,
+        {
+            'method': 'logistic regression on L2-normalised features',
+            'C': INVERSE_PENALTY,
+            'images': len(rows),
+            'draw': None,
+            **chosen,
+        },
+        provenance,
+        support=(
+            torch.from_numpy(np.ascontiguousarray(rows, np.float32)),
+            torch.from_numpy(np.asarray(labels, np.int64)),
+        ),
+    )
