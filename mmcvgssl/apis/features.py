@@ -14,6 +14,7 @@ from mmengine.dataset import pseudo_collate
 from mmengine.registry import TRANSFORMS, DefaultScope
 from torch import Tensor, nn
 
+from mmcvgssl.apis.device import choose_device
 from mmcvgssl.apis.encoder import PACKAGE, Encoder
 from mmcvgssl.apis.prediction.job import ImageJob
 from mmcvgssl.apis.prediction.picture_job import LoadedImage
@@ -124,8 +125,7 @@ class FeatureExtractor:
         ):
             if value is not None and value < least:
                 raise ValueError(f'{name} is {least} or more, got {value}')
-        device = device or ('cuda' if torch.cuda.is_available() else 'cpu')
-        self.device, self.workers = torch.device(device), workers
+        self.device, self.workers = choose_device(device), workers
         self.batch_size, self.show_progress = batch_size, show_progress
         name = str(source)
         if isinstance(source, LoadedModel):

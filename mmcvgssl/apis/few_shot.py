@@ -12,6 +12,7 @@ import torch
 from mmengine.config import Config
 from torch import nn
 
+from mmcvgssl.apis.device import choose_device
 from mmcvgssl.datasets import SurfaceImages
 from mmcvgssl.evaluation.few_shot import (
     FewShotResults,
@@ -107,9 +108,7 @@ class FewShot:
                     'configs/_base_/loaders/multi_crop.py'
                 )
         self.schedule = check_schedule(cfg.few_shot.get('schedule') or {})
-        self.device = torch.device(
-            'cuda' if torch.cuda.is_available() else 'cpu'
-        )
+        self.device = choose_device()
         self.encoder = self._build_encoder().to(self.device)
         side, resize = size or cfg.few_shot.view_size, 'bilinear'
         self.size: tuple[int, int] = (side, side)

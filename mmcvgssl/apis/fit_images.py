@@ -9,6 +9,7 @@ import torch
 from mmengine.config import Config, ConfigDict
 from mmengine.registry import MODELS
 
+from mmcvgssl.apis.device import choose_device
 from mmcvgssl.apis.fit import fitted_content, read_images, settle_fit
 from mmcvgssl.apis.image_files import ImageFiles, listed
 from mmcvgssl.apis.inference.inputs import Inputs
@@ -59,7 +60,7 @@ def fit_images(
             no image, or there are too few for the rate.
     """
     cfg = _recipe(method, options)
-    device = device or ('cuda' if torch.cuda.is_available() else 'cpu')
+    device = str(choose_device(device))
     with undisturbed(cfg.get('default_scope', 'mmpretrain')):
         if isinstance(images, (str, Path)) and not _is_image(Path(images)):
             read_images(cfg, Path(images))

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from mmcv.transforms import Compose
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
+from mmcvgssl.apis.device import choose_device
 from mmcvgssl.apis.prediction import Prediction, kind_of
 from mmcvgssl.apis.prediction.anomaly import draw_heatmap
 from mmcvgssl.apis.prediction.find_images import find_images, is_list
@@ -83,15 +83,14 @@ class Predictor:
         ):
             if value is not None and value < least:
                 raise ValueError(f'{name} is {least} or more, got {value}')
+        self.device = choose_device(device)
         self._is_file = not isinstance(model, LoadedModel)
         if isinstance(model, LoadedModel):
             loaded, self.path = model, Path(model.source)
         else:
             loaded, self.path = load_model(model), Path(model)
         self.content = loaded.content
-        device = device or ('cuda' if torch.cuda.is_available() else 'cpu')
-        self.model: Any = loaded.model.to(device)
-        self.device = torch.device(device)
+        self.model: Any = loaded.model.to(self.device)
         self.kind = kind_of(notes_of(loaded), TorchModel(loaded), threshold)
         self.steps: list[dict[str, Any]] = loaded.content.images['pipeline']
         self.transforms = loaded.transforms

@@ -11,6 +11,7 @@ import torch
 from mmengine.logging import print_log
 from torch.utils.data import DataLoader
 
+from mmcvgssl.apis.device import choose_device
 from mmcvgssl.apis.image_files import ImageFiles, listed
 from mmcvgssl.apis.inference.inputs import Inputs
 from mmcvgssl.apis.prediction.workers import workers_for
@@ -87,7 +88,7 @@ def update_content(
                 f'{type(model).__name__}: fit it anew to all images'
             )
         model.require_updatable(source)
-        model.to(device or ('cuda' if torch.cuda.is_available() else 'cpu'))
+        model.to(choose_device(device))
         paths = files.paths(images, 'images to update with')
         known = provenance_of_file(content, source)
         refuse_known(known, paths, source)

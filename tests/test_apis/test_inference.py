@@ -1,7 +1,9 @@
 """Inferencers say what tools/predict.py says, of whatever they are given."""
 
+import io
 import json
 import pickle
+from collections import deque
 
 import numpy as np
 import pytest
@@ -227,8 +229,11 @@ def test_results_travel_and_do_not_change(inspector, folder):
 def test_bars(inspector, folder, capsys):
     inspector(folder, show_progress=True)
     assert '3/3' in capsys.readouterr().err
+    list(inspector(iter([folder / '0.png']), show_progress=True))
+    assert '1image' in capsys.readouterr().err
     inspector(folder)
     inspector(folder / '0.png', show_progress=True)
+    list(AnomalyInspector(inspector.loaded)(iter([folder / '0.png'])))
     assert capsys.readouterr().err == ''
 
 
@@ -238,6 +243,10 @@ def test_unreadable_images(inspector, folder, tmp_path):
     given = [folder / '0.png', broken, np.zeros((0, 0), np.uint8)]
     with pytest.raises(UnreadableInputsError, match=r'broken\.png') as caught:
         inspector(given)
+    assert str(caught.value).startswith('2 of 3 images cannot be read')
+    with pytest.raises(UnreadableInputsError) as alone:
+        inspector(broken)
+    assert str(alone.value).startswith(str(broken))
     kept = inspector(given, on_error='keep')
     for results in (caught.value.results, kept):
         good, bad, nothing = results
@@ -274,10 +283,15 @@ def test_a_file_that_is_another_by_now(inspector, tmp_path):
         ([np.zeros((4, 4), np.uint8), 'missing.png'], OSError, 'images[1]'),
         (['.'], OSError, 'pass a folder by itself'),
         ([None], TypeError, 'images[0]: expected a path'),
-        ([[np.zeros((4, 4), np.uint8)]], TypeError, 'a list'),
+        ([[np.zeros((4, 4), np.uint8)]], TypeError, 'got list'),
         (torch.zeros(3, 4, 4), TypeError, 'permute'),
         ([torch.zeros(3, 4, 4)], TypeError, 'permute'),
-        (b'bytes', TypeError, 'got bytes'),
+        ('', ValueError, 'the path of the images is empty'),
+        (['', '0.png'], OSError, 'images[0]'),
+        ([None, 'missing.png'], TypeError, 'images[0]'),
+        (b'bytes', TypeError, 'PIL.Image.open(io.BytesIO(data))'),
+        (io.BytesIO(b''), TypeError, 'got BytesIO; open bytes by'),
+        ([b'bytes'], TypeError, 'images[0]: expected a path'),
         ({'a': 'b'}, TypeError, 'got dict'),
         (7, TypeError, 'got int'),
     ],
@@ -286,6 +300,50 @@ def test_inputs_that_are_no_images(inspector, given, error, said):
     with pytest.raises(error) as caught:
         inspector(given)
     assert said in str(caught.value)
+    if error is TypeError:  # nor is it worth keeping
+        with pytest.raises(error):
+            inspector(given, on_error='keep')
+
+
+def test_what_is_gone_through(inspector, folder):
+    paths = [str(folder / f'{i}.png') for i in range(3)]
+    expected = [r.score for r in inspector(paths)]
+    for several in (tuple(paths), deque(paths), dict.fromkeys(paths).keys()):
+        assert [r.score for r in inspector(several)] == expected
+    for lazily in (iter(paths), map(str, paths), (p for p in paths)):
+        found = inspector(lazily)
+        assert not isinstance(found, list)
+        scores = [r.score for r in found]
+        assert scores == pytest.approx(expected, rel=1e-5)
+
+
+def test_what_an_iterator_raises_is_passed_on(inspector, folder):
+    def camera():
+        yield folder / '0.png'
+        raise RuntimeError('the camera is gone')
+
+    results = inspector(camera())
+    assert next(results).score is not None
+    with pytest.raises(RuntimeError, match='the camera is gone'):
+        next(results)
+
+
+@pytest.mark.parametrize('side', [1, 2, 7])
+def test_tiny_images_are_drawn_on(files, side):
+    image = np.full((side, 3 * side, 3), 200, np.uint8)
+    for kind, inferencer in (
+        ('anomaly', AnomalyInspector),
+        ('classifier', DefectClassifier),
+        ('detector', DefectDetector),
+    ):
+        (result,) = inferencer(files[kind])(image)
+        assert result.draw().size == (3 * side, side)
+
+
+@pytest.mark.parametrize('device', ['gpu', 'cuda:99', 7.5])
+def test_devices_that_are_not_there(files, device):
+    with pytest.raises(ValueError, match='expected a device'):
+        AnomalyInspector(files['anomaly'], device=device)
 
 
 @pytest.mark.parametrize(

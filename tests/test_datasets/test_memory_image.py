@@ -115,6 +115,7 @@ def test_arrays(values, depth_range, expected):
         (np.zeros((2, HEIGHT, WIDTH, 3), np.uint8), 'one image at a time'),
         (np.zeros((HEIGHT, WIDTH, 4), np.uint8), 'drop opacity'),
         (np.zeros((HEIGHT, WIDTH), bool), 'bool'),
+        (np.ma.masked_array(GREY, GREY > 100), '.filled(value)'),
         (np.array(['a.png']), 'RGB [H, W, 3]'),
         (
             np.broadcast_to(np.uint8(0), (20_000, 10_000)),

@@ -26,7 +26,7 @@ from mmcvgssl.datasets.transforms.load_image import reading_options
 from mmcvgssl.model_file import LoadedModel, ModelFile, build_model
 from mmcvgssl.randomness import isolated
 from mmcvgssl.runner.undisturbed import undisturbed
-from mmcvgssl.utils import printable, some
+from mmcvgssl.utils import printable
 
 AnyResult = TypeVar('AnyResult', bound=Result)
 # inferencers by the kind of model file that they take
@@ -123,7 +123,8 @@ class Inferencer(ABC, Generic[AnyResult]):
                 knows a ``depth_range``.
             batch_size: Images that pass the model at once; by default 32, as
                 in tools/predict.py, and 1 for an iterator.
-            show_progress: Whether to show a bar, see :class:`Inferencer`.
+            show_progress: Whether to show a bar; by default as the
+                inferencer says, and none for an iterator.
             on_error: ``'raise'``: an image that cannot be read is an error,
                 raised when the others are predicted, with their results.
                 ``'keep'``: its result says why by ``error``.
@@ -131,8 +132,9 @@ class Inferencer(ABC, Generic[AnyResult]):
                 in memory, iterators and a few files.
 
         Returns:
-            A list of results in the order of the inputs; for an iterator an
-            iterator, which takes an image when its result is asked for.
+            A list of results in the order of the inputs; an iterator for
+            whatever else can be gone through (a generator, a loader), which
+            takes an image when its result is asked for.
 
         Raises:
             FileNotFoundError: If there is no such file or folder.
@@ -147,14 +149,17 @@ class Inferencer(ABC, Generic[AnyResult]):
             strict=on_error == 'raise',
         )
         found = self._predicted(images, batch_size, workers)
-        if images.count is None:
-            return self._streamed(found, on_error)
-        shown = self.show_progress if show_progress is None else show_progress
-        with tqdm(
+        shown = show_progress
+        if shown is None:  # results of an iterator come whenever they like
+            shown = self.show_progress and images.count is not None
+        bar = tqdm(
             found,
             **dict(total=images.count, desc='predict', unit='image'),
-            disable=not shown or images.count < 2,
-        ) as bar:
+            disable=not shown or images.count in (0, 1),
+        )
+        if images.count is None:
+            return _streamed(bar, on_error)
+        with bar:
             results = list(bar)
         if on_error == 'raise':
             _refuse_unread(results)
@@ -218,14 +223,6 @@ class Inferencer(ABC, Generic[AnyResult]):
                 for prediction in batch:
                     yield self._result(waiting.popleft(), prediction)
 
-    def _streamed(
-        self, results: Iterator[AnyResult], on_error: str
-    ) -> Iterator[AnyResult]:
-        for result in results:
-            if on_error == 'raise' and result.error is not None:
-                raise UnreadableInputsError(result.error, [result])
-            yield result
-
     def _result(self, source: Source, prediction: Prediction) -> AnyResult:
         path = None if isinstance(source, MemoryImage) else source
         if prediction.size is None:
@@ -283,10 +280,23 @@ def _check_options(
 
 def _refuse_unread(results: Sequence[Result]) -> None:
     errors = [result.error for result in results if result.error is not None]
-    if errors:
-        raise UnreadableInputsError(
-            f'{some(map(printable, errors), "image")} of {len(results)} '
-            "cannot be read; replace them, or keep going by on_error='keep' "
-            '(the results of the others are in this error, as `results`)',
-            results,
+    if not errors:
+        return
+    text = printable(errors[0])
+    if len(results) > 1:
+        text = (
+            f'{len(errors)} of {len(results)} images cannot be read, the '
+            f'first is {text}; replace them, or keep going by '
+            "on_error='keep' (the results of the others are in this error, "
+            'as `results`)'
         )
+    raise UnreadableInputsError(text, results)
+
+
+def _streamed(
+    results: Iterable[AnyResult], on_error: str
+) -> Iterator[AnyResult]:
+    for result in results:
+        if on_error == 'raise' and result.error is not None:
+            raise UnreadableInputsError(result.error, [result])
+        yield result

@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
+from collections import deque
+from collections.abc import (
+    Iterable,
+    Iterator,
+    Mapping,
+    MappingView,
+    Sequence,
+    Set,
+)
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +33,9 @@ Image = str | Path | PIL.Image.Image | np.ndarray
 # one image, several of them, a folder, or a list file
 Inputs = Image | Iterable[Image]
 
+# what is gone through at once; all else that can be is an iterator
+_LISTS = (list, tuple, deque, Set, MappingView)
+_DATA = (bytes, bytearray, memoryview, io.IOBase)
 _ONE = 'a path, a picture of Pillow, or an array RGB [H, W, 3] or grey [H, W]'
 
 
@@ -67,30 +79,30 @@ class Images:
         Args:
             inputs: See :class:`Inferencer`.
             max_pixels: Most pixels of an image.
-            strict: Whether what is clearly no image is an error at once.
+            strict: Whether a missing file of a list is an error at once.
 
         Raises:
             FileNotFoundError: If there is no such file or folder.
             TypeError: If it is nothing that can be an image.
             ValueError: If a folder or list holds no image.
-            UnreadableInputsError: If an array is no image.
         """
         if isinstance(inputs, (str, os.PathLike)):
-            paths = _paths_of(Path(inputs))
+            paths = _paths_of(os.fspath(inputs))
             return cls(paths, len(paths))
-        if isinstance(inputs, (PIL.Image.Image, np.ndarray)):
+        if isinstance(inputs, (PIL.Image.Image, np.ndarray, MemoryImage)):
             inputs = [inputs]
-        if isinstance(inputs, (bytes, Mapping)) or not isinstance(
-            inputs, Iterable
+        if (
+            _hint(inputs)
+            or isinstance(inputs, Mapping)
+            or not isinstance(inputs, Iterable)
         ):
             raise TypeError(
                 f'expected {_ONE}, or a list, folder or iterator of them, '
-                f'got {type(inputs).__name__}'
+                f'got {type(inputs).__name__}{_hint(inputs)}'
             )
-        if not isinstance(inputs, Sized):
+        if not isinstance(inputs, _LISTS):
             return cls(_taken(inputs, max_pixels), None)
-        if strict:
-            _check(inputs, max_pixels)
+        _check(inputs, files=strict)
         if all(isinstance(item, (str, os.PathLike)) for item in inputs):
             paths = [os.fspath(item) for item in inputs]  # type: ignore[arg-type]
             return cls(paths, len(paths))
@@ -122,10 +134,17 @@ def source_of(
         if file is not None:  # a JPEG may be decoded at a smaller size
             return file
         return MemoryImage.from_pillow(item, name, max_pixels)
-    hint = ''
-    if type(item).__module__.partition('.')[0] == 'torch':
-        hint = '; a tensor [3, H, W] is tensor.permute(1, 2, 0).numpy()'
-    raise TypeError(f'{name}: expected {_ONE}, got {_kind(item)}{hint}')
+    raise TypeError(
+        f'{name}: expected {_ONE}, got {type(item).__name__}{_hint(item)}'
+    )
+
+
+def _hint(item: Any) -> str:
+    if type(item).__module__ in ('torch', 'torch.nn.parameter'):
+        return '; a tensor [3, H, W] is tensor.permute(1, 2, 0).numpy()'
+    if isinstance(item, _DATA):
+        return '; open bytes by PIL.Image.open(io.BytesIO(data))'
+    return ''
 
 
 def _taken(items: Iterable[Any], max_pixels: int | None) -> Iterator[Source]:
@@ -133,9 +152,14 @@ def _taken(items: Iterable[Any], max_pixels: int | None) -> Iterator[Source]:
         yield source_of(item, number, max_pixels)
 
 
-def _paths_of(path: Path) -> list[str]:
+def _paths_of(name: str) -> list[str]:
     """Return an image, or those of a folder or list, as text."""
-    contents = Contents(str(path))
+    if not name.strip():
+        raise ValueError(
+            'the path of the images is empty: expected an image, a folder or '
+            'a list of images'
+        )
+    path, contents = Path(name), Contents(name)
     paths = [str(found) for found in find_images(path, contents=contents)]
     if path.is_dir() or is_list(path):
         contents.used = {'images': len(paths)}
@@ -144,28 +168,27 @@ def _paths_of(path: Path) -> list[str]:
     return paths
 
 
-def _check(items: Iterable[Any], max_pixels: int | None) -> None:
+def _check(items: Iterable[Any], files: bool) -> None:
     """Refuse what is no image before others are computed.
+
+    Args:
+        items: What should be images.
+        files: Whether a missing file is refused, too.
 
     Raises:
         FileNotFoundError: If a file is missing.
         TypeError: If one is nothing that can be an image.
     """
     for number, item in enumerate(items):
-        name = f'images[{number}]'
         if isinstance(item, (str, os.PathLike)):
             path = Path(item)
-            if not path.is_file():
+            if files and not path.is_file():
                 what = 'a folder' if path.is_dir() else 'not there'
                 raise FileNotFoundError(
-                    f'{name}: expected an image file, and '
+                    f'images[{number}]: expected an image file, and '
                     f'{printable(str(path))} is {what}; correct the path, '
                     'pass a folder by itself, or keep going by '
                     "on_error='keep'"
                 )
         elif not isinstance(item, (np.ndarray, PIL.Image.Image, MemoryImage)):
-            source_of(item, number, max_pixels)
-
-
-def _kind(item: Any) -> str:
-    return 'None' if item is None else f'a {type(item).__name__}'
+            source_of(item, number)

@@ -59,6 +59,11 @@ class MemoryImage:
             max_pixels: See :func:`read_image`.
         """
         try:
+            if isinstance(values, np.ma.MaskedArray):
+                raise ValueError(
+                    'an image in memory has no mask: give the values by '
+                    '.filled(value)'
+                )
             check_form(values, max_pixels, 'RGB')
         except (OSError, ValueError) as error:
             return cls(name, error=f'{name}: {error}')
@@ -106,7 +111,7 @@ def _pixels_of(image: Any, max_pixels: int | None) -> np.ndarray:
     """
     shape = image.size[::-1]
     # costs no memory
-    check_form(np.broadcast_to(np.uint8(0), shape), max_pixels)
+    check_form(np.broadcast_to(np.uint8(0), shape), max_pixels, 'RGB')
     frames = getattr(image, 'n_frames', 1)
     if frames > 1 and image.format != 'MPO':
         raise ValueError(
