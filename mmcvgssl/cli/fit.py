@@ -23,7 +23,22 @@ mmcvgssl predict MODEL IMAGES --out DIR.
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
-    parser.add_argument('config', help='one of configs/anomaly, or its name')
+    parser.add_argument(
+        'config', nargs='?', help='one of configs/anomaly, or its name'
+    )
+    parser.add_argument(
+        '--update',
+        metavar='MODEL',
+        help='instead of fitting a config: have this model file (PatchCore, '
+        'PaDiM, MahalanobisAD or a classifier) learn from --images, too; of '
+        'a classifier a folder with one folder a class',
+    )
+    parser.add_argument(
+        '--earlier-images',
+        metavar='PATH',
+        help='images of the fit that --update goes on from, so that those '
+        'held out are scored again (default: their scores of before count)',
+    )
     parser.add_argument(
         '--out', required=True, help='the model file, NAME.safetensors'
     )
@@ -67,7 +82,15 @@ def rate(text: str) -> float | str:
 
 
 def run(args: argparse.Namespace) -> Outcome:
-    """Fit."""
+    """Fit, or update a model file."""
+    if args.update is not None:
+        return _update(args)
+    if args.config is None:
+        raise ValueError('expected a config, or --update MODEL, got neither')
+    if args.earlier_images is not None:
+        raise ValueError(
+            '--earlier-images is for --update MODEL: leave it out'
+        )
     from mmcvgssl.apis.fit import fit_model
 
     made = fit_model(
@@ -80,4 +103,30 @@ def run(args: argparse.Namespace) -> Outcome:
     )
     if made is None:  # another process writes the file
         return Outcome('')
+    return of_model_file(args.out, made)
+
+
+def _update(args: argparse.Namespace) -> Outcome:
+    """Update a model file.
+
+    Raises:
+        ValueError: If options are of a fit alone, or images are missing.
+    """
+    if args.config is not None:
+        raise ValueError(
+            f'--update takes all from {args.update}: leave the config '
+            f'{args.config} out'
+        )
+    if args.images is None:
+        raise ValueError('--update needs --images, the new ones')
+    others = ('false_alarm_rate', 'whole', 'licence', 'work_dir')
+    for name in (*others, 'cfg_options', 'launcher'):
+        if getattr(args, name) not in (None, False, [], 'none'):
+            raise ValueError(
+                f'--update takes all from {args.update}: leave '
+                f'--{name.replace("_", "-")} out'
+            )
+    from mmcvgssl.apis.update_file import update_file
+
+    made = update_file(args.update, args.out, args.images, args.earlier_images)
     return of_model_file(args.out, made)
