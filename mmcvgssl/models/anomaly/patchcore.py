@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import count
 from typing import Any
 
 import torch
@@ -10,13 +11,16 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmcvgssl.models.anomaly.coreset import PatchPool, greedy_coreset
+from mmcvgssl.models.anomaly.equal_parts import in_equal_parts
 from mmcvgssl.models.anomaly.fitting_images import FittingImages
 from mmcvgssl.models.anomaly.neighbours import (
     distance_rounding,
     nearest_patches,
 )
 from mmcvgssl.models.anomaly.patch_features import PatchFeatures, as_rows
+from mmcvgssl.models.anomaly.positions import PositionPools, check_size
 from mmcvgssl.models.anomaly.state_forms import Form, Forms
+from mmcvgssl.models.anomaly.tiled_images import TiledImages, predict_tiles
 from mmcvgssl.models.anomaly.updatable import Updatable
 from mmcvgssl.models.teachers import FrozenTeacher
 from mmcvgssl.processes import tensors_of_first_process
@@ -27,6 +31,11 @@ METRICS = ('euclidean', 'cosine')
 _THINNED = (
     'the memory was updated from the earlier memory, which had left patches '
     'out, and may differ from that of a fit to all images'
+)
+_IN_TILES = (
+    'PatchCore with per_position=True compares a tile with the tiles at its '
+    'position: expected images in tiles, got whole ones; set tile=512, take '
+    'it out of an ensemble, or leave per_position out'
 )
 
 
@@ -60,6 +69,10 @@ class PatchCore(Updatable):
             the highest patch alone.
         reweight: Number of neighbours of the memory patch by which the image
             score is re-weighted, as in the paper; 0: no re-weighting.
+        per_position: For parts that lie alike in all images, which have one
+            size: a memory for each position of a tile, ``coreset_size``
+            patches in all, and a tile is compared with its own; else one
+            memory for all tiles.
         neighbourhood: See :class:`PatchFeatures`.
         normalise: See :class:`PatchFeatures`.
         grid: See :class:`PatchFeatures`.
@@ -101,6 +114,7 @@ class PatchCore(Updatable):
         local_scale: int = 0,
         top: float = 0.0,
         reweight: int = 0,
+        per_position: bool = False,
         neighbourhood: int = 3,
         normalise: bool = True,
         grid: Sequence[int] | None = None,
@@ -138,6 +152,7 @@ class PatchCore(Updatable):
             local_scale=local_scale,
             top=top,
             reweight=reweight,
+            **({'per_position': True} if per_position else {}),
             neighbourhood=neighbourhood,
             normalise=normalise,
             grid=None if grid is None else list(grid),
@@ -150,6 +165,7 @@ class PatchCore(Updatable):
         self.metric, self.seed = metric, seed
         self.neighbours, self.reweight = neighbours, reweight
         self.local_scale, self.top = local_scale, top
+        self.per_position = per_position
 
     def frozen(self) -> dict[str, nn.Module]:
         """Return the teacher."""
@@ -157,25 +173,75 @@ class PatchCore(Updatable):
 
     def predict_maps(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Return distances [N, h, w] and their (re-weighted) maxima [N]."""
+        if self.per_position:
+            raise ValueError(_IN_TILES)
+        return self._score(images, self.state)
+
+    def _raw(
+        self, inputs: Tensor | TiledImages, data_samples: Sequence
+    ) -> tuple[Tensor, Tensor]:
+        if not self.per_position:
+            return super()._raw(inputs, data_samples)
+        if not isinstance(inputs, TiledImages):
+            raise ValueError(_IN_TILES)
+        memories = self._memories()
+        for grid, sample in zip(inputs.grids, data_samples, strict=True):
+            # what stands for an image that cannot be read has no positions
+            if not sample.get('unreadable'):
+                path = sample.get('img_path', 'an image')
+                check_size(grid, self.state['image'].tolist(), path)
+        # tiles come in the order of their positions
+        order = count()
+
+        def score(tiles: Tensor, _: list) -> tuple[Tensor, Tensor]:
+            made = [
+                self._score(tile[None], memories[next(order) % len(memories)])
+                for tile in tiles
+            ]
+            maps, scores = zip(*made, strict=True)
+            return torch.cat(maps), torch.cat(scores)
+
+        def predict(tiles: Tensor, owners: list) -> tuple[Tensor, Tensor]:
+            maps, scores = in_equal_parts(tiles, owners, score)
+            return maps, scores
+
+        return predict_tiles(inputs, data_samples, predict)
+
+    def _memories(self) -> list[dict[str, Tensor]]:
+        """Return the memory of each position, with its scales."""
+        position = self.state['position']
+        return [
+            {
+                key: self.state[key][position == i]
+                for key in ('memory', 'scale')
+                if key in self.state
+            }
+            for i in range(int(position.max()) + 1)
+        ]
+
+    def _score(
+        self, images: Tensor, state: dict[str, Tensor]
+    ) -> tuple[Tensor, Tensor]:
         maps = self.features(images)
-        rows, memory = self._rows(maps), self.state['memory']
+        rows, memory = self._rows(maps), state['memory']
         distances, indices = nearest_patches(rows, memory, self.neighbours)
         shape = (maps.shape[0], *maps.shape[-2:])
         distances = self._as_metric(distances)
         if self.local_scale:
-            distances = distances / self.state['scale'][indices]
+            distances = distances / state['scale'][indices]
         values = distances.mean(1).view(shape)
         if not self.reweight:
             return values, highest(values, self.top)
         peaks, highest_patch = values.flatten(1).max(1)
         first = torch.arange(shape[0], device=rows.device)
         at = highest_patch + first * shape[1] * shape[2]
-        weights = self._weights(rows[at], indices[at, 0])
+        weights = self._weights(rows[at], indices[at, 0], memory)
         return values, peaks * weights
 
-    def _weights(self, rows: Tensor, nearest: Tensor) -> Tensor:
+    def _weights(
+        self, rows: Tensor, nearest: Tensor, memory: Tensor
+    ) -> Tensor:
         """Weigh patches up whose memory patch is itself a rare one."""
-        memory = self.state['memory']
         _, around = nearest_patches(memory[nearest], memory, self.reweight + 1)
         distances = (rows[:, None] - memory[around]).norm(dim=2)
         # the paper's scale: distances of features of width D grow by sqrt(D)
@@ -184,6 +250,9 @@ class PatchCore(Updatable):
         return 1 - (own - scaled.logsumexp(1)).exp()
 
     def _add(self, images: FittingImages) -> None:
+        if self.per_position:
+            self._add_by_position(images)
+            return
         pool = PatchPool(self.pool_size, self.seed)
         before = int(self.basis.get('seen', 0))
         earlier = self.state['memory'] if before else None
@@ -205,8 +274,63 @@ class PatchCore(Updatable):
             chosen = greedy_coreset(patches, self.coreset_size, self.seed)
             self.state = {'memory': patches[chosen]}
             if self.local_scale:
-                self.state['scale'] = self._local_scales()
+                self.state['scale'] = self._local_scales(patches[chosen])
             return self.state
+
+        self.state = tensors_of_first_process(choose, self.device)
+
+    def _add_by_position(self, images: FittingImages) -> None:
+        """Choose a memory for each position of a tile."""
+        before = int(self.basis.get('seen', 0))
+        earlier = self._memories() if before else []
+        known = self.state['image'].tolist() if before else None
+        pools = PositionPools(self.pool_size, self.seed, known)
+
+        def describe_tiles(
+            inputs: Tensor | TiledImages, samples: list, _: Any
+        ) -> tuple[Any, Any, list[Tensor]]:
+            if not isinstance(inputs, TiledImages):  # a single one
+                raise ValueError(_IN_TILES)
+            rows = [
+                self._rows(self.features(tile[None]))
+                for tiles, _ in inputs.parts(samples)
+                for tile in tiles
+            ]
+            path = samples[0].get('img_path', 'an image')
+            return path, inputs.grids[0], rows
+
+        self._pass(
+            images,
+            'fitting',
+            describe_tiles,
+            pools.add,
+            {'pools': pools},
+            whole=True,
+        )
+
+        def choose() -> dict[str, Tensor]:
+            size = max(self.coreset_size // len(pools.pools), 1)
+            memories, scales, seen = [], [], 0
+            for i, pool in enumerate(pools.pools):
+                patches = pool.patches()
+                if earlier:
+                    patches = torch.cat([earlier[i]['memory'], patches])
+                seen += pool.seen
+                chosen = greedy_coreset(patches, size, self.seed)
+                memories.append(patches[chosen])
+                if self.local_scale:
+                    scales.append(self._local_scales(memories[-1]))
+            if earlier and before > len(self.state['memory']):
+                self.remark(_THINNED)
+            self.basis['seen'] = torch.tensor(before + seen)
+            counts = torch.tensor([len(memory) for memory in memories])
+            position = torch.arange(len(memories)).repeat_interleave(counts)
+            state = {
+                'memory': torch.cat(memories),
+                'position': position,
+                'image': torch.tensor(pools.image),
+            }
+            return state | ({'scale': torch.cat(scales)} if scales else {})
 
         self.state = tensors_of_first_process(choose, self.device)
 
@@ -215,6 +339,9 @@ class PatchCore(Updatable):
         forms = {'memory': Form(('n', sum(self.features.widths)))}
         if self.local_scale:
             forms['scale'] = Form(('n',))
+        if self.per_position:
+            forms['position'] = Form(('n',), torch.int64)
+            forms['image'] = Form((2,), torch.int64)
         return forms
 
     def basis_forms(self, names: Iterable[str]) -> Forms:
@@ -230,9 +357,9 @@ class PatchCore(Updatable):
             least = least / self.state['scale'].median().cpu()
         return float(least), float(least)
 
-    def _local_scales(self) -> Tensor:
+    def _local_scales(self, memory: Tensor) -> Tensor:
         """Mean distance of each patch of the memory to its neighbours."""
-        memory, k = self.state['memory'], self.local_scale
+        k = self.local_scale
         distances, _ = nearest_patches(memory, memory, k + 1)
         own = self._as_metric(distances[:, 1:]).mean(1)
         # distances of equal patches are 0 up to rounding
