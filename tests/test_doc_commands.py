@@ -76,7 +76,7 @@ OTHERS = {
     'pip install numpy opencv-python-headless pillow tifffile onnxruntime': (
         'changes the environment'
     ),
-    'python -m mmcvgssl.export.runtime parts.onnx parts/new --out '
+    'python -m mmcvgssl.export.exported_model parts.onnx parts/new --out '
     'predictions': 'needs packages of an extra',
 }
 # added to what a page says

@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 import torch
 
+from mmcvgssl.apis.exported_predictor import ExportedPredictor
 from mmcvgssl.apis.predict import Predictor, find_images
-from mmcvgssl.apis.predict_exported import ExportedPredictor
 from mmcvgssl.compat import require
 from mmcvgssl.datasets.reading import read_settled
 from mmcvgssl.export.check import TOLERANCES, compare

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from mmcvgssl.apis.device import choose_device
 from mmcvgssl.apis.encoder import PACKAGE, Encoder
-from mmcvgssl.apis.prediction.job import ImageJob
+from mmcvgssl.apis.prediction.image_job import ImageJob
 from mmcvgssl.apis.prediction.picture_job import LoadedImage
 from mmcvgssl.apis.prediction.workers import Workers, workers_for
 from mmcvgssl.datasets.reading import UnreadableImageError

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from mmcvgssl.apis.inference.inputs import Images, Inputs
-from mmcvgssl.apis.prediction.job import Source
+from mmcvgssl.apis.prediction.image_job import Source
 from mmcvgssl.datasets.reading import MemoryImage, UnreadableImageError
 from mmcvgssl.datasets.reading.read import extremes
 

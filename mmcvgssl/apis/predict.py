@@ -16,9 +16,13 @@ from mmcvgssl.apis.device import choose_device
 from mmcvgssl.apis.prediction import Prediction, kind_of
 from mmcvgssl.apis.prediction.anomaly import draw_heatmap
 from mmcvgssl.apis.prediction.find_images import find_images, is_list
-from mmcvgssl.apis.prediction.job import ImageJob
+from mmcvgssl.apis.prediction.image_job import ImageJob
 from mmcvgssl.apis.prediction.picture_job import Source
-from mmcvgssl.apis.prediction.run import ROOM, NameOverlay, PredictionRun
+from mmcvgssl.apis.prediction.prediction_run import (
+    ROOM,
+    NameOverlay,
+    PredictionRun,
+)
 from mmcvgssl.apis.prediction.torch_model import TorchModel, notes_of
 from mmcvgssl.apis.prediction.workers import Workers, workers_for
 from mmcvgssl.datasets.tiles import images_at_once

@@ -18,7 +18,7 @@ from mmcvgssl.apis.prediction.earlier import (
     settle_predictions,
 )
 from mmcvgssl.apis.prediction.find_images import find_images
-from mmcvgssl.apis.prediction.run import NameOverlay
+from mmcvgssl.apis.prediction.prediction_run import NameOverlay
 from mmcvgssl.datasets import contents as why
 from mmcvgssl.datasets.contents import Contents
 from mmcvgssl.datasets.files import MARK
@@ -110,7 +110,7 @@ def predict_to_folder(
 
     Args:
         predictor: A :class:`~mmcvgssl.apis.Predictor`, or an
-            :class:`~mmcvgssl.apis.predict_exported.ExportedPredictor`.
+            :class:`~mmcvgssl.apis.exported_predictor.ExportedPredictor`.
         path: Image or folder, or list of images, see :func:`find_images`.
         out: Where files go.
         contents: Collects what the folder holds and what is left out.

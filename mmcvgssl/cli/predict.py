@@ -98,7 +98,7 @@ def open_predictor(args: argparse.Namespace) -> Predicts:
                     f'{args.model} reads images as it says, and computes on '
                     f'the CPU: leave --{name} out'
                 )
-        from mmcvgssl.apis.predict_exported import ExportedPredictor
+        from mmcvgssl.apis.exported_predictor import ExportedPredictor
 
         made = ExportedPredictor(
             args.model, args.threshold, args.batch_size, args.workers

@@ -61,22 +61,22 @@ def find_boxes(
         ``labels`` [K], indices of classes.
     """
     if rules.several and scores.shape[1] > 1:
-        places, labels = np.nonzero(scores > rules.score_threshold)
+        points, labels = np.nonzero(scores > rules.score_threshold)
     else:
         labels = scores.argmax(1)
-        places = np.flatnonzero(scores.max(1) > rules.score_threshold)
-        labels = labels[places]
-    values = scores[places, labels]
+        points = np.flatnonzero(scores.max(1) > rules.score_threshold)
+        labels = labels[points]
+    values = scores[points, labels]
     wanted = values >= least
-    places, labels, values = places[wanted], labels[wanted], values[wanted]
+    points, labels, values = points[wanted], labels[wanted], values[wanted]
     order = np.argsort(-values, kind='stable')[: rules.candidates]
-    places, labels, values = places[order], labels[order], values[order]
-    found = placement.to_image(boxes[places])
-    kept = nms(found, labels, rules.iou_threshold)[: rules.most]
+    points, labels, values = points[order], labels[order], values[order]
+    found = placement.to_image(boxes[points])
+    chosen = nms(found, labels, rules.iou_threshold)[: rules.most]
     return {
-        'boxes': placement.inside(found[kept]),
-        'scores': values[kept],
-        'labels': labels[kept],
+        'boxes': placement.inside(found[chosen]),
+        'scores': values[chosen],
+        'labels': labels[chosen],
     }
 
 

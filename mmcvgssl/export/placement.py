@@ -45,7 +45,7 @@ class Placement:
         return boxes.clip(0, np.asarray([width, height] * 2, np.float32))
 
 
-def place(
+def placement_of(
     size: tuple[int, int], steps: Sequence[Mapping[str, Any]]
 ) -> Placement:
     """Say where an image of a size comes to lie.

@@ -81,8 +81,8 @@ def join_boxes(
         views = _Views(boxes, scores, labels, tiles, _rects(grid)[tiles])
         boxes, scores, labels = views.without_parts(grid).joined()
         nms = dict(type='nms', iou_threshold=iou_threshold)
-        _, kept = batched_nms(boxes, scores, labels, nms)
-        boxes, scores, labels = boxes[kept], scores[kept], labels[kept]
+        _, chosen = batched_nms(boxes, scores, labels, nms)
+        boxes, scores, labels = boxes[chosen], scores[chosen], labels[chosen]
     return InstanceData(bboxes=boxes, scores=scores, labels=labels)
 
 
@@ -101,19 +101,19 @@ class _Views:
         """Drop what is cut, and seen whole in another tile."""
         cut = _ends_between_tiles(self.boxes, self.rects, grid)
         parts, wholes = cut.nonzero()[:, 0], (~cut).nonzero()[:, 0]
-        kept = torch.ones_like(cut)
+        chosen = torch.ones_like(cut)
         for some in parts.split(_CHUNK):
             shared = _intersections(self.boxes[some], self.boxes[wholes])
             most = shared >= _SHARED * _areas(self.boxes[some])[:, None]
             alike = self._alike(some, wholes, _SCORES)
-            kept[some] = ~(most & alike).any(1)
+            chosen[some] = ~(most & alike).any(1)
         return _Views(
-            self.boxes[kept],
-            self.scores[kept],
-            self.labels[kept],
-            self.tiles[kept],
-            self.rects[kept],
-            cut[kept],
+            self.boxes[chosen],
+            self.scores[chosen],
+            self.labels[chosen],
+            self.tiles[chosen],
+            self.rects[chosen],
+            cut[chosen],
         )
 
     def joined(self) -> tuple[Tensor, Tensor, Tensor]:

@@ -20,14 +20,14 @@ from mmcvgssl.apis import export_graph as api
 from mmcvgssl.apis import load_config
 from mmcvgssl.apis.export_graph import export_graph
 from mmcvgssl.apis.export_model import export_model
+from mmcvgssl.apis.exported_predictor import ExportedPredictor
 from mmcvgssl.apis.predict import Predictor, find_images
-from mmcvgssl.apis.predict_exported import ExportedPredictor
 from mmcvgssl.apis.prediction_folder import predict_to_folder
 from mmcvgssl.export.check import ExportCheckError, compare
 from mmcvgssl.export.engines import OnnxEngine
+from mmcvgssl.export.exported_model import ExportedModel
 from mmcvgssl.export.graphs import AnomalyGraph
 from mmcvgssl.export.metadata import ExportedFileError
-from mmcvgssl.export.runtime import ExportedModel
 from mmcvgssl.model_file import classifier, prediction_steps
 from mmcvgssl.model_file.anomaly import to_file
 from mmcvgssl.models.anomaly import patch_gaussian

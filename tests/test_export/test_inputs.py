@@ -10,7 +10,7 @@ from mmyolo.registry import TRANSFORMS
 from mmcvgssl.datasets.reading import UnreadableImageError
 from mmcvgssl.datasets.transforms import LoadImage
 from mmcvgssl.export.inputs import inputs_of
-from mmcvgssl.export.placement import place
+from mmcvgssl.export.placement import placement_of
 from mmcvgssl.export.preparation import picture_of, prepare
 
 SIZES = [(97, 61), (20, 33), (64, 64), (300, 50), (63, 65), (31, 200)]
@@ -44,7 +44,7 @@ def test_letterboxes_are_those_of_mmyolo(size, scale, larger):
     made = prepare(picture_of(*size), inputs.steps)
     np.testing.assert_array_equal(made[..., ::-1], results['img'])
     assert made.shape == (inputs.height, inputs.width, 3)
-    placement = place(size, inputs.steps)
+    placement = placement_of(size, inputs.steps)
     top, _, left, _ = results['pad_param']
     assert placement.corner == (top, left)
     factor = placement.scaled[1] / size[1], placement.scaled[0] / size[0]

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from mmcv.transforms import Resize
 
-from mmcvgssl.apis.predict_exported import ExportedPredictor
+from mmcvgssl.apis.exported_predictor import ExportedPredictor
 from mmcvgssl.apis.prediction_folder import Outputs, predict_to_folder
 from mmcvgssl.export import preparation
 from mmcvgssl.export.engines import open_engine
+from mmcvgssl.export.exported_model import ExportedModel
 from mmcvgssl.export.metadata import ExportedFileError
 from mmcvgssl.export.preparation import INTERPOLATIONS, picture_of, prepare
-from mmcvgssl.export.runtime import ExportedModel
 from mmcvgssl.provenance import Provenance
 from tests.test_export.examples import Brightness
 
@@ -35,7 +35,7 @@ def images(tmp_path):
 
 def test_it_is_imported_without_torch_and_hosts(bare):
     code = (
-        'import importlib.util as u; import mmcvgssl.apis.predict_exported; '
+        'import importlib.util as u; import mmcvgssl.apis.exported_predictor; '
         'print([n for n in ("torch", "mmengine", "mmcv", "matplotlib") if '
         'u.find_spec(n)])'
     )

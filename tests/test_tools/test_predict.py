@@ -16,7 +16,7 @@ from mmcvgssl.apis import MapFolder, find_mapped_images
 from mmcvgssl.apis.predict import Predictor, find_images, overlay
 from mmcvgssl.apis.prediction import workers as readers_of
 from mmcvgssl.apis.prediction.anomaly import draw_heatmap
-from mmcvgssl.apis.prediction.job import ImageJob
+from mmcvgssl.apis.prediction.image_job import ImageJob
 from mmcvgssl.apis.prediction.workers import (
     WorkerError,
     default_workers,

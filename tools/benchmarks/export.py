@@ -11,12 +11,12 @@ import torch
 from sklearn.metrics import roc_auc_score
 
 import mmcvgssl  # noqa: F401  (makes the hosts importable)
+from mmcvgssl.apis.exported_predictor import ExportedPredictor
 from mmcvgssl.apis.predict import Predictor, find_images
-from mmcvgssl.apis.predict_exported import ExportedPredictor
 from mmcvgssl.export.engines import is_exported
+from mmcvgssl.export.exported_model import ExportedModel
 from mmcvgssl.export.graphs import graph_of
 from mmcvgssl.export.inputs import inputs_of
-from mmcvgssl.export.runtime import ExportedModel
 from mmcvgssl.model_file import load_model
 from mmcvgssl.user_errors import user_errors
 

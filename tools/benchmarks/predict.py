@@ -18,7 +18,7 @@ import numpy as np
 
 import mmcvgssl  # noqa: F401  (makes the hosts importable)
 from mmcvgssl.apis.predict import Predictor, find_images
-from mmcvgssl.apis.prediction.job import ImageJob
+from mmcvgssl.apis.prediction.image_job import ImageJob
 from mmcvgssl.datasets.reading import read_image
 from mmcvgssl.datasets.transforms.load_image import reading_options
 from mmcvgssl.engine import keep_freed_memory

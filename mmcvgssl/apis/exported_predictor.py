@@ -21,13 +21,17 @@ from mmcvgssl.apis.prediction.picture_job import (
     PictureJob,
     holds,
 )
-from mmcvgssl.apis.prediction.run import ROOM, NameOverlay, PredictionRun
+from mmcvgssl.apis.prediction.prediction_run import (
+    ROOM,
+    NameOverlay,
+    PredictionRun,
+)
 from mmcvgssl.apis.prediction.workers import Workers, workers_for
 from mmcvgssl.datasets.reading import UnreadableImageError, read_settled
 from mmcvgssl.export.engines import Engine
+from mmcvgssl.export.exported_model import ExportedModel
 from mmcvgssl.export.metadata import Metadata
 from mmcvgssl.export.preparation import prepare
-from mmcvgssl.export.runtime import ExportedModel
 from mmcvgssl.provenance import FileState, Provenance, of_file
 from mmcvgssl.version import __version__
 

@@ -1,7 +1,7 @@
 """Exported models, which run without torch, and without the hosts.
 
 Needs NumPy, OpenCV, Pillow, tifffile and what runs the file: onnxruntime or
-openvino. :mod:`mmcvgssl.apis.predict_exported` makes predictions of it.
+openvino. :mod:`mmcvgssl.apis.exported_predictor` makes predictions of it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from mmcvgssl.datasets.reading import read_settled
 from mmcvgssl.export.dense_boxes import find_boxes, rules_from
 from mmcvgssl.export.engines import Engine, open_engine
 from mmcvgssl.export.metadata import ExportedFileError, Metadata
-from mmcvgssl.export.placement import place
+from mmcvgssl.export.placement import placement_of
 from mmcvgssl.export.preparation import differences, grid_of, prepare
 from mmcvgssl.maps import JoinedMap
 from mmcvgssl.utils import printable
@@ -40,7 +40,7 @@ class ExportedModel:
         ModuleNotFoundError: If what runs it is not installed.
 
     Example:
-        >>> from mmcvgssl.export.runtime import ExportedModel
+        >>> from mmcvgssl.export.exported_model import ExportedModel
         >>> try:
         ...     ExportedModel('model.safetensors')
         ... except ExportedFileError as error:
@@ -135,7 +135,7 @@ class ExportedModel:
         return [
             find_boxes(
                 *(own['boxes'], own['scores'], rules),
-                *(place(size, steps), least),
+                *(placement_of(size, steps), least),
             )
             for own, size in zip(rows, sizes, strict=True)
         ]
