@@ -153,9 +153,20 @@ def fitted_content(
 
 
 def _asked(false_alarm_rate: float | str | None) -> tuple[Any, bool]:
-    """Return the wanted rate, and whether one is asked for."""
-    rate = None if false_alarm_rate == 'none' else false_alarm_rate
-    return rate, false_alarm_rate is not None
+    """Return the wanted rate, and whether one is asked for.
+
+    Raises:
+        ValueError: If it is none.
+    """
+    if false_alarm_rate is None or false_alarm_rate == 'none':
+        return None, false_alarm_rate is not None
+    number = isinstance(false_alarm_rate, (int, float))
+    if not number or not 0 < float(false_alarm_rate) < 1:
+        raise ValueError(
+            "false_alarm_rate is a share between 0 and 1, or 'none' for no "
+            f'threshold, got {false_alarm_rate!r}'
+        )
+    return false_alarm_rate, True
 
 
 def _written(content: ModelFile, out: Path) -> ModelFile | None:

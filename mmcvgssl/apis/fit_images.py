@@ -95,6 +95,8 @@ def _recipe(method: str, options: dict[str, Any] | None) -> Config:
     Raises:
         ValueError: If there is none, or it trains a network.
     """
+    if not isinstance(method, str):
+        raise ValueError(f'expected a method of {_SHOWN}, got {method!r}')
     name = METHODS.get(method.lower().replace('-', '').replace('_', ''))
     trains = method.lower().startswith('cutpaste')
     if name is None and not trains:

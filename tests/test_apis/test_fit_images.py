@@ -228,6 +228,11 @@ def test_other_models_and_older_files_are_not_updated(good, tmp_path):
         (5, {'method': 'cutpaste'}, 'trains a network'),
         (5, {'method': 'cutpaste-3way_resnet18_folder'}, 'one_class.py'),
         (5, {'method': 'padm'}, "got 'padm'"),
+        (5, {'method': None}, 'got None'),
+        (5, {'rate': 0}, "or 'none' for no threshold, got 0"),
+        (5, {'rate': 1.5}, 'between 0 and 1.*got 1.5'),
+        (5, {'rate': 'high'}, "got 'high'"),
+        (5, {'rate': float('nan')}, 'got nan'),
         (1, {'rate': 'none', 'method': 'untrained_lite0_folder'}, 'at least'),
     ],
 )
