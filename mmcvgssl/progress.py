@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Callable, Iterable
 from typing import Any, TextIO
 
@@ -11,7 +12,7 @@ from tqdm import tqdm
 
 LOG = 'MMCVGSSL_LOG'  # what a command shows of the log: QUIET or VERBOSE
 QUIET, VERBOSE = 'quiet', 'verbose'
-SECONDS = 30.0  # between lines where no terminal shows them
+SECONDS = 60.0  # between lines where no terminal shows them
 _LINE = '{desc}: {n_fmt} of {total_fmt} {unit}s, {rate_fmt}, {remaining} left'
 
 
@@ -25,8 +26,22 @@ def on_terminal() -> bool:
     return sys.stderr is not None and sys.stderr.isatty()
 
 
-class _Lines(tqdm):
-    """Prints a whole line at a time, and the last one if it took so long."""
+def write_line(text: str, end: str = '\n') -> None:
+    """Print a line on stderr, above the bar if one is drawn."""
+    if on_terminal():
+        tqdm.write(text, file=sys.stderr, end=end)
+    else:
+        print(text, file=sys.stderr, end=end, flush=True)
+
+
+class Lines(tqdm):
+    """Prints a whole line at a time, seldom whoever asks for it.
+
+    Attributes:
+        quiet_since: When there was a line at last.
+    """
+
+    quiet_since = 0.0
 
     @staticmethod
     def status_printer(file: TextIO) -> Callable[[str], None]:
@@ -37,8 +52,14 @@ class _Lines(tqdm):
         return show
 
     def display(self, msg: str | None = None, pos: int | None = None) -> bool:
-        """Print a line, at no position and without moving the cursor."""
-        self.sp(str(self) if msg is None else msg)
+        """Print a line, if the last one was long ago."""
+        now = time.time()
+        if (
+            now - max(self.quiet_since, getattr(self, 'start_t', 0.0))
+            >= SECONDS
+        ):
+            self.quiet_since = now
+            self.sp(str(self) if msg is None else msg)
         return False
 
     def close(self) -> None:
@@ -61,4 +82,4 @@ def progress_bar(items: Iterable | None = None, **options: Any) -> tqdm:
     )
     if options.get('total') is not None or hasattr(items, '__len__'):
         slow['bar_format'] = _LINE
-    return _Lines(items, **{'ascii': True, **options, **slow})
+    return Lines(items, **{'ascii': True, **options, **slow})

@@ -4,22 +4,38 @@ from __future__ import annotations
 
 import logging
 import sys
+from io import TextIOBase
 
 from mmengine.logging import MMLogger
 
-from mmcvgssl.progress import QUIET, log_level
+from mmcvgssl.progress import QUIET, log_level, write_line
 
 _LOGGING = ('logging', 'mmengine.logging')
 
 
+class _AboveBars(TextIOBase):
+    """Writes to stderr, above bars of progress that are drawn there."""
+
+    def write(self, text: str) -> int:
+        """Write whole lines, as handlers end a record with a new line."""
+        write_line(text, end='')
+        return len(text)
+
+    def flush(self) -> None:
+        """Flush stderr."""
+        sys.stderr.flush()
+
+
 class _OwnLines(logging.Filter):
-    """Lets warnings through, and what this package itself has to say."""
+    """Lets through what this package has to say, and warnings of hosts."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        if record.levelno >= logging.WARNING:
-            return True
-        return record.levelno == logging.INFO and _caller().startswith(
-            'mmcvgssl.'
+        if _caller().startswith('mmcvgssl.'):
+            return record.levelno >= logging.INFO
+        # what a host is going to rename is no matter of who runs a command
+        return (
+            record.levelno >= logging.WARNING
+            and 'deprecated' not in record.getMessage()
         )
 
 
@@ -58,9 +74,8 @@ def settle_terminal(logger: logging.Logger) -> None:
         # a file's handler is another
         if type(handler) is not logging.StreamHandler:
             continue
-        if handler.stream.closed:  # by the caller: it cannot be flushed
-            handler.stream = sys.stderr
-        handler.setStream(sys.stderr)
+        # not setStream: it flushes the old one, which may be closed
+        handler.stream = _AboveBars()
         if level == QUIET and not isinstance(handler.formatter, _PlainLines):
             handler.addFilter(_OwnLines())
             handler.setFormatter(_PlainLines())

@@ -34,6 +34,7 @@ set -eu
 exec 3>&1 >/dev/null
 say() { printf '%s\\0' $# "$@" >&3; }
 python() { say python "$@"; }
+mmcvgssl() { say mmcvgssl "$@"; }
 pip() { say pip "$@"; }
 make() { say make "$@"; }
 """

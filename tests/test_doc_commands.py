@@ -12,7 +12,8 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from torch.distributed.run import get_args_parser
 
-from mmcvgssl.apis import load_config
+from mmcvgssl.cli import main
+from mmcvgssl.cli.arguments import load_named_config
 from mmcvgssl.cli.parser import UsageError, parser_of
 from mmcvgssl.registry import MODELS
 from tests.data import ROOT
@@ -26,6 +27,9 @@ WORDS = {
     'README.md': {
         'CONFIG': f'configs/pretrain/cvgssl/{CVGSSL}.py',
         'NAME': CVGSSL,
+        'CKPT': f'work_dirs/{CVGSSL}/epoch_400.pth',
+    },
+    'docs/command.md': {
         'CKPT': f'work_dirs/{CVGSSL}/epoch_400.pth',
     },
     # a training of the few labels
@@ -45,8 +49,18 @@ WORDS = {
     },
 }
 # pages whose commands go on from those of another, which are run with them
-AFTER = {AGDP: AGBP, 'docs/model_file_kinds.md': 'README.md'}
+AFTER = {
+    AGDP: [AGBP],
+    'docs/command.md': ['README.md', 'docs/model_file_kinds.md'],
+}
+BEFORE = {page for pages in AFTER.values() for page in pages}
 WORDS['docs/model_file_kinds.md'] = WORDS['README.md']
+# the script of each verb
+SCRIPTS = {
+    verb: path.name
+    for path in ROOT.glob('tools/*.py')
+    for verb in re.findall(r"run_tool\('(.+)'\)", path.read_text())
+}
 # too long or too large for a test: read by the tool's parser, their config
 # loaded with its options, and its model built
 NOT_RUN = {
@@ -60,6 +74,8 @@ NOT_RUN = {
     r'one_class\.py .*resnet18_(sspcab_)?(cpu|lite)_': 'run with another',
     r'(export_graph|benchmarks/export)\.py': 'needs packages of an extra',
     r'export_model\.py \S*epoch_400\.pth': 'run with a detector',
+    r'export_model\.py work_dirs/RUN': 'run with a detector',
+    r'one_class\.py untrained_lite0_mvtec': 'run with its file',
     r'false_alarms\.py .*(memory|ensemble)_': 'run with a Gaussian',
     r'false_alarms\.py .*_mvtec\.py': 'run with the magnetic tiles',
 }
@@ -165,6 +181,12 @@ class Runs:
     def command(self, words: list[str], text: str) -> None:
         if text in OTHERS:
             return
+        if words[0] == 'mmcvgssl':
+            if words[1] not in SCRIPTS:
+                assert main(words[1:]) == 0
+                return
+            words = ['python', f'tools/{SCRIPTS[words[1]]}', *words[2:]]
+            text = ' '.join(words)
         assert words[0] == 'python', text
         if words[1] == '-m' and not words[2].startswith('torch'):
             self.monkeypatch.setattr(sys, 'argv', words[2:])
@@ -181,8 +203,10 @@ class Runs:
         name, rest = name.relative_to('tools').as_posix(), words[2:]
         args = self.parse(name, rest)
         cfg = None
-        if str(getattr(args, 'config', '')).endswith('.py'):
-            cfg = load_config(args.config, getattr(args, 'cfg_options', None))
+        config = str(getattr(args, 'config', None) or '')
+        if config and Path(config).suffix in ('', '.py'):
+            options = getattr(args, 'cfg_options', None)
+            cfg = load_named_config(config, options)
         kind = (name, getattr(args, 'config', None))
         again = kind in self.ran and re.search(ONCE, text)
         if again or any(re.search(pattern, text) for pattern in NOT_RUN):
@@ -222,10 +246,10 @@ class Runs:
     def parse(self, name: str, rest: list[str]):
         """Read a command line by a tool's own parser."""
         path = ROOT / 'tools' / name
-        verb = re.search(r"run_tool\('(.+)'\)", path.read_text())
-        if verb is not None:
+        verbs = [verb for verb, file in SCRIPTS.items() if file == name]
+        if verbs:
             try:
-                return parser_of(verb[1]).parse_args(rest)
+                return parser_of(*verbs).parse_args(rest)
             except UsageError as error:
                 pytest.fail(f'{name} {rest}: {error}')
         self.monkeypatch.setattr(sys, 'argv', [str(path), *rest])
@@ -246,9 +270,9 @@ def runs(tool, monkeypatch, capsys):
     return Runs(tool, monkeypatch, capsys)
 
 
-@pytest.mark.parametrize('page', [p for p in PAGES if p not in AFTER.values()])
+@pytest.mark.parametrize('page', [p for p in PAGES if p not in BEFORE])
 def test_commands_run(page, tmp_path, monkeypatch, runs, quick_configs):
     write_workspace(tmp_path)
     monkeypatch.chdir(tmp_path)
-    for each in filter(None, (AFTER.get(page), page)):
+    for each in (*AFTER.get(page, ()), page):
         runs.page(each)

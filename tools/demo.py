@@ -8,6 +8,7 @@ it, a random ResNet-18 and its teacher classify the other half from 16, 64 and
 
 import argparse
 import json
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -18,9 +19,8 @@ from mmcvgssl.evaluation.few_shot.report import compare
 from mmcvgssl.user_errors import user_errors
 from mmcvgssl.weights.checkpoints import newest_whole_checkpoint
 
-TOOLS = Path(__file__).parent
 CONFIG = (
-    TOOLS.parent
+    Path(__file__).parents[1]
     / 'configs/pretrain/cvgssl/cvgssl-regress_resnet18_lite0_1xb64-24e_elpv.py'
 )
 
@@ -37,10 +37,10 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def tool(name: str, *args: str) -> None:
-    """Run a tool of this folder as a user would; show the command."""
-    command = [sys.executable, str(TOOLS / name), *args]
-    print('\n$ python tools/' + ' '.join([name, *args]), flush=True)
+def run(*words: str) -> None:
+    """Run the command as a user would, in a process of its own; show it."""
+    command = [sys.executable, '-m', 'mmcvgssl', *words]
+    print(f'\n$ {shlex.join(["mmcvgssl", *words])}', flush=True)
     done = subprocess.run(command, check=False)
     if done.returncode:
         raise SystemExit(done.returncode)
@@ -59,8 +59,8 @@ def main() -> None:
         f'split_dir={(work / "splits").resolve()}',
     ]
     shots = [str(k) for k in args.shots]
-    tool(
-        'train.py',
+    run(
+        'train',
         str(CONFIG),
         '--work-dir',
         str(work / 'pretrain'),
@@ -76,8 +76,8 @@ def main() -> None:
     results = {}
     for title, checkpoint in rows.items():
         out = work / 'few_shot' / Path(checkpoint).stem
-        tool(
-            'few_shot.py',
+        run(
+            'few-shot',
             str(CONFIG),
             '--checkpoint',
             checkpoint,

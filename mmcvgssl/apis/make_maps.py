@@ -74,7 +74,7 @@ def maps_text(counts: Mapping[str, int], out: str | Path) -> str:
     """
     return (
         f'{counts["images"]} images: {counts["there"]} maps were there, '
-        f'{counts["written"]} written by this process, '
+        f'{counts["written"]} written, '
         f'{counts["unreadable"]} unreadable; {out}'
     )
 

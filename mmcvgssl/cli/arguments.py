@@ -77,7 +77,9 @@ def load_run(
         require_maps,
     )
     from mmcvgssl.model_file import is_model_file
+    from mmcvgssl.terminal_log import quieten_log
 
+    quieten_log()
     if not is_model_file(args.config):
         return load_run_config(args), None
     loaded = open_model(args.config)
@@ -102,7 +104,9 @@ def load_named_config(
     """
     from mmcvgssl.apis.recipes import recipe_file
     from mmcvgssl.runner.config import load_config
+    from mmcvgssl.terminal_log import quieten_log
 
+    quieten_log()
     if os.path.exists(name) or Path(name).suffix:
         return load_config(name, options)
     try:

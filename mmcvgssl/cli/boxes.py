@@ -7,10 +7,7 @@ import argparse
 from mmcvgssl.cli.outcome import Outcome
 from mmcvgssl.datasets.text_lists import add_encoding
 
-EXAMPLE = """\
-mmcvgssl boxes maps parts/new --out boxes/annotations.json \\
-    --preview boxes/preview
-"""
+EXAMPLE = 'mmcvgssl boxes maps parts/new --out boxes/annotations.json'
 INTERRUPTED = 'run the same command again'
 
 

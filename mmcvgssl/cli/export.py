@@ -8,8 +8,7 @@ from mmcvgssl.cli.outcome import Outcome
 from mmcvgssl.terminal_log import quieten_log
 
 EXAMPLE = """\
-mmcvgssl export parts.safetensors --out parts.onnx --images \\
-    parts/tested
+mmcvgssl export parts.safetensors --out parts.onnx --images parts/tested
 """
 NOTES = """\
 The file holds normalisation, networks, what was fitted, calibration and

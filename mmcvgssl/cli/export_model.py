@@ -9,8 +9,7 @@ from mmcvgssl.cli.outcome import Outcome, of_model_file
 from mmcvgssl.terminal_log import quieten_log
 
 EXAMPLE = """\
-mmcvgssl export-model work_dirs/RUN/epoch_300.pth --out \\
-    model.safetensors
+mmcvgssl export-model work_dirs/RUN/epoch_300.pth --out model.safetensors
 """
 NOTES = """\
 The file holds the model by registered names, its weights, the names of its

@@ -13,8 +13,7 @@ from mmcvgssl.utils import check_folder
 
 EXAMPLE = """\
 mmcvgssl few-shot cvgssl-regress_resnet18_lite0_1xb64-400e_folder \\
-    --checkpoint teacher --shots 1 4 --cfg-options \\
-    data_root=TEST_DIR
+    --checkpoint teacher --shots 1 4 --cfg-options data_root=TEST_DIR
 """
 NOTES = """\
 The config names the labelled images; mmcvgssl prepare folder DIR lists

@@ -12,8 +12,8 @@ from mmcvgssl.cli.arguments import (
 from mmcvgssl.cli.outcome import Outcome, of_model_file
 
 EXAMPLE = """\
-mmcvgssl fit patchcore_lite0_folder --images parts/good --out \\
-    parts.safetensors
+mmcvgssl fit patchcore_lite0_folder --images parts/good \\
+    --out parts.safetensors
 """
 NOTES = """\
 Run it again to go on: a finished fit is reused from the work directory. Then:

@@ -13,7 +13,9 @@ from mmcvgssl.utils import check_folder
 if TYPE_CHECKING:
     from mmcvgssl.models.anomaly import AnomalyModel
 
-EXAMPLE = 'mmcvgssl maps parts.safetensors --images parts/new --out maps'
+EXAMPLE = """\
+mmcvgssl maps parts.safetensors --images parts/new --out maps
+"""
 NOTES = 'Run it again to go on: maps that are there are not made again.'
 
 
@@ -58,6 +60,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> Outcome:
     """Make the maps that are not there yet."""
+    from mmengine.dist import all_gather_object
+
     from mmcvgssl.apis import make_maps, maps_text
 
     cfg, loaded = load_run(args, maps=True)
@@ -73,4 +77,7 @@ def run(args: argparse.Namespace) -> Outcome:
         max_unreadable=args.max_unreadable,
         encoding=args.encoding,
     )
+    each = all_gather_object(counts)
+    for key in ('written', 'unreadable'):  # of the share of a process
+        counts[key] = sum(one[key] for one in each)
     return Outcome(maps_text(counts, args.out), {'out': args.out, **counts})

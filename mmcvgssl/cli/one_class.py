@@ -9,8 +9,7 @@ from mmcvgssl.cli.arguments import add_run_options, load_run_config
 from mmcvgssl.cli.outcome import Outcome
 
 EXAMPLE = """\
-mmcvgssl one-class one-class_lite0_mvtec --categories bottle screw \\
-    --cfg-options data_root=data/mvtec
+mmcvgssl one-class untrained_lite0_mvtec --categories bottle
 """
 NOTES = 'Run it again to go on: finished categories are reused.'
 

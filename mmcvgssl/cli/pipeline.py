@@ -14,8 +14,7 @@ from mmcvgssl.cli.outcome import Outcome
 from mmcvgssl.datasets.text_lists import add_encoding
 
 EXAMPLE = """\
-mmcvgssl pipeline agssp_yolov8_s --images DIR --labels COCO.json \\
-    --dry-run
+mmcvgssl pipeline agssp_yolov8_s --images DIR --labels COCO.json --dry-run
 """
 NOTES = """\
 Run it again to go on: finished stages are skipped, interrupted ones continue,

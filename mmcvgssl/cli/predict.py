@@ -14,7 +14,9 @@ from mmcvgssl.utils import check_folder, printable
 if TYPE_CHECKING:
     from mmcvgssl.apis.prediction_folder import Predicts
 
-EXAMPLE = 'mmcvgssl predict parts.safetensors parts/new --out predictions'
+EXAMPLE = """\
+mmcvgssl predict parts.safetensors parts/new --out predictions
+"""
 NOTES = """\
 Ends with 0 if an image could be read, whatever others are like: each of those
 is named here and, with its reason, in the files. Ends with 1 if none could, or

@@ -11,8 +11,8 @@ from mmcvgssl.terminal_log import quieten_log
 from mmcvgssl.utils import printable
 
 EXAMPLE = """\
-mmcvgssl select parts/good --budget 3 --features \\
-    package:efficientnet-lite0 --out chosen
+mmcvgssl select parts/good --budget 3 --out chosen \\
+    --features package:efficientnet-lite0
 """
 NOTES = """\
 Label these, list them with a class index behind each path, and choose the next

@@ -25,6 +25,7 @@ from mmcvgssl.engine.load_backbone_hook import (
     check_backbone_checkpoint,
 )
 from mmcvgssl.engine.map_loop import MapLoop
+from mmcvgssl.engine.progress_hook import ProgressHook
 from mmcvgssl.engine.skipped_images_hook import SkippedImagesHook
 from mmcvgssl.engine.sspcab_loss_hook import (
     SSPCABLossHook,
@@ -47,6 +48,7 @@ __all__ = [
     'InvalidLossHook',
     'LoadBackboneHook',
     'MapLoop',
+    'ProgressHook',
     'SSPCABLossHook',
     'SkippedImagesHook',
     'TiledDetectionHook',

@@ -47,7 +47,11 @@ class InvalidLossHook(Hook):
         if not outputs:
             return
         _fetch(outputs)
-        values = {k: float(v) for k, v in outputs.items() if 'loss' in k}
+        values = {
+            k: float(v.detach() if torch.is_tensor(v) else v)
+            for k, v in outputs.items()
+            if 'loss' in k
+        }
         bad = {
             key: value
             for key, value in values.items()

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from mmcvgssl.pipeline.stage_functions import FUNCTIONS
+from mmcvgssl.terminal_log import quieten_log
 from mmcvgssl.user_errors import user_errors
 
 
@@ -32,6 +33,7 @@ def main(words: Sequence[str] | None = None) -> None:
     )
     args = parser.parse_args(words)
     with user_errors():
+        quieten_log()
         name, arguments = read_call(args.call)
         if args.launcher != 'none':
             arguments['launcher'] = args.launcher

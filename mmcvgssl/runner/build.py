@@ -17,11 +17,13 @@ from mmengine.dist import (
     all_gather_object,
     get_world_size,
     init_dist,
+    is_main_process,
 )
 from mmengine.runner import Runner
 from torch import nn
 
 from mmcvgssl.engine import (
+    ProgressHook,
     SkippedImagesHook,
     check_backbone_checkpoint,
     collect_sspcab_loss,
@@ -33,6 +35,7 @@ from mmcvgssl.models.layers import (
     synchronize_batch_norm,
 )
 from mmcvgssl.processes import on_first_process
+from mmcvgssl.progress import QUIET, log_level
 from mmcvgssl.randomness import isolated
 from mmcvgssl.runner.annotations import (
     PARTS,
@@ -156,6 +159,8 @@ def build_runner(
         runner.logger.log(level, line)
     if report.skipped:
         runner.register_hook(SkippedImagesHook(report.skipped))
+    if log_level() == QUIET and is_main_process():
+        runner.register_hook(ProgressHook())
     if report.classes:
         check_heads(runner.model, report.classes, 'metainfo.classes')
     return runner

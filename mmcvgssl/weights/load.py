@@ -82,8 +82,9 @@ class KeyReport:
         lines = [f'matched: {len(self.matched)} of {total} keys of the model']
         for name in ('missing', 'unexpected', 'mismatched'):
             keys = getattr(self, name)
-            listed = f': {", ".join(keys)}' if keys else ''
-            lines.append(f'{name}: {len(keys)}{listed}')
+            if not keys:
+                continue
+            lines.append(f'{name}: {len(keys)}: {", ".join(keys)}')
         return '\n'.join(lines)
 
 
