@@ -16,7 +16,7 @@ def broken(tmp_path):
     'code',
     [
         'import mmcvgssl, cv2',
-        'import mmcvgssl.apis',
+        'from mmcvgssl.apis import Predictor',
     ],
 )
 def test_a_missing_library_is_explained(run_python, tmp_path, code):
