@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from mmcvgssl.cli.arguments import load_named_config
@@ -108,6 +109,12 @@ def open_predictor(args: argparse.Namespace) -> Predicts:
         if made.warning:
             print(f'warning: {made.warning}', file=sys.stderr)
         return made
+    if find_spec('torch') is None:
+        raise ModuleNotFoundError(
+            f'{args.model} needs PyTorch, which is not installed: pip install '
+            'mmcvgssl with its requirements, or export the file where they '
+            'are, by mmcvgssl export, and predict by NAME.onnx'
+        )
     from mmcvgssl.apis import Predictor
     from mmcvgssl.engine import keep_freed_memory
     from mmcvgssl.terminal_log import quieten_log

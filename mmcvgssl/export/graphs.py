@@ -20,6 +20,7 @@ from mmcvgssl.model_file.classifier import KIND as CLASSIFIER
 from mmcvgssl.model_file.detector import KIND as DETECTOR
 from mmcvgssl.models.anomaly import KeAD, MapEnsemble, MuSc
 from mmcvgssl.models.anomaly.anomaly_model import AnomalyModel
+from mmcvgssl.models.layers import resizing_by_tables
 
 
 class AnomalyGraph(nn.Module):
@@ -105,6 +106,12 @@ def _anomaly(loaded: LoadedModel) -> Graph:
                 'with itself, too, so its score is lower than by the model '
                 'file'
             ]
+        if getattr(part, 'per_position', False):
+            raise ValueError(
+                f'{loaded.source}: PatchCore with per_position=True is not '
+                'exported, as a graph does not know at which position a tile '
+                'lies; expected one memory for all, per_position=False'
+            )
         if isinstance(part, KeAD):
             part.category = category or part.category
             part.categories.require(part.category or '')
@@ -177,7 +184,7 @@ def to_onnx(graph: Graph, height: int, width: int) -> Any:
     images = torch.zeros(2, height, width, 3, dtype=torch.uint8)
     batch = torch.export.Dim('batch', min=1, max=1 << 20)
     module = graph.module.eval().requires_grad_(False)
-    with torch.no_grad():
+    with torch.no_grad(), resizing_by_tables():
         # what is made when it is first used, such as drawn channels, becomes
         # a constant of the graph
         module(images)

@@ -10,6 +10,8 @@ import torch.nn.functional as F
 from open_clip.transformer import ResidualAttentionBlock, VisionTransformer
 from torch import Tensor, nn
 
+from mmcvgssl.models.layers import filtered
+
 _SUPPORTED = (
     "open_clip's own vision transformers with a class token and plain "
     "attention, such as 'ViT-B-16-plus-240', 'ViT-B-32', 'ViT-B-16', "
@@ -226,9 +228,7 @@ def resize_positions(
         return positions
     first, rest = positions[:1], positions[1:]
     grid = at_least_float(rest.T.unflatten(1, tuple(old))[None])
-    grid = F.interpolate(
-        grid, tuple(new), mode='bicubic', antialias=True, align_corners=False
-    )
+    grid = filtered(grid, new, 'bicubic')
     return torch.cat([first, grid[0].flatten(1).T.to(first.dtype)])
 
 

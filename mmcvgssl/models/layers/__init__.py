@@ -2,7 +2,11 @@
 
 from mmcvgssl.models.layers.gather import gather_rows, whole_gradient
 from mmcvgssl.models.layers.global_pool import global_pool
-from mmcvgssl.models.layers.resize_images import resize_images
+from mmcvgssl.models.layers.resize_images import (
+    filtered,
+    resize_images,
+    resizing_by_tables,
+)
 from mmcvgssl.models.layers.sspcab import SSPCAB
 from mmcvgssl.models.layers.sspcab_loss import (
     add_sspcab_loss,
@@ -18,11 +22,13 @@ from mmcvgssl.models.layers.sync_batch_norm import (
 __all__ = [
     'SSPCAB',
     'add_sspcab_loss',
+    'filtered',
     'gather_rows',
     'global_pool',
     'needs_sspcab_loss',
     'replace_sync_batch_norm',
     'resize_images',
+    'resizing_by_tables',
     'sspcab_losses',
     'synchronize_batch_norm',
     'whole_gradient',

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import lru_cache
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -33,6 +37,51 @@ def resize_images(
     size = (int(size[0]), int(size[1]))
     if tuple(images.shape[-2:]) == size:
         return images
+    return filtered(images, size, mode).clamp_(0, 1)
+
+
+def filtered(images: Tensor, size: Sequence[int], mode: str) -> Tensor:
+    """Resize with a filter as wide as each side shrinks.
+
+    Args:
+        images: [N, C, H, W].
+        size: Height and width of the result.
+        mode: ``'bicubic'`` or ``'bilinear'``.
+    """
+    size = (int(size[0]), int(size[1]))
+    if not _by_tables.get():
+        return F.interpolate(
+            images, size, mode=mode, antialias=True, align_corners=False
+        )
+    rows = _table(images.shape[-2], size[0], mode)
+    columns = _table(images.shape[-1], size[1], mode)
+    # one dimension for images and channels, as runtimes take the last one of
+    # a product for that of channels
+    made = rows @ images.flatten(0, 1) @ columns.T
+    return made.unflatten(0, (-1, images.shape[1]))
+
+
+@contextmanager
+def resizing_by_tables() -> Iterator[None]:
+    """Have images resized by products of matrices, on the CPU.
+
+    For graphs: runtimes differ in what they make of a filtered resizing, and
+    a product is one everywhere.
+    """
+    token = _by_tables.set(True)
+    try:
+        yield
+    finally:
+        _by_tables.reset(token)
+
+
+_by_tables: ContextVar[bool] = ContextVar('resizing_by_tables', default=False)
+
+
+@lru_cache(maxsize=64)
+def _table(side: int, new: int, mode: str) -> Tensor:
+    """Return the weights of the values of a side for each new one."""
+    ones = torch.eye(side)[None, None]
     return F.interpolate(
-        images, size, mode=mode, antialias=True, align_corners=False
-    ).clamp_(0, 1)
+        ones, (new, side), mode=mode, antialias=True, align_corners=False
+    )[0, 0]
