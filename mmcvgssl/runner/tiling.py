@@ -13,6 +13,7 @@ from mmcvgssl.datasets.tiles import (
     tiled,
     whole_if_tiled,
 )
+from mmcvgssl.models.anomaly.prompts import load_knowledge, refuse_tiles
 from mmcvgssl.runner.detection_tiling import settle_detector_tiles
 from mmcvgssl.runner.load_steps import type_name
 
@@ -43,6 +44,8 @@ def settle_tiles(cfg: Config) -> None:
                 check_tiles(
                     step.get('tile'), step.get('overlap'), step['input_size']
                 )
+    if tile is not None or any(tiled(steps) for _, steps in found):
+        _refuse_whole_images(cfg.get('model'))
     if not any(tiled(steps) for _, steps in found):
         if (tile is not None or overlap is not None) and not trained:
             check_tiles(tile, overlap, LEAST_TILE)
@@ -57,6 +60,23 @@ def settle_tiles(cfg: Config) -> None:
             owner['pipeline'] = [ConfigDict(s) for s in whole_if_tiled(steps)]
     for loader in _loaders(cfg._cfg_dict):
         loader['batch_size'] = 1
+
+
+def _refuse_whole_images(node: Any) -> None:
+    """Refuse normal images that a knowledge file names, and KeAD reads whole.
+
+    Raises:
+        ValueError: If there are some.
+    """
+    if isinstance(node, MutableMapping):
+        k, knowledge = node.get('k'), node.get('knowledge')
+        if k and knowledge is not None and type_name(node) == 'KeAD':
+            refuse_tiles(load_knowledge(knowledge), k)
+        for value in node.values():
+            _refuse_whole_images(value)
+    elif isinstance(node, (list, tuple)):
+        for item in node:
+            _refuse_whole_images(item)
 
 
 def _cut_at_random(node: Any) -> bool:

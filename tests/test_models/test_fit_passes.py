@@ -19,6 +19,7 @@ from torch.utils.data import Dataset
 
 from mmcvgssl.datasets import ImageList
 from mmcvgssl.datasets.reading import TooManyUnreadableError
+from mmcvgssl.datasets.tiles import TILES, TileGrid
 from mmcvgssl.engine.fit_loader import FitLoader
 from mmcvgssl.models.anomaly import (
     AnomalyModel,
@@ -85,6 +86,20 @@ class Images(Dataset):
         return {'inputs': torch.from_numpy(image), 'data_samples': sample}
 
 
+class Strips(Images):
+    """Images in tiles."""
+
+    def __getitem__(self, i: int) -> dict:
+        item = super().__getitem__(i)
+        random = np.random.RandomState(100 + i)
+        size = SIDE, 3 * SIDE - 5
+        strip = random.uniform(90, 110, (3, *size)).astype(np.uint8)
+        grid = TileGrid.over(size, SIDE, 4)
+        tiles = [strip[:, y : y + SIDE, x : x + SIDE] for y, x in grid]
+        item['data_samples'].set_metainfo({TILES: grid})
+        return {**item, 'inputs': torch.from_numpy(np.stack(tiles))}
+
+
 def loader(images: Dataset, **kwargs) -> FitLoader:
     return FitLoader(images, SIZE, **kwargs)
 
@@ -130,6 +145,12 @@ MODELS: dict[str, Callable[[], AnomalyModel]] = {
     'places': lambda: one_class(
         patch={'size': 8, 'stride': 8, 'shared': False}
     ),
+}
+IN_TILES = ('memory', 'gaussian', 'positions', 'mutual', 'kead', 'one-class')
+MODELS_IN_TILES = {name: MODELS[name] for name in IN_TILES} | {
+    'by position': lambda: PatchCore(
+        LocalTeacher(), 30, pool_size=300, per_position=True, **MEASURED
+    )
 }
 every_model = pytest.mark.parametrize('name', MODELS)
 
@@ -180,6 +201,10 @@ def process(rank: int, port: int, out: str) -> None:
         images = Images()
         model = fit(name, images, passes(copy))
         found[f'{name} again'] = (model.fitted_bytes(), images.read)
+    for name, make in MODELS_IN_TILES.items():
+        model = make()
+        model.fit(loader(Strips()))
+        found[f'{name} in tiles'] = model.fitted_bytes()
     images = ImageList(out, pipeline=READ, max_unreadable=0.1)
     try:
         MODELS['memory']().fit(loader(images))
@@ -225,6 +250,15 @@ def test_two_processes_learn_what_one_does(halves, name):
     assert {i // SIZE % 2 for i in read} == {0}
     assert {i // SIZE % 2 for i in other} == {1}
     assert len(read) + len(other) <= len(images.read) + 2 * SIZE
+
+
+@pytest.mark.parametrize('name', MODELS_IN_TILES)
+def test_two_processes_learn_from_tiles_what_one_does(halves, name):
+    model = MODELS_IN_TILES[name]()
+    model.fit(loader(Strips()))
+    alone = content(model.fitted_bytes())
+    for half in halves[1]:
+        assert content(half[f'{name} in tiles']) == alone
 
 
 @every_model

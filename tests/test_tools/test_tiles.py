@@ -9,6 +9,7 @@ from mmengine.config import Config
 
 from mmcvgssl.apis import MapFolder
 from mmcvgssl.model_file import ModelFile, load_model
+from mmcvgssl.runner.image_reading import hand_down
 from tests.data import CONFIGS
 from tests.one_class_data import narrow, tiny_options
 
@@ -185,3 +186,20 @@ def test_a_file_says_itself_how_images_are_cut(tool, tmp_path):
     )
     assert code == 1
     assert 'reads images with tile=None, and tile=64 is set' in err
+
+
+@pytest.mark.parametrize('members', [False, True])
+def test_normal_images_that_are_read_whole_are_refused_early(members):
+    """Before weights of a CLIP are looked for, of which there are none."""
+    known = {'name': 'a', 'good': ['{}'], 'defects': ['{}']}
+    knowledge = {'a': {**known, 'normal_images': ['a.png']}}
+    model = dict(type='mmcvgssl.KeAD', knowledge=knowledge, k=1)
+    if members:
+        model = dict(type='mmcvgssl.MapEnsemble', members=[model])
+    resize = dict(type='mmcvgssl.SquareResize', input_size=32)
+    loader = dict(dataset=dict(pipeline=[resize]))
+    cfg = Config(dict(model=model, fit_dataloader=loader, tile=64))
+    with pytest.raises(ValueError, match='`normal_images` of a out there'):
+        hand_down(cfg)
+    cfg = Config(dict(model=model, fit_dataloader=loader))
+    hand_down(cfg)

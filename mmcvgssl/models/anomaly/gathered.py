@@ -33,6 +33,10 @@ class Columns:
         for name, part in rows.items():
             self._rows.setdefault(name, []).append(part)
 
+    def __contains__(self, name: str) -> bool:
+        """Whether there are rows of a kind."""
+        return name in self._rows
+
     def __getitem__(self, name: str) -> Tensor:
         """Return all rows of a kind."""
         return torch.cat(self._rows[name])

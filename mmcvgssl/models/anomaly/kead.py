@@ -25,7 +25,7 @@ from mmcvgssl.models.anomaly.normal_images import (
     distances,
     memories,
 )
-from mmcvgssl.models.anomaly.prompts import as_content
+from mmcvgssl.models.anomaly.prompts import as_content, refuse_tiles
 from mmcvgssl.models.anomaly.state_forms import Form, Forms, check_state
 from mmcvgssl.models.anomaly.text_cache import (
     FixedTexts,
@@ -381,14 +381,8 @@ class KeAD(AnomalyModel):
     def _raw(
         self, inputs: Tensor | TiledImages, data_samples: Sequence
     ) -> tuple[Tensor, Tensor]:
-        if isinstance(inputs, TiledImages) and self.categories.normal_images(
-            self.k
-        ):
-            raise ValueError(
-                'KeAD reads the normal images that its knowledge file names '
-                'whole, and cannot compare tiles with them: leave '
-                '`normal_images` out there, and give them as images to fit to'
-            )
+        if isinstance(inputs, TiledImages):
+            refuse_tiles(self.knowledge, self.k)
         return super()._raw(inputs, data_samples)
 
     def _fit(self, images: FittingImages) -> None:

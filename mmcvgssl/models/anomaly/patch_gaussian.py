@@ -206,11 +206,15 @@ class PatchGaussian(Updatable):
                 self._rows_by_position(levels).double().mean(1, keepdim=True)
             )
 
+        def take(origin: Tensor) -> None:
+            if 'origin' not in guess:  # the first image in tiles is enough
+                guess.add(origin=origin)
+
         self._pass(
             images,
             'centring',
             compute,
-            lambda origin: guess.add(origin=origin),
+            take,
             {'guess': guess},
             EveryImage(batches=1),
             whole=True,

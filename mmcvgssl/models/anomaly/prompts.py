@@ -259,3 +259,23 @@ def _texts(value: Any, where: str) -> tuple[str, ...]:
                 'it'
             )
     return tuple(value)
+
+
+def refuse_tiles(known: Mapping[str, Knowledge], k: int) -> None:
+    """Refuse normal images that are read whole beside images in tiles.
+
+    Args:
+        known: What is known, by category.
+        k: Normal images a category that are compared with.
+
+    Raises:
+        ValueError: Names the categories that list some.
+    """
+    named = [name for name, each in known.items() if each.normal_images]
+    if not k or not named:
+        return
+    raise ValueError(
+        'KeAD reads the normal images that its knowledge file names whole, '
+        'and cannot compare tiles with them: leave `normal_images` of '
+        f'{", ".join(named)} out there, and give them as images to fit to'
+    )
