@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -160,13 +161,13 @@ def _asked(false_alarm_rate: float | str | None) -> tuple[Any, bool]:
     """
     if false_alarm_rate is None or false_alarm_rate == 'none':
         return None, false_alarm_rate is not None
-    number = isinstance(false_alarm_rate, (int, float))
+    number = isinstance(false_alarm_rate, Real)
     if not number or not 0 < float(false_alarm_rate) < 1:
         raise ValueError(
             "false_alarm_rate is a share between 0 and 1, or 'none' for no "
             f'threshold, got {false_alarm_rate!r}'
         )
-    return false_alarm_rate, True
+    return float(false_alarm_rate), True
 
 
 def _written(content: ModelFile, out: Path) -> ModelFile | None:
