@@ -20,12 +20,15 @@ from mmcvgssl.apis.prediction.image_job import ImageJob
 from mmcvgssl.apis.prediction.picture_job import LoadedImage
 from mmcvgssl.apis.prediction.workers import Workers, workers_for
 from mmcvgssl.datasets.reading import UnreadableImageError
-from mmcvgssl.datasets.tiles import images_at_once
+from mmcvgssl.datasets.tiles import TILES, images_at_once
 from mmcvgssl.datasets.transforms.load_image import reading_options
 from mmcvgssl.evaluation.few_shot.features import to_unit_rgb
 from mmcvgssl.model_file import LoadedModel, is_model_file, load_model
 from mmcvgssl.models.anomaly import OneClassDetector
-from mmcvgssl.models.anomaly.tiled_images import TiledImages
+from mmcvgssl.models.anomaly.tiled_images import (
+    TiledImages,
+    TilePreprocessor,
+)
 from mmcvgssl.models.classifiers import ProbeClassifier
 from mmcvgssl.models.layers import global_pool
 from mmcvgssl.models.teachers import FrozenTeacher
@@ -208,7 +211,7 @@ class FeatureExtractor:
             batch = pseudo_collate(items)
             if self._loaded is not None:
                 prepare: Any = self._loaded.model.data_preprocessor
-                inputs = prepare(batch, False)['inputs']
+                inputs = _prepared(prepare, batch)
             else:
                 stacked = torch.stack(batch['inputs']).to(self.device)
                 inputs = to_unit_rgb(stacked)
@@ -265,6 +268,21 @@ class FeatureExtractor:
         steps = cfg.test_dataloader.dataset.pipeline
         with DefaultScope.overwrite_default_scope('mmpretrain'):
             return [TRANSFORMS.build(step) for step in steps]
+
+
+def _prepared(prepare: Any, batch: dict[str, Any]) -> Tensor | TiledImages:
+    """Return what a model's preprocessor makes of images, or of tiles."""
+    images, samples = batch['inputs'], batch['data_samples']
+    if isinstance(prepare, TilePreprocessor) or images[0].ndim == 3:
+        return prepare(batch, False)['inputs']
+
+    # a detector's, which takes no tiles
+    def part(tiles: list[Tensor]) -> Tensor:
+        return prepare({'inputs': tiles, 'data_samples': None}, False)[
+            'inputs'
+        ]
+
+    return TiledImages(images, [sample.get(TILES) for sample in samples], part)
 
 
 def _note(

@@ -11,6 +11,7 @@ from mmengine.registry import init_default_scope
 
 from mmcvgssl.apis import run_test
 from mmcvgssl.apis.export_model import export_model
+from mmcvgssl.apis.features import FeatureExtractor
 from mmcvgssl.apis.model_file_config import config_of, open_model
 from mmcvgssl.apis.predict import Predictor
 from mmcvgssl.datasets.tiles import TileGrid, cut_steps, uncut_steps
@@ -84,6 +85,11 @@ def test_boxes_are_those_of_the_tiles_joined(
     # workers hand tiles on
     again = Predictor(cut, device='cpu', workers=1)
     assert boxes(again, image) == found
+    # features of an image in tiles are the mean of those of its tiles
+    rows = FeatureExtractor(str(cut), workers=0)([image]).rows
+    files = [tmp_path / f'{i}.png' for i in range(len(grid))]
+    own = FeatureExtractor(str(whole), workers=0)(files).rows
+    np.testing.assert_allclose(rows[0], own.mean(0), rtol=1e-3, atol=1e-5)
     # and an image that is no larger than a tile is taken whole
     small = tmp_path / '0.png'
     assert boxes(tiled, small) == boxes(plain, small)

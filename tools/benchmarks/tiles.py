@@ -77,7 +77,7 @@ def strip(
 ) -> tuple[np.ndarray, list[Box]]:
     """Draw rolled metal, with spots of 5 pixels on it."""
     height, width = size
-    coarse = random.normal(0, 6, (height // 40, width // 200))
+    coarse = random.normal(0, 6, (max(height // 40, 1), max(width // 200, 1)))
     image = 128 + cv2.resize(coarse, (width, height))
     image += cv2.blur(random.normal(0, 14, size), (9, 1))
     boxes = []
