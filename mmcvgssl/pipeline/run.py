@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import sys
 import time
 from pathlib import Path
 
@@ -127,7 +128,11 @@ class Pipeline:
         for number, (name, planned) in enumerate(self.plan.items(), 1):
             if name not in chosen or planned.state in (UP_TO_DATE, LEFT_OUT):
                 continue
-            print(f'[{number}/{len(self.plan)}] {name}', flush=True)
+            print(
+                f'[{number}/{len(self.plan)}] {name}',
+                file=sys.stderr,
+                flush=True,
+            )
             self._run(planned)
         return write_report(self.plan, self.inputs, self.work_dir)
 
@@ -142,7 +147,7 @@ class Pipeline:
             call = call_of(planned, known, self.processes)
             call.write()
             words = call.typed()
-            print(shlex.join(words), flush=True)
+            print(shlex.join(words), file=sys.stderr, flush=True)
             start = time.monotonic()
             code = _do(call, handles)
             if code:

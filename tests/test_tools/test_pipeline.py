@@ -484,8 +484,8 @@ def test_killed_resumed_and_rerun(images, tiny, tmp_path, process):
 
     done = process(command)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert '[1/6] maps: up to date' in done.stdout
-    assert '[3/6] agbp: go on' in done.stdout
+    assert '[1/6] maps: up to date' in done.stderr
+    assert '[3/6] agbp: go on' in done.stderr
     assert before == {path: path.stat().st_mtime_ns for path in before}
     logs = ''.join(p.read_text() for p in agbp.glob('*/*.log'))
     assert 'resumed epoch: ' in logs
