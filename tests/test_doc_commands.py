@@ -89,11 +89,11 @@ OTHERS = {
     'pip install .': 'changes the environment',
     'pip install mmcvgssl[export]': 'changes the environment',
     'pip install --no-deps mmcvgssl': 'changes the environment',
-    'pip install numpy opencv-python-headless pillow tifffile onnxruntime': (
-        'changes the environment'
+    'pip install numpy opencv-python-headless pillow tifffile tqdm '
+    'onnxruntime': ('changes the environment'),
+    'python tools/predict.py parts.onnx parts/new --out predictions': (
+        'needs packages of an extra'
     ),
-    'python -m mmcvgssl.export.exported_model parts.onnx parts/new --out '
-    'predictions': 'needs packages of an extra',
 }
 # added to what a page says
 MORE = {
