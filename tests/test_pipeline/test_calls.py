@@ -372,7 +372,7 @@ def test_the_package_alone_is_enough(tmp_path, process):
         [sys.executable, home / 'run.py', home], PYTHONPATH=str(home)
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert '-m mmcvgssl.pipeline.stage_process' in done.stdout
+    assert '-m mmcvgssl.pipeline.stage_process' in done.stderr
     (note,) = (tmp_path / 'work').glob('maps-*/done.json')
     content = json.loads(note.read_text())
     assert content['function'] == 'make_maps'
