@@ -25,7 +25,12 @@ from mmcvgssl.models.anomaly.state_forms import (
     below,
     check_state,
 )
-from mmcvgssl.models.anomaly.threshold_choice import MEASURED, POINT
+from mmcvgssl.models.anomaly.threshold_choice import (
+    HELD_OUT_DIGESTS,
+    IMAGES,
+    MEASURED,
+    POINT,
+)
 from mmcvgssl.models.anomaly.thresholded import Thresholded
 from mmcvgssl.provenance import Provenance, digest_tensors, require_same
 from mmcvgssl.utils import atomic_write
@@ -223,8 +228,11 @@ class Storable(Thresholded):
         basis = part_of(dict.fromkeys(names), BASIS)
         if basis:
             forms |= below(BASIS, self.basis_forms(basis))
-            measured = {k: v for k, v in MEASURED.items() if k in basis}
-            forms |= below(BASIS, measured)
+            forms |= below(BASIS, {'images': IMAGES})
+            if 'held_out' in basis:  # it is known where files were fitted to
+                forms |= below(BASIS, {'held_out': HELD_OUT_DIGESTS})
+            if self.false_alarm_rate is not None:
+                forms |= below(BASIS, MEASURED)
         return forms
 
     def _take(

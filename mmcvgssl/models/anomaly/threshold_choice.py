@@ -21,11 +21,11 @@ IN_SAMPLE = 'in-sample'
 # name of the tensor of to_tensor()
 POINT = Form((6,), torch.float64)
 # what an update needs to know of the images that were measured: how many
-# images there were in all, the digests of those measured as JSON in bytes,
-# and their scores and highest map values
+# images there were in all, and the digests of the files of those measured
+IMAGES = Form((), torch.int64)
+HELD_OUT_DIGESTS = Form(('held out', 16), torch.uint8)
+# with a threshold, their scores and highest map values, too
 MEASURED = {
-    'images': Form((), torch.int64),
-    'held_out': Form(('bytes',), torch.uint8),
     'scores': Form(('n',)),
     'maxima': Form(('n',)),
 }

@@ -10,7 +10,6 @@ from torch import Tensor
 from mmcvgssl.models.anomaly.anomaly_model import AnomalyModel
 from mmcvgssl.models.anomaly.fitted_state import FittedStateError
 from mmcvgssl.models.anomaly.fitting_images import FittingImages
-from mmcvgssl.models.anomaly.gathered import as_tensor, from_tensor
 from mmcvgssl.models.anomaly.passes import Passes
 
 _MEASURED = ('operating_point', 'map_threshold')
@@ -47,10 +46,10 @@ class Updatable(AnomalyModel):
     ) -> None:
         """Fit to prepared images; see :meth:`fit`."""
         super().learn(images, held_out)
-        if held_out is None and self._holds_out():
-            # the division goes on after it
-            count = torch.tensor(images.passes.counts[0])
-            self.basis['images'] = count
+        # the division of images goes on after it; 0: they were not divided
+        divided = held_out is None and self._holds_out()
+        count = images.passes.counts[0] if divided else 0
+        self.basis['images'] = torch.tensor(count)
 
     def _fit(self, images: FittingImages) -> None:
         self.state, self.basis = {}, {}
@@ -82,20 +81,22 @@ class Updatable(AnomalyModel):
     @property
     def hold_out_every(self) -> int:
         """Each n-th image is held out; 0: none is."""
-        if not self._holds_out() or 'images' not in self.basis:
+        if not self._holds_out() or not self.images_seen:
             return 0
         return max(round(1 / self.holdout), 2)
 
     @property
     def images_seen(self) -> int:
         """Number of images before, where some of them are held out."""
-        return int(self.basis.get('images', 0))
+        return int(self.basis['images'])
 
     @property
     def held_out_digests(self) -> list[str]:
         """Digests of the files that were measured, in their order."""
         known = self.basis.get('held_out')
-        return [] if known is None else from_tensor(known)
+        if known is None:
+            return []
+        return [bytes(row).hex() for row in known.tolist()]
 
     def note_images(self, held_out: list[str], seen: int = 0) -> None:
         """Note which images were measured.
@@ -107,8 +108,9 @@ class Updatable(AnomalyModel):
         if not self.basis:
             return
         if held_out:
-            self.basis['held_out'] = as_tensor(held_out)
-        if 'images' in self.basis:
+            rows = [list(bytes.fromhex(digest)) for digest in held_out]
+            self.basis['held_out'] = torch.tensor(rows, dtype=torch.uint8)
+        if self.images_seen:
             self.basis['images'] = self.basis['images'] + seen
 
     @torch.no_grad()

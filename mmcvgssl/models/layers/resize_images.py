@@ -47,6 +47,11 @@ def filtered(images: Tensor, size: Sequence[int], mode: str) -> Tensor:
         images: [N, C, H, W].
         size: Height and width of the result.
         mode: ``'bicubic'`` or ``'bilinear'``.
+
+    Example:
+        >>> import torch
+        >>> filtered(torch.rand(1, 3, 40, 20), (16, 16), 'bilinear').shape
+        torch.Size([1, 3, 16, 16])
     """
     size = (int(size[0]), int(size[1]))
     if not _by_tables.get():
@@ -67,6 +72,14 @@ def resizing_by_tables() -> Iterator[None]:
 
     For graphs: runtimes differ in what they make of a filtered resizing, and
     a product is one everywhere.
+
+    Example:
+        >>> import torch
+        >>> images = torch.rand(1, 3, 40, 20)
+        >>> with resizing_by_tables():
+        ...     made = resize_images(images, (16, 16))
+        >>> torch.allclose(made, resize_images(images, (16, 16)), atol=1e-5)
+        True
     """
     token = _by_tables.set(True)
     try:
