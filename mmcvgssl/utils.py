@@ -243,3 +243,20 @@ def is_colour_image(value: object) -> TypeGuard[np.ndarray]:
         and value.shape[2] == 3
         and value.size > 0
     )
+
+
+def check_least(**options: tuple[int | None, int]) -> None:
+    """Check that options are not too small.
+
+    Args:
+        **options: Value, None for a default, and the least one, by name.
+
+    Raises:
+        ValueError: Names an option that is less.
+
+    Example:
+        >>> check_least(batch_size=(32, 1), workers=(None, 0))
+    """
+    for name, (value, least) in options.items():
+        if value is not None and value < least:
+            raise ValueError(f'{name} is {least} or more, got {value}')

@@ -33,6 +33,7 @@ from mmcvgssl.export.exported_model import ExportedModel
 from mmcvgssl.export.metadata import Metadata
 from mmcvgssl.export.preparation import prepare
 from mmcvgssl.provenance import FileState, Provenance, of_file
+from mmcvgssl.utils import check_least
 from mmcvgssl.version import __version__
 
 
@@ -69,12 +70,7 @@ class ExportedPredictor:
         workers: int | None = None,
         threads: int = 0,
     ) -> None:
-        for name, value, least in (
-            ('batch_size', batch_size, 1),
-            ('workers', workers, 0),
-        ):
-            if value is not None and value < least:
-                raise ValueError(f'{name} is {least} or more, got {value}')
+        check_least(batch_size=(batch_size, 1), workers=(workers, 0))
         self.model = ExportedModel(model, threads)
         self.path = Path(self.model.source)
         if isinstance(model, (str, Path)):

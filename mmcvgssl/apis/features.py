@@ -35,7 +35,7 @@ from mmcvgssl.models.teachers import FrozenTeacher
 from mmcvgssl.processes import compute_threads, limited_threads
 from mmcvgssl.progress import progress_bar
 from mmcvgssl.runner.image_reading import settle_images
-from mmcvgssl.utils import printable, some
+from mmcvgssl.utils import check_least, printable, some
 from mmcvgssl.weights.packages import PACKAGES
 
 SIZE = 224  # pixels, of images where neither file nor option says it
@@ -121,13 +121,9 @@ class FeatureExtractor:
         workers: int | None = None,
         show_progress: bool = True,
     ) -> None:
-        for name, value, least in (
-            ('size', size, 1),
-            ('batch_size', batch_size, 1),
-            ('workers', workers, 0),
-        ):
-            if value is not None and value < least:
-                raise ValueError(f'{name} is {least} or more, got {value}')
+        check_least(
+            size=(size, 1), batch_size=(batch_size, 1), workers=(workers, 0)
+        )
         self.device, self.workers = choose_device(device), workers
         self.batch_size, self.show_progress = batch_size, show_progress
         name = str(source)

@@ -37,7 +37,7 @@ from mmcvgssl.provenance import (
     of_versions,
 )
 from mmcvgssl.runner.image_reading import hand_down
-from mmcvgssl.utils import printable
+from mmcvgssl.utils import check_least, printable
 
 __all__ = ['Predictor', 'find_images', 'is_list', 'overlay']
 
@@ -81,12 +81,7 @@ class Predictor:
         threshold: float | None = None,
         workers: int | None = None,
     ) -> None:
-        for name, value, least in (
-            ('batch_size', batch_size, 1),
-            ('workers', workers, 0),
-        ):
-            if value is not None and value < least:
-                raise ValueError(f'{name} is {least} or more, got {value}')
+        check_least(batch_size=(batch_size, 1), workers=(workers, 0))
         self.device = choose_device(device)
         self._is_file = not isinstance(model, LoadedModel)
         if isinstance(model, LoadedModel):

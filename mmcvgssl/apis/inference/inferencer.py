@@ -26,7 +26,7 @@ from mmcvgssl.datasets.transforms.load_image import reading_options
 from mmcvgssl.model_file import LoadedModel, ModelFile, build_model
 from mmcvgssl.randomness import isolated
 from mmcvgssl.runner.undisturbed import undisturbed
-from mmcvgssl.utils import printable
+from mmcvgssl.utils import check_least, printable
 
 AnyResult = TypeVar('AnyResult', bound=Result)
 # inferencers by the kind of model file that they take
@@ -268,12 +268,7 @@ class Inferencer(ABC, Generic[AnyResult]):
 def _check_options(
     batch_size: int | None, on_error: str, workers: int | None
 ) -> None:
-    for name, value, least in (
-        ('batch_size', batch_size, 1),
-        ('workers', workers, 0),
-    ):
-        if value is not None and value < least:
-            raise ValueError(f'{name} is {least} or more, got {value}')
+    check_least(batch_size=(batch_size, 1), workers=(workers, 0))
     if on_error not in ('raise', 'keep'):
         raise ValueError(f"on_error is 'raise' or 'keep', got {on_error!r}")
 
