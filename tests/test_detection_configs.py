@@ -305,7 +305,7 @@ def test_a_detector_without_a_data_set_is_refused(tmp_path):
     own.write_text(f"_base_ = [{str(path)!r}, 'glass.py']\n")
     cfg = Config.fromfile(own)
     assert 'coco/' not in str(cfg.train_dataloader.dataset)
-    with pytest.raises(OSError, match=r'\$\{data_root\}'):
+    with pytest.raises(OSError, match=r'data/glass/train\.json'):
         DATASETS.build(cfg.train_dataloader.dataset)
 
 

@@ -24,6 +24,7 @@ DRIVER = {'libcuda.so.1'}  # comes with a GPU
 OPTIONAL = re.compile(
     r'nvshmem_(transport|bootstrap)_.*|libcufile_rdma\.so.*'
     r'|(omppool|tbbpool)\..*'  # numba has a pool of its own
+    r'|libopenvino_intel_gpu_plugin\.so'
 )
 
 

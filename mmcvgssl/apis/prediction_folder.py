@@ -130,6 +130,7 @@ def predict_to_folder(
         FolderInUseError: If another run writes there.
 
     Example:
+        >>> from mmcvgssl.apis import Predictor
         >>> predictor = Predictor('model.safetensors')
         >>> predictions = predict_to_folder(predictor, 'test_images', 'out')
         >>> len(predictions), Path('out/predictions.csv').is_file()

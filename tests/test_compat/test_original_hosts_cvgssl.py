@@ -9,10 +9,10 @@ CONFIG = 'pretrain/cvgssl/cvgssl_resnet18_lite0_1xb64-300e_folder.py'
 
 TRAIN = """
 import runpy, sys
-sys.argv = {argv!r}
-runpy.run_path({tool!r}, run_name='__main__')
 import mmengine
 print(mmengine.__version__)
+sys.argv = {argv!r}
+runpy.run_path({tool!r}, run_name='__main__')
 """
 
 
@@ -45,9 +45,10 @@ def test_train_save_and_resume(run_python, original_paths, tmp_path):
         "model_name='test_efficientnet', allow_random=True)])\n"
     )
     out = _train(run_python, original_paths, tmp_path, epochs=1)
-    assert out.splitlines()[-1] == '0.10.7'
+    assert out.splitlines()[0] == '0.10.7'
     out = _train(run_python, original_paths, tmp_path, epochs=2)
-    assert 'resumed epoch: 1, iter: 2' in out
+    texts = [log.read_text() for log in tmp_path.glob('work/*/*.log')]
+    assert any('resumed epoch: 1, iter: 2' in text for text in texts)
     assert (tmp_path / 'work' / 'epoch_2.pth').is_file()
     logs = sorted(tmp_path.glob('work/*/vis_data/scalars.json'))
     steps = [

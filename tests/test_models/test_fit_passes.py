@@ -17,6 +17,7 @@ from torch import distributed as dist
 from torch import multiprocessing
 from torch.utils.data import Dataset
 
+from mmcvgssl import progress
 from mmcvgssl.datasets import ImageList
 from mmcvgssl.datasets.reading import TooManyUnreadableError
 from mmcvgssl.datasets.tiles import TILES, TileGrid
@@ -480,7 +481,8 @@ def test_workers_read_the_share_of_a_process():
     assert len([*images]) == 7
 
 
-def test_a_bar_says_what_is_done(tmp_path, capsys):
+def test_a_bar_says_what_is_done(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(progress, 'on_terminal', lambda: True)
     begun = PartialFit(tmp_path / 'x.safetensors', Provenance({}), 30)
     fit('memory', Images(), Passes(begun, bar=True))
     said = capsys.readouterr().err

@@ -279,11 +279,12 @@ def test_predictions_by_the_data_samples_categories(clips):
     del samples[2].category
     images = random_images(3)
     out = kead(images, samples, mode='predict')
-    maps, scores = kead.predict_maps(images, ['strip', 'tile', 'tile'])
-    for i, sample in enumerate(out):
-        assert torch.equal(sample.anomaly_map, maps[i])
-        assert torch.equal(sample.anomaly_score, scores[i])
-    assert maps.shape == (3, 4, 4)
+    for i, name in enumerate(['strip', 'tile', 'tile']):
+        # images pass one by one
+        maps, scores = kead.predict_maps(images[i : i + 1], name)
+        assert torch.equal(out[i].anomaly_map, maps[0])
+        assert torch.equal(out[i].anomaly_score, scores[0])
+        assert maps.shape == (1, 4, 4)
     kead = make_kead(
         clips['plain'], knowledge=KNOWLEDGE, calibration={'quantile': 0.9}
     )

@@ -36,6 +36,7 @@ class TiledSteps(BaseTransform):
         ValueError: If an option is out of range, or nothing packs.
 
     Example:
+        >>> import numpy as np
         >>> steps = [dict(type='mmdet.Resize', scale=(64, 64))]
         >>> steps += [dict(type='mmdet.PackDetInputs')]
         >>> cut = TiledSteps(tile=64, overlap=8, transforms=steps)
