@@ -127,6 +127,8 @@ def _update(args: argparse.Namespace) -> Outcome:
                 f'--{name.replace("_", "-")} out'
             )
     from mmcvgssl.apis.update_file import update_file
+    from mmcvgssl.terminal_log import quieten_log
 
+    quieten_log()
     made = update_file(args.update, args.out, args.images, args.earlier_images)
     return of_model_file(args.out, made)

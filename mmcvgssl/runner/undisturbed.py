@@ -10,7 +10,9 @@ from typing import Any
 from mmengine.logging import MMLogger
 from mmengine.registry import DefaultScope
 
+from mmcvgssl.progress import log_level
 from mmcvgssl.randomness import isolated
+from mmcvgssl.terminal_log import settle_terminal
 
 _NAME = 'mmcvgssl'
 
@@ -19,7 +21,8 @@ _NAME = 'mmcvgssl'
 def undisturbed(scope: str = 'mmpretrain') -> Iterator[None]:
     """Leave default scope, loggers and generators as they were.
 
-    Within, warnings are shown, and nothing else of the log.
+    Within, warnings are shown, and nothing else of the log; in a command, what
+    the command was asked to show.
 
     Args:
         scope: Default scope within.
@@ -28,7 +31,8 @@ def undisturbed(scope: str = 'mmpretrain') -> Iterator[None]:
     before = [dict(manager._instance_dict) for manager in managers]
     # the last one made is the current one
     MMLogger._instance_dict.clear()
-    MMLogger.get_instance(_NAME, log_level=logging.WARNING)
+    level = logging.WARNING if log_level() is None else logging.INFO
+    settle_terminal(MMLogger.get_instance(_NAME, log_level=level))
     try:
         with isolated(), DefaultScope.overwrite_default_scope(scope):
             yield

@@ -1,6 +1,7 @@
 """The model of a file is updated by more images, on the command line."""
 
 import json
+from shutil import copyfile
 
 import pytest
 
@@ -22,13 +23,13 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-def run(capsys, *words: str) -> tuple[int, str]:
+def run(capsys, *words: str) -> tuple[int, str, str]:
+    """Return the exit code, and what is on stdout and on stderr."""
     try:
         code = main(['fit', *words])
     except SystemExit as error:
         code = error.code
-    said = capsys.readouterr()
-    return int(code or 0), said.out + said.err
+    return int(code or 0), *capsys.readouterr()
 
 
 def test_files_of_both_kinds_are_updated(folder, capsys):
@@ -37,13 +38,14 @@ def test_files_of_both_kinds_are_updated(folder, capsys):
         'good', 'patchcore', 0.4, {'input_size': 32}, **quick
     ).save('model.safetensors')
     update = ['--update', 'model.safetensors', '--images', 'new']
-    code, text = run(
+    capsys.readouterr()
+    code, out, err = run(
         *(capsys, *update, '--earlier-images', 'good'),
         *('--out', 'model.safetensors', '--json'),
     )
-    assert code == 0, text
-    line = next(one for one in text.splitlines() if one.startswith('{'))
-    assert json.loads(line)['chosen']['good_images'] == 3
+    assert code == 0, err
+    assert json.loads(out)['chosen']['good_images'] == 3
+    assert 'learns from 4 of 5 new images' in err
     content = ModelFile.read('model.safetensors')
     assert 'update_1.new_images' in content.provenance['files']
     assert len(list((folder / 'earlier').rglob('*.safetensors'))) == 1
@@ -55,19 +57,25 @@ def test_files_of_both_kinds_are_updated(folder, capsys):
     )
     assert inspector.threshold == pytest.approx(whole.threshold, rel=1e-6)
 
-    code, text = run(capsys, *update, '--out', 'model.safetensors')
+    code, _, err = run(capsys, *update, '--out', 'model.safetensors')
     assert code != 0
-    assert 'has learned from 5' in text
+    assert 'has learned from 5' in err
 
     FewShotClassifier.fit(
         {'dent': 'good/0.png', 'rust': 'good/1.png'}, size=32, **quick
     ).save('classes.safetensors')
-    code, text = run(
+    copyfile('more/dent/0.png', 'more/dent/2.png')
+    capsys.readouterr()
+    code, out, err = run(
         *(capsys, '--update', 'classes.safetensors', '--images', 'more'),
         *('--out', 'both.safetensors'),
     )
-    assert code == 0, text
-    assert ModelFile.read('both.safetensors').chosen['images'] == 6
+    assert code == 0, err
+    assert out.startswith('both.safetensors:\n')
+    # what is said meanwhile is no part of the result
+    assert 'warning' not in out.lower()
+    assert 'given more than once' in err
+    assert ModelFile.read('both.safetensors').chosen['images'] == 7
 
 
 @pytest.mark.parametrize(
@@ -100,6 +108,6 @@ def test_files_of_both_kinds_are_updated(folder, capsys):
     ],
 )
 def test_options_that_do_not_go_together(words, said, folder, capsys):
-    code, text = run(capsys, *words)
+    code, _, err = run(capsys, *words)
     assert code != 0
-    assert said in text
+    assert said in err
