@@ -5,7 +5,7 @@ Needs NumPy, OpenCV, Pillow, tifffile, tqdm and what runs the file.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from importlib.metadata import version
 from pathlib import Path
@@ -33,7 +33,7 @@ from mmcvgssl.export.exported_model import ExportedModel
 from mmcvgssl.export.metadata import Metadata
 from mmcvgssl.export.preparation import prepare
 from mmcvgssl.provenance import FileState, Provenance, of_file
-from mmcvgssl.utils import check_least
+from mmcvgssl.utils import check_least, printable
 from mmcvgssl.version import __version__
 
 
@@ -99,7 +99,7 @@ class ExportedPredictor:
         overlay: NameOverlay | None = None,
         full_overlay: bool = False,
         known: Mapping[str, FileState] | None = None,
-    ) -> Iterator[list[Prediction]]:
+    ) -> Generator[list[Prediction], None, None]:
         """Predict images in order, batch by batch.
 
         Args:
@@ -134,7 +134,7 @@ class ExportedPredictor:
         """Return which file it is, as JSON can hold it."""
         notes = self.metadata
         return {
-            'file': self.path.name,
+            'file': printable(self.path.name),
             'digest': of_file(self.path),
             'kind': notes.kind,
             'type': notes.model.get('type'),

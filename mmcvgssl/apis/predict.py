@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
+from collections.abc import (
+    Generator,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+    Sized,
+)
 from pathlib import Path
 from typing import Any
 
@@ -119,7 +126,7 @@ class Predictor:
         known: Mapping[str, FileState] | None = None,
         batch_size: int | None = None,
         workers: int | None = None,
-    ) -> Iterator[list[Prediction]]:
+    ) -> Generator[list[Prediction], None, None]:
         """Predict images in order, batch by batch.
 
         A batch is given when its overlays are written, with the next one

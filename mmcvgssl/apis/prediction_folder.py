@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -17,7 +17,7 @@ from mmcvgssl.apis.prediction.earlier import (
     find_known,
     settle_predictions,
 )
-from mmcvgssl.apis.prediction.find_images import find_images
+from mmcvgssl.apis.prediction.find_images import find_images, images_home
 from mmcvgssl.apis.prediction.prediction_run import NameOverlay
 from mmcvgssl.datasets import contents as why
 from mmcvgssl.datasets.contents import Contents
@@ -62,7 +62,7 @@ class Predicts(Protocol):
         overlay: NameOverlay | None = None,
         full_overlay: bool = False,
         known: Mapping[str, FileState] | None = None,
-    ) -> Iterator[list[Prediction]]:
+    ) -> Generator[list[Prediction], None, None]:
         """Predict images in order, batch by batch."""
 
     def made_by(self) -> Provenance:
@@ -139,8 +139,7 @@ def predict_to_folder(
     report = contents if contents is not None else Contents(str(path))
     skip = [Path(out, OVERLAYS), Path(out, MAPS)]
     images = find_images(path, skip, report, root, encoding)
-    home = Path(root or path)
-    home = home if home.is_dir() else home.parent
+    home = images_home(path, root)
     run = _FolderRun(
         *(predictor, images, home, Path(out), report), outputs or Outputs()
     )
@@ -263,6 +262,8 @@ class _FolderRun:
             batches = self.predictor.batches(
                 list(by_path), overlay, self.outputs.full_overlays, known
             )
+            # its worker processes end with the run, also where that fails
+            stack.enter_context(closing(batches))
             done = len(self.images) - len(names)
             bar = stack.enter_context(
                 progress_bar(

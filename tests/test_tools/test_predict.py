@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import signal
+from multiprocessing import active_children
 
 import cv2
 import numpy as np
@@ -16,6 +17,7 @@ from mmcvgssl.apis import MapFolder, find_mapped_images
 from mmcvgssl.apis.predict import Predictor, find_images, overlay
 from mmcvgssl.apis.prediction import workers as readers_of
 from mmcvgssl.apis.prediction.anomaly import draw_heatmap
+from mmcvgssl.apis.prediction.earlier import PartialFile
 from mmcvgssl.apis.prediction.image_job import ImageJob
 from mmcvgssl.apis.prediction.workers import (
     WorkerError,
@@ -215,6 +217,21 @@ def test_what_was_found_outlives_a_run_that_fails(
     assert len(predict_to_folder(predictor, folder, out)) == 4
     assert not partial.exists()
     assert (out / 'predictions.csv').is_file()
+
+
+def test_a_run_that_fails_leaves_no_process(
+    file, folder, tmp_path, monkeypatch
+):
+    def fail(lines, predictions):
+        raise OSError('the disk is full')
+
+    monkeypatch.setattr(PartialFile, 'write', fail)
+    predictor = Predictor(file, batch_size=1, workers=2)
+    with pytest.raises(OSError, match='the disk is full') as caught:
+        predict_to_folder(predictor, folder, tmp_path / 'out')
+    # whoever keeps the error keeps the frames of its traceback
+    assert caught.tb is not None
+    assert [p.name for p in active_children() if 'image' in p.name] == []
 
 
 @pytest.mark.parametrize('workers', [0, 2])

@@ -218,7 +218,7 @@ class Inferencer(ABC, Generic[AnyResult]):
         batches = self.predictor.batches(
             sources, batch_size=batch_size, workers=workers
         )
-        with closing(batches):  # type: ignore[type-var]
+        with closing(batches):
             for batch in batches:
                 for prediction in batch:
                     yield self._result(waiting.popleft(), prediction)

@@ -16,6 +16,17 @@ def is_list(path: Path) -> bool:
     return path.suffix.lower() == '.txt' and path.is_file()
 
 
+def images_home(path: str | Path, root: str | Path | None = None) -> Path:
+    """Return the folder that names of the images are relative to.
+
+    Args:
+        path: Image, folder or list, see :func:`find_images`.
+        root: Folder that listed paths are relative to, if it is another.
+    """
+    home = Path(root or path)
+    return home if home.is_dir() else home.parent
+
+
 def find_images(
     path: str | Path,
     skip: Sequence[str | Path] = (),

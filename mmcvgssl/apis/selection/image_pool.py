@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mmcvgssl.apis.features import Features
-from mmcvgssl.apis.predict import find_images
+from mmcvgssl.apis.prediction.find_images import find_images, images_home
 from mmcvgssl.apis.selection.known import Known, read_known
 from mmcvgssl.datasets.contents import Contents
 from mmcvgssl.datasets.copies import same_content
@@ -60,8 +60,7 @@ class ImagePool:
             ValueError: If there is no image, or a list is no list.
         """
         found = find_images(images, (), report, root, encoding)
-        home = Path(root or images)
-        home = home if home.is_dir() else home.parent
+        home = images_home(images, root)
         paths = [relative_path(str(path), str(home)) for path in found]
         missing = [path for path in paths if not (home / path).is_file()]
         if missing:
