@@ -158,9 +158,14 @@ class FeatureExtractor:
         """Compute features; what cannot be read has an error.
 
         Raises:
+            ValueError: If there is no image.
             WorkerError: If a worker process is ended from outside.
         """
         names = [str(path) for path in paths]
+        if not names:
+            raise ValueError(
+                'expected images to compute features of, got none: name some'
+            )
         transforms = self._transforms(names)
         job = ImageJob(transforms, self._extra(), 0)
         count = workers_for(

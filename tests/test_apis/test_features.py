@@ -114,6 +114,12 @@ def test_a_package_gives_the_features_of_its_network(paths):
     assert np.allclose(found.rows, alone.rows, atol=1e-4)
 
 
+def test_no_image_is_an_error(tmp_path):
+    write(tmp_path / 'model.safetensors')
+    with pytest.raises(ValueError, match='expected images'):
+        FeatureExtractor(tmp_path / 'model.safetensors')([])
+
+
 @pytest.mark.parametrize('kind', ['classifier', 'detector'])
 def test_model_files_of_other_kinds(kind, paths, tmp_path):
     torch.manual_seed(0)
