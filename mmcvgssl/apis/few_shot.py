@@ -47,7 +47,7 @@ from mmcvgssl.runner.image_reading import (
     reading_of,
     settle_images,
 )
-from mmcvgssl.utils import atomic_write
+from mmcvgssl.utils import atomic_write, check_least
 from mmcvgssl.weights import load
 from mmcvgssl.weights.pretrained import initialize
 
@@ -67,6 +67,7 @@ class FewShot:
             teacher's own size.
         report_best: Also report the best epoch on the test set, as some
             papers do; it is optimistic.
+        workers: Processes that read images; 0: this one does.
 
     Raises:
         ValueError: If options are out of range or contradict each other, or
@@ -88,12 +89,7 @@ class FewShot:
     ) -> None:
         if mode not in MODES:
             raise ValueError(f'mode must be one of {MODES}, got {mode!r}')
-        if size is not None and size < 1:
-            raise ValueError(f'size is a number of pixels from 1, got {size}')
-        if workers < 0:
-            raise ValueError(
-                f'workers is a number of processes, 0 for none, got {workers}'
-            )
+        check_least(size=(size, 1), workers=(workers, 0))
         if cfg.get('few_shot') is None:
             raise ValueError(
                 f'{cfg.filename} has no `few_shot` section that names the '
@@ -149,8 +145,7 @@ class FewShot:
         Raises:
             mmcvgssl.locks.FolderInUseError: If another run writes there.
         """
-        if runs < 1:
-            raise ValueError(f'runs is a number of draws from 1, got {runs}')
+        check_least(runs=(runs, 1))
         names = self.train.CLASSES
         for k in shots:  # raises before work starts
             draw_shots(self.labels, k, self.seed, names)

@@ -13,6 +13,7 @@ from mmcvgssl.apis.device import choose_device
 from mmcvgssl.apis.fit import fitted_content, read_images, settle_fit
 from mmcvgssl.apis.image_files import ImageFiles, listed
 from mmcvgssl.apis.inference.inputs import Inputs
+from mmcvgssl.apis.prediction.find_images import is_list
 from mmcvgssl.apis.prediction.workers import workers_for
 from mmcvgssl.apis.recipes import get_config, list_models
 from mmcvgssl.engine.fitting import Fitting
@@ -119,4 +120,4 @@ def _recipe(method: str, options: dict[str, Any] | None) -> Config:
 
 def _is_image(path: Path) -> bool:
     """Whether a path is that of one image, not of a folder or a list."""
-    return path.is_file() and path.suffix.lower() != '.txt'
+    return path.is_file() and not is_list(path)

@@ -45,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--save',
         metavar='FILE.safetensors',
-        help='also write a classifier for tools/predict.py, learned from all '
+        help='also write a classifier for mmcvgssl predict, learned from all '
         'labelled training images, not from the few of a draw; its accuracy '
         'on the test images is printed',
     )

@@ -34,9 +34,8 @@ class LoadBackboneHook(Hook):
         FileNotFoundError: If the file does not exist.
         mmcvgssl.weights.KeyMismatchError: If too few weights fit.
         ValueError: If the file cannot be read as weights or holds NaN or
-            infinity, a whole checkpoint
-            is to be loaded as well, or stages are frozen that have no
-            trained weights.
+            infinity, a whole checkpoint is to be loaded as well, or stages
+            are frozen that have no trained weights.
     """
 
     priority = 'VERY_HIGH'

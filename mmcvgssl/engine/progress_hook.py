@@ -118,7 +118,7 @@ class ProgressHook(Hook):
         """
         epoch, last = runner.epoch + ahead, runner.max_epochs or 0
         now = time.monotonic()
-        at_end = runner.iter + ahead >= runner.max_iters
+        at_end = runner.iter >= runner.max_iters
         if not (on_terminal() or at_end or now - self._last >= SECONDS):
             return
         self._last = now

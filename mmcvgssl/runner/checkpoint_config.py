@@ -84,7 +84,7 @@ def training_config(
             )
         try:
             top = load_config(config).to_dict()
-        except Exception as error:
+        except (LookupError, ValueError) as error:
             raise ValueError(
                 f'{config} cannot be read as a config: {error}'
             ) from error
