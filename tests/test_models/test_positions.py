@@ -4,8 +4,14 @@ import numpy as np
 import pytest
 import torch
 from mmengine.dataset import pseudo_collate
+from mmpretrain.structures import DataSample
 
-from mmcvgssl.models.anomaly import MapEnsemble, PatchCore
+from mmcvgssl.models.anomaly import (
+    FittedStateError,
+    MapEnsemble,
+    PatchCore,
+)
+from mmcvgssl.models.anomaly.positions import memories_of
 from tests.test_models.test_anomaly import LocalTeacher, batches
 from tests.test_models.test_tiled_images import item
 
@@ -83,6 +89,53 @@ def test_images_of_another_size_are_refused():
         model.test_step(loaded([part(0, size=(32, 64))])[0])
 
 
+def test_images_that_are_cut_otherwise_are_refused():
+    model = fitted(True)
+    for tile in (40, 64):
+        data = pseudo_collate([item(part(0), tile, 16, 'new.png')])
+        with pytest.raises(ValueError, match=r'new.png: expected \d+ tiles'):
+            model.test_step(data)
+
+
+def test_images_of_a_batch_have_their_own_positions():
+    """Also behind one that stands for an image that cannot be read."""
+    model = fitted(True)
+    broken = {
+        'inputs': torch.zeros(3, *SIZE, dtype=torch.uint8),
+        'data_samples': DataSample(metainfo=dict(unreadable=True)),
+    }
+    items = [item(part(i)) for i in (20, 21)]
+    alone = [
+        model.test_step(pseudo_collate([one]))[0].anomaly_map for one in items
+    ]
+    together = pseudo_collate([items[0], broken, items[1]])
+    inputs = model.data_preprocessor(together)['inputs']
+    scored = [
+        values.amax()
+        for values in model.test_step(together)[::2]
+        for values in [values.anomaly_map]
+    ]
+    assert torch.equal(torch.stack(scored), torch.stack(alone).amax((1, 2)))
+    with pytest.raises(ValueError, match='images of one size'):
+        model(inputs[[0, 1, 2]], together['data_samples'])
+    maps, _ = model(inputs[[0, 2]], together['data_samples'][::2])
+    assert torch.equal(maps, torch.stack(alone))
+
+
+@pytest.mark.parametrize(
+    'position', [[0, 0, 2], [1, 1, 2], [0, 1, 0], [0, 1, 10**15]]
+)
+def test_a_file_with_positions_that_are_none_is_refused(position):
+    model = fitted(True)
+    tensors = {
+        **model.learned_tensors(),
+        'state.position': torch.tensor(position),
+        'state.memory': model.state['memory'][:3],
+    }
+    with pytest.raises(FittedStateError, match=r'a\.safetensors: expected'):
+        model.take_learned({}, tensors, 'a.safetensors')
+
+
 def test_whole_images_are_refused():
     model = PatchCore(LocalTeacher(), 90, per_position=True)
     with pytest.raises(ValueError, match='expected images in tiles'):
@@ -105,5 +158,13 @@ def test_more_images_are_added_to_the_memories():
     assert model.state.keys() == whole.state.keys()
     for key in ('position', 'image'):
         assert torch.equal(model.state[key], whole.state[key])
+    assert int(model.basis['seen']) == int(whole.basis['seen'])
+    # patches of the new images are there, each at its position
+    for number in (0, 4, 5):
+        tiles = item(part(number))['inputs'].flip(1) / 255
+        for own, tile in zip(memories_of(model.state), tiles, strict=True):
+            rows = model._rows(model.features(tile[None]))
+            nearest = torch.cdist(own['memory'], rows).amin(1)
+            assert float(nearest.min()) < 1e-2
     with pytest.raises(ValueError, match='got one of 32 x 97'):
         model.update(loaded([part(1, size=(32, 97))]))

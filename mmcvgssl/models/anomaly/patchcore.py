@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from itertools import count
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -18,7 +17,13 @@ from mmcvgssl.models.anomaly.neighbours import (
     nearest_patches,
 )
 from mmcvgssl.models.anomaly.patch_features import PatchFeatures, as_rows
-from mmcvgssl.models.anomaly.positions import PositionPools, check_size
+from mmcvgssl.models.anomaly.positions import (
+    PositionPools,
+    check_count,
+    check_positions,
+    check_size,
+    memories_of,
+)
 from mmcvgssl.models.anomaly.state_forms import Form, Forms
 from mmcvgssl.models.anomaly.tiled_images import TiledImages, predict_tiles
 from mmcvgssl.models.anomaly.updatable import Updatable
@@ -184,18 +189,19 @@ class PatchCore(Updatable):
             return super()._raw(inputs, data_samples)
         if not isinstance(inputs, TiledImages):
             raise ValueError(_IN_TILES)
-        memories = self._memories()
+        memories = memories_of(self.state)
         for grid, sample in zip(inputs.grids, data_samples, strict=True):
             # what stands for an image that cannot be read has no positions
             if not sample.get('unreadable'):
                 path = sample.get('img_path', 'an image')
                 check_size(grid, self.state['image'].tolist(), path)
-        # tiles come in the order of their positions
-        order = count()
+                check_count(grid, len(memories), path)
+        # tiles come in the order of their positions, image by image
+        order = iter([i for grid in inputs.grids for i in range(len(grid))])
 
         def score(tiles: Tensor, _: list) -> tuple[Tensor, Tensor]:
             made = [
-                self._score(tile[None], memories[next(order) % len(memories)])
+                self._score(tile[None], memories[next(order)])
                 for tile in tiles
             ]
             maps, scores = zip(*made, strict=True)
@@ -206,18 +212,6 @@ class PatchCore(Updatable):
             return maps, scores
 
         return predict_tiles(inputs, data_samples, predict)
-
-    def _memories(self) -> list[dict[str, Tensor]]:
-        """Return the memory of each position, with its scales."""
-        position = self.state['position']
-        return [
-            {
-                key: self.state[key][position == i]
-                for key in ('memory', 'scale')
-                if key in self.state
-            }
-            for i in range(int(position.max()) + 1)
-        ]
 
     def _score(
         self, images: Tensor, state: dict[str, Tensor]
@@ -282,7 +276,7 @@ class PatchCore(Updatable):
     def _add_by_position(self, images: FittingImages) -> None:
         """Choose a memory for each position of a tile."""
         before = int(self.basis.get('seen', 0))
-        earlier = self._memories() if before else []
+        earlier = memories_of(self.state) if before else []
         known = self.state['image'].tolist() if before else None
         pools = PositionPools(self.pool_size, self.seed, known)
 
@@ -343,6 +337,14 @@ class PatchCore(Updatable):
             forms['position'] = Form(('n',), torch.int64)
             forms['image'] = Form((2,), torch.int64)
         return forms
+
+    def _take(
+        self, tensors: Mapping[str, Tensor], where: str = 'the state'
+    ) -> None:
+        """Take what :meth:`_tensors` gave, if its positions are in order."""
+        if self.per_position:
+            check_positions(tensors['state.position'], where)
+        super()._take(tensors, where)
 
     def basis_forms(self, names: Iterable[str]) -> Forms:
         """Return the form of the number of patches that were seen."""

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from mmcvgssl.datasets.tiles import TileGrid
 from mmcvgssl.models.anomaly.coreset import PatchPool
-from mmcvgssl.models.anomaly.fitted_state import part_of
+from mmcvgssl.models.anomaly.fitted_state import FittedStateError, part_of
 
 
 class PositionPools:
@@ -68,6 +68,25 @@ class PositionPools:
             pool.load_state_dict(part_of(state, str(i)))
 
 
+def memories_of(state: Mapping[str, Tensor]) -> list[dict[str, Tensor]]:
+    """Return the memory of each position, with its scales.
+
+    Args:
+        state: Fitted state, with ``memory`` [n, D], ``position`` [n] in
+            ascending order and, if there are some, ``scale`` [n].
+    """
+    counts = state['position'].bincount().tolist()
+    parts = {
+        key: state[key].split(counts)
+        for key in ('memory', 'scale')
+        if key in state
+    }
+    return [
+        {key: part[i] for key, part in parts.items()}
+        for i in range(len(counts))
+    ]
+
+
 def check_size(grid: TileGrid, expected: Sequence[int], path: Any) -> None:
     """Refuse an image of another size than those fitted to.
 
@@ -81,4 +100,39 @@ def check_size(grid: TileGrid, expected: Sequence[int], path: Any) -> None:
         'as the others that per_position=True was fitted to, got one of '
         f'{grid.size[0]} x {grid.size[1]}: leave it out, or fit with '
         'per_position=False'
+    )
+
+
+def check_count(grid: TileGrid, expected: int, path: Any) -> None:
+    """Refuse an image that is cut into other tiles than those fitted to.
+
+    Raises:
+        ValueError: Names both numbers of tiles.
+    """
+    if len(grid) == expected:
+        return
+    raise ValueError(
+        f'{path}: expected {expected} tiles, as those that per_position=True '
+        f'was fitted to, got {len(grid)}: cut it with the tile and overlap '
+        'of the fit'
+    )
+
+
+def check_positions(position: Tensor, where: str) -> None:
+    """Check that a memory has patches of each position, in order.
+
+    Args:
+        position: Position of each patch, [n].
+        where: The file, for messages.
+
+    Raises:
+        FittedStateError: If one is missing, or they are not in order.
+    """
+    steps = position.diff()
+    if int(position[0]) == 0 and bool(((steps == 0) | (steps == 1)).all()):
+        return
+    raise FittedStateError(
+        f'{where}: expected the patches of `position` 0, 1, 2 and so on, one '
+        f'after the other, got {position.tolist()!s:.60}; the file is '
+        'damaged: fit anew'
     )
