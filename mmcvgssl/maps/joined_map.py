@@ -36,7 +36,8 @@ class JoinedMap:
         self._origins = list(grid)
         self._sum: np.ndarray = np.zeros(0)
         self._weight: np.ndarray = np.zeros(0)
-        self._tables: dict[tuple[int, int], np.ndarray] = {}
+        # where the values of a tile count, and how much, by axis and start
+        self._tables: dict[tuple[int, int], tuple[slice, np.ndarray]] = {}
 
     def add(self, maps: np.ndarray) -> None:
         """Add the maps [n, h, w] of the next tiles.
@@ -53,9 +54,13 @@ class JoinedMap:
             self._begin(maps)
         for one in maps.astype(np.float64):
             y, x = self._origins[self._count]
-            rows, columns = self._tables[0, y], self._tables[1, x]
-            self._sum += rows @ one @ columns.T
-            self._weight += rows.sum(1)[:, None] * columns.sum(1)
+            (down, rows), (across, columns) = (
+                self._tables[0, y],
+                self._tables[1, x],
+            )
+            self._sum[down, across] += rows @ one @ columns.T
+            weight = rows.sum(1)[:, None] * columns.sum(1)
+            self._weight[down, across] += weight
             self._count += 1
 
     def result(self) -> np.ndarray:
@@ -80,9 +85,13 @@ class JoinedMap:
             shape.append(count)
             at = value_positions(count, 0, side)
             for start in starts:
-                self._tables[axis, start] = _table(
+                table = _table(
                     at, start, tile, values, self.grid.overlap, starts
                 )
+                used = np.flatnonzero(table.any(1))
+                # a small tile may lie between two values of the whole
+                part = slice(*((used[0], used[-1] + 1) if used.size else [0]))
+                self._tables[axis, start] = part, table[part]
         self._sum, self._weight = np.zeros(shape), np.zeros(shape)
 
 

@@ -74,6 +74,13 @@ def test_one_tile_is_the_map_as_it_is():
     np.testing.assert_allclose(joined.result(), maps[0], rtol=0, atol=1e-7)
 
 
+def test_tiles_between_the_values_of_the_whole_count_for_nothing():
+    grid = TileGrid.over((64, 100), 64, 63)
+    joined = JoinedMap(grid)
+    joined.add(np.arange(len(grid)).reshape(-1, 1, 1))
+    assert joined.result().tolist() == [[0, len(grid) - 1]]
+
+
 def test_maps_of_all_tiles_and_no_more_are_needed():
     joined = JoinedMap(TileGrid.over((64, 128), 64))
     joined.add(np.zeros((1, 4, 4)))
