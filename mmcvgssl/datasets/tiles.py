@@ -82,7 +82,7 @@ def _starts(side: int, tile: int, overlap: int) -> tuple[int, ...]:
 
 
 def check_tiles(
-    tile: Any, overlap: Any, input_size: int
+    tile: Any, overlap: Any, input_size: int | None
 ) -> tuple[int, int] | None:
     """Check the options of tiles; return their side and overlap.
 
@@ -90,7 +90,8 @@ def check_tiles(
         tile: Side in pixels; ``'auto'``: ``input_size``; None: no tiles.
         overlap: Pixels that neighbours share at least; None: an eighth of
             ``tile``.
-        input_size: Side in pixels of what the model gets.
+        input_size: Side in pixels of what the model gets; None: it is not
+            known, and ``'auto'`` is refused.
 
     Raises:
         ValueError: If one is out of range, or an overlap has no tiles.
@@ -104,9 +105,10 @@ def check_tiles(
         return None
     side = input_size if tile == 'auto' else tile
     if type(side) is not int or side < LEAST_TILE:
+        auto = '' if input_size is None else "'auto' (the input_size) or "
         raise ValueError(
-            f"tile={tile!r}: expected 'auto' (the input_size) or a number of "
-            f'pixels from {LEAST_TILE} on, the stride of the networks'
+            f'tile={tile!r}: expected {auto}a number of pixels from '
+            f'{LEAST_TILE} on, the stride of the networks'
         )
     shared = side // 8 if overlap is None else overlap
     if type(shared) is not int or not 0 <= shared < side:
@@ -200,7 +202,7 @@ def uncut_steps(
     options = None
     for step in steps:
         if _name(step) == 'TiledSteps':
-            options = check_tiles(step['tile'], step.get('overlap'), 0)
+            options = check_tiles(step['tile'], step.get('overlap'), None)
             whole += [dict(inner) for inner in step['transforms']]
         else:
             whole.append(dict(step))

@@ -295,8 +295,9 @@ def _notes(data: bytes, source: str) -> dict[str, Any]:
                 'model'
             )
         raise ModelFileError(
-            f'{source} is {what}, no model file; pass what tools/fit.py or '
-            'tools/one_class.py writes'
+            f'{source} is {what}, no model file; pass what tools/fit.py, '
+            'tools/one_class.py, tools/few_shot.py or '
+            'tools/export_model.py writes'
         )
     if notes.get('version') not in VERSIONS:
         known = ' and '.join(map(str, VERSIONS))

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from mmcvgssl.datasets.tiles import TileGrid, check_tiles
+from mmcvgssl.datasets.transforms import RandomTile, TiledSteps
 from mmcvgssl.maps import JoinedMap, resize_map
 
 
@@ -118,3 +119,21 @@ def test_options_of_tiles_are_checked(tile, overlap, expected):
             check_tiles(tile, overlap, 256)
     else:
         assert check_tiles(tile, overlap, 256) == expected
+
+
+@pytest.mark.parametrize(
+    ('make', 'message'),
+    [
+        (lambda: RandomTile(tile='auto'), "'auto': expected a number of pix"),
+        (lambda: RandomTile(tile=16), 'tile=16: expected a number of pixels'),
+        (lambda: RandomTile(tile=None), 'RandomTile cuts a tile'),
+        (
+            lambda: TiledSteps('auto', transforms=[{}]),
+            "'auto': expected a number of pixels",
+        ),
+        (lambda: TiledSteps(64, transforms=[]), 'expected tile=512 and trans'),
+    ],
+)
+def test_steps_that_know_no_input_size_refuse_auto(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()

@@ -31,8 +31,13 @@ class RandomTile(BaseTransform):
     """
 
     def __init__(self, tile: int) -> None:
-        check_tiles(tile, 0, tile)
-        self.tile = tile
+        checked = check_tiles(tile, None, None)
+        if checked is None:
+            raise ValueError(
+                'RandomTile cuts a tile: expected tile=512 or another number '
+                'of pixels, got none'
+            )
+        self.tile = checked[0]
 
     def transform(self, results: dict) -> dict:
         """Cut the tile."""

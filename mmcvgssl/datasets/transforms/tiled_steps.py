@@ -52,7 +52,7 @@ class TiledSteps(BaseTransform):
         *,
         transforms: Sequence[dict],
     ) -> None:
-        checked = check_tiles(tile, overlap, tile)
+        checked = check_tiles(tile, overlap, None)
         if checked is None or not transforms:
             raise ValueError(
                 'TiledSteps cuts an image into tiles and packs them: expected '

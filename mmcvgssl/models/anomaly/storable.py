@@ -161,9 +161,9 @@ class Storable(Thresholded):
         return self._tensors()
 
     def frozen(self) -> dict[str, nn.Module]:
-        """Return the networks that fitting does not change, by position.
+        """Return the networks that fitting does not change.
 
-        Positions are dotted keys of the model's config; '' is the whole.
+        They are named by dotted keys of the model's config; '' is the whole.
         """
         return {}
 

@@ -181,9 +181,9 @@ class ProbeClassifier(BaseClassifier):
         return {**config, 'teacher': {**teacher, 'allow_random': True}}
 
     def frozen(self) -> dict[str, nn.Module]:
-        """Return the networks that fitting does not change, by position.
+        """Return the networks that fitting does not change.
 
-        Positions are keys of the model's config.
+        They are named by keys of the model's config.
         """
         if isinstance(self.encoder, Embedder):
             return {'backbone': self.encoder.backbone}
