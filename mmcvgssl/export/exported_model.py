@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from mmcvgssl.datasets.reading import read_settled
+from mmcvgssl.datasets.tiles import TileGrid
 from mmcvgssl.export.dense_boxes import find_boxes, rules_from
 from mmcvgssl.export.engines import Engine, open_engine
 from mmcvgssl.export.metadata import ExportedFileError, Metadata
@@ -119,10 +120,12 @@ class ExportedModel:
             ``labels`` of detectors.
         """
         steps = self.metadata.steps
-        if any(step['step'] == 'tiles' for step in steps):
+        grids = [grid_of(size, steps) for size in sizes]
+        if any(grids):
             return [
-                self._join(image, size)
-                for image, size in zip(images, sizes, strict=True)
+                self._join(image, grid)
+                for image, grid in zip(images, grids, strict=True)
+                if grid is not None
             ]
         outputs = self.run(np.stack(images))
         rows = [
@@ -140,12 +143,8 @@ class ExportedModel:
             for own, size in zip(rows, sizes, strict=True)
         ]
 
-    def _join(
-        self, tiles: np.ndarray, size: tuple[int, int]
-    ) -> dict[str, Any]:
+    def _join(self, tiles: np.ndarray, grid: TileGrid) -> dict[str, Any]:
         """Join the maps of an image's tiles; the worst tile is its score."""
-        grid = grid_of(size, self.metadata.steps)
-        assert grid is not None
         joined, scores = JoinedMap(grid), []
         for first in range(0, len(tiles), _IN_FLIGHT):
             outputs = self.run(tiles[first : first + _IN_FLIGHT])

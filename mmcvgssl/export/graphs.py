@@ -197,5 +197,9 @@ def to_onnx(graph: Graph, height: int, width: int) -> Any:
             dynamo=True,
             verbose=False,
         )
-    assert program is not None  # of the exporter that writes no file
+    if program is None:
+        raise RuntimeError(
+            'expected a graph of torch.onnx.export, got none: install the '
+            'versions of requirements.lock'
+        )
     return program.model_proto

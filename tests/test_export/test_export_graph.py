@@ -10,7 +10,6 @@ from importlib.util import find_spec
 
 import cv2
 import numpy as np
-import open_clip
 import pytest
 import torch
 from mmengine.registry import init_default_scope
@@ -23,6 +22,7 @@ from mmcvgssl.apis.export_model import export_model
 from mmcvgssl.apis.exported_predictor import ExportedPredictor
 from mmcvgssl.apis.predict import Predictor, find_images
 from mmcvgssl.apis.prediction_folder import predict_to_folder
+from mmcvgssl.compat import hosts
 from mmcvgssl.export.check import ExportCheckError, compare
 from mmcvgssl.export.engines import OnnxEngine
 from mmcvgssl.export.exported_model import ExportedModel
@@ -36,10 +36,10 @@ from tests.boxes import shrink
 from tests.data import CONFIGS, ROOT, write_images
 from tests.test_model_file.test_anomaly import (
     BACKBONE,
-    CLIP,
     SIDE,
     STEPS,
     config,
+    small_weights,
     teacher,
 )
 
@@ -59,16 +59,9 @@ def scope():
 @pytest.fixture(scope='module')
 def weights(tmp_path_factory):
     """Weights of a small ResNet and of a small CLIP, and pictures."""
-    folder = tmp_path_factory.mktemp('weights')
-    torch.manual_seed(0)
-    net = MODELS.build(BACKBONE)
-    net.init_weights()
-    torch.save(net.state_dict(), folder / 'resnet.pth')
-    open_clip.factory._MODEL_CONFIGS['tiny'] = CLIP
-    torch.save(open_clip.create_model('tiny').state_dict(), folder / 'clip.pt')
-    write_images(folder / 'images', 6)
-    yield folder
-    del open_clip.factory._MODEL_CONFIGS['tiny']
+    with small_weights(tmp_path_factory.mktemp('weights')) as folder:
+        write_images(folder / 'images', 6)
+        yield folder
 
 
 def model_config(name, weights):
@@ -344,10 +337,12 @@ def test_options_are_checked_before_work_starts(options, error, tmp_path):
         export_graph('no.safetensors', tmp_path / 'a.onnx', 'none', **options)
 
 
-@pytest.mark.skipif(not missing, reason='the extra is installed')
-def test_a_missing_package_is_named(tmp_path):
-    with pytest.raises(ModuleNotFoundError, match=r'mmcvgssl\[export\]'):
+@pytest.mark.parametrize('name', ['onnx', 'onnxscript', 'onnxruntime'])
+def test_a_missing_package_is_named(name, tmp_path, monkeypatch):
+    monkeypatch.setattr(hosts, '_found', lambda package: package != name)
+    with pytest.raises(ModuleNotFoundError, match=r'mmcvgssl\[export\]') as e:
         export_graph('no.safetensors', tmp_path / 'a.onnx', 'none')
+    assert e.value.name == name
 
 
 @pytest.mark.parametrize(

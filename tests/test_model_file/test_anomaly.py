@@ -1,5 +1,7 @@
 """A model file gives what the model gave, for every anomaly model."""
 
+from contextlib import contextmanager
+
 import numpy as np
 import open_clip
 import pytest
@@ -48,10 +50,9 @@ def scope():
     init_default_scope('mmpretrain')
 
 
-@pytest.fixture(scope='module')
-def files(tmp_path_factory):
-    """Weights of a small ResNet and of a small CLIP."""
-    folder = tmp_path_factory.mktemp('weights')
+@contextmanager
+def small_weights(folder):
+    """Write weights of a small ResNet and of a small CLIP, open_clip's."""
     torch.manual_seed(0)
     net = MODELS.build(BACKBONE)
     net.init_weights()
@@ -60,6 +61,13 @@ def files(tmp_path_factory):
     torch.save(open_clip.create_model('tiny').state_dict(), folder / 'clip.pt')
     yield folder
     del open_clip.factory._MODEL_CONFIGS['tiny']
+
+
+@pytest.fixture(scope='module')
+def files(tmp_path_factory):
+    """Weights of a small ResNet and of a small CLIP."""
+    with small_weights(tmp_path_factory.mktemp('weights')) as folder:
+        yield folder
 
 
 def teacher(files):

@@ -11,7 +11,6 @@ from typing import Any
 
 from mmengine.config import Config, ConfigDict
 from mmengine.dist import barrier, is_main_process
-from mmengine.evaluator import BaseMetric
 from mmengine.logging import MMLogger
 from mmengine.registry import DATASETS, init_default_scope
 
@@ -23,6 +22,7 @@ from mmcvgssl.apis.one_class.provenance import (
     is_done,
     training_provenance,
 )
+from mmcvgssl.apis.one_class.score_collector import ScoreCollector
 from mmcvgssl.apis.one_class.table import (
     rates,
     read_result,
@@ -349,39 +349,6 @@ def write_model(
         MMLogger.get_current_instance().warning(
             f'there is no model file for tools/predict.py: {error}'
         )
-
-
-class ScoreCollector(BaseMetric):
-    """Collects score, label and embedding of each tested image."""
-
-    default_prefix = ''
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.collected: list[dict[str, Any]] = []
-
-    def process(self, data_batch: Any, data_samples: Sequence[Any]) -> None:
-        """Take in a batch."""
-        for sample in data_samples:
-            self.results.append(
-                {
-                    'path': sample['img_path'],
-                    'defect': sample.get('defect') or '',
-                    'label': int(sample['gt_label']),
-                    'score': float(sample['anomaly_score']),
-                    'embedding': sample['embedding'].cpu().numpy(),
-                }
-            )
-
-    def evaluate(self, size: int) -> dict[str, float]:
-        """Gather what all processes have seen."""
-        super().evaluate(size)
-        return {}
-
-    def compute_metrics(self, results: list) -> dict[str, float]:
-        """Store the results, in the data set's order."""
-        self.collected = results
-        return {'images': len(results)}
 
 
 def _test_hooks(cfg: Config) -> list[Any]:

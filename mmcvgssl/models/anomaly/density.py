@@ -14,6 +14,8 @@ import torch.nn.functional as F
 from sklearn.covariance import ledoit_wolf
 from torch import Tensor
 
+from mmcvgssl.models.anomaly.state_forms import Form, Forms
+
 
 class Gaussian:
     """A Gaussian with shrunk covariance; scores are Mahalanobis distances.
@@ -48,6 +50,11 @@ class Gaussian:
         """Return the gradients [n, D] of the distances; 0 at the mean."""
         white = (rows - state['mean']) @ state['whiten']
         return F.normalize(white) @ state['whiten'].T
+
+    def forms(self, axes: tuple[str, ...] = ()) -> Forms:
+        """Return the forms of the state, with axes before those of rows."""
+        whiten = Form((*axes, 'C', 'C'))
+        return {'mean': Form((*axes, 'C')), 'whiten': whiten}
 
 
 class KernelDensity:
@@ -86,6 +93,10 @@ class KernelDensity:
         known = state['rows']
         weights = self._exponents(rows, known).softmax(dim=1)
         return (rows - weights @ known) / self.bandwidth**2
+
+    def forms(self, axes: tuple[str, ...] = ()) -> Forms:
+        """Return the forms of the state, which has no other axes."""
+        return {'rows': Form(('n', 'C'))}
 
     def _exponents(self, rows: Tensor, known: Tensor) -> Tensor:
         """Return the exponents [n, m] of the kernels at m known rows."""

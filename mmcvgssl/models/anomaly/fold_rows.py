@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -145,3 +145,51 @@ def split(made: Mapping[str, Tensor]) -> list[dict[str, Tensor]]:
     """Return the densities of :func:`fit_without_each` one by one."""
     count = len({name.partition('.')[0] for name in made})
     return [part_of(made, str(k)) for k in range(count)]
+
+
+def predict_in_folds(
+    images: Tensor,
+    before: int,
+    folds: int,
+    predict: Callable[[Tensor, int], tuple[Tensor, ...]],
+) -> tuple[Tensor, Tensor]:
+    """Predict each image by the model of its fold, in the images' order.
+
+    Args:
+        images: Images [N, 3, H, W], dealt to folds one by one.
+        before: Number of images before them.
+        folds: Number of folds.
+        predict: Returns maps [n, h, w] and scores [n] of images by the model
+            of a fold, and maybe more.
+    """
+    fold = torch.arange(before, before + len(images)) % folds
+    made, order = [], []
+    for k in fold.unique().tolist():
+        indices = (fold == k).nonzero()[:, 0]
+        # where all are of one fold, no copy is made
+        whole = len(indices) == len(images)
+        part = images if whole else images[indices.to(images.device)]
+        made.append(predict(part, k))
+        order.append(indices)
+    back = torch.cat(order).argsort().to(images.device)
+    maps = torch.cat([each[0] for each in made])
+    scores = torch.cat([each[1] for each in made])
+    return maps[back], scores[back]
+
+
+def join_tiles(
+    parts: Sequence[tuple[Tensor, Tensor | None]],
+) -> tuple[Tensor, Tensor | None]:
+    """Join what is known of an image's tiles.
+
+    Args:
+        parts: Embeddings [n, P, C] of some tiles, and the sum [C] of their
+            pooled features, if there is one.
+
+    Returns:
+        Embeddings [T, P, C] of all, and the mean of their pooled features, as
+        each image counts once.
+    """
+    rows = torch.cat([part for part, _ in parts])
+    sums = [pooled for _, pooled in parts if pooled is not None]
+    return rows, torch.stack(sums).sum(0) / len(rows) if sums else None

@@ -6,18 +6,16 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-import open_clip
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from mmcvgssl.datasets.transforms import LoadImage
-from mmcvgssl.models.anomaly.anomaly_model import AnomalyModel
 from mmcvgssl.models.anomaly.categories import Categories
+from mmcvgssl.models.anomaly.clip_parts import clip_parts
 from mmcvgssl.models.anomaly.fitting_images import FittingImages
 from mmcvgssl.models.anomaly.normal_images import (
     FirstOfEach,
@@ -25,8 +23,9 @@ from mmcvgssl.models.anomaly.normal_images import (
     distances,
     memories,
 )
-from mmcvgssl.models.anomaly.prompts import as_content, refuse_tiles
-from mmcvgssl.models.anomaly.state_forms import Form, Forms, check_state
+from mmcvgssl.models.anomaly.prompts import refuse_tiles
+from mmcvgssl.models.anomaly.state_forms import Form, Forms
+from mmcvgssl.models.anomaly.stored_words import StoredWords
 from mmcvgssl.models.anomaly.text_cache import (
     FixedTexts,
     TextCache,
@@ -34,12 +33,14 @@ from mmcvgssl.models.anomaly.text_cache import (
 )
 from mmcvgssl.models.anomaly.tiled_images import TiledImages, image_by_image
 from mmcvgssl.models.anomaly.vv_attention import (
-    ImageSide,
     VVAttention,
     at_least_float,
 )
+from mmcvgssl.models.anomaly.word_maps import (
+    compare_with_words,
+    direction_of_words,
+)
 from mmcvgssl.models.layers import resize_images
-from mmcvgssl.models.teachers.open_clip_teacher import create_clip
 from mmcvgssl.processes import on_first_process, tensors_of_first_process
 from mmcvgssl.registry import MODELS
 
@@ -51,7 +52,7 @@ _AUTOCAST = {
 
 
 @MODELS.register_module()
-class KeAD(AnomalyModel):
+class KeAD(StoredWords):
     """Knowledge-enhanced anomaly detection by a CLIP.
 
     Patches are compared with text features of a normal and of an anomalous
@@ -100,6 +101,7 @@ class KeAD(AnomalyModel):
         KnowledgeError: If the knowledge file does not have the format.
 
     Example:
+        >>> import open_clip
         >>> clip = open_clip.CLIP(
         ...     16,
         ...     open_clip.CLIPVisionCfg(
@@ -116,9 +118,6 @@ class KeAD(AnomalyModel):
         >>> maps.shape, scores.shape
         (torch.Size([2, 4, 4]), torch.Size([2]))
     """
-
-    mean: Tensor
-    std: Tensor
 
     def __init__(
         self,
@@ -153,30 +152,22 @@ class KeAD(AnomalyModel):
             )
         category = category or None
         categories = Categories(knowledge, category)
-        source = 'injected'
-        if clip is None:
-            source = model_name
-            clip = create_clip(
-                model_name, pretrained, checkpoint, allow_random, owner='KeAD'
-            )
-            tokenizer = tokenizer or open_clip.get_tokenizer(model_name)
-        elif tokenizer is None:
-            length = clip.context_length
-            tokenizer = partial(open_clip.tokenize, context_length=length)
+        parts = clip_parts(
+            *(model_name, pretrained, checkpoint, allow_random),
+            *(clip, tokenizer),
+        )
+        clip = parts.clip
         path = VVAttention(
             clip.visual, feature_blocks, vv_blocks, residual, input_size
         )
-        data = open_clip.get_model_preprocess_cfg(clip)
-        mean = data.get('mean') or open_clip.OPENAI_DATASET_MEAN
-        std = data.get('std') or open_clip.OPENAI_DATASET_STD
         digest = model_digest(clip)
         settings = dict(
-            clip=source,
+            clip=parts.source,
             weights=digest,
             prompts=categories.digest,
             category=category,
-            mean=list(mean),
-            std=list(std),
+            mean=list(parts.mean),
+            std=list(parts.std),
             input_size=list(path.input_size),
             feature_blocks=list(path.feature_blocks),
             vv_blocks=path.vv_blocks,
@@ -196,10 +187,11 @@ class KeAD(AnomalyModel):
         self.autocast = _AUTOCAST[autocast]
         self.path = path
         self.texts: TextCache | FixedTexts = TextCache(
-            clip, tokenizer, digest, cache_dir
+            clip, parts.tokenizer, digest, cache_dir
         )
-        self.register_buffer('mean', torch.tensor(mean).view(-1, 1, 1))
-        self.register_buffer('std', torch.tensor(std).view(-1, 1, 1))
+        for name in ('mean', 'std'):
+            values = torch.tensor(getattr(parts, name))
+            self.register_buffer(name, values.view(-1, 1, 1))
         self.training = False
 
     @property
@@ -210,50 +202,6 @@ class KeAD(AnomalyModel):
     @category.setter
     def category(self, name: str | None) -> None:
         self.categories.default = name
-
-    def frozen(self) -> dict[str, nn.Module]:
-        """Return the image tower; words are stored as features."""
-        return {'': self.clip.visual}
-
-    def fixed_tensors(self) -> dict[str, Tensor]:
-        """Return text features [3, D] by category, and the normalisation."""
-        texts = {
-            f'text.{name}': torch.stack(self.text_features(name))
-            for name in self.knowledge
-        }
-        return {**texts, 'mean': self.mean.clone(), 'std': self.std.clone()}
-
-    def take_fixed_tensors(
-        self, tensors: Mapping[str, Tensor], where: str
-    ) -> None:
-        """Take what :meth:`fixed_tensors` gave, and let the text tower go."""
-        width = self.path.visual.output_dim
-        forms = {f'text.{name}': Form((3, width)) for name in self.knowledge}
-        image = {'mean': Form((3, 1, 1)), 'std': Form((3, 1, 1))}
-        check_state(tensors, {**forms, **image}, where)
-        self.texts = FixedTexts(
-            {
-                prompts: tensors[f'text.{name}'].clone()
-                for name, prompts in self.prompts.items()
-            }
-        )
-        self.mean.copy_(tensors['mean'])
-        self.std.copy_(tensors['std'])
-        self.clip = ImageSide(self.clip.visual)
-
-    @classmethod
-    def portable(cls, config: dict[str, Any]) -> dict[str, Any]:
-        """Return a config with the knowledge itself instead of its file."""
-        own = ('cache_dir', 'allow_random', 'depth_range')
-        shared = {k: v for k, v in config.items() if k not in own}
-        return {**shared, 'knowledge': as_content(config['knowledge'])}
-
-    @classmethod
-    def for_file(cls, config: dict[str, Any]) -> dict[str, Any]:
-        """Return the config of a model that gets its weights from a file."""
-        if not isinstance(config['knowledge'], Mapping):
-            raise TypeError('expected what is known, not the name of a file')
-        return {**config, 'allow_random': True}
 
     def train(self, mode: bool = True) -> KeAD:
         """Stay in eval mode."""
@@ -339,9 +287,7 @@ class KeAD(AnomalyModel):
             embedding = F.normalize(embedding, dim=-1)
             known = {name: self._direction(name) for name in set(names)}
             direction = torch.stack([known[n] for n in names]).to(patches)
-            # a soft-max over two is the sigmoid of their difference
-            maps = (patches @ direction[..., None]).sigmoid()[..., 0].mean(0)
-            scores = (embedding * direction).sum(-1).sigmoid()
+            maps, scores = compare_with_words(patches, embedding, direction)
             if self.k:
                 maps = maps + distances(patches, names, self.state, self.k)
                 scores = (scores + maps.amax(1)) / 2
@@ -367,10 +313,9 @@ class KeAD(AnomalyModel):
 
     def _direction(self, category: str) -> Tensor:
         """Return the difference of the text features, over the temperature."""
-        normal, anomalous, redundant = self.text_features(category)
-        normal = F.normalize(normal - redundant, dim=0)
-        anomalous = F.normalize(anomalous - redundant, dim=0)
-        return (anomalous - normal) / self.temperature
+        return direction_of_words(
+            *self.text_features(category), self.temperature
+        )
 
     def _predict(
         self, images: Tensor, data_samples: Sequence

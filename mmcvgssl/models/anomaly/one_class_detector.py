@@ -11,13 +11,8 @@ from torch import Tensor, nn
 
 from mmcvgssl.models.anomaly.anomaly_model import AnomalyModel
 from mmcvgssl.models.anomaly.contribution_map import contribution_map
-from mmcvgssl.models.anomaly.density import (
-    Gaussian,
-    make_density,
-    score_rows,
-)
+from mmcvgssl.models.anomaly.density import make_density, score_rows
 from mmcvgssl.models.anomaly.equal_parts import in_equal_parts
-from mmcvgssl.models.anomaly.fit_pass import pick
 from mmcvgssl.models.anomaly.fitted_state import as_settings
 from mmcvgssl.models.anomaly.fitting_images import FittingImages
 from mmcvgssl.models.anomaly.fold_rows import (
@@ -25,9 +20,10 @@ from mmcvgssl.models.anomaly.fold_rows import (
     Folds,
     fit_density,
     fit_without_each,
+    join_tiles,
+    predict_in_folds,
     split,
 )
-from mmcvgssl.models.anomaly.gathered import Columns
 from mmcvgssl.models.anomaly.patch_grid import PatchGrid
 from mmcvgssl.models.anomaly.state_forms import Form, Forms
 from mmcvgssl.models.anomaly.threshold_choice import (
@@ -37,7 +33,7 @@ from mmcvgssl.models.anomaly.threshold_choice import (
     cross_fit_note,
 )
 from mmcvgssl.models.anomaly.tiled_images import TiledImages, predict_tiles
-from mmcvgssl.models.layers import global_pool
+from mmcvgssl.models.layers import channel_scales, global_pool
 from mmcvgssl.processes import tensors_of_first_process
 from mmcvgssl.registry import MODELS
 from mmcvgssl.weights import load
@@ -174,14 +170,8 @@ class OneClassDetector(AnomalyModel):
         self._weights = checkpoint or ''
         # whether the backbone is known to be trained on the fitting images
         self.knows_fit_images = False
-        for name, value in (('mean', mean), ('std', std)):
-            if len(value) != 3 or (name == 'std' and not min(value) > 0):
-                raise ValueError(
-                    f'{name} is of three channels and std is positive, got '
-                    f'{name}={value}'
-                )
-            buffer = torch.tensor(value).float().view(-1, 1, 1)
-            self.register_buffer(name, buffer, persistent=False)
+        for name, value in channel_scales(mean, std).items():
+            self.register_buffer(name, value, persistent=False)
         self.backbone = net
         if init_backbone:
             if checkpoint:
@@ -339,10 +329,7 @@ class OneClassDetector(AnomalyModel):
             if not isinstance(inputs, TiledImages):
                 return *embed(inputs), False
             parts = [embed(tiles) for tiles, _ in inputs.parts(samples)]
-            rows = torch.cat([part for part, _ in parts])
-            sums = [pooled for _, pooled in parts if pooled is not None]
-            # a mean, as each image counts once
-            mean = torch.stack(sums).sum(0) / len(rows) if sums else None
+            rows, mean = join_tiles(parts)
             return rows, mean, True
 
         def settle() -> dict[str, Tensor]:
@@ -383,16 +370,10 @@ class OneClassDetector(AnomalyModel):
             if isinstance(inputs, TiledImages):  # a single one
                 state = states[before % len(states)]
                 return self._score_tiles(inputs, samples, state)
-            fold = torch.arange(before, before + len(inputs)) % len(states)
-            made, order = Columns(), []
-            for k in fold.unique().tolist():
-                indices = (fold == k).nonzero()[:, 0].tolist()
-                part, _ = pick(inputs, samples, indices)
-                maps, scores, _ = self._alike(part, states[k])
-                made.add(maps=maps, scores=scores)
-                order += indices
-            back = torch.tensor(order).argsort().to(inputs.device)
-            return made['maps'][back], made['scores'][back]
+            return predict_in_folds(
+                *(inputs, before, len(states)),
+                lambda part, k: self._alike(part, states[k]),
+            )
 
         known = IN_SAMPLE if self.knows_fit_images else CROSS_FIT
         self._choose_thresholds(
@@ -404,13 +385,7 @@ class OneClassDetector(AnomalyModel):
 
     def state_forms(self, names: Iterable[str]) -> Forms:
         """Return the forms of the density and of what scoring needs."""
-        axes = () if self.shared else ('P',)
-        forms = {'rows': Form(('n', 'C'))}
-        if isinstance(self.density, Gaussian):
-            forms = {
-                'mean': Form((*axes, 'C')),
-                'whiten': Form((*axes, 'C', 'C')),
-            }
+        forms = self.density.forms(() if self.shared else ('P',))
         if self.grid is None:
             forms['centre'] = Form(('C',))
         return {**forms, 'map_threshold': Form(())}

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor, nn
 
-from mmcvgssl.models.layers import global_pool
+from mmcvgssl.models.layers import channel_scales, global_pool
 
 
 class Embedder(nn.Module):
@@ -22,6 +21,7 @@ class Embedder(nn.Module):
         ValueError: If mean or std are not of three channels.
 
     Example:
+        >>> import torch
         >>> net = nn.Conv2d(3, 16, 3)
         >>> embedder = Embedder(net, mean=[127.5] * 3, std=[127.5] * 3)
         >>> embedder(torch.rand(2, 3, 32, 32)).shape
@@ -39,14 +39,8 @@ class Embedder(nn.Module):
     ) -> None:
         super().__init__()
         self.backbone = backbone
-        for name, numbers in (('mean', mean), ('std', std)):
-            if len(numbers) != 3 or (name == 'std' and min(numbers) <= 0):
-                raise ValueError(
-                    f'{name}: expected a number for each of R, G and B'
-                    f'{", above 0" if name == "std" else ""}, got {numbers}'
-                )
-            value = torch.tensor(numbers).view(-1, 1, 1) / 255
-            self.register_buffer(name, value)
+        for name, value in channel_scales(mean, std).items():
+            self.register_buffer(name, value / 255)
 
     def forward(self, images: Tensor) -> Tensor:
         """Map [N, 3, H, W] to [N, D]."""
