@@ -51,7 +51,8 @@ def run_training(
             by.
         ProvenanceError: If what is to go on is another training.
         ValueError: See :func:`build_runner` and
-            :func:`check_before_training`; or if ``resume`` is empty.
+            :func:`check_before_training`; or if the config describes no
+            training, or ``resume`` is empty.
 
     Example:
         >>> from mmcvgssl.apis import load_config
@@ -66,6 +67,7 @@ def run_training(
             '--resume is empty: expected a checkpoint, or --resume alone '
             'for the latest of the work directory'
         )
+    _require_training(cfg)
     load_from = cfg.get('load_from')
     if resume is not None:
         cfg.resume = True
@@ -195,6 +197,15 @@ def _runner_of_file(
     runner = build_runner(cfg, testing=True, settled=True, model=loaded.model)
     kind.check(runner)
     return runner
+
+
+def _require_training(cfg: Config) -> None:
+    for key in ('train_dataloader', 'train_cfg', 'optim_wrapper'):
+        if cfg.get(key) is None:
+            raise ValueError(
+                f'{cfg.filename} describes no training, as it has no {key}; '
+                'anomaly models of configs/anomaly are fitted by tools/fit.py'
+            )
 
 
 def _require_test(cfg: Config) -> None:

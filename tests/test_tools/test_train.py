@@ -170,3 +170,14 @@ def test_a_pretraining_config_has_no_test(tool, tmp_path):
     last = err.strip().splitlines()[-1]
     assert last.startswith('ERROR: ')
     assert 'evaluated by tools/few_shot.py' in last
+
+
+def test_an_anomaly_config_has_no_training(tool, tmp_path):
+    code, _, err = tool(
+        'train.py',
+        *('patchcore_lite0_folder', '--work-dir', tmp_path / 'work'),
+        *('--cfg-options', f'data_root={tmp_path}'),
+    )
+    assert code == 1
+    assert 'describes no training, as it has no train_' in err
+    assert 'Traceback' not in err
