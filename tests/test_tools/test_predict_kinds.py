@@ -203,6 +203,7 @@ def test_a_list_names_the_images(folder, file, tool, tmp_path):
 
     for text, more, logged in (
         ('../x.png', ['--root', folder], 'set --root to a folder above'),
+        ('0.png', ['--root', folder / 'gone'], '--root: no folder'),
         ('', [], 'one path a line'),
     ):
         listed.write_text(text)

@@ -45,12 +45,14 @@ def find_images(
         encoding: Encoding of the list.
 
     Raises:
-        FileNotFoundError: If there is none of them.
+        FileNotFoundError: If there is none of them, or no such folder.
         ValueError: If there is no image, or a listed one lies out of the
             folder.
     """
     path = Path(path)
     if is_list(path):
+        if root is not None and not Path(root).is_dir():
+            raise FileNotFoundError(f'--root: no folder {root}')
         home, names = listed_images(path, root, encoding)
         if not names:
             raise ValueError(f'{path}: no images; expected one path a line')
