@@ -30,7 +30,8 @@ def run_verb(verb: str, words: Sequence[str], prog: str | None = None) -> int:
     Returns:
         The exit code.
     """
-    as_json = '--json' in words
+    # what argparse takes for it, too
+    as_json = any(len(w) > 2 and '--json'.startswith(w) for w in words)
     try:
         with _only_results_on_stdout(as_json):
             outcome = _run(verb, words, prog)

@@ -108,6 +108,8 @@ def test_the_result_is_all_on_stdout(env_verb, capfd):
     assert main(['env', '--json']) == 0
     said = capfd.readouterr()
     assert said.out == '{"path": "a", "b": null, "c": [1, 2]}\n'
+    assert main(['env', '--js']) == 0
+    assert capfd.readouterr().out == said.out
     for line in ('in between', 'of a child', 'careful'):
         assert line in said.err
     assert main(['env']) == 0
