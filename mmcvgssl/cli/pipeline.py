@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from typing import TYPE_CHECKING, Any
 
 from mmcvgssl.cli.arguments import (
     add_cfg_options,
@@ -12,6 +13,9 @@ from mmcvgssl.cli.arguments import (
 )
 from mmcvgssl.cli.outcome import Outcome
 from mmcvgssl.datasets.text_lists import add_encoding
+
+if TYPE_CHECKING:
+    from mmcvgssl.pipeline import Pipeline
 
 EXAMPLE = """\
 mmcvgssl pipeline agssp_yolov8_s --images DIR --labels COCO.json --dry-run
@@ -88,15 +92,19 @@ def run(args: argparse.Namespace) -> Outcome:
     )
     pipeline = Pipeline(cfg, inputs, work_dir, args.processes)
     plan = pipeline.describe()
+    if args.dry_run:
+        pipeline.choose(args.only, args.first)
+        return Outcome(plan, _data(pipeline))
+    print(plan, file=sys.stderr, flush=True)
+    report = pipeline.run(args.only, args.first)
+    text = f'{report.read_text("utf-8")}\n{report} written'
+    return Outcome(text, {**_data(pipeline), 'report': report})
+
+
+def _data(pipeline: Pipeline) -> dict[str, Any]:
+    """Return what the stages are, and have made, by now."""
     stages = [
         {'stage': name, 'state': planned.state, 'output': planned.output}
         for name, planned in pipeline.plan.items()
     ]
-    data = {'work_dir': work_dir, 'stages': stages}
-    if args.dry_run:
-        pipeline.choose(args.only, args.first)
-        return Outcome(plan, data)
-    print(plan, file=sys.stderr, flush=True)
-    report = pipeline.run(args.only, args.first)
-    text = f'{report.read_text("utf-8")}\n{report} written'
-    return Outcome(text, {**data, 'report': report})
+    return {'work_dir': pipeline.work_dir, 'stages': stages}

@@ -482,8 +482,14 @@ def test_killed_resumed_and_rerun(images, tiny, tmp_path, process):
     }
     assert len(before) == 2
 
-    done = process(command)
+    done = process([*command, '--json'])
     assert done.returncode == 0, done.stdout + done.stderr
+    # what has been made, not what was planned
+    made = json.loads(done.stdout)
+    assert [each['stage'] for each in made['stages']] == STAGES
+    for each in made['stages']:
+        assert each['state'] == UP_TO_DATE
+        assert os.path.exists(each['output'])
     assert '[1/6] maps: up to date' in done.stderr
     assert '[3/6] agbp: go on' in done.stderr
     assert before == {path: path.stat().st_mtime_ns for path in before}
