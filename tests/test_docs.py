@@ -1,6 +1,7 @@
 """What the documentation names is there; its commands are run elsewhere."""
 
 import re
+from pathlib import Path
 
 import pytest
 import yaml
@@ -39,10 +40,36 @@ def test_a_data_set_takes_two_lines(page, tmp_path):
 
 
 @pytest.mark.parametrize('page', PAGES)
-def test_links_name_files_that_exist(page):
+def test_links_name_what_exists(page):
     path = ROOT / page
-    for target in re.findall(r'\]\(([^)#:]+)\)', path.read_text()):
-        assert (path.parent / target).exists(), target
+    for target in re.findall(r'\]\(([^)]+)\)', path.read_text('utf-8')):
+        if '://' in target:
+            continue
+        name, _, section = target.partition('#')
+        file = path.parent / name if name else path
+        assert file.exists(), target
+        assert not section or section in sections(file), target
+
+
+def sections(file: Path) -> set[str]:
+    """Return what links to the headings of a page are called."""
+    text = re.sub(r'```.*?```', '', file.read_text('utf-8'), flags=re.S)
+    headings = re.findall(r'^#+ (.+)$', text, re.M)
+    return {
+        re.sub(r'[^\w -]', '', heading.lower()).replace(' ', '-')
+        for heading in headings
+    }
+
+
+def test_every_tool_is_named():
+    said = ''.join((ROOT / page).read_text('utf-8') for page in PAGES)
+    tools = {
+        path.relative_to(ROOT).as_posix()
+        for path in (ROOT / 'tools').rglob('*.py')
+        if "__name__ == '__main__'" in path.read_text('utf-8')
+    }
+    assert len(tools) > 20
+    assert {name for name in tools if name not in said} == set()
 
 
 def test_the_index_names_what_exists():
