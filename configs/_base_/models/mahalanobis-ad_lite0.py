@@ -1,15 +1,9 @@
+_base_ = 'lite0_teacher.py'
 # the cheap one: one Gaussian of patches for the map, one of mean- and
 # max-pooled features of each level for the score
 model = dict(
     type='mmcvgssl.MahalanobisAD',
-    teacher=dict(
-        type='mmcvgssl.TimmTeacher',
-        model_name='tf_efficientnet_lite0',
-        weights='package:efficientnet-lite0',
-        levels=(3, 4),
-        input_size='${input_size}',
-        interpolation='bilinear',
-    ),
+    teacher=dict(levels=(3, 4)),
     image_score='pooled',
     normalise=True,
 )
