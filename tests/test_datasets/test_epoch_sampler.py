@@ -129,8 +129,8 @@ def trained(images, work, *args, **kwargs) -> Recorder:
     finally:
         # collecting a runner's cycle waits seconds for its workers
         loop = runner.train_loop
-        for content in (loop.dataloader, getattr(loop, ITERATOR, None)):
-            stop = getattr(getattr(content, '_iterator', None), STOP, None)
+        for batches in (loop.dataloader, getattr(loop, ITERATOR, None)):
+            stop = getattr(getattr(batches, '_iterator', None), STOP, None)
             if stop is not None:
                 stop()
     return runner.model

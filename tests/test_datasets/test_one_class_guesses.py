@@ -237,10 +237,8 @@ def test_which_files_are_masks(tmp_path, tree, options, expected):
     found = {}
     for i in range(len(data_set)):
         info = data_set.get_data_info(i)
-        content = info['mask_path']
-        found[Path(info['img_path']).name] = (
-            Path(content).name if content else 0
-        )
+        mask = info['mask_path']
+        found[Path(info['img_path']).name] = Path(mask).name if mask else 0
     assert found == expected
     assert data_set.contents.used['with mask'] == sum(
         value != 0 for value in expected.values()

@@ -383,8 +383,8 @@ def test_divisions_of_the_fitting_images():
     def names(images):
         return [int(s.img_path[2:-4]) for _, part in images for s in part]
 
-    content, kept = whole.part(5, True), whole.part(5, False)
-    assert names(content) == [4, 9]
+    held, kept = whole.part(5, True), whole.part(5, False)
+    assert names(held) == [4, 9]
     assert names(kept) == [0, 1, 2, 3, 5, 6, 7, 8]
     assert names(kept.part(2, True)) == [1, 3, 6, 8]
     data[1]['data_samples'][0].set_metainfo(dict(unreadable=True))

@@ -190,10 +190,12 @@ def test_diverged_weights_are_named():
 # maps
 
 
-@pytest.mark.parametrize('density', ['gaussian', 'kde'])
+@pytest.mark.parametrize(
+    'density', [{}, {'density': 'kde', 'bandwidth': 0.5}], ids=str
+)
 def test_map_is_the_gradient_of_the_score(density):
     model = OneClassDetector(
-        Mean(), density=density, false_alarm_rate=None, mean=[0] * 3
+        Mean(), false_alarm_rate=None, mean=[0] * 3, **density
     )
     model.fit(batches())
     image = torch.rand(1, 3, SIDE, SIDE, generator=torch.Generator())
