@@ -1,6 +1,7 @@
 """Fixtures of all tests."""
 
 import json
+import logging
 import os
 import runpy
 import subprocess
@@ -14,6 +15,7 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.hooks import Hook
+from mmengine.logging import MMLogger
 
 import mmcvgssl  # noqa: F401  (makes the hosts importable)
 from mmcvgssl.apis import build_runner, check_before_training, load_config
@@ -71,6 +73,19 @@ def fit():
         return runner
 
     return train
+
+
+@pytest.fixture
+def warned(tmp_path_factory):
+    """Give the lines of the logger's warnings, of workers, too."""
+    file = tmp_path_factory.mktemp('log') / 'warnings.log'
+    handler = logging.FileHandler(file)
+    handler.setLevel(logging.WARNING)
+    logger = MMLogger.get_current_instance()
+    logger.addHandler(handler)
+    yield lambda: file.read_text().splitlines()
+    logger.removeHandler(handler)
+    handler.close()
 
 
 @pytest.fixture

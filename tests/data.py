@@ -25,6 +25,15 @@ def with_data_set(recipe: Path, name: str, folder: Path) -> Path:
     return path
 
 
+def touch(root: Path, *names: str) -> Path:
+    """Make empty files, and the folders that they lie in."""
+    for name in names:
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    return root
+
+
 def picture(seed: int, side: int = 40, mode: str = 'RGB') -> Image.Image:
     """Make a noisy picture whose stripes depend on the seed's class."""
     random = np.random.RandomState(seed)

@@ -1,12 +1,10 @@
 """Good and defective images in every layout, walked and listed."""
 
-import logging
 from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pytest
-from mmengine.logging import MMLogger
 from mmengine.runner import Runner
 from PIL import Image
 
@@ -14,18 +12,10 @@ from mmcvgssl.apis import load_config
 from mmcvgssl.datasets import OneClassDataset, TooManyUnreadableError
 from mmcvgssl.datasets.transforms import UnreadableImageError
 from mmcvgssl.registry import DATASETS
-from tests.data import CONFIGS, picture, with_data_set
+from tests.data import CONFIGS, picture, touch, with_data_set
 
 SIDE = 20
 LOADERS = CONFIGS / '_base_/loaders/one_class.py'
-
-
-def touch(root: Path, *names: str) -> Path:
-    for name in names:
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
-    return root
 
 
 def draw(root: Path, *names: str, width: int = SIDE) -> Path:
@@ -121,19 +111,6 @@ def write_list(root: Path, text: str, name: str = 'list.txt') -> str:
     (root / 'lists').mkdir(exist_ok=True)
     (root / 'lists' / name).write_text(text)
     return f'lists/{name}'
-
-
-@pytest.fixture
-def warned(tmp_path_factory):
-    """Give the warnings of the logger."""
-    file = tmp_path_factory.mktemp('log') / 'warnings.log'
-    handler = logging.FileHandler(file)
-    handler.setLevel(logging.WARNING)
-    logger = MMLogger.get_current_instance()
-    logger.addHandler(handler)
-    yield file.read_text
-    logger.removeHandler(handler)
-    handler.close()
 
 
 # MVTec-style trees
@@ -247,7 +224,8 @@ def test_masks_beside_images_are_no_images(tmp_path, layout, warned):
     assert not warned()
     test = make(tmp_path, layout=layout, split='test')
     assert rows(test, tmp_path) == TILES_TEST
-    assert 'no list, so tests read all 3 good images' in warned()
+    said = 'no list, so tests read all 3 good images'
+    assert any(said in line for line in warned())
 
 
 @pytest.mark.parametrize('layout', ['auto', 'mask-beside'])
@@ -436,7 +414,8 @@ def test_unreadable_images_are_skipped_in_training_only(tmp_path, warned):
     shown = [data_set[i]['data_samples'].img_path for i in range(9)]
     assert not any(path.endswith('3.png') for path in shown)
     assert data_set.n_unreadable == 1
-    assert warned().count('skipping unreadable image') == 1
+    said = [line for line in warned() if 'skipping unreadable image' in line]
+    assert len(said) == 1
     strict = make(tmp_path, pipeline=PIPELINE, max_unreadable=0.05)
     with pytest.raises(TooManyUnreadableError, match='1 of 9'):
         list(strict)

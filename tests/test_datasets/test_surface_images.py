@@ -1,13 +1,11 @@
 """Folders and lists of images, whole and broken."""
 
-import logging
 import random
 
 import numpy as np
 import pytest
 import torch
 from mmengine.dataset import default_collate
-from mmengine.logging import MMLogger
 from PIL import Image
 from torch.utils.data import DataLoader
 
@@ -56,21 +54,6 @@ def loader(data_set, workers: int, **kwargs) -> DataLoader:
         collate_fn=default_collate,
         **kwargs,
     )
-
-
-@pytest.fixture
-def warned(tmp_path_factory):
-    """Give the logger's lines on broken files, of workers, too."""
-    file = tmp_path_factory.mktemp('log') / 'warnings.log'
-    handler = logging.FileHandler(file)
-    handler.setLevel(logging.WARNING)
-    logger = MMLogger.get_current_instance()
-    logger.addHandler(handler)
-    yield lambda: [
-        line for line in file.read_text().splitlines() if 'unreadable' in line
-    ]
-    logger.removeHandler(handler)
-    handler.close()
 
 
 # what is found
@@ -273,6 +256,12 @@ def test_one_class_folder_is_too_few_unless_allowed(tmp_path):
 
 
 # broken files among good ones
+
+
+@pytest.fixture
+def warned(warned):
+    """Give the lines on broken files."""
+    return lambda: [line for line in warned() if 'unreadable' in line]
 
 
 @pytest.fixture

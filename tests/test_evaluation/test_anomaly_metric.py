@@ -1,7 +1,6 @@
 """The metric as a test loop uses it, in one process and in two."""
 
 import json
-import logging
 import math
 import multiprocessing
 import os
@@ -14,7 +13,6 @@ import torch
 import torch.distributed as dist
 import torch.nn.functional as F
 from mmengine.evaluator import Evaluator
-from mmengine.logging import MMLogger
 from mmpretrain.structures import DataSample
 
 from mmcvgssl.evaluation import AnomalyMetric, anomaly_table, binary_metrics
@@ -85,19 +83,6 @@ def evaluate(samples, **options) -> dict[str, float]:
     metric = AnomalyMetric(**options)
     metric.process(None, samples)
     return metric.evaluate(len(samples))
-
-
-@pytest.fixture
-def warned(tmp_path):
-    """Give the lines of the logger's warnings."""
-    file = tmp_path / 'warnings.log'
-    handler = logging.FileHandler(file)
-    handler.setLevel(logging.WARNING)
-    logger = MMLogger.get_current_instance()
-    logger.addHandler(handler)
-    yield lambda: file.read_text().splitlines()
-    logger.removeHandler(handler)
-    handler.close()
 
 
 def test_one_unnamed_category_from_end_to_end(warned):

@@ -22,17 +22,9 @@ from mmcvgssl.datasets.preparation import (
     stratified_split,
     x_sdd,
 )
+from tests.data import ROOT, touch
 
-ROOT = Path(__file__).parents[2]
 TOOL = ROOT / 'tools' / 'prepare_data.py'
-
-
-def touch(root: Path, *names: str) -> Path:
-    for name in names:
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
-    return root
 
 
 def make_x_sdd(root: Path) -> Path:
