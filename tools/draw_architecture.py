@@ -1,8 +1,8 @@
 """Draw docs/architecture.svg, and write the tables of docs/architecture.md.
 
 Reads the imports of all modules, and refuses one that does not point to a
-lower floor. With `--check` it writes nothing, and fails if picture or page
-are out of date.
+lower floor; the ways of an image are those of docs/architecture.yml. With
+`--check` it writes nothing, and fails if picture or page are out of date.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ import ast
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+
+import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / 'docs' / 'architecture.md'
@@ -42,117 +44,7 @@ GROUND = {name for floor in FLOORS[-3:] for name in floor}
 WIDTH = 1190
 COLOURS = '#1b6ca8', '#b3541e', '#2f7d32'
 # the ways of one image, step by step: file, what is in it, what it does
-WALKS = {
-    'Pretraining': [
-        (
-            'mmcvgssl/cli/train.py',
-            'run',
-            'reads a config of `configs/pretrain`',
-        ),
-        ('mmcvgssl/runner/build.py', 'build_runner', 'makes the Runner'),
-        (
-            'mmcvgssl/datasets/surface_images.py',
-            'SurfaceImages',
-            'finds the image',
-        ),
-        (
-            'mmcvgssl/datasets/transforms/load_image.py',
-            'LoadImage',
-            'reads its pixels',
-        ),
-        (
-            'mmcvgssl/datasets/transforms/multi_crop.py',
-            'MultiCrop',
-            'cuts views from it',
-        ),
-        (
-            'mmcvgssl/models/selfsup/cvgssl.py',
-            'CVGSSL',
-            'learns from the views, guided by teachers',
-        ),
-        (
-            'mmcvgssl/engine/load_backbone_hook.py',
-            'LoadBackboneHook',
-            'starts a later training with the backbone',
-        ),
-    ],
-    'Maps, boxes, detector': [
-        (
-            'mmcvgssl/cli/maps.py',
-            'run',
-            'reads a config of `configs/anomaly`',
-        ),
-        ('mmcvgssl/apis/make_maps.py', 'make_maps', 'lists the images'),
-        (
-            'mmcvgssl/engine/map_loop.py',
-            'MapLoop',
-            'passes the image to the model',
-        ),
-        ('mmcvgssl/models/anomaly/kead.py', 'KeAD', 'makes its anomaly map'),
-        ('mmcvgssl/maps/writer.py', 'MapWriter', 'writes the map to a file'),
-        (
-            'mmcvgssl/models/selfsup/anomaly_distill_classifier.py',
-            'AnomalyDistillClassifier',
-            'AGBP: the backbone learns the map',
-        ),
-        (
-            'mmcvgssl/maps/boxes.py',
-            'map_to_boxes',
-            'cuts boxes from the map',
-        ),
-        (
-            'mmcvgssl/apis/maps_to_boxes.py',
-            'MapsToBoxes',
-            'writes them as a COCO file',
-        ),
-        (
-            'configs/_base_/datasets/pseudo_boxes.py',
-            'data_set',
-            'AGDP: a detector learns the boxes',
-        ),
-        (
-            'configs/_base_/detectors/yolov8_s.py',
-            'model',
-            'the detector learns labels',
-        ),
-    ],
-    'Fit and predict': [
-        ('mmcvgssl/cli/fit.py', 'run', 'reads a config of `configs/anomaly`'),
-        ('mmcvgssl/apis/fit.py', 'fit_model', 'settles images, threshold'),
-        (
-            'mmcvgssl/engine/fit_loop.py',
-            'FitLoop',
-            'passes the good images to the model',
-        ),
-        (
-            'mmcvgssl/models/anomaly/patchcore.py',
-            'PatchCore',
-            'learns their features',
-        ),
-        (
-            'mmcvgssl/model_file/model_file.py',
-            'ModelFile',
-            'is written: all that predicting needs',
-        ),
-        ('mmcvgssl/cli/predict.py', 'run', 'takes the file and a new image'),
-        ('mmcvgssl/model_file/load.py', 'load_model', 'builds the model'),
-        (
-            'mmcvgssl/apis/prediction/workers.py',
-            'Workers',
-            'read the image in processes',
-        ),
-        (
-            'mmcvgssl/apis/prediction/anomaly.py',
-            'AnomalyKind',
-            'gives score, verdict and heatmap',
-        ),
-        (
-            'mmcvgssl/apis/prediction_folder.py',
-            'predict_to_folder',
-            'writes table and pictures',
-        ),
-    ],
-}
+WALKS = yaml.safe_load(PAGE.with_suffix('.yml').read_text('utf-8'))
 
 
 class LayoutError(Exception):
