@@ -34,7 +34,7 @@ from mmcvgssl.maps.boxes import (
 from mmcvgssl.maps.mapped_images import MappedImages, find_broken
 from mmcvgssl.progress import progress_bar
 from mmcvgssl.provenance import make_room
-from mmcvgssl.utils import evenly, with_suffix_added
+from mmcvgssl.utils import check_least, evenly, with_suffix_added
 from mmcvgssl.visualization import box_report
 from mmcvgssl.visualization.box_preview import draw_boxes
 
@@ -315,8 +315,7 @@ class MapsToBoxes:
         return {'train': train, 'val': val}
 
     def _choose(self, count: int) -> set[int]:
-        if count < 1:
-            raise ValueError(f'preview_count is 1 or more, got {count}')
+        check_least(preview_count=(count, 1))
         return set(evenly(len(self.entries), count))
 
     def _beside(self, name: str) -> Path:

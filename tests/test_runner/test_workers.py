@@ -100,6 +100,7 @@ def test_no_recipe_minds_a_loader_without_workers():
         cfg = load_config(path)
         loaders = [key for key in cfg if key.endswith('_dataloader')]
         loaders = [key for key in loaders if cfg[key]]
+        assert loaders, path
         options = {f'{key}.num_workers': 0 for key in loaders}
         cfg = load_config(path, options)
         for key in loaders:
