@@ -150,7 +150,7 @@ def test_what_is_done_is_kept_and_the_rest_goes_on(done, first, options, tool):
         'one_class.py', LITE, '--work-dir', done, *arguments(options)
     )
     assert code == 0, err
-    assert '| nut |' in out
+    assert out.count('| nut |') == 1
     assert kept == (done / 'bolt/model.safetensors').stat().st_mtime_ns
     after = weights(nut / 'model.safetensors')
     assert all(torch.equal(value, after[k]) for k, value in before.items())
@@ -271,7 +271,7 @@ def test_bad_input_is_named(options, tool, tmp_path):
     assert not (tmp_path / 'work').exists()
 
 
-def test_a_category_without_defects_has_no_auroc(tmp_path, capsys):
+def test_a_category_without_defects_has_no_auroc(tmp_path):
     root = write_mvtec(tmp_path / 'good', defects=(), names=('bolt',))
     cfg = load_config(
         RECIPES / 'untrained_lite0_mvtec.py',
@@ -294,7 +294,7 @@ def test_a_category_without_defects_has_no_auroc(tmp_path, capsys):
     assert len(scores) == 3
     above = np.array(scores) > content['threshold']['threshold']
     assert results['bolt']['false_alarms'] == above.mean()
-    assert '| bolt | – |' in capsys.readouterr().out
+    assert '| bolt | – |' in (tmp_path / 'work/results.md').read_text()
     assert not (tmp_path / 'work/bolt/roc.png').exists()
     assert not (tmp_path / 'work/bolt/train').exists()
 

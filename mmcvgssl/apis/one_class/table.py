@@ -80,7 +80,9 @@ def write_category(
     writer = csv.DictWriter(text, fields, extrasaction='ignore')
     writer.writeheader()
     writer.writerows(images)
-    atomic_write(path.parent / 'scores.csv', text.getvalue().encode())
+    # with names of files as they are
+    data = text.getvalue().encode('utf-8', 'surrogateescape')
+    atomic_write(path.parent / 'scores.csv', data)
     atomic_write(path, _to_json(result))
 
 
@@ -124,12 +126,11 @@ def mean_row(results: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
 def write_table(
     results: Mapping[str, Mapping[str, Any]], folder: Path
 ) -> None:
-    """Write ``results.md`` and ``results.json`` and print the table."""
+    """Write ``results.md`` and ``results.json``."""
     text = table(results)
     document = {'categories': dict(results), 'mean': mean_row(results)}
     atomic_write(folder / 'results.md', text.encode())
     atomic_write(folder / 'results.json', _to_json(document))
-    print(text, end='')
 
 
 def _to_json(value: Any) -> bytes:
