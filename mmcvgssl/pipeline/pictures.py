@@ -17,6 +17,7 @@ from mmcvgssl.datasets.reading import UnreadableImageError, read_image
 from mmcvgssl.pipeline.inputs import Inputs
 from mmcvgssl.utils import evenly
 from mmcvgssl.visualization.box_preview import draw_box
+from mmcvgssl.visualization.contact_sheet import lay_out
 
 COLUMNS, ROWS, SIDE = 4, 3, 320
 # detections with a higher score are drawn
@@ -124,13 +125,8 @@ def _draw(
 
 
 def _sheet(pictures: Sequence[np.ndarray]) -> bytes:
-    rows = max(-(-len(pictures) // COLUMNS), 1)
-    sheet = np.full((rows * SIDE, COLUMNS * SIDE, 3), 255, np.uint8)
-    for i, picture in enumerate(pictures):
-        small = _scaled(picture)[0][:SIDE, :SIDE]
-        top, left = i // COLUMNS * SIDE, i % COLUMNS * SIDE
-        height, width = small.shape[:2]
-        sheet[top : top + height, left : left + width] = small
+    small = [_scaled(picture)[0] for picture in pictures]
+    sheet = lay_out(small, SIDE, COLUMNS)
     return cv2.imencode('.jpg', sheet)[1].tobytes()
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import cv2
 import numpy as np
@@ -39,15 +39,40 @@ def contact_sheet(
         raise ValueError('expected pictures for a contact sheet, got none')
     count = len(fitted)
     columns = min(count, max(_COLUMNS, math.ceil(math.sqrt(count))))
-    step = side + _GAP
-    shape = (math.ceil(count / columns) * step + _GAP, columns * step + _GAP)
+    for number, small in enumerate(fitted, 1):
+        _write_number(small, number)
+    return lay_out(fitted, side, columns, _GAP)
+
+
+def lay_out(
+    pictures: Sequence[np.ndarray], side: int, columns: int, gap: int = 0
+) -> np.ndarray:
+    """Lay pictures out row by row, each in the middle of its cell.
+
+    Args:
+        pictures: BGR uint8 [h, w, 3], of ``side`` pixels at most; without
+            one, a row is empty.
+        side: Side of a cell, pixels.
+        columns: Number of cells in a row.
+        gap: Pixels between cells and around them.
+
+    Returns:
+        BGR uint8 [H, W, 3].
+
+    Example:
+        >>> import numpy as np
+        >>> lay_out([np.zeros((8, 4, 3), np.uint8)] * 3, 8, 2).shape
+        (16, 16, 3)
+    """
+    step = side + gap
+    rows = max(math.ceil(len(pictures) / columns), 1)
+    shape = (rows * step + gap, columns * step + gap)
     sheet = np.full((*shape, 3), _GROUND, np.uint8)
-    for i, small in enumerate(fitted):
-        _write_number(small, i + 1)
-        height, width = small.shape[:2]
-        y = _GAP + i // columns * step + (side - height) // 2
-        x = _GAP + i % columns * step + (side - width) // 2
-        sheet[y : y + height, x : x + width] = small
+    for i, picture in enumerate(pictures):
+        height, width = picture.shape[:2]
+        y = gap + i // columns * step + (side - height) // 2
+        x = gap + i % columns * step + (side - width) // 2
+        sheet[y : y + height, x : x + width] = picture
     return sheet
 
 
