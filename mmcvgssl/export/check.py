@@ -54,7 +54,8 @@ def compare(
 
     Raises:
         ExportCheckError: If a difference is larger, too many verdicts or
-            classes differ, no image can be read, or none has a box.
+            classes differ, an image is read by one of them alone, none can
+            be read, or none has a box.
     """
     pairs = [
         (a, b)
@@ -70,13 +71,15 @@ def compare(
     flipped: list[tuple[Any, Any]] = []
     same: list[tuple[Any, Any]] = []
     for a, b in pairs:
+        if not (a.is_read and b.is_read):
+            raise ExportCheckError(
+                f'{a.path}: PyTorch says {_verdict(a)}, the exported file '
+                f'{_verdict(b)} ({a.error or b.error}); nothing is written: '
+                'leave the image out of --images'
+            )
         theirs = _verdict(a)
         verdicts[theirs] = verdicts.get(theirs, 0) + 1
-        both_read = a.is_read and b.is_read
-        alike = both_read and theirs == _verdict(b)
-        (same if alike else flipped).append((a, b))
-        if not both_read:
-            flips = 0.0  # that is no matter of precision
+        (same if theirs == _verdict(b) else flipped).append((a, b))
     if len(flipped) > flips * len(pairs):
         raise _flip_error(flipped, len(pairs), flips)
     if not any(_has_values(a) for a, _ in same):
