@@ -1,4 +1,4 @@
-"""Files are named for their classes."""
+"""Files are named for their classes, and none is long."""
 
 import ast
 from pathlib import Path
@@ -57,3 +57,13 @@ def test_a_module_of_one_class_is_named_for_it():
 )
 def test_names_are_compared(stem, source, expected):
     assert is_named_for_its_class(stem, source) == expected
+
+
+def test_no_module_is_long():
+    files = [*PACKAGE.rglob('*.py'), *(ROOT / 'tools').rglob('*.py')]
+    lines = {
+        path.relative_to(ROOT).as_posix(): path.read_text('utf-8').count('\n')
+        for path in files
+    }
+    assert len(lines) > 300
+    assert {path: n for path, n in lines.items() if n > 400} == {}
