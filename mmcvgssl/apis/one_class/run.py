@@ -94,6 +94,7 @@ def run_one_class(
         >>> from mmcvgssl.apis import load_config
         >>> cfg = load_config('anomaly.py')
         >>> results = run_one_class(cfg, 'work_dirs', test=False)
+        >>> print(Path('work_dirs/results.md').read_text(), end='')
         | category | false_alarms | detected |
         | --- | --- | --- |
         | all | – | – |
