@@ -17,6 +17,7 @@ from typing import Any, TypeGuard
 import numpy as np
 
 _LONGEST_NAME = 255  # bytes
+_logged: set[str] = set()  # what `log_once` of this process has said
 
 
 def atomic_write(path: str | Path, data: bytes) -> None:
@@ -232,6 +233,20 @@ def current_logger() -> logging.Logger:
     if hosts is None:
         return logging.getLogger('mmcvgssl')
     return hosts.MMLogger.get_current_instance()
+
+
+def log_once(text: str, level: int, kind: str | None = None) -> None:
+    """Log a line, once a process, by the logger of the run.
+
+    Args:
+        text: The line.
+        level: Level of :mod:`logging`.
+        kind: Only the first line of a kind is logged; by default, lines are
+            of a kind if they are the same.
+    """
+    if (kind or text) not in _logged:
+        _logged.add(kind or text)
+        current_logger().log(level, text)
 
 
 def is_colour_image(value: object) -> TypeGuard[np.ndarray]:

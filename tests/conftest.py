@@ -41,6 +41,12 @@ def quick_configs():
         yield
 
 
+@pytest.fixture(autouse=True)
+def nothing_said(monkeypatch):
+    """What is logged once a process is logged in each test."""
+    monkeypatch.setattr('mmcvgssl.utils._logged', set())
+
+
 @pytest.fixture
 def tiny(tmp_path):
     """Write a config (see ``tiny_config``) over eight pictures."""

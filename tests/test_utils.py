@@ -1,6 +1,7 @@
 """Small helpers."""
 
 import errno
+import logging
 import os
 
 import numpy as np
@@ -11,6 +12,7 @@ from mmcvgssl.utils import (
     check_file,
     check_folder,
     evenly,
+    log_once,
     printable,
     read_json,
     some,
@@ -160,3 +162,12 @@ def test_a_folder_without_rights_is_named(tmp_path, monkeypatch):
         check_folder(tmp_path / 'new', '--out')
     assert str(tmp_path) in str(got.value)
     assert '--out' in str(got.value)
+
+
+def test_a_line_is_logged_once_and_a_kind_of_lines(warned):
+    for text, kind in (
+        *(('a', None), ('a', None), ('b', None)),
+        *(('c', 'kind'), ('d', 'kind'), ('c', None)),
+    ):
+        log_once(text, logging.WARNING, kind)
+    assert warned() == ['a', 'b', 'c', 'c']

@@ -10,7 +10,7 @@ from pathlib import PurePath
 from typing import Any
 
 from mmcvgssl.processes import process_rank
-from mmcvgssl.utils import current_logger, printable, some
+from mmcvgssl.utils import log_once, printable, some
 
 # reasons to leave something out, as summaries name them
 HIDDEN = 'hidden'
@@ -23,9 +23,6 @@ LOOP = 'link back to a folder above'
 ODD_NAME = 'a name that lists of images cannot hold'
 IGNORED = 'named by ignore'
 UNREADABLE = 'unreadable'
-
-# texts that this process has logged
-_logged: set[str] = set()
 
 
 @dataclass
@@ -113,11 +110,8 @@ class Contents:
             return
         if process_rank() > 0:
             return
-        logger = current_logger()
         for level, text in self.lines():
-            if text not in _logged:
-                _logged.add(text)
-                logger.log(level, text)
+            log_once(text, level)
 
 
 def odd_name_error(path: str | PurePath) -> str:

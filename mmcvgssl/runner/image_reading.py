@@ -8,7 +8,6 @@ from typing import Any
 
 from mmengine.config import Config
 from mmengine.dist import broadcast_object_list, is_main_process
-from mmengine.logging import MMLogger
 from mmengine.runner import find_latest_checkpoint
 
 from mmcvgssl.datasets.coco_check import check_coco
@@ -30,11 +29,11 @@ from mmcvgssl.runner.load_steps import (
     type_name,
 )
 from mmcvgssl.runner.tiling import settle_tiles
+from mmcvgssl.utils import log_once
 from mmcvgssl.weights import read_checkpoint
 
 # largest share of unreadable images in the training of a detector
 MAX_UNREADABLE = 0.1
-_SAID: set[str] = set()
 
 
 def settle_images(
@@ -106,9 +105,7 @@ def settle_images(
     if not log:
         return lines
     for level, text in lines:
-        if text not in _SAID:
-            _SAID.add(text)
-            MMLogger.get_current_instance().log(level, text)
+        log_once(text, level)
     return []
 
 

@@ -13,7 +13,6 @@ from mmcvgssl.datasets.contents import Contents
 def logged(monkeypatch):
     """Give level and text of what is logged."""
     lines = []
-    monkeypatch.setattr(module, '_logged', set())
     logger = MMLogger.get_current_instance()
     monkeypatch.setattr(logger, 'log', lambda *args: lines.append(args))
     return lines

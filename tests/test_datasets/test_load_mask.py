@@ -268,15 +268,10 @@ def test_a_background_above_the_threshold_is_no_defect(
         assert read_mask(file, threshold).mean() == pytest.approx(share)
 
 
-def test_a_defect_of_no_pixel_is_warned_of(tmp_path, monkeypatch):
-    said = []
-    monkeypatch.setattr(
-        'mmcvgssl.datasets.transforms.load_mask.say_once',
-        lambda kind, text: said.append(text),
-    )
+def test_a_defect_of_no_pixel_is_warned_of(tmp_path, warned):
     file = save(tmp_path / 'a.png', np.zeros((2, 3), np.uint8))
     for label in (0, 1):
         LoadMask()(results(tmp_path, file, label))
-    (text,) = said
+    (text,) = warned()
     assert 'image.png is defective, but its mask' in text
     assert 'a.png marks no pixel' in text

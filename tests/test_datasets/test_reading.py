@@ -14,7 +14,6 @@ from mmcvgssl.datasets.reading import (
     check_image,
     common_range,
     image_size,
-    read,
     read_image,
 )
 from mmcvgssl.datasets.transforms import LoadImage, UnreadableImageError
@@ -25,9 +24,8 @@ DEEP = [kind for kind in KINDS if kind.depth_range]
 
 
 @pytest.fixture
-def warnings(monkeypatch):
-    """Collect what the logger warns of, as a process that said nothing."""
-    monkeypatch.setattr(read, '_SAID', set())
+def warnings():
+    """Collect what the logger warns of."""
     found = []
     handler = logging.Handler(logging.WARNING)
     handler.emit = lambda record: found.append(record.getMessage())

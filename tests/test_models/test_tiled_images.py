@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from mmengine.dataset import pseudo_collate
+from mmengine.logging import MMLogger
 from mmpretrain.datasets.transforms import PackInputs
 from mmpretrain.structures import DataSample
 from torch import Tensor, nn
@@ -20,7 +21,6 @@ from mmcvgssl.models.anomaly import (
     OneClassDetector,
     PaDiM,
     PatchCore,
-    tiled_images,
 )
 from mmcvgssl.models.anomaly.tiled_images import IN_FLIGHT
 from tests.clips import STRIP, all_clips, make_kead
@@ -85,15 +85,15 @@ def test_a_dot_of_five_pixels_is_found_to_the_pixel_in_bounded_memory():
 
 def test_that_an_image_is_one_tile_is_said_once(monkeypatch):
     said = []
-    monkeypatch.setattr(tiled_images, '_SAID', set())
-    monkeypatch.setattr(
-        tiled_images, 'print_log', lambda text, **_: said.append(text)
-    )
+    logger = MMLogger.get_current_instance()
+    monkeypatch.setattr(logger, 'log', lambda _, text: said.append(text))
     model, image = Darkness(), noise(0, 32, 20)
     for _ in range(2):
         (sample,) = model.test_step(pseudo_collate([item(image, 64, 32)]))
-    assert len(said) == 1
-    assert '32 x 20 pixels is no larger than a tile' in said[0]
+    of_tiles = [text for text in said if 'no larger than a tile' in text]
+    assert [text.split(' is ')[0] for text in of_tiles] == [
+        'an image of 32 x 20 pixels'
+    ]
     (whole,) = model.test_step(pseudo_collate([item(image, None, 32)]))
     assert torch.allclose(sample.anomaly_map, whole.anomaly_map, atol=1e-6)
     assert float(sample.anomaly_score) == float(whole.anomaly_score)

@@ -11,7 +11,6 @@ from mmengine.logging import MMLogger
 from PIL import Image
 
 from mmcvgssl.datasets.reading.survey import survey_images
-from mmcvgssl.runner import image_reading
 from mmcvgssl.runner.image_reading import fitted_range, settle_images
 from mmcvgssl.runner.load_steps import image_steps
 
@@ -60,9 +59,8 @@ def ranges(cfg) -> list:
 
 
 @pytest.fixture
-def lines(monkeypatch):
+def lines():
     """Collect what is logged."""
-    monkeypatch.setattr(image_reading, '_SAID', set())
     found = []
     handler = logging.Handler(logging.INFO)
     handler.emit = lambda record: found.append(record.getMessage())

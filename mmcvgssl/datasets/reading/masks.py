@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
+
 import numpy as np
 
 from mmcvgssl.datasets.reading.formats import UnreadableImageError
 from mmcvgssl.datasets.reading.opened_image import OpenedImage
-from mmcvgssl.datasets.reading.read import extremes, say_once
+from mmcvgssl.datasets.reading.read import extremes
+from mmcvgssl.utils import log_once
 
 CHANNELS = ('auto', 'colour', 'alpha')
 _MOST = 0.9  # largest plausible share of defective pixels
@@ -94,17 +97,19 @@ def read_mask(
                     'threshold of LoadMask to the value of what is good'
                 )
         if image.format == 'JPEG' and threshold == 0 and mask.any():
-            say_once(
-                'jpeg mask',
+            log_once(
                 f'{path} is a JPEG, whose values near an edge are not exact, '
                 'and all above 0 are defect: threshold=127 of LoadMask is '
                 'safer',
+                logging.WARNING,
+                'jpeg mask',
             )
     if mask.mean() > _MOST:
-        say_once(
-            'full mask',
+        log_once(
             f'{path} marks {mask.mean():.0%} of its image as defect; if it '
             'marks what is good, invert it',
+            logging.WARNING,
+            'full mask',
         )
     return mask.astype(np.uint8)
 

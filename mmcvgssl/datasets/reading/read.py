@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from pathlib import Path
 
@@ -20,9 +21,7 @@ from mmcvgssl.datasets.reading.formats import (
 )
 from mmcvgssl.datasets.reading.headers import Samples
 from mmcvgssl.datasets.reading.opened_image import OpenedImage
-from mmcvgssl.utils import current_logger
-
-_SAID: set[str] = set()  # kinds of notes, each given once a process
+from mmcvgssl.utils import log_once
 
 
 def read_image(
@@ -216,10 +215,11 @@ def check_form(
 
 def say_no_alpha(name: str) -> None:
     """Warn, once a process, that opacity is not read."""
-    say_once(
-        'alpha',
+    log_once(
         f'{name} has an alpha channel, which is not read; nor is that of '
         'other images',
+        logging.WARNING,
+        'alpha',
     )
 
 
@@ -228,11 +228,12 @@ def _in_range(
 ) -> np.ndarray:
     low, high = extremes(name, values)
     if low < depth_range[0] or high > depth_range[1]:
-        say_once(
-            'clipped',
+        log_once(
             f'{name} has values from {low:g} to {high:g}: what is outside '
             f'depth_range={tuple(depth_range)} is clipped, in this and in '
             'other images',
+            logging.WARNING,
+            'clipped',
         )
     return to_uint8(values, depth_range)
 
@@ -257,10 +258,3 @@ def extremes(name: str, values: np.ndarray) -> tuple[float, float]:
             'expected finite ones, so replace them by some value'
         )
     return low, high
-
-
-def say_once(kind: str, text: str) -> None:
-    """Warn, once a process for each kind of note."""
-    if kind not in _SAID:
-        _SAID.add(kind)
-        current_logger().warning(text)

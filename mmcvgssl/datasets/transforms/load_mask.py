@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import logging
+
 import numpy as np
 from mmcv.transforms import BaseTransform
 
 from mmcvgssl.datasets.reading import read_mask
 from mmcvgssl.datasets.reading.masks import check_mask_options
-from mmcvgssl.datasets.reading.read import say_once
 from mmcvgssl.registry import TRANSFORMS
+from mmcvgssl.utils import log_once
 
 
 @TRANSFORMS.register_module()
@@ -86,9 +88,10 @@ class LoadMask(BaseTransform):
                 'threshold of LoadMask'
             )
         if not good and not mask.any():
-            say_once(
-                'empty mask',
+            log_once(
                 f'{image} is defective, but its mask {path} marks no pixel',
+                logging.WARNING,
+                'empty mask',
             )
         results['gt_mask'] = mask
         return results

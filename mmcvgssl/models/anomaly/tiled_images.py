@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import torch
 from mmengine.dist import get_world_size
-from mmengine.logging import print_log
 from torch import Tensor, nn
 
 from mmcvgssl.datasets.tiles import TILES, TileGrid
 from mmcvgssl.maps import JoinedMap
+from mmcvgssl.utils import log_once
 
 # tiles that pass a network at once; those that wait are bytes
 IN_FLIGHT = 16
-_SAID: set[str] = set()
 
 
 class TiledImages:
@@ -133,14 +133,14 @@ def _with_grid(image: Tensor, sample: Any) -> tuple[Tensor, TileGrid]:
 
 def _say(grid: TileGrid) -> None:
     """Say, once, that images are no larger than a tile."""
-    if len(grid) > 1 or _SAID:
+    if len(grid) > 1:
         return
-    _SAID.add('one tile')
     height, width = grid.size
-    print_log(
+    log_once(
         f'an image of {height} x {width} pixels is no larger than a tile, '
         'and taken whole, as without tiles; so are others of its kind',
-        logger='current',
+        logging.INFO,
+        'one tile',
     )
 
 
