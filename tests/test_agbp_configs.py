@@ -15,7 +15,7 @@ from tests.data import CONFIGS, with_data_set
 RECIPES = sorted((CONFIGS / 'pretrain/agbp').glob('*.py'))
 NAME = re.compile(
     r'(?P<cvgssl>cvgssl-)?agbp_'
-    r'(?P<backbone>csp-[ns]|resnet\d+|swin-b|swin-b-simmim)(_lite0)?'
+    r'(?P<backbone>csp-[ns]|lite0|resnet\d+|swin-b|swin-b-simmim)(_lite0)?'
     r'_(?P<gpus>\d+)xb(?P<batch>\d+)-(?P<epochs>\d+)e_(?P<data>folder)'
 )
 # backbone: type, levels, what freezes the first two or one stages, optimiser
@@ -45,7 +45,9 @@ def said_by(path):
 def test_every_row_of_the_table_has_a_recipe_and_cpus_have_some():
     found = {(said_by(p)['backbone'], said_by(p)['data']) for p in RECIPES}
     assert found >= {(backbone, 'folder') for backbone in TABLE}
-    assert found >= {(b, 'folder') for b in ('csp-n', 'csp-s', 'resnet18')}
+    assert found >= {
+        (b, 'folder') for b in ('csp-n', 'csp-s', 'lite0', 'resnet18')
+    }
 
 
 @pytest.mark.parametrize('path', RECIPES, ids=lambda p: p.stem)
@@ -60,8 +62,10 @@ def test_a_recipe_is_what_its_name_says(path):
     assert cfg.data_root is None
     assert cfg.maps == ''
     if int(said['gpus']) == 1:  # for CPUs
-        # nothing has been learnt that could be kept
-        assert cfg.model.backbone.frozen_stages == -1
+        # what has been learnt is kept
+        learnt = 'weights' in cfg.model.backbone
+        assert learnt == (said['backbone'] == 'lite0')
+        assert cfg.model.backbone.frozen_stages == (1 if learnt else -1)
         return
     kind, levels, frozen, optimiser, lr, total = TABLE[said['backbone']]
     backbone = cfg.model.backbone
@@ -146,5 +150,6 @@ def check_recipe(own, path, surfaces) -> None:
     assert bool(frozen) == (cfg.model.backbone.frozen_stages >= 0)
     # a block starts as the identity of a ResNet: its inner part learns later
     assert len(moved) > 0.5 * (len(named) - len(frozen))
-    last = [k for k in moved if re.match(r'backbone\.(layer|stage\D*)[34]', k)]
+    late = re.compile(r'backbone\.(layer|stage\D*|timm\S*)[346]')
+    last = [k for k in moved if late.match(k)]
     assert last

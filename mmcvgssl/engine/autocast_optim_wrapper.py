@@ -9,6 +9,7 @@ from mmengine.logging import print_log
 from mmengine.optim import OptimWrapper
 from torch import nn
 
+from mmcvgssl.models.layers import FastDepthwise
 from mmcvgssl.precision import has_native_bfloat16
 from mmcvgssl.registry import OPTIM_WRAPPERS
 
@@ -19,7 +20,8 @@ class AutocastOptimWrapper(OptimWrapper):
 
     mmengine's ``AmpOptimWrapper`` needs an accelerator. bfloat16 has the
     range of float32, so no loss scaling is needed. For float16 use
-    mmengine's.
+    mmengine's. On CPUs depthwise convolutions have a backward pass of their
+    own, :class:`mmcvgssl.models.layers.FastDepthwise`.
 
     Args:
         enabled: Off runs in float32. By default on where the device computes
@@ -46,6 +48,7 @@ class AutocastOptimWrapper(OptimWrapper):
                 )
         with (
             super().optim_context(model),
+            FastDepthwise(),
             torch.autocast(device, torch.bfloat16, enabled=self.enabled),
         ):
             yield

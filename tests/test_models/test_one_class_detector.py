@@ -324,6 +324,40 @@ def test_batch_norms_can_keep_their_statistics(keep):
     assert all(p.grad is not None for p in net.parameters())
 
 
+@pytest.mark.parametrize(
+    ('name', 'level', 'last'),
+    [
+        ('test_resnet', -1, None),
+        ('test_resnet', 1, 'layer1'),
+        ('tf_efficientnet_lite0', 0, 'blocks.0'),
+        ('tf_efficientnet_lite0', 4, 'blocks.6'),
+        ('test_vit', 0, 'blocks.0'),
+    ],
+)
+@pytest.mark.parametrize('features_only', [True, False])
+def test_levels_can_be_frozen(name, level, last, features_only):
+    net = TimmBackbone(name, frozen_stages=level, features_only=features_only)
+    frozen = [
+        n for n, p in net.timm_model.named_parameters() if not p.requires_grad
+    ]
+    names = [n for n, _ in net.timm_model.named_parameters()]
+    assert frozen == names[: len(frozen)]
+    if last is None:
+        assert not frozen
+        return
+    assert last in frozen[-1]
+    assert not any(last in name for name in names[len(frozen) :])
+    net.train()
+    for norm in net.modules():
+        if isinstance(norm, nn.BatchNorm2d):
+            assert norm.training == norm.weight.requires_grad
+
+
+def test_a_level_that_is_not_there_cannot_be_frozen():
+    with pytest.raises(ValueError, match='from -1 to 4, got 5'):
+        TimmBackbone('tf_efficientnet_lite0', frozen_stages=5)
+
+
 def test_timm_backbone_is_the_teacher(tmp_path):
     net = TimmBackbone('tf_efficientnet_lite0', 'package:efficientnet-lite0')
     before = net.timm_model.conv_head.weight.clone()

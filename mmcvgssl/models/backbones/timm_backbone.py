@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import TypeVar
+
 import timm
 from mmpretrain.models.backbones import TIMMBackbone
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from mmcvgssl.registry import MODELS
@@ -18,6 +21,7 @@ from mmcvgssl.weights import (
 from mmcvgssl.weights.packages import FALLBACK, load_package
 
 PACKAGE = 'package:'
+T = TypeVar('T')
 
 
 @MODELS.register_module()
@@ -29,10 +33,13 @@ class TimmBackbone(TIMMBackbone):
         weights: ``'package:<name>'`` as of :class:`TimmTeacher`, or a file
             with timm's names; loaded by ``init_weights``. None: random.
         norm_eval: Freeze the statistics of batch norms while training.
+        frozen_stages: Last level, of those that ``out_indices`` counts, that
+            is not trained, nor what comes before it; -1: all are trained.
         **kwargs: Options of ``TIMMBackbone``.
 
     Raises:
-        ValueError: If the package is not a known one.
+        ValueError: If the package is not a known one, or there is no such
+            level.
         FileNotFoundError: If the file is missing.
         WeightsError: If weights do not fit.
 
@@ -55,11 +62,13 @@ class TimmBackbone(TIMMBackbone):
         model_name: str,
         weights: str | None = None,
         norm_eval: bool = False,
+        frozen_stages: int = -1,
         **kwargs,
     ) -> None:
         super().__init__(model_name, **kwargs)
         self.model_name, self.weights = model_name, weights
-        self.norm_eval = norm_eval
+        self.norm_eval, self.frozen_stages = norm_eval, frozen_stages
+        self._frozen = self._freeze(frozen_stages)
 
     def init_weights(self) -> None:
         """Load the weights, if any are named."""
@@ -81,13 +90,37 @@ class TimmBackbone(TIMMBackbone):
         self.timm_model.load_state_dict(state, strict=False)
 
     def train(self, mode: bool = True) -> TimmBackbone:
-        """Set the mode; batch norms may stay in evaluation."""
+        """Set the mode; what is frozen stays in evaluation."""
         super().train(mode)
+        for module in self._frozen:
+            module.eval()
         if self.norm_eval:
             for module in self.modules():
                 if isinstance(module, _BatchNorm):
                     module.eval()
         return self
+
+    def _freeze(self, level: int) -> list[nn.Module]:
+        """Freeze what ends with a level of features; return its layers."""
+        if level < 0:
+            return []
+        info = self.timm_model.feature_info
+        info = getattr(info, 'info', info)
+        if level >= len(info):
+            raise ValueError(
+                f'frozen_stages of {self.model_name} is from -1 to '
+                f'{len(info) - 1}, got {level}'
+            )
+        modules = dict(self.timm_model.named_modules())
+        end = info[level]['module']
+        # timm flattens some networks and wraps others
+        names = end, end.replace('.', '_'), f'model.{end}'
+        end = next(name for name in names if name in modules)
+        weights = _up_to(dict(self.timm_model.named_parameters()), end)
+        for weight in weights:
+            weight.requires_grad_(False)
+        layers = _up_to(modules, end)
+        return [part for part in layers if {*part.modules()} <= {*layers}]
 
     def _state(self, weights: str) -> dict[str, Tensor]:
         if not weights.startswith(PACKAGE):
@@ -101,3 +134,12 @@ class TimmBackbone(TIMMBackbone):
 # of the classifier, which a backbone is without, and what goes before it in an
 # EfficientNet
 HEAD = {'classifier', 'fc', 'head', 'head.fc', 'conv_head', 'bn2'}
+
+
+def _up_to(named: Mapping[str, T], end: str) -> list[T]:
+    """Return what stands in order up to the end of a module."""
+    names = list(named)
+    last = max(
+        i for i, name in enumerate(names) if f'{name}.'.startswith(f'{end}.')
+    )
+    return [named[name] for name in names[: last + 1]]

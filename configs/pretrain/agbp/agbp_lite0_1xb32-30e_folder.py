@@ -1,0 +1,10 @@
+_base_ = [
+    '../../_base_/models/agbp_lite0.py',
+    '../../_base_/loaders/anomaly_maps_small.py',
+    '../../_base_/schedules/adamw_30e.py',
+    '../../_base_/pretrained_runtime.py',
+]
+
+# lower than from random weights, which this is to keep
+optim_wrapper = dict(optimizer=dict(lr=1e-4))
+auto_scale_lr = dict(base_batch_size=32)
