@@ -1,5 +1,10 @@
 """Models take images in tiles, and give one map and one score of each."""
 
+import re
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -298,3 +303,34 @@ def test_what_is_small_stays_visible_in_tiles():
     assert abs(x - 102) < 16
     (bad, good), (bad_tiles, good_tiles) = scores
     assert bad_tiles / good_tiles > 1.5 * bad / good
+
+
+def peak(run: Callable[[], object]) -> int:
+    """Return by how many bytes of memory the process grows at most."""
+    Path('/proc/self/clear_refs').write_text('5')  # the peak begins anew
+    known = Path('/proc/self/status').read_text()
+    run()
+    later = Path('/proc/self/status').read_text()
+    before, most = (
+        int(re.search(rf'{key}:\s+(\d+) kB', text)[1]) * 1024
+        for key, text in (('VmRSS', known), ('VmHWM', later))
+    )
+    return most - before
+
+
+@pytest.mark.skipif(
+    not Path('/proc/self/clear_refs').exists(), reason='no procfs'
+)
+def test_ten_times_the_image_takes_its_own_memory_alone():
+    model = PatchCore(LocalTeacher(levels=(1,)), coreset_size=20)
+    model.fit([pseudo_collate([item(noise(0, 320, 320), 64, 64)])])
+    small, large = noise(1, 640, 1280), noise(2, 6400, 1280)
+
+    def predict(image: np.ndarray) -> None:
+        model.test_step(pseudo_collate([item(image, 64, 64)]))
+
+    sizes = [peak(partial(predict, one)) for one in (small, small, large)]
+    tiles = 1.3 * (large.nbytes - small.nbytes)  # overlaps are read twice
+    # sums, weights and values of the map, one on 4 x 4 pixels of 3 bytes
+    values = (large.size - small.size) / 3 / 16 * (8 + 8 + 4 + 4)
+    assert sizes[-1] - sizes[1] < 1.2 * (tiles + values)

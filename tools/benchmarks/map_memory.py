@@ -5,11 +5,10 @@ Each run is a process of its own; what follows COUNTS goes to make_maps.py.
 """
 
 import argparse
-import os
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
+
+from peak import measured
 
 from mmcvgssl.datasets.image_folders import images_below
 
@@ -37,15 +36,6 @@ def repeat(images: Path, names: list[str], count: int, out: Path) -> None:
         (folder / f'{i:06}{source.suffix}').symlink_to(source.resolve())
 
 
-def peak(command: list[str]) -> float:
-    """Run a command; return the peak memory of its largest process in MiB."""
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    if status:
-        raise SystemExit(f'{" ".join(command)} failed')
-    return usage.ru_maxrss / 1024
-
-
 def main() -> None:
     """Make maps of few and of many images."""
     args, more = parse_args()
@@ -56,10 +46,10 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             repeated = Path(folder, 'images')
             repeat(args.images, names, count, repeated)
-            command = [sys.executable, str(MAKE_MAPS), args.config]
+            command = [str(MAKE_MAPS), args.config]
             command += ['--images', str(repeated), *more]
             command += ['--out', str(Path(folder, 'maps'))]
-            made = peak(command)
+            _, made = measured(command)
         print(f'{count} images: {made:.0f} MiB', flush=True)
 
 

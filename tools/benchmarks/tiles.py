@@ -3,27 +3,26 @@
 Makes large images with small defects, fits a model of a config for each size
 of tiles, predicts, cuts boxes from the maps and prints a table. Images are
 strips of 8,000 x 2,000 pixels with spots of 5 pixels, or small images side by
-side on canvases (--good, --defective and --masks name their folders). Fit and
-prediction are processes of their own, whose time and memory count.
+side, or one by one, on canvases (--good, --defective and --masks name their
+folders). Fit and prediction are processes of their own, whose processor time
+and memory count. Maps are resized to the images, and pixel AUROC is that of
+all pixels.
 """
 
 import argparse
 import csv
-import os
-import subprocess
-import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import NamedTuple
 
 import cv2
 import numpy as np
-from sklearn.metrics import roc_auc_score
+from peak import measured
 
 import mmcvgssl  # noqa: F401  (makes the hosts importable)
 from mmcvgssl.apis.boxes_from_maps import boxes_from_maps
 from mmcvgssl.datasets.reading import read_image
+from mmcvgssl.evaluation import AnomalyMetric
 from mmcvgssl.maps import MapFolder, resize_map
 from mmcvgssl.model_file import load_model
 from mmcvgssl.utils import parse_json
@@ -34,12 +33,16 @@ SPOT = 5
 CLOSE = 16  # pixels
 GOOD, DEFECTIVE = 'good', 'defective'
 Box = tuple[float, float, float, float]
+Boxes = dict[str, list[Box]]
+# an image with a defect, and its mask
+Defective = tuple[Path, Path]
 
 
 class Found(NamedTuple):
     """What a run has found, and what it took."""
 
     auroc: float
+    pixel_auroc: float
     peak: float
     hit: float
     false_boxes: float
@@ -59,13 +62,27 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument('--size', type=int, nargs=2, default=[2000, 8000])
     parser.add_argument('--fit', type=int, default=6, help='images to fit to')
+    parser.add_argument(
+        '--fit-size', type=int, nargs=2, help='of these, by default --size'
+    )
     parser.add_argument('--count', type=int, default=8, help='of each kind')
     parser.add_argument('--good', type=Path, help='folder of small images')
-    parser.add_argument('--defective', type=Path, help='folder of defects')
     parser.add_argument(
-        '--masks', type=Path, help='their masks, NAME.png or NAME_mask.png'
+        '--defective', type=Path, nargs='+', default=[], help='of defects'
+    )
+    parser.add_argument(
+        '--masks',
+        type=Path,
+        nargs='+',
+        default=[],
+        help='a folder of masks for each of these, NAME.png or NAME_mask.png',
     )
     parser.add_argument('--side', type=int, default=256, help='of small ones')
+    parser.add_argument(
+        '--single',
+        action='store_true',
+        help='one small image at a random place, on grey, on each canvas',
+    )
     parser.add_argument(
         '--options', nargs='+', default=[], help='--cfg-options of fit.py'
     )
@@ -91,90 +108,118 @@ def strip(
 
 def canvas(
     random: np.random.RandomState,
-    size: tuple[int, int],
     args: argparse.Namespace,
-    defective: bool,
+    size: tuple[int, int],
     good: list[Path],
-    bad: list[Path],
-) -> tuple[np.ndarray, list[Box]]:
-    """Lay small images side by side, one of them defective."""
+    bad: list[Defective],
+) -> tuple[np.ndarray, np.ndarray]:
+    """Lay small images side by side, or a single one somewhere.
+
+    Returns:
+        The canvas, with one defective image if any is given, and its mask.
+    """
     side = args.side
     rows, columns = size[0] // side, size[1] // side
-    chosen = random.choice(len(good), rows * columns)
-    at = int(random.randint(rows * columns)) if defective else -1
-    image, boxes = np.zeros((rows * side, columns * side), np.uint8), []
+    count = 1 if args.single else rows * columns
+    chosen = random.choice(len(good), count)
+    at = int(random.randint(count)) if bad else -1
+    image = np.zeros((rows * side, columns * side), np.uint8)
+    mask = np.zeros_like(image)
     for i, number in enumerate(chosen):
         y, x = i // columns * side, i % columns * side
-        file = bad[random.randint(len(bad))] if i == at else good[number]
+        if args.single:
+            y = int(random.randint(image.shape[0] - side + 1))
+            x = int(random.randint(image.shape[1] - side + 1))
+        here = slice(y, y + side), slice(x, x + side)
+        file = good[number]
+        if i == at:
+            file, marked = bad[random.randint(len(bad))]
+            mask[here] = cv2.resize(
+                read_image(str(marked))[..., 0],
+                (side, side),
+                interpolation=cv2.INTER_NEAREST,
+            )
         small = read_image(str(file))[..., 0]
-        image[y : y + side, x : x + side] = cv2.resize(
+        if args.single:
+            image[:] = np.median(small)
+        image[here] = cv2.resize(
             small, (side, side), interpolation=cv2.INTER_AREA
         )
-        if i == at:
-            names = [f'{file.stem}.png', f'{file.stem}_mask.png']
-            paths = [args.masks / name for name in names]
-            file = next(path for path in paths if path.exists())
-            mask = read_image(str(file))[..., 0] > 0
-            ys, xs = np.nonzero(mask)
-            sy, sx = side / mask.shape[0], side / mask.shape[1]
-            boxes.append(
-                (
-                    *(x + xs.min() * sx, y + ys.min() * sy),
-                    *(np.ptp(xs) * sx + 1, np.ptp(ys) * sy + 1),
-                )
-            )
-    return image, boxes
+    return image, mask
 
 
-def generate(folder: Path, args: argparse.Namespace) -> dict[str, list[Box]]:
-    """Write images to fit to and to predict; return boxes of the latter."""
-    random, truth = np.random.RandomState(0), {}
-    size = args.size[0], args.size[1]
+def with_masks(defective: list[Path], masks: list[Path]) -> list[Defective]:
+    """Pair the images of folders with their masks."""
+    pairs = []
+    for folder, marked in zip(defective, masks, strict=True):
+        # masks of some data sets lie beside the images
+        kinds = ('.jpg',) if folder == marked else ('.png', '.jpg')
+        for file in sorted(folder.iterdir()):
+            if file.suffix in kinds:
+                names = f'{file.stem}.png', f'{file.stem}_mask.png'
+                paths = [marked / name for name in names]
+                pairs.append((file, next(p for p in paths if p.exists())))
+    return pairs
+
+
+def extent(mask: np.ndarray) -> Box:
+    """Return the box around what a mask marks."""
+    x, y, width, height = cv2.boundingRect((mask > 0).astype(np.uint8))
+    return x, y, width, height
+
+
+def generate(folder: Path, args: argparse.Namespace) -> Boxes:
+    """Write images to fit to and to predict; return boxes of the latter.
+
+    Masks of defective images are written, too.
+    """
+    random = np.random.RandomState(0)
+    truth: Boxes = {}
     good: list[Path] = []
-    bad: list[Path] = []
+    bad = with_masks(args.defective, args.masks)
     if args.good:
         kinds = '.png', '.jpg'
         good = [p for p in sorted(args.good.iterdir()) if p.suffix in kinds]
-        # masks of some data sets lie beside the images
-        twice = args.defective == args.masks
-        own = ('.jpg',) if twice else kinds
-        bad = [p for p in sorted(args.defective.iterdir()) if p.suffix in own]
         good = [p for p in good if p.suffix == good[0].suffix]
         apart = len(good) // 2
-    for kind, count in (('fit', args.fit), (GOOD, args.count), (DEFECTIVE, 0)):
-        home = folder / ('fit' if kind == 'fit' else 'new') / kind
+    for kind, count in (
+        ('fit', args.fit),
+        (GOOD, args.count),
+        (DEFECTIVE, args.count),
+    ):
+        fitting = kind == 'fit'
+        size = tuple(args.fit_size or args.size if fitting else args.size)
+        home = folder / ('fit' if fitting else 'new') / kind
         home.mkdir(parents=True)
-        for i in range(count or args.count):
-            name = home / f'{i}.jpg'
+        (folder / 'masks' / kind).mkdir(parents=True)
+        for i in range(count):
             faulty = kind == DEFECTIVE
-            if args.good:
-                part = good[:apart] if kind == 'fit' else good[apart:]
-                made = canvas(random, size, args, faulty, part, bad)
+            if good:
+                part = good[:apart] if fitting else good[apart:]
+                image, mask = canvas(
+                    random, args, size, part, bad if faulty else []
+                )
+                boxes = [extent(mask)] if faulty else []
             else:
-                made = strip(random, size, 3 * faulty)
-            image, boxes = made
-            cv2.imwrite(str(name), image, [cv2.IMWRITE_JPEG_QUALITY, 95])
-            if kind != 'fit':
-                truth[f'{kind}/{i}.jpg'] = boxes
+                image, boxes = strip(random, size, 3 * faulty)
+                mask = np.zeros_like(image)
+                for x, y, width, height in boxes:
+                    mask[int(y) : int(y + height), int(x) : int(x + width)] = 1
+            name = f'{kind}/{i}.jpg'
+            cv2.imwrite(
+                str(home / f'{i}.jpg'), image, [cv2.IMWRITE_JPEG_QUALITY, 95]
+            )
+            if not fitting:
+                truth[name] = boxes
+            if faulty:
+                cv2.imwrite(str(folder / 'masks' / name) + '.png', mask)
     return truth
-
-
-def measured(command: list[str]) -> tuple[float, float]:
-    """Run a tool; return its seconds, and its peak memory in MiB."""
-    start = time.perf_counter()
-    process = subprocess.Popen(
-        [sys.executable, *command], stdout=subprocess.DEVNULL
-    )
-    _, status, usage = os.wait4(process.pid, 0)
-    if status:
-        raise SystemExit(f'{" ".join(command)} failed')
-    return time.perf_counter() - start, usage.ru_maxrss / 1024
 
 
 def run(
     folder: Path,
     tile: str,
-    truth: dict[str, list[Box]],
+    truth: Boxes,
     config: Path,
     options: list[str],
 ) -> Found:
@@ -199,7 +244,6 @@ def run(
             )
             for r in csv.DictReader(file)
         }
-    labels = [bool(truth[name]) for name in scores]
     # with no threshold of the model: above all values of good images
     maps = MapFolder(out / 'maps')
     level = max(e.map_max for e in maps if not truth[e.path])
@@ -214,21 +258,31 @@ def run(
     )
     coco = parse_json((own / 'boxes.json').read_text())
     names = {image['id']: image['file_name'] for image in coco['images']}
-    boxes: dict[str, list[Box]] = {name: [] for name in truth}
+    boxes: Boxes = {name: [] for name in truth}
     for one in coco['annotations']:
         boxes[names[one['image_id']]].append(one['bbox'])
     hits, false, peaks = [], [], []
+    metric = AnomalyMetric()
     for name, wanted in truth.items():
+        size, sample = maps[name].size, {'anomaly_score': scores[name]}
+        sample |= {'gt_label': int(bool(wanted)), 'img_path': name}
+        sample |= {'anomaly_map': maps.load_map(name), 'ori_shape': size}
+        if wanted:
+            mask = read_image(str(folder / 'masks' / name) + '.png')
+            sample['gt_mask'] = mask[..., 0]
+        metric.process(None, [sample])
         hits += [any(inside(b, w) for b in boxes[name]) for w in wanted]
         if wanted:
-            values = resize_map(maps.load_map(name), maps[name].size)
+            values = resize_map(maps.load_map(name), size)
             y, x = np.unravel_index(values.argmax(), values.shape)
             peaks.append(any(near(float(x), float(y), w) for w in wanted))
         false.append(
             sum(not any(inside(b, w) for w in wanted) for b in boxes[name])
         )
+    metrics = metric.evaluate(len(truth))
     return Found(
-        float(roc_auc_score(labels, list(scores.values()))),
+        metrics['image_auroc'],
+        metrics['pixel_auroc'],
         float(np.mean(peaks)),
         float(np.mean(hits)),
         float(np.mean(false)),
@@ -258,16 +312,16 @@ def main() -> None:
         truth = generate(folder, args)
         count = len(truth)
         print(
-            '| tile | image AUROC | peak on a defect | defects in a box '
-            '| false boxes an image | fit, s | MiB '
+            '| tile | image AUROC | pixel AUROC | peak on a defect '
+            '| defects in a box | false boxes an image | fit, s | MiB '
             '| prediction, s an image | MiB |'
         )
-        print('|---' * 9 + '|')
+        print('|---' * 10 + '|')
         for tile in args.tiles:
             made = run(folder, tile, truth, args.config, args.options)
             print(
-                f'| {tile} | {made.auroc:.3f} | {made.peak:.0%} '
-                f'| {made.hit:.0%} '
+                f'| {tile} | {made.auroc:.3f} | {made.pixel_auroc:.3f} '
+                f'| {made.peak:.0%} | {made.hit:.0%} '
                 f'| {made.false_boxes:.1f} | {made.fit[0]:.0f} '
                 f'| {made.fit[1]:.0f} | {made.predict[0] / count:.1f} '
                 f'| {made.predict[1]:.0f} |',

@@ -69,12 +69,15 @@ class SquareResize(Resize):
         image = results['img']
         grid = TileGrid.over(image.shape[:2], *self.tiles)
         height, width = grid.tile
-        made = []
-        for y, x in grid:
+        side = self.scale[0]
+        channels = image.shape[2] if image.ndim == 3 else 1
+        # tiles can take as much memory as the image: none of it twice
+        tiles = np.empty((len(grid), channels, side, side), image.dtype)
+        for i, (y, x) in enumerate(grid):
             part = {'img': image[y : y + height, x : x + width]}
             small = super().transform(part)['img']
-            made.append(np.atleast_3d(small).transpose(2, 0, 1))
-        results['img'] = np.stack(made)
-        results['img_shape'] = results['img'].shape[2:]
+            tiles[i] = np.atleast_3d(small).transpose(2, 0, 1)
+        results['img'] = tiles
+        results['img_shape'] = side, side
         results[TILES] = grid
         return results

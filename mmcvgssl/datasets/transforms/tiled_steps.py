@@ -74,8 +74,8 @@ class TiledSteps(BaseTransform):
             for key, value in results.items()
             if key not in (*_LABELS, 'batch_shape')
         }
-        inputs, sample = [], None
-        for y, x in grid:
+        inputs, sample = torch.empty(0), None
+        for i, (y, x) in enumerate(grid):
             part = {
                 **shared,
                 'img': image[y : y + height, x : x + width],
@@ -86,8 +86,12 @@ class TiledSteps(BaseTransform):
             for step in self.steps:
                 part = step(part)
             packed = self.pack(dict(part))
-            inputs.append(packed['inputs'])
-            sample = sample or packed['data_samples']
+            tile = packed['inputs']
+            if sample is None:
+                # tiles can take as much memory as the image: none of it twice
+                inputs = tile.new_empty((len(grid), *tile.shape))
+                sample = packed['data_samples']
+            inputs[i] = tile
         whole = {**results, 'img_shape': size, 'ori_shape': size}
         for step in self.labels:
             whole = step(whole)
@@ -95,7 +99,7 @@ class TiledSteps(BaseTransform):
         del whole['img']
         packed = self.pack(whole)
         packed['data_samples'].set_metainfo({TILES: grid, TILE_SAMPLE: sample})
-        return {**packed, 'inputs': torch.stack(inputs)}
+        return {**packed, 'inputs': inputs}
 
     def __repr__(self) -> str:
         tile, overlap = self.tiles
