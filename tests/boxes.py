@@ -130,11 +130,14 @@ def shrink(cfg: Config) -> None:
     """Make detector, batches and pictures small."""
     narrow(cfg)
     small_loaders(cfg)
+    images = cfg.model.data_preprocessor
+    if images.get('pad_size_divisor', 1) > SIZE:
+        images.pad_size_divisor = SIZE
     for part in ('train', 'val', 'test'):
         loader = cfg.get(f'{part}_dataloader')
         for step in loader.dataset.pipeline if loader else ():
-            for key in ('img_scale', 'scale'):
-                if key in step:
+            for key in ('img_scale', 'scale', 'crop_size', 'size'):
+                if isinstance(step.get(key), tuple):
                     step[key] = (SIZE, SIZE)
             if 'border' in step:
                 step.border = (-SIZE // 2, -SIZE // 2)

@@ -15,7 +15,8 @@ from tests.data import CONFIGS, with_data_set
 RECIPES = sorted((CONFIGS / 'pretrain/agbp').glob('*.py'))
 NAME = re.compile(
     r'(?P<cvgssl>cvgssl-)?agbp_'
-    r'(?P<backbone>csp-[ns]|lite0|resnet\d+|swin-b|swin-b-simmim)(_lite0)?'
+    r'(?P<backbone>csp-[ns]|cspnext-tiny|cspnext-s|lite0|resnet\d+|swin-b'
+    r'|swin-b-simmim)(_lite0)?'
     r'_(?P<gpus>\d+)xb(?P<batch>\d+)-(?P<epochs>\d+)e_(?P<data>folder)'
 )
 # backbone: type, levels, what freezes the first two or one stages, optimiser
@@ -28,6 +29,7 @@ TABLE = {
         *((3,), 1, 'AdamW', 1e-4 * 448 / 512, 448),
     ),
 }
+CPU = ('csp-n', 'csp-s', 'cspnext-tiny', 'lite0', 'resnet18')
 STEPS = {200: [60, 90, 180], 100: [80]}
 
 
@@ -45,9 +47,7 @@ def said_by(path):
 def test_every_row_of_the_table_has_a_recipe_and_cpus_have_some():
     found = {(said_by(p)['backbone'], said_by(p)['data']) for p in RECIPES}
     assert found >= {(backbone, 'folder') for backbone in TABLE}
-    assert found >= {
-        (b, 'folder') for b in ('csp-n', 'csp-s', 'lite0', 'resnet18')
-    }
+    assert found >= {(b, 'folder') for b in CPU}
 
 
 @pytest.mark.parametrize('path', RECIPES, ids=lambda p: p.stem)

@@ -23,6 +23,7 @@ BACKBONES = {
     'resnet18': ('ResNet', 18),
     'resnet50': ('ResNet', 50),
     'csp-n': ('mmyolo.YOLOv8CSPDarknet', 'P5'),
+    'cspnext-tiny': ('mmdet.CSPNeXt', 'P5'),
     'vit-small': ('MoCoV3ViT', 'mocov3-small'),
     'vit-base': ('MoCoV3ViT', 'base'),
 }

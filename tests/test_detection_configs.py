@@ -38,6 +38,8 @@ pytestmark = pytest.mark.usefixtures('quick_configs')
 DETECTION = sorted((CONFIGS / 'detection').glob('*/*.py'))
 AGDP = sorted((CONFIGS / 'pretrain/agdp').glob('*.py'))
 DETECTORS = {
+    'rtmdet_tiny': ('RTMDet', 'CSPNeXt'),
+    'rtmdet_s': ('RTMDet', 'CSPNeXt'),
     'yolov8_n': ('YOLODetector', 'YOLOv8CSPDarknet'),
     'yolov8_n-lite0': ('YOLODetector', 'TimmBackbone'),
     'yolov8_s': ('YOLODetector', 'YOLOv8CSPDarknet'),
@@ -49,7 +51,8 @@ DETECTORS = {
     'dino-4scale_swin-b': ('DINO', 'SwinTransformer'),
 }
 NAME = re.compile(
-    r'(?P<agdp>agdp_)?(?P<detector>(yolov8|faster-rcnn|dino-4scale)_[a-z0-9-]+)'
+    r'(?P<agdp>agdp_)?'
+    r'(?P<detector>(rtmdet|yolov8|faster-rcnn|dino-4scale)_[a-z0-9-]+)'
     r'_(?P<gpus>\d+)xb(?P<batch>\d+)-(?P<epochs>\d+)e_(?P<data>[a-z0-9-]+)'
 )
 NEU = (
@@ -58,6 +61,7 @@ NEU = (
 )
 # a detector that is quick to run through all stages
 CHAINS = {
+    'rtmdet_tiny': ('cspnext-tiny', '1xb16-10e', 'rtmdet', '1xb16-300e'),
     'yolov8_n': ('csp-n', '1xb16-10e', 'yolov8', '1xb16-300e'),
     'faster-rcnn_r18': ('resnet18', '1xb8-10e', 'faster_rcnn', '1xb8-100e'),
 }
@@ -109,7 +113,7 @@ def test_every_detector_has_a_recipe_and_few_have_several():
     ]
     assert {detector for detector, _ in found} == set(DETECTORS)
     assert {said_by(p)['detector'] for p in AGDP} == set(DETECTORS)
-    full = ('yolov8_s', 'faster-rcnn_swin-b', 'dino-4scale_swin-b')
+    full = ('rtmdet_s', 'yolov8_s', 'faster-rcnn_swin-b', 'dino-4scale_swin-b')
     assert {*found} >= {(d, 'coco-format') for d in full}
     assert len(DETECTION) <= 24
     assert len(AGDP) <= 12
@@ -172,7 +176,18 @@ def test_a_recipe_is_what_its_name_says(path):
         lr = 0.01 / 4 if foreign else 0.01
         assert cfg.optim_wrapper.optimizer.lr == pytest.approx(lr)
     else:
-        assert cfg.param_scheduler[-1].end == int(said['epochs'])
+        last = cfg.param_scheduler[-1]
+        assert last.end == int(said['epochs'])
+        if last.type == 'CosineAnnealingLR':
+            assert last.end == last.begin + last.T_max
+            lr = cfg.optim_wrapper.optimizer.lr
+            assert last.eta_min == pytest.approx(0.05 * lr)
+        switch = [h for h in cfg.custom_hooks if 'switch_epoch' in h]
+        for hook in switch:
+            assert last.begin < hook.switch_epoch < last.end
+    scale = cfg.get('auto_scale_lr')
+    if said['detector'].startswith('rtmdet'):
+        assert scale.base_batch_size == int(said['batch'])
 
     classes = cfg.train_dataloader.dataset.metainfo.classes
     assert head_classes(cfg) == {len(classes)}
@@ -358,8 +373,9 @@ OTHERS = [p for p in DETECTION if p not in STEPPED.values()]
 FREE = {
     *('data_root', 'ann_file', 'classes', 'num_classes', 'metainfo'),
     *('test_ann_file', 'backbone_checkpoint', 'load_from'),
-    *('max_epochs', 'val_interval', 'switch_epoch', 'milestones', 'end'),
-    *('batch_size', 'batch_size_per_gpu', 'interval', 'img'),
+    *('max_epochs', 'val_interval', 'switch_epoch', 'milestones'),
+    *('begin', 'end', 'T_max', 'interval', 'img'),
+    *('batch_size', 'batch_size_per_gpu', 'base_batch_size'),
 }
 
 
@@ -410,6 +426,7 @@ def test_all_images_are_read_by_one_reader(path):
 @pytest.mark.parametrize(
     'name',
     [
+        'rtmdet/rtmdet_tiny_1xb16-300e_neu-det.py',
         'yolov8/yolov8_n_1xb16-300e_neu-det.py',
         'faster_rcnn/faster-rcnn_r18_1xb8-100e_neu-det.py',
     ],
@@ -508,6 +525,7 @@ def test_inference_detector_reads_paths_as_the_run_did(tmp_path):
     'name',
     [
         'faster_rcnn/faster-rcnn_r18_1xb8-100e_neu-det.py',
+        'rtmdet/rtmdet_tiny_1xb16-300e_neu-det.py',
         'yolov8/yolov8_n_1xb16-300e_neu-det.py',
     ],
 )
@@ -601,6 +619,23 @@ def test_a_detector_learns_boxes_behind_a_frozen_backbone(path, surfaces):
 
 
 @pytest.mark.parametrize('name', CHAINS)
+def test_stages_normalise_images_alike(name):
+    backbone, agdp, folder, schedule = CHAINS[name]
+    images = [
+        load_config(CONFIGS / path).model.data_preprocessor
+        for path in (
+            f'pretrain/agbp/agbp_{backbone}_1xb32-30e_folder.py',
+            f'pretrain/agdp/agdp_{name}_{agdp}_pseudo-boxes.py',
+            f'detection/{folder}/{name}_{schedule}_neu-det.py',
+        )
+    ]
+    assert len({(*cfg.mean, *cfg.std) for cfg in images}) == 1
+    # all images are read as BGR
+    keys = ('to_rgb', 'bgr_to_rgb')
+    assert len({any(map(cfg.get, keys)) for cfg in images}) == 1
+
+
+@pytest.mark.parametrize('name', CHAINS)
 def test_weights_pass_from_stage_to_stage(name, surfaces, tmp_path):
     backbone, agdp, folder, schedule = CHAINS[name]
     paths = [
@@ -658,6 +693,7 @@ def test_weights_pass_from_stage_to_stage(name, surfaces, tmp_path):
 @pytest.mark.parametrize(
     'name',
     [
+        'rtmdet/rtmdet_tiny_1xb16-300e_neu-det.py',
         'yolov8/yolov8_n_1xb16-300e_neu-det.py',
         'faster_rcnn/faster-rcnn_r18_1xb8-100e_neu-det.py',
         'dino/dino-4scale_swin-b_8xb2-50e_coco-format.py',
@@ -706,11 +742,16 @@ def test_a_detector_trains_validates_resumes_and_predicts(
             assert len(found.bboxes) == len(found.scores) == len(found.labels)
             assert set(found.labels.tolist()) <= set(range(len(NEU)))
             assert torch.isfinite(found.bboxes).all()
+            height, width = sample.ori_shape
+            limits = found.bboxes.new_tensor([width, height] * 2)
+            assert (found.bboxes >= 0).all()
+            assert (found.bboxes <= limits + 0.01).all()
 
 
 @pytest.mark.parametrize(
     'name',
     [
+        'rtmdet/rtmdet_tiny_1xb16-300e_neu-det.py',
         'yolov8/yolov8_n_1xb16-300e_neu-det.py',
         'faster_rcnn/faster-rcnn_r18_1xb8-100e_neu-det.py',
         'dino/dino-4scale_swin-b_8xb2-50e_coco-format.py',

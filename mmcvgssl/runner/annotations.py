@@ -22,7 +22,7 @@ from mmcvgssl.datasets.coco_seen import BOXES, GOOD, what_is_seen
 from mmcvgssl.datasets.contents import Contents
 from mmcvgssl.models.class_counts import check_class_counts
 from mmcvgssl.runner.crowds import use_of_crowds
-from mmcvgssl.runner.load_steps import image_steps
+from mmcvgssl.runner.load_steps import image_steps, type_name
 from mmcvgssl.utils import printable, some
 
 PARTS = ('train', 'val', 'test')
@@ -90,7 +90,10 @@ def check_annotations(cfg: Config, parts: Sequence[str] = PARTS) -> Report:
             found = check_coco(file, images, classes, look, empty, step)
             found = found.skipping(step.get('max_unreadable', 0))
             found.raise_problems()
-            _check_thin(found, data_set)
+            pipelines = [data_set.get('pipeline')]
+            if not testing:  # those that hooks switch to, as well
+                pipelines.append(cfg.get('custom_hooks'))
+            _check_thin(found, pipelines)
             known[key] = _compare(report, found, data_set, cfg, part)
             own.append(known[key])
             names = {
@@ -221,11 +224,9 @@ def _note_shared(report: Report, part: str, shared: set[str]) -> None:
         report.lines.append((logging.WARNING, line))
 
 
-def _check_thin(
-    found: CocoFindings, data_set: MutableMapping[str, Any]
-) -> None:
+def _check_thin(found: CocoFindings, pipelines: Sequence[Any]) -> None:
     """Refuse images of which resizing would leave no row of pixels."""
-    least = min(_longest_sides(data_set.get('pipeline') or ()), default=None)
+    least = min(_longest_sides(pipelines), default=None)
     if least is None:
         return
     thin = [
@@ -244,15 +245,20 @@ def _check_thin(
 
 
 def _longest_sides(node: Any) -> Iterator[int]:
-    """Find the sides that a pipeline resizes images to."""
+    """Find the smallest sides that a pipeline resizes images to."""
     if isinstance(node, MutableMapping):
+        share = 1.0
+        if type_name(node) == 'RandomResize':
+            share = min(node.get('ratio_range') or [share])
         for key, value in node.items():
             if key in ('scale', 'img_scale', 'scales'):
                 sizes = value if key == 'scales' else [value]
                 for size in sizes:
                     if isinstance(size, (list, tuple)) and len(size) == 2:
                         numbers = [v for v in size if isinstance(v, int)]
-                        yield from [max(numbers)] if numbers else []
+                        yield from (
+                            [int(share * max(numbers))] if numbers else []
+                        )
             else:
                 yield from _longest_sides(value)
     elif isinstance(node, (list, tuple)):

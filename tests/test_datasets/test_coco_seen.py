@@ -279,6 +279,7 @@ def recipes(kind):
     ('path', 'use'),
     [
         *((p, REGIONS) for p in recipes('faster_rcnn')),
+        *((p, BACKGROUND) for p in recipes('rtmdet')),
         *((p, BACKGROUND) for p in recipes('yolov8')),
         *((p, BACKGROUND) for p in recipes('dino')),
     ],

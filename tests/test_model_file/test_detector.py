@@ -24,6 +24,7 @@ from tests.data import CONFIGS, picture
 pytestmark = pytest.mark.usefixtures('quick_configs')
 
 NAMES = {
+    'rtmdet': 'rtmdet/rtmdet_tiny_1xb8-60e_magnetic-tile.py',
     'yolov8': 'yolov8/yolov8_n_1xb8-60e_magnetic-tile.py',
     'yolov8 of a package': 'yolov8/yolov8_n-lite0_1xb16-300e_neu-det.py',
     'faster_rcnn': 'faster_rcnn/faster-rcnn_r18_1xb8-100e_neu-det.py',
@@ -69,6 +70,8 @@ def trained(tmp_path_factory):
             for key, value in model.named_parameters():
                 if 'cls' in key and key.endswith('bias'):
                     value.data.add_(2 * torch.randn_like(value))
+                if 'rtm_reg' in key and key.endswith('bias'):
+                    value.data.fill_(2)  # untrained, its boxes are points
             meta = {
                 'cfg': cfg.pretty_text,
                 'dataset_meta': dict(cfg.test_dataloader.dataset.metainfo),

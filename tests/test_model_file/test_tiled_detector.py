@@ -21,7 +21,7 @@ from tests.test_model_file.test_detector import save, trained  # noqa: F401
 
 pytestmark = pytest.mark.usefixtures('quick_configs')
 
-KINDS = ('yolov8', 'faster_rcnn', 'dino')
+KINDS = ('rtmdet', 'yolov8', 'faster_rcnn', 'dino')
 TILE, OVERLAP = 48, 16
 SIZE = (70, 150)
 

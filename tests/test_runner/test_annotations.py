@@ -204,3 +204,45 @@ def test_false_alarms_are_counted_where_there_are_good_images(cfg, tmp_path):
     cfg.train_dataloader.dataset.ann_file = 'test.json'
     with pytest.raises(AnnotationError, match='learns nothing from good'):
         check_annotations(cfg)
+
+
+RESIZED = dict(type='Resize', scale=(64, 64), keep_ratio=True)
+AT_RANDOM = dict(
+    type='RandomResize',
+    scale=(64, 64),
+    ratio_range=(0.25, 2.0),
+    keep_ratio=True,
+)
+
+
+@pytest.mark.parametrize(
+    ('first', 'switched', 'least'),
+    [
+        ([RESIZED], [], None),
+        ([AT_RANDOM], [], 16),
+        ([RESIZED], [AT_RANDOM], 16),
+        ([RESIZED, dict(AT_RANDOM, scale=(256, 256))], [RESIZED], None),
+        ([dict(AT_RANDOM, type='mmdet.Other')], [], None),
+    ],
+)
+def test_thin_images_of_which_a_resize_may_leave_nothing(
+    cfg, tmp_path, first, switched, least
+):
+    """By the smallest size, also of the steps of the last epochs."""
+    picture(0, 128).crop((0, 0, 128, 4)).save(tmp_path / '0.png')
+    for name in ('train', 'test'):
+        file = tmp_path / f'{name}.json'
+        content = json.loads(file.read_text())
+        content['images'][0]['height'] = 4
+        content['annotations'][0]['bbox'] = [8, 0, 48, 4]
+        file.write_text(json.dumps(content))
+    pack = cfg.train_dataloader.dataset.pipeline
+    cfg.train_dataloader.dataset.pipeline = [*first, *pack]
+    cfg.custom_hooks = [
+        dict(type='PipelineSwitchHook', switch_pipeline=[*switched, *pack])
+    ]
+    if least is None:
+        check_annotations(cfg)
+        return
+    with pytest.raises(AnnotationError, match=f'to {least} pixels .*0.png'):
+        check_annotations(cfg)

@@ -11,6 +11,7 @@ NAMES = [
     'yolov8/yolov8_n_1xb16-300e_coco-format.py',
     'faster_rcnn/faster-rcnn_r18_1xb8-100e_neu-det.py',
     'dino/dino-4scale_swin-b_8xb2-50e_coco-format.py',
+    'rtmdet/rtmdet_tiny_1xb16-300e_coco-format.py',
 ]
 
 

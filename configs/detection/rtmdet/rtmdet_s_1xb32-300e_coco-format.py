@@ -1,0 +1,4 @@
+_base_ = [
+    '../../_base_/detectors/rtmdet_s.py',
+    '../../_base_/datasets/coco_format.py',
+]
