@@ -15,12 +15,13 @@ from collections.abc import Callable
 import numpy as np
 import open_clip
 import torch
+from mmpretrain.structures import DataSample
 from plain_coreset import plain_coreset
 from plain_kead import plain_maps, plain_texts
 from torch import Tensor, nn
 
 from mmcvgssl.models import TimmTeacher
-from mmcvgssl.models.anomaly import KeAD, PatchCore, greedy_coreset
+from mmcvgssl.models.anomaly import KeAD, MuSc, PatchCore, greedy_coreset
 from mmcvgssl.models.anomaly.patch_features import as_rows
 
 TOWERS = ('small', 'ViT-B-16-plus-240')
@@ -46,11 +47,16 @@ def parse_args() -> argparse.Namespace:
     coreset.add_argument('--patches', type=int, default=50_000)
     coreset.add_argument('--chosen', type=int, default=5_000)
     coreset.set_defaults(measure=measure_coreset, compare=compare_coreset)
-    for part in (kead, memory, coreset):
+    mutual = parts.add_parser('musc', help='maps by the other images')
+    mutual.add_argument('--size', type=int, default=512)
+    mutual.add_argument('--references', type=int, default=20)
+    mutual.set_defaults(measure=measure_musc, compare=compare_musc)
+    for part in (kead, memory, coreset, mutual):
         part.add_argument('--batch-size', type=int, default=8)
         part.add_argument('--iters', type=int, default=4)
         part.add_argument('--rounds', type=int, default=3)
         part.add_argument('--one', help=argparse.SUPPRESS)
+    mutual.set_defaults(batch_size=16, iters=1, rounds=1)
     return parser.parse_args()
 
 
@@ -167,6 +173,56 @@ def compare_memory(args: argparse.Namespace) -> dict:
     return {'maps': gap(ours[0], plain[0]), 'scores': gap(ours[1], plain[1])}
 
 
+def make_musc(args: argparse.Namespace) -> tuple[MuSc, Tensor]:
+    """Make references of random textures, and other images to score."""
+    teacher = TimmTeacher(
+        weights='package:efficientnet-lite0', levels=(2,), input_size=args.size
+    )
+    model = MuSc(teacher, references=args.references).to(device())
+    made = [textures(1, args.size, i)[0] for i in range(args.references)]
+    batch = [(image * 255).to(torch.uint8) for image in made]
+    samples = [DataSample() for _ in batch]
+    model.fit([dict(inputs=batch, data_samples=samples)])
+    return model, textures(args.batch_size, args.size)
+
+
+def plain_musc(model: MuSc, images: Tensor) -> tuple[Tensor, Tensor]:
+    """Score images by a table of all distances for each pair of images."""
+    levels = model.teacher.local_features(images)
+    values = []
+    for i, scale in enumerate(model.scales):
+        maps = scale.join(levels)
+        memory = model.state[f'patches.{i}'].to(maps)
+        for rows in as_rows(maps).chunk(len(images)):
+            own = rows.square().sum(1)
+            table = torch.stack(
+                [
+                    torch.addmm(m.square().sum(1), rows, m.T, alpha=-2).amin(1)
+                    for m in memory
+                ]
+            )
+            table = (table + own).clamp(min=0).sqrt().sort(0).values
+            count = max(round(model.share * len(memory)), 1)
+            values.append(table[:count].mean(0))
+    means = torch.stack(values).unflatten(0, (len(model.scales), -1)).mean(0)
+    return means.view(-1, *maps.shape[-2:]), means.amax(1)
+
+
+def measure_musc(args: argparse.Namespace, kind: str) -> dict:
+    """Time scoring by the other images."""
+    model, images = make_musc(args)
+    if kind == 'ours':
+        return rate(lambda: model.predict_maps(images), args)
+    return rate(lambda: plain_musc(model, images), args)
+
+
+def compare_musc(args: argparse.Namespace) -> dict:
+    """Score both ways and return the largest differences."""
+    model, images = make_musc(args)
+    ours, plain = model.predict_maps(images), plain_musc(model, images)
+    return {'maps': gap(ours[0], plain[0]), 'scores': gap(ours[1], plain[1])}
+
+
 def coreset_patches(args: argparse.Namespace) -> Tensor:
     """Make patches [n, 112] of random textures."""
     torch.manual_seed(0)
@@ -213,10 +269,11 @@ KINDS = {
     'kead': ('plain', 'plain, words cached', 'ours', 'ours, bfloat16'),
     'memory': ('plain', 'ours'),
     'coreset': ('plain', 'ours'),
+    'musc': ('plain', 'ours'),
 }
 
 
-UNITS = {'kead': 'images/s', 'memory': 'images/s', 'coreset': 'choices/s'}
+UNITS = dict.fromkeys(KINDS, 'images/s') | {'coreset': 'choices/s'}
 
 
 # how

@@ -11,7 +11,10 @@ from torch import Tensor, nn
 from mmcvgssl.models.anomaly.anomaly_model import AnomalyModel
 from mmcvgssl.models.anomaly.fitting_images import FittingImages
 from mmcvgssl.models.anomaly.identities import identities, with_identities
-from mmcvgssl.models.anomaly.neighbours import distance_rounding
+from mmcvgssl.models.anomaly.neighbours import (
+    distance_rounding,
+    nearest_in_each,
+)
 from mmcvgssl.models.anomaly.patch_features import PatchFeatures, as_rows
 from mmcvgssl.models.anomaly.patchcore import describe, highest
 from mmcvgssl.models.anomaly.references import Draw, References
@@ -135,7 +138,10 @@ class MuSc(AnomalyModel):
         levels = self.teacher.local_features(images)
         known = self.state['identities'].cpu()
         every = list(range(len(known)))
-        others = [every]
+        # image by image, so that sums do not depend on the batch; a graph has
+        # no loop over images, and all of them are strangers there
+        parts = 1 if torch.onnx.is_in_onnx_export() else len(images)
+        others = [every] * parts
         if names is not None:
             # where all images are copies of one, it is compared with them
             others = [
@@ -145,14 +151,12 @@ class MuSc(AnomalyModel):
         made = []
         for i, scale in enumerate(self.scales):
             maps = scale.join(levels)
-            memory = self.state[f'patches.{i}'].to(maps)  # [R, L, D]
-            squares = memory.square().sum(2)
-            rows = as_rows(maps)
-            # of strangers, all patches at once
-            parts = [rows] if names is None else rows.chunk(len(images))
+            memory = self.state[f'patches.{i}']
             values = [
-                self._rarity(own, memory, squares, which)
-                for own, which in zip(parts, others, strict=True)
+                self._rarity(nearest_in_each(rows, memory)[which])
+                for rows, which in zip(
+                    as_rows(maps).chunk(parts), others, strict=True
+                )
             ]
             made.append(torch.cat(values))
         mean = torch.stack(made).mean(0)
@@ -174,30 +178,16 @@ class MuSc(AnomalyModel):
         )
         return least, least
 
-    def _rarity(
-        self,
-        rows: Tensor,
-        memory: Tensor,
-        squares: Tensor,
-        others: Sequence[int],
-    ) -> Tensor:
-        """Average distances of patches to the nearest of other images.
+    def _rarity(self, squares: Tensor) -> Tensor:
+        """Average the distances to the nearest images.
 
         Args:
-            rows: The patches, [L, D].
-            memory: Patches of all references, [R, L, D].
-            squares: Squared lengths of the references, [R, L].
-            others: Indices of the references that count.
+            squares: Squared distances of patches to images, [R, L].
         """
-        table = torch.stack(
-            [
-                torch.addmm(squares[i], rows, memory[i].T, alpha=-2).amin(1)
-                for i in others
-            ]
-        )
-        table = (table + rows.square().sum(1)).clamp_(min=0).sqrt_()
-        count = max(round(self.share * len(table)), 1)
-        return table.topk(count, dim=0, largest=False).values.mean(0)
+        count = max(round(self.share * len(squares)), 1)
+        if count < len(squares):
+            squares = squares.topk(count, dim=0, largest=False).values
+        return squares.sqrt().mean(0)
 
     def _fit(self, images: FittingImages) -> None:
         references = References(self.references)

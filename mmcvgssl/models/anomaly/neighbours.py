@@ -8,6 +8,10 @@ from torch import Tensor
 
 # distances in memory at once: 64 MiB
 _BLOCK = 1 << 24
+# the same on a CPU, where 4 MiB stay in its cache
+_CPU_BLOCK = 1 << 20
+# patches of a query that share a table there
+_CPU_ROWS = 256
 # number of memory patches that are compared at once
 _CHUNK = 4096
 
@@ -57,6 +61,64 @@ def nearest_patches(
         distances.append((best + own).clamp_(min=0).sqrt_())
         indices.append(index)
     return torch.cat(distances), torch.cat(indices)
+
+
+def nearest_in_each(patches: Tensor, memory: Tensor) -> Tensor:
+    """Find the squared distance to the nearest patch of each image.
+
+    Distances are in float32; those in memory at once take 4 MiB on a CPU and
+    64 MiB on other devices, or those of one patch to one image.
+
+    Args:
+        patches: [n, D].
+        memory: Patches of images, in half precision or not, [R, L, D].
+
+    Returns:
+        [R, n].
+    """
+    images, many, _ = memory.shape
+    if torch.onnx.is_in_onnx_export():
+        rows, group = len(patches), 1  # a graph takes any number of patches
+    elif patches.is_cpu:
+        rows = min(max(_CPU_BLOCK // many, 1), _CPU_ROWS)
+        group = max(_CPU_BLOCK // (rows * many), 1)
+    else:
+        rows = max(_BLOCK // many, 1)
+        group = max(_BLOCK // (min(rows, len(patches)) * many), 1)
+    doubled = (-2 * patches).split(rows)
+    found = []
+    for part in memory.split(min(group, images)):
+        flat = part.to(patches).flatten(0, 1)
+        squares = flat.square().sum(1)
+        nearest = [
+            _products(block, flat, squares).unflatten(1, (-1, many)).amin(2)
+            for block in doubled
+        ]
+        found.append(torch.cat(nearest).T)
+    # the patch's own square does not change the order: added at the end
+    return (torch.cat(found) + patches.square().sum(1)).clamp_(min=0)
+
+
+def _products(rows: Tensor, others: Tensor, bias: Tensor) -> Tensor:
+    """Return ``rows @ others.T + bias``."""
+    if rows.is_cpu and _onednn_multiplies(rows.dtype):
+        # torch.mm of float32 takes MKL, which leaves half of the width of
+        # AVX-512 on some processors; this takes oneDNN, which does not
+        return torch.ops.mkldnn._linear_pointwise(
+            rows, others, bias, 'none', [], ''
+        )
+    return torch.addmm(bias, rows, others.T)
+
+
+def _onednn_multiplies(dtype: torch.dtype) -> bool:
+    return (
+        dtype == torch.float32
+        and not torch.onnx.is_in_onnx_export()
+        and torch.backends.mkldnn.is_available()
+        and bool(torch.backends.mkldnn.enabled)
+        and torch.backends.cpu.get_cpu_capability() == 'AVX512'
+        and hasattr(torch.ops.mkldnn, '_linear_pointwise')
+    )
 
 
 def nearest_cosine(patches: Tensor, memory: Tensor) -> Tensor:
