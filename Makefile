@@ -13,32 +13,33 @@ setup: $(VENV)/.ready
 # added to. The stamp comes last, so that an interrupted set-up is taken up
 # again.
 $(VENV)/.ready: requirements.lock requirements.txt setup.py
-	if cmp -s requirements.lock $(VENV)/.lock; then :; \
+	@echo 'sets up $(VENV), which takes minutes'
+	@if cmp -s requirements.lock $(VENV)/.lock; then :; \
 	elif [ $(VENV) = .venv ] || [ -e $(VENV)/.lock ] || \
 	    [ ! -e $(VENV) ]; then \
 	    rm -rf $(VENV) && $(PYTHON) -m venv $(VENV) && \
 	    cp requirements.lock $(VENV)/.lock; \
 	fi
-	$(BIN)/pip install -q --disable-pip-version-check --no-deps \
+	@$(BIN)/pip install -q --disable-pip-version-check --no-deps \
 	    -r requirements.lock
-	$(BIN)/pip install -q --disable-pip-version-check --no-deps -e .
-	touch $@
+	@$(BIN)/pip install -q --disable-pip-version-check --no-deps -e .
+	@touch $@
 
 $(VENV)/.demo: $(VENV)/.ready
-	$(BIN)/pip install -q --disable-pip-version-check --no-deps \
+	@$(BIN)/pip install -q --disable-pip-version-check --no-deps \
 	    elpv-dataset==1.0.0.post1
-	touch $@
+	@touch $@
 
 # the distributions that most people have, beside the locked ones
 $(HOSTS)/.ready: $(VENV)/.ready
-	rm -rf $(HOSTS)
-	$(BIN)/pip install -q --disable-pip-version-check --no-deps \
+	@rm -rf $(HOSTS)
+	@$(BIN)/pip install -q --disable-pip-version-check --no-deps \
 	    --target $(HOSTS) mmengine==0.10.7 mmcv-lite==2.0.1 mmdet==3.3.0 \
 	    mmpretrain==1.2.0 mmyolo==0.6.0
-	touch $@
+	@touch $@
 
 demo: $(VENV)/.demo
-	$(BIN)/python tools/demo.py
+	@$(BIN)/python tools/demo.py
 
 test: $(VENV)/.ready $(HOSTS)/.ready
 	MMCVGSSL_ORIGINAL_HOSTS=$(abspath $(HOSTS)) $(BIN)/python -m pytest -n 2

@@ -58,8 +58,10 @@ class Interrupts:
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
         if os.getpid() != self._owner:  # a worker that was forked
-            signal.signal(number, signal.SIG_DFL)
-            os.kill(os.getpid(), number)
+            # Ctrl-C reaches both, and the owner ends its workers
+            if number != signal.SIGINT:
+                signal.signal(number, signal.SIG_DFL)
+                os.kill(os.getpid(), number)
         elif self._busy:
             self._received = number
         else:

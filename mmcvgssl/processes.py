@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import os
 import pickle
 import sys
 from collections.abc import Callable, Iterator
@@ -63,6 +64,18 @@ def process_rank() -> int:
     """Return the number of this process, from 0 on."""
     group = _group()
     return 0 if group is None else group.get_rank()
+
+
+def by_torchrun() -> bool:
+    """Whether torchrun has started this process, and maybe others."""
+    return 'TORCHELASTIC_RUN_ID' in os.environ
+
+
+def is_first_process() -> bool:
+    """Whether this is the first process, also before they form a group."""
+    if _group() is None and by_torchrun():
+        return os.environ.get('RANK', '0') == '0'
+    return process_rank() == 0
 
 
 def _group() -> Any:

@@ -7,12 +7,16 @@ import sys
 import time
 from collections.abc import Callable, Iterable
 from typing import Any, TextIO
+from weakref import WeakSet
 
 from tqdm import tqdm
 
 LOG = 'MMCVGSSL_LOG'  # what a command shows of the log: QUIET or VERBOSE
 QUIET, VERBOSE = 'quiet', 'verbose'
 SECONDS = 60.0  # between lines where no terminal shows them
+_open: WeakSet[tqdm] = WeakSet()  # bars, and some that have ended
+_NARROW = 72  # columns; with fewer, a bar would have no room
+_SHORT = '{desc}: {n_fmt}/{total_fmt} [{remaining} left, {rate_fmt}{postfix}]'
 _LINE = '{desc}: {n_fmt} of {total_fmt} {unit}s, {rate_fmt}, {remaining} left'
 
 
@@ -32,6 +36,21 @@ def write_line(text: str, end: str = '\n') -> None:
         tqdm.write(text, file=sys.stderr, end=end)
     else:
         print(text, file=sys.stderr, end=end, flush=True)
+
+
+class Bar(tqdm):
+    """A bar as wide as the terminal is now, with room for ``^C`` behind."""
+
+    @property
+    def format_dict(self) -> dict[str, Any]:
+        """What the line is made of."""
+        found = super().format_dict
+        columns = found['ncols']
+        if columns:
+            found['ncols'] = max(columns - 2, 1)
+            if columns < _NARROW and found['total']:
+                found['bar_format'] = _SHORT
+        return found
 
 
 class Lines(tqdm):
@@ -76,10 +95,18 @@ def progress_bar(items: Iterable | None = None, **options: Any) -> tqdm:
         **options: Those of tqdm.
     """
     if on_terminal():
-        return tqdm(items, **options)
+        bar = Bar(items, **{'dynamic_ncols': True, **options})
+        _open.add(bar)
+        return bar
     slow: dict[str, Any] = dict(
         mininterval=SECONDS, maxinterval=SECONDS, delay=SECONDS
     )
     if options.get('total') is not None or hasattr(items, '__len__'):
         slow['bar_format'] = _LINE
     return Lines(items, **{'ascii': True, **options, **slow})
+
+
+def end_bars() -> None:
+    """Leave no bar half drawn, after an error or Ctrl-C."""
+    for bar in [*_open]:
+        bar.close()

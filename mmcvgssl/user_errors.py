@@ -5,12 +5,16 @@ from __future__ import annotations
 import os
 import re
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import TextIOWrapper
 
 from mmcvgssl.interrupts import Interrupts
+from mmcvgssl.processes import is_first_process
+from mmcvgssl.progress import end_bars
 
+_PATIENCE = 30.0  # seconds that the first process may need to end
 DEBUG = 'MMCVGSSL_DEBUG'  # set where tracebacks are wanted
 # start of PyTorch's message for an error in a worker of a loader
 _CAUGHT = re.compile(r'Caught (\w+) in DataLoader worker process')
@@ -57,7 +61,11 @@ def user_errors() -> Iterator[None]:
     try:
         with Interrupts():
             yield
+    except (KeyboardInterrupt, SystemExit):
+        end_bars()
+        raise
     except Exception as error:
+        end_bars()
         if not _is_of_user(error):
             raise
         if os.environ.get(DEBUG):
@@ -75,6 +83,9 @@ def user_errors() -> Iterator[None]:
                 else ('add --debug to see')
             )
             text = f'{type(error).__name__} {text}: {where} where'
+        if not is_first_process():
+            # the first says the same, and torchrun ends this one meanwhile
+            time.sleep(_PATIENCE)
         print(f'\nERROR: {text}', file=sys.stderr)
         raise UserErrorExit(text) from None
 

@@ -9,6 +9,7 @@ import torch
 
 from mmcvgssl.datasets import TooManyUnreadableError
 from mmcvgssl.engine import InvalidLossError
+from mmcvgssl.progress import progress_bar
 from mmcvgssl.user_errors import DEBUG, user_errors
 from mmcvgssl.weights import KeyMismatchError
 
@@ -110,3 +111,30 @@ def test_a_console_of_another_encoding_takes_all_names(monkeypatch):
         print('d\xf6n \udcff')
     console.flush()
     assert console.buffer.getvalue() == b'd\\xf6n \\udcff\n'
+
+
+@pytest.mark.parametrize('rank', [0, 1])
+def test_of_several_processes_the_first_speaks_first(
+    rank, capsys, monkeypatch
+):
+    waited = []
+    monkeypatch.setenv('TORCHELASTIC_RUN_ID', 'none')
+    monkeypatch.setenv('RANK', str(rank))
+    monkeypatch.setattr('mmcvgssl.user_errors.time.sleep', waited.append)
+    with pytest.raises(SystemExit), user_errors():
+        raise ValueError('what to do')
+    # torchrun ends a later one meanwhile, if the first has the error, too
+    assert len(waited) == rank
+    assert capsys.readouterr().err == '\nERROR: what to do\n'
+
+
+@pytest.mark.parametrize('error', [ValueError('x'), KeyboardInterrupt()])
+def test_a_bar_ends_before_an_error_is_said(error, capsys, monkeypatch):
+    monkeypatch.setattr('mmcvgssl.progress.on_terminal', lambda: True)
+    bar = progress_bar(total=3, desc='work')
+    bar.update()
+    with pytest.raises((SystemExit, KeyboardInterrupt)), user_errors():
+        raise error
+    assert bar.disable  # as one that is closed
+    last = capsys.readouterr().err.partition('\n')[0].rpartition('\r')[2]
+    assert '1/3' in last

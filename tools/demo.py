@@ -7,22 +7,26 @@ it, a random ResNet-18 and its teacher classify the other half from 16, 64 and
 """
 
 import argparse
+import io
 import json
 import shlex
-import subprocess
-import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 
 import mmcvgssl  # noqa: F401  (makes the hosts importable)
+from mmcvgssl.cli import main as command
 from mmcvgssl.datasets.preparation import prepare_elpv
 from mmcvgssl.evaluation.few_shot.report import compare
 from mmcvgssl.user_errors import user_errors
+from mmcvgssl.utils import atomic_write
 from mmcvgssl.weights.checkpoints import newest_whole_checkpoint
 
-CONFIG = (
-    Path(__file__).parents[1]
-    / 'configs/pretrain/cvgssl/cvgssl-regress_resnet18_lite0_1xb64-24e_elpv.py'
-)
+CONFIG = """\
+_base_ = 'mmcvgssl::pretrain/cvgssl/{recipe}.py'
+data_root = {data_root!r}
+split_dir = {split_dir!r}
+"""
+RECIPE = 'cvgssl-regress_resnet18_lite0_1xb64-24e_elpv'
 
 
 def parse_args() -> argparse.Namespace:
@@ -38,12 +42,12 @@ def parse_args() -> argparse.Namespace:
 
 
 def run(*words: str) -> None:
-    """Run the command as a user would, in a process of its own; show it."""
-    command = [sys.executable, '-m', 'mmcvgssl', *words]
+    """Run the command as a user would; show what it does."""
     print(f'\n$ {shlex.join(["mmcvgssl", *words])}', flush=True)
-    done = subprocess.run(command, check=False)
-    if done.returncode:
-        raise SystemExit(done.returncode)
+    with redirect_stdout(io.StringIO()):  # the results are shown at the end
+        code = command(words)
+    if code:
+        raise SystemExit(code)
 
 
 def main() -> None:
@@ -52,48 +56,32 @@ def main() -> None:
     work = Path(args.work_dir)
     with user_errors():
         prepared = prepare_elpv(out=work / 'splits')
-    print(prepared.summary())
-    options = [
-        '--cfg-options',
-        f'data_root={prepared.data_root.resolve()}',
-        f'split_dir={(work / "splits").resolve()}',
-    ]
-    shots = [str(k) for k in args.shots]
-    run(
-        'train',
-        str(CONFIG),
-        '--work-dir',
-        str(work / 'pretrain'),
-        '--resume',
-        *options,
-    )
-    student = newest_whole_checkpoint(work / 'pretrain')
+        settings = CONFIG.format(
+            recipe=RECIPE,
+            data_root=str(prepared.data_root.resolve()),
+            split_dir=str((work / 'splits').resolve()),
+        )
+        config = work / 'solar_cells.py'
+        atomic_write(config, settings.encode())
+    print(prepared.counts())
+    trained = str(work / 'pretrain')
+    run('train', str(config), '--work-dir', trained, '--resume')
     rows = {
         'random ResNet-18, 128 px': 'none',
         'its teacher EfficientNet-Lite0, 160 px': 'teacher',
-        'pretrained ResNet-18, 128 px': str(student),
+        'pretrained ResNet-18, 128 px': str(newest_whole_checkpoint(trained)),
     }
     results = {}
     for title, checkpoint in rows.items():
         out = work / 'few_shot' / Path(checkpoint).stem
+        shots = ['--shots', *map(str, args.shots), '--runs', str(args.runs)]
         run(
-            'few-shot',
-            str(CONFIG),
-            '--checkpoint',
-            checkpoint,
-            '--mode',
-            'probe',
-            '--shots',
-            *shots,
-            '--runs',
-            str(args.runs),
-            '--work-dir',
-            str(out),
-            *options,
+            *('few-shot', str(config), '--checkpoint', checkpoint),
+            *(*shots, '--work-dir', str(out)),
         )
         results[title] = json.loads((out / 'few_shot.json').read_text())
     table = compare(results, work / 'demo.png')
-    (work / 'demo.md').write_text(table)
+    atomic_write(work / 'demo.md', table.encode())
     print(f'\nAccuracy on the test half, %, {args.runs} draws\n\n{table}')
     print(f'{work / "demo.md"} and {work / "demo.png"} written')
 

@@ -5,7 +5,14 @@ Needs NumPy, OpenCV, Pillow, tifffile, tqdm and what runs the file.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import (
+    Generator,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+    Sized,
+)
 from contextlib import AbstractContextManager, nullcontext
 from importlib.metadata import version
 from pathlib import Path
@@ -19,7 +26,9 @@ from mmcvgssl.apis.prediction.notes import Notes
 from mmcvgssl.apis.prediction.picture_job import (
     LoadedImage,
     PictureJob,
+    Source,
     holds,
+    read_source,
 )
 from mmcvgssl.apis.prediction.prediction_run import (
     ROOM,
@@ -27,7 +36,11 @@ from mmcvgssl.apis.prediction.prediction_run import (
     PredictionRun,
 )
 from mmcvgssl.apis.prediction.workers import Workers, workers_for
-from mmcvgssl.datasets.reading import UnreadableImageError, read_settled
+from mmcvgssl.datasets.reading import (
+    MemoryImage,
+    UnreadableImageError,
+    read_settled,
+)
 from mmcvgssl.export.engines import Engine
 from mmcvgssl.export.exported_model import ExportedModel
 from mmcvgssl.export.metadata import Metadata
@@ -80,8 +93,18 @@ class ExportedPredictor:
         self.kind = kind_of(_notes_of(self.metadata), compute, threshold)
         compute.least = getattr(self.kind, 'threshold', None) or 0.0
         self.remarks: list[str] = list(self.metadata.remarks)
-        cut = any(step['step'] == 'tiles' for step in self.metadata.steps)
-        self.batch_size, self.workers = 1 if cut else batch_size, workers
+        steps = self.metadata.steps
+        self._is_cut = any(step['step'] == 'tiles' for step in steps)
+        self.batch_size = self._at_once(batch_size)
+        self.workers = workers
+
+    def _at_once(self, batch_size: int) -> int:
+        return 1 if self._is_cut else batch_size
+
+    @property
+    def reading(self) -> dict[str, Any]:
+        """How images are read, for :func:`read_image`, in full size."""
+        return reading_of(self.metadata)
 
     @property
     def warning(self) -> str:
@@ -95,30 +118,39 @@ class ExportedPredictor:
 
     def batches(
         self,
-        paths: Sequence[str],
+        images: Iterable[Source],
         overlay: NameOverlay | None = None,
         full_overlay: bool = False,
         known: Mapping[str, FileState] | None = None,
+        batch_size: int | None = None,
+        workers: int | None = None,
     ) -> Generator[list[Prediction], None, None]:
         """Predict images in order, batch by batch.
 
         Args:
-            paths: Paths of the images.
+            images: See :meth:`Predictor.batches`, as for the others.
             overlay: Names the file of an image's overlay; None: none is
                 drawn.
             full_overlay: See :meth:`PictureJob.draw`.
             known: States of the images' files, which predictions are given.
+            batch_size: Instead of the predictor's.
+            workers: Instead of the predictor's.
 
         Raises:
             WorkerError: If a worker process is ended from outside.
         """
-        count = workers_for(len(paths), self.workers, True)
+        wanted = self.workers if workers is None else workers
+        known_count = len(images) if isinstance(images, Sized) else None
+        count = workers_for(known_count, wanted, True)
+        size = self.batch_size
+        if batch_size is not None:
+            size = self._at_once(batch_size)
         job = _ExportedJob(self.metadata, ROOM // max(count, 1))
-        with Workers(job, count) as workers:
+        with Workers(job, count) as pool:
             run = PredictionRun(
-                self.kind, workers, overlay, full_overlay, known or {}
+                self.kind, pool, overlay, full_overlay, known or {}
             )
-            yield from run.batches(paths, self.batch_size)
+            yield from run.batches(images, size)
 
     def made_by(self) -> Provenance:
         """Return what predictions depend on beside images and options."""
@@ -156,20 +188,19 @@ class _ExportedJob(PictureJob):
 
     def __init__(self, metadata: Metadata, room: int) -> None:
         self._settings, self._steps = metadata.reading, metadata.steps
-        options = dict(metadata.reading)
-        side = options.pop('input_size')
-        super().__init__(options, side, room)
+        side = metadata.reading['input_size']
+        super().__init__(reading_of(metadata), side, room)
 
     def load(
         self,
         key: int,
-        path: str,
+        source: Source,
         keep: bool = False,
         known: FileState | None = None,
     ) -> LoadedImage:
         """Read an image; see :meth:`ImageJob.load`."""
         try:
-            picture, size = read_settled(path, **self._settings)
+            picture, size = self._read(source)
             inputs = prepare(picture, self._steps)
         except UnreadableImageError as error:
             return LoadedImage(error=str(error))
@@ -179,8 +210,22 @@ class _ExportedJob(PictureJob):
             inputs=inputs,
             data_sample=(picture.shape[0], picture.shape[1]),
             size=(int(size[0]), int(size[1])),
-            file=known if holds(path, known) else None,
+            file=known if holds(source, known) else None,
         )
+
+    def _read(self, source: Source) -> tuple[np.ndarray, Sequence[int]]:
+        """Return the picture, and height and width of the image."""
+        if isinstance(source, MemoryImage):
+            picture = read_source(source, self._reading)
+            return picture, picture.shape[:2]
+        return read_settled(source, **self._settings)
+
+
+def reading_of(metadata: Metadata) -> dict[str, Any]:
+    """Return how images are read, for :func:`read_image`, in full size."""
+    options = dict(metadata.reading)
+    del options['input_size']
+    return options
 
 
 class _Compute:

@@ -161,7 +161,10 @@ class FewShot:
         results = FewShotResults(out / 'few_shot.json', self._settings())
         paths = data.paths_of(self.train)
         todo = [(k, r) for k in shots for r in range(runs)]
-        with progress_bar(todo, desc=self.mode) as bar:
+        missing = any(not results.has(k, r) for k, r in todo)
+        if missing and self.mode != 'finetune':
+            self.extract()  # it has a bar of its own
+        with progress_bar(todo, desc=self.mode, unit='draw') as bar:
             for k, r in bar:
                 if results.has(k, r):
                     continue

@@ -20,7 +20,11 @@ from mmcvgssl.datasets.reading.read import extremes
 
 # formats that lose nothing, by the type of the numbers
 _FORMATS = {'uint8': '.png', 'uint16': '.png', 'float32': '.tiff'}
-_FAST = [cv2.IMWRITE_PNG_COMPRESSION, 1]
+# OpenCV's own choice for colours in floats is one that loses digits
+_OPTIONS = {
+    '.png': [cv2.IMWRITE_PNG_COMPRESSION, 1],
+    '.tiff': [cv2.IMWRITE_TIFF_COMPRESSION, 1],
+}
 
 
 def listed(paths: Sequence[str], steps: Sequence[Any] = ()) -> dict[str, Any]:
@@ -116,7 +120,7 @@ class ImageFiles(AbstractContextManager):
 
     def _write(self, values: np.ndarray, suffix: str) -> str:
         path = self._next(suffix)
-        if not cv2.imwrite(str(path), values, _FAST * (suffix == '.png')):
+        if not cv2.imwrite(str(path), values, _OPTIONS[suffix]):
             raise OSError(f'{path} cannot be written: is the disk full?')
         return str(path)
 

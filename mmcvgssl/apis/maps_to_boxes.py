@@ -174,7 +174,9 @@ class MapsToBoxes:
         """
         highest = max(entry.map_max for entry in self.entries)
         found = []
-        for i, entry in enumerate(progress_bar(self.entries, desc='boxes')):
+        for i, entry in enumerate(
+            progress_bar(self.entries, desc='boxes', unit='image')
+        ):
             anomaly_map = self.maps.load_map(entry.path)
             _check_maximum(entry, anomaly_map)
             self.likeness.add(anomaly_map)

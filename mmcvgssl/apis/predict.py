@@ -33,6 +33,7 @@ from mmcvgssl.apis.prediction.prediction_run import (
 from mmcvgssl.apis.prediction.torch_model import TorchModel, notes_of
 from mmcvgssl.apis.prediction.workers import Workers, workers_for
 from mmcvgssl.datasets.tiles import images_at_once
+from mmcvgssl.datasets.transforms.load_image import reading_options
 from mmcvgssl.model_file import LoadedModel, load_model, prediction_steps
 from mmcvgssl.model_file.anomaly import KIND as ANOMALY
 from mmcvgssl.provenance import (
@@ -148,9 +149,8 @@ class Predictor:
         """
         here = self.device.type == 'cpu'
         wanted = self.workers if workers is None else workers
-        count = wanted or 0
-        if isinstance(images, Sized):
-            count = workers_for(len(images), wanted, here)
+        known_count = len(images) if isinstance(images, Sized) else None
+        count = workers_for(known_count, wanted, here)
         size = self.batch_size
         if batch_size is not None:
             size = images_at_once(self.steps, batch_size)
@@ -169,6 +169,11 @@ class Predictor:
             'transforms': of_config(self.steps),
         }
         return Provenance(values) | of_versions(self.content.model)
+
+    @property
+    def reading(self) -> dict[str, Any]:
+        """How images are read, for :func:`read_image`, in full size."""
+        return reading_options(self.transforms)
 
     @property
     def remarks(self) -> list[str]:

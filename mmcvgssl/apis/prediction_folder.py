@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +18,7 @@ from mmcvgssl.apis.prediction.earlier import (
     settle_predictions,
 )
 from mmcvgssl.apis.prediction.find_images import find_images, images_home
+from mmcvgssl.apis.prediction.picture_job import Source
 from mmcvgssl.apis.prediction.prediction_run import NameOverlay
 from mmcvgssl.datasets import contents as why
 from mmcvgssl.datasets.contents import Contents
@@ -53,15 +54,21 @@ class Predicts(Protocol):
     path: Path
 
     @property
+    def reading(self) -> dict[str, Any]:
+        """How images are read, for :func:`read_image`, in full size."""
+
+    @property
     def remarks(self) -> list[str]:
         """Warnings about the images that were learned from."""
 
     def batches(
         self,
-        paths: Sequence[str],
+        images: Iterable[Source],
         overlay: NameOverlay | None = None,
         full_overlay: bool = False,
         known: Mapping[str, FileState] | None = None,
+        batch_size: int | None = None,
+        workers: int | None = None,
     ) -> Generator[list[Prediction], None, None]:
         """Predict images in order, batch by batch."""
 

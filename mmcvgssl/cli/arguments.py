@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mmcvgssl.processes import by_torchrun
 from mmcvgssl.runner.options import OptionAction
 
 if TYPE_CHECKING:
@@ -47,8 +48,8 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--launcher',
         choices=['none', 'pytorch', 'slurm', 'mpi'],
-        default='none',
-        help='what has started this process beside others (%(default)s)',
+        help='what has started this process beside others (default: '
+        'pytorch if torchrun has, else none)',
     )
     parser.add_argument(
         '--local_rank',
@@ -121,8 +122,10 @@ def load_named_config(
 def _as_run(args: argparse.Namespace, cfg: Config) -> Config:
     # mmengine reads it where a launcher has not set it
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
-    if args.launcher != 'none' or 'launcher' not in (args.cfg_options or {}):
+    if args.launcher is not None:
         cfg.launcher = args.launcher
+    elif 'launcher' not in (args.cfg_options or {}):
+        cfg.launcher = 'pytorch' if by_torchrun() else 'none'
     cfg.work_dir = choose_work_dir(args, cfg)
     return cfg
 

@@ -7,15 +7,18 @@ import sys
 from argparse import Namespace
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout, suppress
+from warnings import catch_warnings, filterwarnings
 
 from mmcvgssl.cli.command import COMMANDS
 from mmcvgssl.cli.outcome import Outcome, to_json
 from mmcvgssl.cli.parser import UsageError, parser_of
+from mmcvgssl.processes import is_first_process
 from mmcvgssl.progress import LOG, QUIET, VERBOSE
 from mmcvgssl.user_errors import DEBUG, UserErrorExit, user_errors
 
 ERROR, USAGE, INTERRUPTED = 1, 2, 130
 CLOSED = 141  # what a shell says of a program that a closed pipe has ended
+_HOSTS = r'(mmengine|mmcv|mmdet|mmpretrain|mmyolo)\.'
 AGAIN = 'the same command goes on from here'
 
 
@@ -44,14 +47,15 @@ def run_verb(verb: str, words: Sequence[str], prog: str | None = None) -> int:
     except KeyboardInterrupt:
         advice = getattr(COMMANDS[verb].load(), 'INTERRUPTED', AGAIN)
         text = f'interrupted: {advice}'
-        print(f'\n{text}', file=sys.stderr)
+        if is_first_process():
+            print(f'\n{text}', file=sys.stderr)
         return _failed(text, INTERRUPTED, as_json)
     except SystemExit as stop:  # help, or the end that SIGTERM asks for
         return stop.code if isinstance(stop.code, int) else ERROR
     except Exception as error:  # a fault of the code, which stays one
         _failed(f'{type(error).__name__}: {error}', ERROR, as_json)
         raise
-    if not _is_first_process():
+    if not is_first_process():
         return 0
     for line in outcome.warnings:
         print(line, file=sys.stderr)
@@ -82,12 +86,15 @@ def _run(verb: str, words: Sequence[str], prog: str | None) -> Outcome:
     settings = {LOG: VERBOSE if verbose else QUIET}
     if debug:
         settings[DEBUG] = '1'
-    with _environment(settings), user_errors():
+    with _environment(settings), catch_warnings(), user_errors():
+        for kind in () if verbose else (DeprecationWarning, FutureWarning):
+            # what a host is going to rename is no matter of who runs it
+            filterwarnings('ignore', category=kind, module=_HOSTS)
         return COMMANDS[verb].load().run(Namespace(**options))
 
 
 def _failed(text: str, code: int, as_json: bool) -> int:
-    if as_json and _is_first_process():
+    if as_json and is_first_process():
         shown = to_json({'error': text, 'exit_code': code})
         return printed(lambda: print(shown)) or code
     return code
@@ -124,9 +131,3 @@ def _environment(settings: dict[str, str]) -> Iterator[None]:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
-
-
-def _is_first_process() -> bool:
-    """Whether this is the first of the processes that a launcher started."""
-    dist = sys.modules.get('mmengine.dist')  # without importing it
-    return dist is None or dist.is_main_process()

@@ -8,7 +8,6 @@ from dataclasses import asdict
 from mmcvgssl.cli.outcome import Outcome
 from mmcvgssl.datasets.text_lists import add_encoding
 from mmcvgssl.terminal_log import quieten_log
-from mmcvgssl.utils import printable
 
 EXAMPLE = """\
 mmcvgssl select parts/good --budget 3 --out chosen \\
@@ -118,9 +117,7 @@ def run(args: argparse.Namespace) -> Outcome:
     keep_freed_memory()
     contents = Contents(args.images)
     found = select_images(**vars(args), contents=contents)
-    text = f'{contents.summary()}\n{selection_text(found, args.out)}'
     return Outcome(
-        text,
-        {'out': args.out, **asdict(found)},
-        tuple(map(printable, contents.warnings)),
+        selection_text(found, args.out),
+        {'out': args.out, 'contents': contents.as_dict(), **asdict(found)},
     )

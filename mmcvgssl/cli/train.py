@@ -12,8 +12,7 @@ mmcvgssl train cvgssl-regress_resnet18_lite0_1xb64-400e_folder \\
     --cfg-options data_root=DIR
 """
 NOTES = """\
-Several processes: torchrun --nproc_per_node 4 -m mmcvgssl train CONFIG
---launcher pytorch.
+Several processes: torchrun --nproc-per-node 4 -m mmcvgssl train CONFIG
 """
 INTERRUPTED = 'the same command with --resume goes on from the last checkpoint'
 

@@ -80,6 +80,12 @@ class ImageList(SurfaceImages):
         self.contents = Contents(source, {'images': len(paths)})
         return [{'img_path': str(root / path)} for path in paths]
 
+    def _report(self) -> None:
+        """Leave what they were chosen of to who has named the images."""
+        named = self.list_file or self.paths is not None
+        if not named or self.contents.left_out:
+            super()._report()
+
     def __getitem__(self, idx: int) -> dict:
         if not self._fully_initialized:
             self.full_init()

@@ -163,6 +163,10 @@ class SurfaceImages(CustomDataset):
         self._count_anew()
         if self.verify:
             self._drop_unreadable()
+        self._report()
+
+    def _report(self) -> None:
+        """Say what is used and left out."""
         self.contents.log()
 
     def set_epoch(self, epoch: int) -> None:

@@ -21,21 +21,22 @@ from mmcvgssl.progress import (
 from mmcvgssl.registry import HOOKS
 
 _LOSS = 'train/loss'
+_LINES = 10  # of epochs and validations, on a terminal
 
 
 @HOOKS.register_module()
 class ProgressHook(Hook):
-    """Show a bar, and a line for each epoch and validation.
+    """Show a bar with the last loss or metrics, and a line now and then.
 
-    Where no terminal shows them, there is a line a minute, and one at
-    the end. The log has all values.
+    On a terminal ten lines of epochs and validations at most, elsewhere one
+    a minute, and one at the end. The log has all values.
     """
 
     priority = 'LOWEST'
 
     def __init__(self) -> None:
         self._bar: tqdm | None = None
-        self._last = 0.0
+        self._last, self._last_update = 0.0, 0
 
     def before_train(self, runner: Runner) -> None:
         """Say what is being done, and begin the bar."""
@@ -103,13 +104,13 @@ class ProgressHook(Hook):
 
     def _begin(self, title: str, total: int, done: int, unit: str) -> None:
         self._end()
-        self._last = time.monotonic()
+        self._last, self._last_update = time.monotonic(), done
         self._bar = progress_bar(
             desc=title, total=total, initial=done, unit=unit
         )
 
     def _line(self, runner: Runner, text: str, ahead: int) -> None:
-        """Print a line, if it is time, or the training ends.
+        """Note it at the bar; print a line, if it is time, or at the end.
 
         Args:
             runner: Its epoch is counted up after the hooks of its end.
@@ -117,17 +118,22 @@ class ProgressHook(Hook):
             ahead: What the runner's count of epochs lacks.
         """
         epoch, last = runner.epoch + ahead, runner.max_epochs or 0
-        now = time.monotonic()
-        at_end = runner.iter >= runner.max_iters
-        if not (on_terminal() or at_end or now - self._last >= SECONDS):
-            return
-        self._last = now
         by_epoch = last and epoch
         where = (
             f'epoch {epoch} of {last}' if by_epoch else f'update {runner.iter}'
         )
+        if self._bar is not None:
+            self._bar.set_postfix_str(f'{where}: {text}', refresh=False)
+        now, at_end = time.monotonic(), runner.iter >= runner.max_iters
+        due = now - self._last >= SECONDS
+        if on_terminal():
+            done = runner.iter - self._last_update
+            due = done * _LINES >= runner.max_iters
+        if not (at_end or due):
+            return
+        self._last, self._last_update = now, runner.iter
         shown = self._bar.format_dict if self._bar is not None else {}
-        if shown.get('rate') and not at_end:
+        if shown.get('rate') and not (at_end or on_terminal()):
             seconds = (shown['total'] - shown['n']) / shown['rate']
             text += f', {tqdm.format_interval(seconds)} left'
         if isinstance(self._bar, Lines):

@@ -157,7 +157,9 @@ def find_broken(
     check_share(most)
     changed = MapError(f'it has changed since its map was made; {MAKE}')
     broken: dict[str, Exception] = dict.fromkeys(images.changed, changed)
-    for path in progress_bar(images.paths, desc='check', leave=False):
+    for path in progress_bar(
+        images.paths, desc='check', unit='image', leave=False
+    ):
         try:
             check_size(images.root / path, maps[path].size, maps.reading)
         except UnreadableImageError as error:

@@ -175,6 +175,8 @@ def start_processes(cfg: Config) -> None:
     launcher = cfg.get('launcher', 'none')
     if launcher == 'none' or torch.distributed.is_initialized():
         return
+    for name in ('OMP_NUM_THREADS', 'MKL_NUM_THREADS'):
+        os.environ.setdefault(name, '1')  # as mmengine does, with a warning
     # DDP imports it; what is imported later has the group as a default
     importlib.import_module('torch.distributed.nn')
     if launcher == 'pytorch' and not torch.cuda.is_available():

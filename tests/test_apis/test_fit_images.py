@@ -247,6 +247,18 @@ def test_one_image_is_enough_without_a_threshold(good, tested):
     assert len(scores(model.update(good[1]), tested)) == 3
 
 
+def test_colours_in_floats_are_read_as_they_are(good):
+    arrays = [
+        np.asarray(picture(3 * i, 40)).astype(np.float32) / 255
+        for i in range(4)
+    ]
+    options = {**SMALL, 'depth_range': (0, 1)}
+    model = fit(arrays, 'mahalanobis-ad', 'none', options=options)
+    assert len(scores(model, arrays)) == 4
+    with pytest.raises(UnreadableImageError, match='fit the model with depth'):
+        scores(fit(good[:4], rate='none'), arrays)
+
+
 def test_deep_images_are_read_as_from_files(good, tested, tmp_path):
     paths, arrays = [], []
     for i in range(6):

@@ -1,5 +1,7 @@
 """What a command shows of a training, and that the log loses nothing."""
 
+import io
+
 import pytest
 
 from mmcvgssl.cli import main
@@ -67,3 +69,39 @@ def test_without_a_terminal_progress_is_lines(
     for _ in progress_bar(range(2), desc='x'):
         pass
     assert capsys.readouterr().err == ''
+
+
+@pytest.mark.parametrize(
+    ('columns', 'expected'),
+    [
+        (50, 'work: 1/3 [? left, ?image/s, epoch 1: loss 0.5]'),
+        (100, ' 1/3 [00:00<?, ?image/s, epoch 1: loss 0.5]'),
+    ],
+)
+def test_a_bar_fits_the_terminal(columns, expected, monkeypatch):
+    monkeypatch.setattr('mmcvgssl.progress.on_terminal', lambda: True)
+    bar = progress_bar(
+        total=3, desc='work', unit='image', initial=1, file=io.StringIO()
+    )
+    bar.dynamic_ncols = lambda file: (columns, 40)
+    bar.set_postfix_str('epoch 1: loss 0.5')
+    line = str(bar)
+    assert line.endswith(expected)
+    assert len(line) <= columns - 2  # Ctrl-C is shown behind it
+    bar.close()
+
+
+def test_a_terminal_gets_few_lines_of_many_epochs(
+    tiny, tmp_path, capsys, monkeypatch
+):
+    for module in ('progress', 'engine.progress_hook'):
+        monkeypatch.setattr(f'mmcvgssl.{module}.on_terminal', lambda: True)
+    words = ['--work-dir', str(tmp_path / 'work'), '--cfg-options']
+    words += ['train_cfg.max_epochs=12', f'experiment_name={tmp_path.name}']
+    assert main(['train', str(tiny()), *words]) == 0
+    said = capsys.readouterr().err.replace('\r', '\n').splitlines()
+    epochs = [line for line in said if line.startswith('epoch ')]
+    assert [line.partition(':')[0] for line in epochs] == [
+        f'epoch {number} of 12' for number in (2, 4, 6, 8, 10, 12)
+    ]
+    assert ', epoch 11 of 12: loss ' in ''.join(said)  # at the bar

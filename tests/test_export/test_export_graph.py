@@ -302,6 +302,13 @@ def test_it_predicts_where_neither_torch_nor_a_host_is(
         ]
         if drawn.suffix == '.png':
             assert np.abs(np.subtract(*np.int32(pictures))).max() <= 2
+    code = (
+        'from mmcvgssl.apis import AnomalyInspector; '
+        f'found = AnomalyInspector({str(out)!r})({str(images)!r}); '
+        'print([r.score for r in found])'
+    )
+    theirs = [p['score'] for p in tables[2]['images']]
+    assert json.loads(bare('-c', code).stdout) == theirs
 
 
 @needs_extra

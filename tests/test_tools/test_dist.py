@@ -198,7 +198,7 @@ def test_two_processes_train_a_detector_that_is_frozen_at_first(
             *(sys.executable, '-m', 'torch.distributed.run'),
             *('--nproc_per_node', 2, '--master_port', free_port()),
             *(ROOT / 'tools/one_class.py', RECIPES / recipe),
-            *('--launcher', 'pytorch', '--work-dir', tmp_path / 'work'),
+            *('--work-dir', tmp_path / 'work'),
             *('--cfg-options', *(f'{k}={v}' for k, v in options.items())),
         ],
         PYTHONPATH=f'{ROOT}:{tmp_path}',

@@ -9,19 +9,20 @@ from mmcvgssl.apis.inference.inferencer import Inferencer
 from mmcvgssl.apis.inference.inputs import Inputs
 from mmcvgssl.apis.inference.results import AnomalyResult
 from mmcvgssl.apis.prediction import Prediction
-from mmcvgssl.model_file import LoadedModel
-from mmcvgssl.model_file.anomaly import KIND
 
 if TYPE_CHECKING:
     from typing_extensions import Self
+
+    from mmcvgssl.model_file import LoadedModel
 
 
 class AnomalyInspector(Inferencer[AnomalyResult]):
     """Says which images are defective, and where.
 
     Args:
-        model: Model file of an anomaly model, as tools/fit.py writes it, or
-            the model of :func:`load_model`.
+        model: Model file of an anomaly model, as ``mmcvgssl fit`` writes it,
+            the model of :func:`load_model`, or an exported one, ``.onnx`` or
+            ``.xml``, which predicts and no more.
         threshold: Threshold of scores that replaces the model's; higher ones
             are defective.
         device: See :class:`Inferencer`.
@@ -39,7 +40,7 @@ class AnomalyInspector(Inferencer[AnomalyResult]):
         True
     """
 
-    kind = KIND
+    kind = 'anomaly'
 
     @classmethod
     def fit(

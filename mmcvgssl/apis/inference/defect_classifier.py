@@ -10,7 +10,6 @@ from mmcvgssl.apis.inference.inferencer import Inferencer
 from mmcvgssl.apis.inference.inputs import Inputs
 from mmcvgssl.apis.inference.results import ClassResult
 from mmcvgssl.apis.prediction import Prediction
-from mmcvgssl.model_file.classifier import KIND
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -23,8 +22,9 @@ class DefectClassifier(Inferencer[ClassResult]):
     """Names the class of images.
 
     Args:
-        model: Model file of a classifier, as ``tools/few_shot.py --save``
-            writes it, or the model of :func:`load_model`.
+        model: Model file of a classifier, as ``mmcvgssl few-shot --save``
+            writes it, the model of :func:`load_model`, or an exported one,
+            ``.onnx`` or ``.xml``, which predicts and no more.
         device: See :class:`Inferencer`.
         show_progress: See :class:`Inferencer`.
 
@@ -39,7 +39,7 @@ class DefectClassifier(Inferencer[ClassResult]):
         use AnomalyInspector
     """
 
-    kind = KIND
+    kind = 'classifier'
 
     def update(self, more_images: Labelled) -> Self:
         """Learn from more labelled images, without starting over.
@@ -76,7 +76,7 @@ class DefectClassifier(Inferencer[ClassResult]):
     @property
     def classes(self) -> tuple[str, ...]:
         """Names of the classes."""
-        return tuple(self.content.classes)
+        return tuple(self.predictor.kind.classes)
 
     def postprocess(
         self, prediction: Prediction, **common: Any

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mmcvgssl.apis.inference.inferencer import Inferencer
 from mmcvgssl.apis.inference.results import DetectionResult
 from mmcvgssl.apis.prediction import Prediction
-from mmcvgssl.model_file import LoadedModel
-from mmcvgssl.model_file.detector import KIND
+
+if TYPE_CHECKING:
+    from mmcvgssl.model_file import LoadedModel
 
 
 class DefectDetector(Inferencer[DetectionResult]):
     """Finds boxes of defects in images.
 
     Args:
-        model: Model file of a detector of mmdet or mmyolo, as
-            tools/export_model.py writes it, or the model of
-            :func:`load_model`.
+        model: Model file of a detector of mmdet or mmyolo, as ``mmcvgssl
+            export-model`` writes it, the model of :func:`load_model`, or an
+            exported one, ``.onnx`` or ``.xml``.
         threshold: Least score of a box, which replaces the file's.
         device: See :class:`Inferencer`.
         show_progress: See :class:`Inferencer`.
@@ -36,7 +37,7 @@ class DefectDetector(Inferencer[DetectionResult]):
         use AnomalyInspector
     """
 
-    kind = KIND
+    kind = 'detector'
 
     def __init__(
         self,
@@ -50,7 +51,7 @@ class DefectDetector(Inferencer[DetectionResult]):
     @property
     def classes(self) -> tuple[str, ...]:
         """Names of the classes."""
-        return tuple(self.content.classes)
+        return tuple(self.predictor.kind.classes)
 
     @property
     def threshold(self) -> float:

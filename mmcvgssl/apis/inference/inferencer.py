@@ -7,10 +7,9 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 import numpy as np
-from tqdm import tqdm
 
 from mmcvgssl.apis.inference.inputs import (
     Images,
@@ -18,15 +17,16 @@ from mmcvgssl.apis.inference.inputs import (
     UnreadableInputsError,
 )
 from mmcvgssl.apis.inference.results import Result, drawn_on
-from mmcvgssl.apis.predict import Predictor
 from mmcvgssl.apis.prediction import Prediction
 from mmcvgssl.apis.prediction.picture_job import Source
 from mmcvgssl.datasets.reading import MemoryImage
-from mmcvgssl.datasets.transforms.load_image import reading_options
-from mmcvgssl.model_file import LoadedModel, ModelFile, build_model
-from mmcvgssl.randomness import isolated
-from mmcvgssl.runner.undisturbed import undisturbed
-from mmcvgssl.utils import check_least, printable
+from mmcvgssl.export.engines import is_exported
+from mmcvgssl.progress import progress_bar
+from mmcvgssl.utils import check_least, current_logger, printable
+
+if TYPE_CHECKING:
+    from mmcvgssl.apis.prediction_folder import Predicts
+    from mmcvgssl.model_file import LoadedModel, ModelFile
 
 AnyResult = TypeVar('AnyResult', bound=Result)
 # inferencers by the kind of model file that they take
@@ -36,10 +36,6 @@ INFERENCERS: dict[str, str] = {
     'detector': 'DefectDetector',
 }
 _OTHER_FILES = {
-    **dict.fromkeys(
-        ('.onnx', '.xml'),
-        'an exported graph, which ExportedPredictor and tools/predict.py run',
-    ),
     **dict.fromkeys(
         ('.pth', '.pt', '.ckpt'),
         'a checkpoint, of which tools/export_model.py or tools/fit.py makes '
@@ -59,8 +55,11 @@ class Inferencer(ABC, Generic[AnyResult]):
     they were after each call.
 
     Args:
-        model: A model file, or the model of :func:`load_model`.
-        device: Device of the model; by default the GPU, if there is one.
+        model: A model file, or the model of :func:`load_model`; or an
+            exported one, ``NAME.onnx`` or ``NAME.xml``, which needs neither
+            torch nor a host.
+        device: Device of the model; by default the GPU, if there is one. An
+            exported one computes on the CPU.
         show_progress: Whether calls show a bar where there are several
             images.
         threshold: Threshold that replaces the model's, where it has one.
@@ -84,16 +83,55 @@ class Inferencer(ABC, Generic[AnyResult]):
     ) -> None:
         self.device, self.show_progress = device, show_progress
         self._threshold = threshold
+        self.predictor: Predicts
+        self._loaded: LoadedModel | None = None
+        if isinstance(model, (str, Path)) and is_exported(model):
+            self._open_exported(model)
+            return
+        from mmcvgssl.randomness import isolated
+
         with isolated():
             self._set(self._load(model))
 
     def _set(self, loaded: LoadedModel) -> None:
         """Predict by a model from now on."""
+        from mmcvgssl.apis.predict import Predictor
+
         self.predictor = Predictor(
             loaded, device=self.device, threshold=self._threshold
         )
-        self.loaded = loaded
-        self._reading = reading_options(self.predictor.transforms)
+        self._loaded = loaded
+
+    def _open_exported(self, path: str | Path) -> None:
+        """Predict by an exported model."""
+        from mmcvgssl.apis.exported_predictor import ExportedPredictor
+
+        if self.device not in (None, 'cpu'):
+            raise ValueError(
+                f'{printable(str(path))} computes on the CPU, got '
+                f'device={self.device!r}: leave it out'
+            )
+        made = ExportedPredictor(path, self._threshold)
+        self._check_kind(made.metadata.kind, printable(str(path)))
+        if made.warning:
+            current_logger().warning(made.warning)
+        self.predictor = made
+
+    @property
+    def loaded(self) -> LoadedModel:
+        """The model of the model file.
+
+        Raises:
+            ValueError: If the model is an exported one, which can predict and
+                no more.
+        """
+        if self._loaded is None:
+            raise ValueError(
+                f'{printable(str(self.predictor.path))} is exported, and '
+                'predicts and no more: take the model file that it was '
+                'exported from'
+            )
+        return self._loaded
 
     @property
     def model(self) -> Any:
@@ -145,14 +183,14 @@ class Inferencer(ABC, Generic[AnyResult]):
         """
         _check_options(batch_size, on_error, workers)
         images = Images.of(
-            *(inputs, self._reading.get('max_pixels')),
+            *(inputs, self.predictor.reading.get('max_pixels')),
             strict=on_error == 'raise',
         )
         found = self._predicted(images, batch_size, workers)
         shown = show_progress
         if shown is None:  # results of an iterator come whenever they like
             shown = self.show_progress and images.count is not None
-        bar = tqdm(
+        bar = progress_bar(
             found,
             **dict(total=images.count, desc='predict', unit='image'),
             disable=not shown or images.count in (0, 1),
@@ -190,6 +228,8 @@ class Inferencer(ABC, Generic[AnyResult]):
             OSError: If it cannot be written.
             ValueError: If the name does not end in ``.safetensors``.
         """
+        from mmcvgssl.runner.undisturbed import undisturbed
+
         with undisturbed():
             self.content.write(path)
 
@@ -234,12 +274,16 @@ class Inferencer(ABC, Generic[AnyResult]):
             prediction,
             path=path,
             size=prediction.size,
-            drawn=drawn_on(source, self._reading, prediction.size, drawing),
+            drawn=drawn_on(
+                *(source, self.predictor.reading, prediction.size, drawing)
+            ),
         )
 
     def _load(self, model: str | Path | LoadedModel) -> LoadedModel:
+        from mmcvgssl.model_file import LoadedModel, ModelFile, build_model
+
         if isinstance(model, LoadedModel):
-            self._check_kind(model.content, model.source)
+            self._check_kind(model.content.kind, model.source)
             return model
         if not isinstance(model, (str, Path)):
             raise TypeError(
@@ -253,15 +297,15 @@ class Inferencer(ABC, Generic[AnyResult]):
                 f'and {source} is {_OTHER_FILES[suffix]}'
             )
         content = ModelFile.read(model)
-        self._check_kind(content, source)
+        self._check_kind(content.kind, source)
         return build_model(content, source)
 
-    def _check_kind(self, content: ModelFile, source: str) -> None:
-        if content.kind != self.kind:
+    def _check_kind(self, kind: str, source: str) -> None:
+        if kind != self.kind:
             raise ValueError(
                 f'{type(self).__name__} takes a model file of kind '
-                f'{self.kind}, and {source} is of kind {content.kind}: use '
-                f'{INFERENCERS[content.kind]}'
+                f'{self.kind}, and {source} is of kind {kind}: use '
+                f'{INFERENCERS[kind]}'
             )
 
 

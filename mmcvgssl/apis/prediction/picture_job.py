@@ -141,8 +141,11 @@ def read_source(
         return read_image(source, input_size=input_size, **reading)
     if source.values is None:
         raise UnreadableImageError(str(source.error))
-    depth_range = reading.get('depth_range')
-    return array_to_bgr(source.values, depth_range, reading.get('max_pixels'))
+    options = reading.get('depth_range'), reading.get('max_pixels')
+    try:
+        return array_to_bgr(source.values, *options)
+    except (OSError, ValueError) as error:
+        raise UnreadableImageError(f'{source}: {error}') from error
 
 
 def holds(source: Source, known: FileState | None) -> bool:

@@ -145,15 +145,20 @@ class Workers:
         return self._all[key % len(self._all)].submit(name, key, *args)
 
 
-def workers_for(images: int, wanted: int | None, computes_here: bool) -> int:
+def workers_for(
+    images: int | None, wanted: int | None, computes_here: bool
+) -> int:
     """Return how many processes read so many images.
 
     Args:
-        images: Number of images.
+        images: Number of images; None: nobody knows, and there are none by
+            default.
         wanted: What the user says; None: :func:`default_workers`, and none
             for a few images.
         computes_here: Whether the model runs on the cores.
     """
+    if images is None:
+        return wanted or 0
     if wanted is not None:
         return min(wanted, images)
     return 0 if images < _FEW else default_workers(computes_here)

@@ -47,8 +47,8 @@ class Prepared:
     splits: Mapping[str, Sequence[Item]]
     notes: Sequence[str] = field(default=())
 
-    def summary(self) -> str:
-        """Count the images by class and split and say where all is."""
+    def counts(self) -> str:
+        """Count the images by class and split."""
         counts = [
             Counter(label for _, label in items)
             for items in self.splits.values()
@@ -63,7 +63,11 @@ class Prepared:
             name.ljust(width) + ''.join(cell.rjust(column) for cell in cells)
             for name, cells in rows
         ]
-        lines += [f'note: {note}' for note in self.notes]
+        return '\n'.join([*lines, *(f'note: {note}' for note in self.notes)])
+
+    def summary(self) -> str:
+        """Count the images and say where all is."""
+        lines = [self.counts()]
         root = self.data_root.resolve()
         lines.append(f'data_root: {root}')
         use = f'use: --cfg-options data_root="{root}"'

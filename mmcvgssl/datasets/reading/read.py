@@ -173,8 +173,8 @@ def array_to_bgr(
         if depth_range is None:
             raise ValueError(
                 f'an image in memory is of {samples} ({form}), and nothing '
-                'says which values are black and white; give uint8, or set '
-                'depth_range=(low, high) of LoadImage, (0, 4095) for 12 bits'
+                'says which values are black and white; give uint8, or fit '
+                'the model with depth_range=(low, high), (0, 4095) for 12 bits'
             )
         values = _in_range('an image in memory', values, depth_range)
     return _three_channels(values)

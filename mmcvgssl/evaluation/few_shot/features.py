@@ -105,7 +105,9 @@ def extract(
     )
     rows = [
         encode(to_unit_rgb(batch['inputs'].to(device))).float().cpu()
-        for batch in progress_bar(loader, desc=title, leave=False)
+        for batch in progress_bar(
+            loader, desc=title, unit='batch', leave=False
+        )
     ]
     return torch.cat(rows).numpy()
 
