@@ -244,3 +244,25 @@ def test_too_few_passes_are_refused(roots):
         sampler(roots['mvtec'], repeat=3)
     with pytest.raises(ValueError, match='1 or more'):
         sampler(roots['mvtec'], updates=0)
+
+
+@pytest.mark.parametrize('world', [1, 2])
+def test_a_pass_over_plain_images_goes_on_from_epoch_to_epoch(
+    monkeypatch, world
+):
+    seen = []
+    for epoch in range(5):
+        for rank in range(world):
+            monkeypatch.setattr(
+                'mmcvgssl.datasets.update_sampler.get_dist_info',
+                lambda rank=rank: (rank, world),
+            )
+            made = UpdateSampler(range(10), 2 // world, 2, seed=3)
+            made.set_epoch(epoch)
+            own = list(made)
+            assert len(own) == len(made) == 4 // world
+            seen += own
+    # two passes, each image once in either
+    assert sorted(seen) == sorted([*range(10)] * 2)
+    assert {*seen[: 10 - 10 % 4]} < {*range(10)}
+    assert len({*seen[: 10 - 10 % 4]}) == 8

@@ -79,6 +79,7 @@ NOT_RUN = {
     r'benchmarks/export\.py': 'measures, of files in int8',
     r'export_model\.py \S*epoch_400\.pth': 'run with a detector',
     r'export_model\.py work_dirs/RUN': 'run with a detector',
+    r'self_train\.py ': 'needs trained detectors, has its own test',
     r'train\.py .*coco-format\.py .*tile=512': 'has its own test',
     r'one_class\.py untrained_lite0_mvtec': 'run with its file',
     r'false_alarms\.py .*ensemble_': 'run with PatchCore',

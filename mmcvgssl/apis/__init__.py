@@ -37,6 +37,11 @@ if TYPE_CHECKING:
     from mmcvgssl.apis.recipes import get_config, list_models
     from mmcvgssl.apis.runs import run_test, run_training
     from mmcvgssl.apis.select import Selection, select_images
+    from mmcvgssl.apis.self_training import (
+        SelfTraining,
+        self_train,
+        self_training_text,
+    )
     from mmcvgssl.maps import MapError, MapFolder
     from mmcvgssl.maps.images import list_images
     from mmcvgssl.maps.mapped_images import find_mapped_images
@@ -64,6 +69,7 @@ __all__ = [
     'MapsToBoxes',
     'Predictor',
     'Selection',
+    'SelfTraining',
     'UnreadableInputsError',
     'boxes_from_maps',
     'boxes_text',
@@ -86,6 +92,8 @@ __all__ = [
     'run_test',
     'run_training',
     'select_images',
+    'self_train',
+    'self_training_text',
     'use_amp',
 ]
 lazy_names(
@@ -107,6 +115,7 @@ lazy_names(
         'MapsToBoxes': '.maps_to_boxes',
         'Predictor': '.predict',
         'Selection': '.select',
+        'SelfTraining': '.self_training',
         'boxes_from_maps': '.boxes_from_maps',
         'boxes_text': '.boxes_from_maps',
         'build_runner': 'mmcvgssl.runner.build',
@@ -128,6 +137,8 @@ lazy_names(
         'run_test': '.runs',
         'run_training': '.runs',
         'select_images': '.select',
+        'self_train': '.self_training',
+        'self_training_text': '.self_training',
         'use_amp': 'mmcvgssl.runner.config',
     },
 )

@@ -66,6 +66,37 @@ def export_model(
         ModuleNotFoundError: If a package that it needs is not installed.
     """
     check_name(out)
+    content = detector_content(
+        *(checkpoint, config, score_threshold, options, licences),
+        *(tile, overlap),
+    )
+    content.write(out)
+    return content
+
+
+def detector_content(
+    checkpoint: str | Path,
+    config: str | Path | None = None,
+    score_threshold: float = THRESHOLD,
+    options: dict[str, Any] | None = None,
+    licences: Sequence[str] = (),
+    tile: int | str | None = None,
+    overlap: int | None = None,
+) -> ModelFile:
+    """Return a trained detector as :func:`export_model` writes it.
+
+    Args:
+        checkpoint: See :func:`export_model`, as all others.
+        config: Config of the training.
+        score_threshold: Boxes below it are not shown.
+        options: Dotted keys and values that override the config's.
+        licences: Terms that hold.
+        tile: Side of the tiles that images are cut into.
+        overlap: Pixels that neighbouring tiles share at least.
+
+    Raises:
+        See :func:`export_model`.
+    """
     if options and config is None:
         raise ValueError(
             'options override those of a config file: pass it, too '
@@ -94,7 +125,7 @@ def export_model(
     made_of = Provenance({'checkpoint': of_file(checkpoint)}) | of_versions(
         model_config, steps
     )
-    content = to_file(
+    return to_file(
         model,
         model_config,
         steps,
@@ -104,8 +135,6 @@ def export_model(
         json.loads(made_of.to_json()),
         licences,
     )
-    content.write(out)
-    return content
 
 
 def _settings(

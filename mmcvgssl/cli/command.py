@@ -33,6 +33,7 @@ _LINES = (
     (_LEARN, 'fit', 'fit an anomaly model, and write it to one file'),
     (_LEARN, 'few-shot', 'evaluate features with few labels; a classifier'),
     (_LEARN, 'one-class', 'train and test one-class detectors by category'),
+    (_LEARN, 'self-train', 'boxes of a detector, to train it again with'),
     (_LEARN, 'pipeline', 'from unlabelled images to a detector, all stages'),
     (_FIND, 'predict', 'predict images by a model file'),
     (_FIND, 'test', 'measure a model on labelled images'),

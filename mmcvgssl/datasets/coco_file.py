@@ -20,6 +20,8 @@ _MARKS = (
 )
 # `description` of boxes that tools/maps_to_boxes.py has written
 FROM_MAPS = 'boxes cut from anomaly maps'
+# of labels and boxes of a detector; each of these has the key PSEUDO
+JOINED, PSEUDO = 'labels joined with boxes of a detector', 'pseudo'
 _LONGEST = 80  # characters of a value, in a message
 
 

@@ -51,6 +51,30 @@ def notes_on_copies(
     return notes
 
 
+def copies_of(
+    root: str | Path, known: Sequence[str], paths: Sequence[str]
+) -> list[str]:
+    """Return which images have the content of a known one of another name.
+
+    Args:
+        root: Folder that the paths are relative to.
+        known: Paths of the known ones; those that are missing have none.
+        paths: Paths of the images.
+
+    Raises:
+        OSError: If one cannot be read.
+    """
+    here = [p for p in known if os.path.isfile(os.path.join(root, p))]
+    own = {*paths} - {*here}
+    return [
+        path
+        for same in same_content(root, [*here, *sorted(own)])
+        if not own.issuperset(same)
+        for path in same
+        if path in own
+    ]
+
+
 def same_content(root: str | Path, paths: Sequence[str]) -> list[list[str]]:
     """Group files of the same content, in order; single ones are left out."""
     sizes = defaultdict(list)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sized
 
 import torch
 from mmengine.dist import get_dist_info, sync_random_seed
@@ -22,8 +22,11 @@ class UpdateSampler(Sampler):
     different views. Unlike mmengine's ``InfiniteSampler`` it ends, and a
     resumed run goes on with the very samples that were next.
 
+    Of a data set of detectors, whose images are its samples, a pass goes on
+    from epoch to epoch, so that an epoch can be shorter than it.
+
     Args:
-        dataset: Data set with enough passes (``repeat``).
+        dataset: Data set with enough passes (``repeat``), or of detectors.
         updates: Steps of an epoch.
         batch_size: Batch size of one process, as that of the data loader.
         seed: Seed of the order.
@@ -42,7 +45,7 @@ class UpdateSampler(Sampler):
 
     def __init__(
         self,
-        dataset: SurfaceImages,
+        dataset: SurfaceImages | Sized,
         updates: int,
         batch_size: int,
         seed: int | None = None,
@@ -55,8 +58,9 @@ class UpdateSampler(Sampler):
         self.rank, self.world = get_dist_info()
         self.batch_size = batch_size
         self.count = updates * batch_size
-        self.n_images = dataset.n_images
-        if self.count * self.world > len(dataset):
+        self.goes_on = not hasattr(dataset, 'n_images')
+        self.n_images = getattr(dataset, 'n_images', len(dataset))
+        if not self.goes_on and self.count * self.world > len(dataset):
             passes = -(-self.count * self.world // self.n_images)
             raise ValueError(
                 f'{updates} updates of {batch_size} images on each of '
@@ -74,10 +78,22 @@ class UpdateSampler(Sampler):
         return itertools.islice(mine, self.count)
 
     def _order(self) -> Iterator[int]:
+        if self.goes_on:
+            yield from self._passes()
         random = torch.Generator().manual_seed(self.seed + self.epoch)
         for number in itertools.count():
             images = torch.randperm(self.n_images, generator=random)
             yield from (images + number * self.n_images).tolist()
+
+    def _passes(self) -> Iterator[int]:
+        """Go on where the epoch before has ended."""
+        start = self.epoch * self.count * self.world
+        first, skipped = divmod(start, self.n_images)
+        for number in itertools.count(first):
+            random = torch.Generator().manual_seed(self.seed + number)
+            order = torch.randperm(self.n_images, generator=random).tolist()
+            yield from order[skipped:]
+            skipped = 0
 
     def __len__(self) -> int:
         return self.count

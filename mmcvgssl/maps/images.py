@@ -70,6 +70,41 @@ def list_images(
     return home, paths
 
 
+def images_below_root(
+    images: str | Path, root: str | Path | None = None, encoding: str = ''
+) -> tuple[Path, list[str]]:
+    """Find images, and name them by their paths below one folder.
+
+    Args:
+        images: A folder, or a list, see :func:`list_images`.
+        root: Folder that the paths are relative to, also those of a folder
+            inside it; by default the folder of images, or the list's.
+        encoding: Encoding of the list.
+
+    Returns:
+        The folder, resolved, and relative paths, each once.
+
+    Raises:
+        FileNotFoundError: If there is neither.
+        ValueError: See :func:`list_images`, or if the folder of images is
+            not inside of ``root``.
+    """
+    home, paths = list_images(images, root, encoding)
+    if root is not None:
+        if Path(images).is_dir() and Path(images) != Path(root):
+            below = relative_path(str(images), str(root))
+            if below.startswith('..'):
+                raise ValueError(
+                    f'{images} is not inside of {root}: set --root to a '
+                    'folder above all images'
+                )
+            paths = [(Path(below) / path).as_posix() for path in paths]
+        home = Path(root)
+    home = home.resolve()
+    names = (relative_path(str(home / path), str(home)) for path in paths)
+    return home, list(dict.fromkeys(names))
+
+
 def listed_images(
     file: Path,
     root: str | Path | None = None,

@@ -1,4 +1,4 @@
-"""Arguments of ``maps_to_boxes`` in a pipeline's config."""
+"""Arguments of stages without a config of their own."""
 
 from __future__ import annotations
 
@@ -8,24 +8,39 @@ from typing import Any
 
 from mmcvgssl.apis.boxes_from_maps import boxes_from_maps
 from mmcvgssl.apis.maps_to_boxes import BoxOptions, MapsToBoxes
+from mmcvgssl.apis.self_training import self_train
+from mmcvgssl.datasets.preparation import draw_folds
 
 # named as on the command line
-_ALIASES = {'iou': 'ious', 'threshold': 'map_threshold'}
+_ALIASES = {
+    'maps_to_boxes': {'iou': 'ious', 'threshold': 'map_threshold'},
+}
+# functions whose arguments a stage may give, by the stage's tool
+_FUNCTIONS: Mapping[str, tuple[Callable[..., Any], ...]] = {
+    'maps_to_boxes': (boxes_from_maps, MapsToBoxes, BoxOptions),
+    'self_train': (self_train,),
+    'folds': (draw_folds,),
+}
 # arguments that the pipeline sets
-_OWN = frozenset({'self', 'maps', 'images', 'out', 'root', 'options'})
+_OWN = frozenset(
+    {
+        *('self', 'maps', 'images', 'out', 'root', 'options', 'file'),
+        *('model', 'labels', 'held_out', 'exclude', 'config'),
+    }
+)
 
 
-def _kinds() -> dict[str, str]:
-    """Return what the function takes, by name, as its signatures say."""
+def _kinds(functions: tuple[Callable[..., Any], ...]) -> dict[str, str]:
+    """Return what functions take, by name, as their signatures say."""
     found = {}
-    for function in (boxes_from_maps, MapsToBoxes, BoxOptions):
+    for function in functions:
         for name, one in inspect.signature(function).parameters.items():
             if name not in _OWN and one.kind is not one.VAR_KEYWORD:
                 found[name] = str(one.annotation)
     return found
 
 
-_KINDS = _kinds()
+_KINDS = {tool: _kinds(made) for tool, made in _FUNCTIONS.items()}
 
 
 def check_arguments(
@@ -41,13 +56,13 @@ def check_arguments(
     Raises:
         ValueError: If one is unknown, of another type, or excludes another.
     """
-    if arguments and tool != 'maps_to_boxes':
+    if arguments and tool not in _KINDS:
         raise ValueError(
             f'stage {stage} has arguments ({", ".join(arguments)}), which '
-            f'maps_to_boxes alone takes: set `options` for {tool}'
+            f'{", ".join(_KINDS)} alone take: set `options` for {tool}'
         )
     try:
-        found = read_arguments(arguments)
+        found = read_arguments(arguments, tool)
     except ValueError as error:
         raise ValueError(f'stage {stage}: arguments.{error}') from None
     if {'margin', 'map_threshold'} <= {*found}:
@@ -57,26 +72,32 @@ def check_arguments(
         )
 
 
-def read_arguments(arguments: Mapping[str, Any]) -> dict[str, Any]:
+def read_arguments(
+    arguments: Mapping[str, Any], tool: str = 'maps_to_boxes'
+) -> dict[str, Any]:
     """Return arguments by the function's names, with its types.
 
     Those that are None or False are left out, so that the default holds.
 
+    Args:
+        arguments: Arguments as in the config.
+        tool: Tool that the stage runs.
+
     Raises:
         ValueError: If one is unknown or of another type.
     """
-    found = {}
+    found: dict[str, Any] = {}
+    kinds = _KINDS.get(tool, {})
     for key, value in arguments.items():
         plain = key.replace('-', '_')
-        name = _ALIASES.get(plain, plain)
-        if name not in _KINDS:
-            known = ', '.join(sorted(_KINDS))
+        name = _ALIASES.get(tool, {}).get(plain, plain)
+        if name not in kinds:
+            known = ', '.join(sorted(kinds))
             raise ValueError(
-                f'{key} is nothing that maps_to_boxes takes here: it takes '
-                f'{known}'
+                f'{key} is nothing that {tool} takes here: it takes {known}'
             )
         if value is not None and value is not False:
-            found[name] = _read(key, value, _KINDS[name])
+            found[name] = _read(key, value, kinds[name])
     return found
 
 

@@ -20,9 +20,18 @@ from mmcvgssl.utils import atomic_write
 
 CONFIG, CALL = 'config.py', 'call.json'
 PROCESS = 'mmcvgssl.pipeline.stage_process'
-# positional arguments of tools/*.py
-_POSITIONAL = ('config', 'checkpoint', 'maps', 'images')
+# scripts in tools/ and, where there are several, what of them is called
+_SCRIPTS = {'folds': ('prepare_data.py', 'folds')}
+# positional arguments of these
+_POSITIONAL = {
+    'maps_to_boxes': ('maps', 'images'),
+    'self_train': ('model',),
+    'folds': ('file',),
+}
+_CONFIGS = ('config', 'checkpoint')
 _NAMES = {'ious': 'iou'}
+# arguments that are given several times
+_REPEATED = ('held_out',)
 
 
 @dataclass(frozen=True)
@@ -64,20 +73,26 @@ class Call:
         It is that of a tool, with the same arguments; where the package came
         without tools, it is that of :meth:`process`.
         """
-        tool = shipped('tools') / f'{self.function}.py'
+        script, *verb = _SCRIPTS.get(self.function, (f'{self.function}.py',))
+        tool = shipped('tools') / script
         if not tool.is_file():
             return self.process()
-        return self._launched([str(tool), *self._words()])
+        return self._launched([str(tool), *verb, *self._words()])
 
     def _words(self) -> list[str]:
         """Return the arguments as the tool takes them."""
-        maps = self.function == 'make_maps'
+        positional = _POSITIONAL.get(self.function, _CONFIGS)
         first, words = [], []
         for name, value in self.arguments.items():
-            if name in _POSITIONAL and not (maps and name == 'images'):
+            if name in positional:
                 first.append(str(value))
                 continue
-            words.append(f'--{_NAMES.get(name, name).replace("_", "-")}')
+            option = f'--{_NAMES.get(name, name).replace("_", "-")}'
+            if name in _REPEATED:
+                for each in value:
+                    words += [option, *map(str, each)]
+                continue
+            words.append(option)
             if isinstance(value, list):
                 words += map(str, value)
             elif value is not True:
@@ -114,6 +129,18 @@ def call_of(
         given |= {'preview': str(folder / 'preview')}
         given |= read_arguments(fill(stage.arguments, values))
         return Call(stage.tool, given, folder)
+    labels = values.get('labels_train', '')
+    if stage.tool == 'folds':
+        given = {'file': labels, **made}
+        given |= read_arguments(stage.arguments, stage.tool)
+        return Call(stage.tool, given, folder)
+    if stage.tool == 'self_train':
+        given = {'model': values[stage.config], **images, 'labels': labels}
+        given['out'] = str(Path(planned.output).parent)
+        parts = fill(stage.held_out, values)
+        given['held_out'] = [list(part) for part in parts]
+        given |= read_arguments(stage.arguments, stage.tool)
+        return Call(stage.tool, given, folder)
     given = {'config': str(folder / CONFIG)}
     if stage.tool == 'make_maps':
         given |= {**images, **made, 'work_dir': str(folder / 'log')}
@@ -130,10 +157,19 @@ def write_config(
     plan: Mapping[str, Planned],
     inputs: Inputs,
     values: Mapping[str, str],
+    processes: int = 1,
 ) -> None:
-    """Write the config that a stage's call names, with all options."""
+    """Write the config that a stage's call names, with all options.
+
+    Args:
+        planned: The stage.
+        plan: All stages.
+        inputs: Images and labels.
+        values: Values by the names of the placeholders.
+        processes: Number of processes of a training.
+    """
     stage = planned.stage
-    if stage.tool == 'maps_to_boxes':
+    if not stage.has_config:
         return
     options = dict(stage.options)
     if stage.tool == 'test':
@@ -142,5 +178,8 @@ def write_config(
         options[PREDICTIONS] = str(planned.folder / 'predictions')
         stage = trained
     classes = inputs.classes if stage.num_classes else ()
-    cfg: Config = build_config(stage.config, fill(options, values), classes)
+    cfg: Config = build_config(
+        *(stage.config, fill(options, values), classes),
+        inputs.samples(processes) if stage.epoch else None,
+    )
     atomic_write(planned.folder / CONFIG, cfg.pretty_text.encode())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +11,10 @@ from typing import Any
 
 from mmcvgssl.datasets.coco_check import check_coco
 from mmcvgssl.datasets.coco_file import first_categories, part_of_coco
+from mmcvgssl.datasets.copies import copies_of
 from mmcvgssl.datasets.preparation import stratified_split
-from mmcvgssl.maps.images import list_images
+from mmcvgssl.maps.images import images_below_root
+from mmcvgssl.maps.writer import relative_path
 from mmcvgssl.provenance import (
     RECORD,
     FileTable,
@@ -49,6 +50,11 @@ class Inputs:
         if self.train is None:
             return ()
         return tuple(c['name'] for c in self.train['categories'])
+
+    def samples(self, processes: int = 1) -> int:
+        """Number of labelled images to train on, of each process."""
+        count = len(self.train['images']) if self.train is not None else 0
+        return -(-count // processes)
 
     def files(self) -> dict[str, bytes]:
         """Return the lists that stages read, by name."""
@@ -133,14 +139,7 @@ def read_inputs(
         ValueError: If no image is left to learn from, the two files know
             other categories or share images, or there is one label alone.
     """
-    home, paths = list_images(images, root, encoding)
-    if root is not None:
-        if Path(images).is_dir() and Path(images) != Path(root):
-            shift = Path(images).resolve().relative_to(Path(root).resolve())
-            paths = [(shift / path).as_posix() for path in paths]
-        home = Path(root)
-    home = home.resolve()
-    paths = list(dict.fromkeys(_inner(home, path) for path in paths))
+    home, paths = images_below_root(images, root, encoding)
     if skip is not None:
         own = Path(skip).resolve()
         paths = [p for p in paths if own not in (home / p).parents]
@@ -158,6 +157,8 @@ def read_inputs(
         train, test = _divide(train, test_fraction, seed)
     tested = {image['file_name'] for image in test['images']}
     unlabelled = [path for path in paths if path not in tested]
+    copies = {*copies_of(home, sorted(tested), unlabelled)}
+    unlabelled = [path for path in unlabelled if path not in copies]
     if not unlabelled:
         raise ValueError(f'all images of {images} are tested on')
     return Inputs(home, unlabelled, len(paths) - len(unlabelled), train, test)
@@ -170,13 +171,9 @@ def _read(
     found.raise_problems()
     coco = dict(found.content)
     for image in coco['images']:
-        image['file_name'] = _inner(root, image['file_name'])
+        name = str(root / image['file_name'])
+        image['file_name'] = relative_path(name, str(root))
     return coco
-
-
-def _inner(root: Path, path: str) -> str:
-    """Spell a path below a folder in one way, so that it can be compared."""
-    return Path(os.path.relpath(root / path, root)).as_posix()
 
 
 def _compare(train: Mapping[str, Any], test: Mapping[str, Any]) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from mmengine.config import Config
 
+from mmcvgssl.apis.self_training.files import JOINED
 from mmcvgssl.pipeline.depends import of_stage
 from mmcvgssl.pipeline.inputs import Inputs, read_known
 from mmcvgssl.pipeline.stage import INPUTS, Stage, build_config
@@ -62,6 +63,10 @@ class Planned:
             return str(self.folder / 'maps')
         if self.stage.tool == 'maps_to_boxes':
             return str(self.folder / 'boxes.json')
+        if self.stage.tool == 'folds':
+            return str(self.folder / 'folds')
+        if self.stage.tool == 'self_train':
+            return str(self.folder / 'joined' / JOINED)
         if self.stage.tool == 'test':
             return str(self.folder / 'metrics.json')
         if self.state != UP_TO_DATE:
@@ -114,9 +119,12 @@ def make_plan(
             continue
         if stage.tool in ('make_maps', 'train'):
             classes = inputs.classes if stage.num_classes else ()
-            configs[name] = build_config(stage.config, stage.options, classes)
+            configs[name] = build_config(
+                *(stage.config, stage.options, classes),
+                inputs.samples(processes) if stage.epoch else None,
+            )
         if stage.tool == 'train':
-            _check_batch(stage, configs[name], inputs, processes)
+            _check_batch(stage, configs[name], inputs, processes, stages)
         trained = stages[stage.config] if stage.tool == 'test' else None
         cfg = configs.get(stage.config if trained else name)
         depends = of_stage(
@@ -171,17 +179,27 @@ def placeholder_values(
 
 
 def _check_batch(
-    stage: Stage, cfg: Config, inputs: Inputs, processes: int
+    stage: Stage,
+    cfg: Config,
+    inputs: Inputs,
+    processes: int,
+    stages: Mapping[str, Stage],
 ) -> None:
-    if 'labels_train' in stage.placeholders:
-        count = len(inputs.train['images']) if inputs.train else 0
+    asked = [stages[name] for name in stage.placeholders if name in stages]
+    labels = len(inputs.train['images']) if inputs.train else 0
+    folds = [own.arguments['folds'] for own in asked if own.tool == 'folds']
+    if folds:  # the largest fold is held out
+        count = labels - -(-labels // int(folds[0]))
+    elif 'labels_train' in stage.placeholders:
+        count = labels
     elif 'lists' in stage.placeholders:
         count = len(inputs.images)
     else:
         return
     batch = cfg.train_dataloader.get('batch_size', 1) * processes
     if count < batch:
-        key = f'stages.{stage.name}.options.train_dataloader.batch_size'
+        owner = stage.like or stage.name
+        key = f'stages.{owner}.options.train_dataloader.batch_size'
         raise ValueError(
             f'stage {stage.name} takes batches of {batch} images on '
             f'{processes} processes, and has {count}: give more, or '

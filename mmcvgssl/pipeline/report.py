@@ -10,6 +10,8 @@ from typing import Any
 
 from mmengine.config import Config
 
+from mmcvgssl.apis.self_training.files import REPORT as JOINED_REPORT
+from mmcvgssl.apis.self_training.files import SHEET
 from mmcvgssl.datasets.files import MARK
 from mmcvgssl.pipeline.calls import CONFIG
 from mmcvgssl.pipeline.inputs import Inputs
@@ -62,6 +64,10 @@ def write_report(
             entry |= _read_boxes(planned.folder)
             shown = sorted(planned.folder.glob('preview/**/*.jpg'))
             pictures[f'{name}.jpg'] = contact_sheet(shown)
+        elif tool == 'self_train':
+            joined = Path(planned.output).parent
+            entry |= _read_joined(joined)
+            pictures[f'{name}.jpg'] = (joined / SHEET).read_bytes()
         elif tool == 'train':
             losses[name] = read_losses(planned.folder)
             entry['last_loss'] = losses[name][-1][1] if losses[name] else None
@@ -117,6 +123,15 @@ def _read_boxes(folder: Path) -> dict[str, Any]:
     }
 
 
+def _read_joined(folder: Path) -> dict[str, Any]:
+    report = json.loads((folder / JOINED_REPORT).read_text('utf-8'))
+    return {
+        'joined': report['boxes'],
+        'images': report['images'],
+        'classes': report['classes'],
+    }
+
+
 def _page(summary: dict[str, Any], pictures: list[str], inputs: Inputs) -> str:
     lines = [
         '# Pipeline',
@@ -160,6 +175,21 @@ def _said(entry: Mapping[str, Any]) -> str:
                 'good images'
             )
         return ', '.join(parts)
+    if 'joined' in entry:
+        own = '; '.join(
+            f'{name} {of["boxes"]}'
+            + (
+                ''
+                if of['threshold'] is None
+                else f' from {of["threshold"]:.2f} on'
+            )
+            for name, of in entry['classes'].items()
+        )
+        boxed, searched = (entry['images'][k] for k in ('boxed', 'searched'))
+        return (
+            f'{entry["joined"]} boxes in {boxed} of {searched} images joined '
+            f'the labels ({own})'
+        )
     if 'boxes' in entry:
         text = (
             f'{entry["boxes"]} boxes, {entry["boxes_per_image"]:.2f} an image'

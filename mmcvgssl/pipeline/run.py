@@ -143,7 +143,9 @@ class Pipeline:
         # of another name than the lock of the stage's own process
         with locked(planned.folder, '.lock', True) as handles:
             planned.depends.write(planned.folder / DEPENDS)
-            write_config(planned, self.plan, self.inputs, known)
+            write_config(
+                planned, self.plan, self.inputs, known, self.processes
+            )
             call = call_of(planned, known, self.processes)
             call.write()
             words = call.typed()
@@ -168,15 +170,15 @@ class Pipeline:
 def _do(call: Call, handles: tuple[int, ...]) -> int:
     """Run the call of a stage; return its exit code.
 
-    Boxes are cut here. What builds a network has a process of its own, or
-    several: accelerators' memory is free afterwards, and the hosts'
-    registries, loggers and seeds are as new.
+    Boxes are cut, and folds drawn, here. What builds a network has a process
+    of its own, or several: accelerators' memory is free afterwards, and the
+    hosts' registries, loggers and seeds are as new.
 
     Args:
         call: Call of the stage, written to its folder.
         handles: Handles of the stage's lock, which the process holds, too.
     """
-    if call.function != 'maps_to_boxes':
+    if call.function not in ('maps_to_boxes', 'folds'):
         return run_child(call.process(), handles)
     try:
         with user_errors():

@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mmengine.config import Config
+from mmengine.config import Config, ConfigDict
 
 from mmcvgssl.models.class_counts import class_counts
 from mmcvgssl.pipeline.arguments import check_arguments
 from mmcvgssl.pipeline.inputs import IMAGES, TEST, TRAIN
+from mmcvgssl.pipeline.self_training import SELF_TRAINING, expanded
 from mmcvgssl.runner.annotations import coco_sets
 from mmcvgssl.runner.config import load_config
 from mmcvgssl.shipped import shipped
 
-TOOLS = ('make_maps', 'maps_to_boxes', 'train', 'test')
+TOOLS = (
+    *('make_maps', 'maps_to_boxes', 'train', 'test', 'folds', 'self_train'),
+    SELF_TRAINING,
+)
 INPUTS = {'images': IMAGES, 'labels_train': TRAIN, 'labels_test': TEST}
 # tools that read the result of a stage of another tool
-_TAKES = {'test': 'train', 'maps_to_boxes': 'make_maps'}
+_TAKES = {
+    'test': 'train',
+    'maps_to_boxes': 'make_maps',
+    'self_train': 'train',
+}
 _PLACEHOLDER = re.compile(r'\{(\w+)\}')
 _SHIPPED = 'mmcvgssl::'
 PREDICTIONS = 'test_evaluator.outfile_prefix'
@@ -41,12 +49,18 @@ class Stage:
         tool: One of ``TOOLS``; the script in ``tools`` that is called so
             does the same.
         config: Config file; ``mmcvgssl::…`` is one of the package's. For
-            ``test`` and ``maps_to_boxes``, the name of the stage whose
-            detector or maps these take.
+            ``test``, ``self_train`` and ``maps_to_boxes``, the name of the
+            stage whose detector or maps these take.
         options: Options of the config, as ``--cfg-options``.
-        arguments: Further arguments of ``maps_to_boxes``, by name.
+        arguments: Further arguments of ``maps_to_boxes``, ``self_train`` or
+            ``folds``, by name.
         num_classes: ``'labels'`` builds the detector for the labels'
             categories.
+        epoch: ``'labels'`` makes an epoch of a training as long as one over
+            the labelled images, however many images it has.
+        held_out: Of ``self_train``, the stages of trainings and of their
+            folds: pairs of a training's name and a text of its labels.
+        like: The stage whose options it has.
     """
 
     name: str
@@ -55,6 +69,14 @@ class Stage:
     options: Mapping[str, Any] = field(default_factory=dict)
     arguments: Mapping[str, Any] = field(default_factory=dict)
     num_classes: str | None = None
+    epoch: str | None = None
+    held_out: Sequence[Sequence[str]] = ()
+    like: str = ''
+
+    @property
+    def has_config(self) -> bool:
+        """Whether its tool reads a config."""
+        return self.tool in ('make_maps', 'train', 'test')
 
     @property
     def placeholders(self) -> list[str]:
@@ -75,15 +97,17 @@ class Stage:
 
     def _asked(self, options: Mapping[str, Any]) -> list[str]:
         found = []
-        for value in (*options.values(), *self.arguments.values()):
+        texts = (*options.values(), *self.arguments.values(), self.held_out)
+        for value in texts:
             found += _PLACEHOLDER.findall(str(value))
-        if self.tool in ('maps_to_boxes', 'test'):
+        if self.tool in _TAKES:
             found.append(self.config)
         if self.tool == 'test':
             found.append('labels_test')
-        if self.num_classes == 'labels':
+        takes_labels = self.tool in ('folds', 'self_train')
+        if 'labels' in (self.num_classes, self.epoch) or takes_labels:
             found.append('labels_train')
-        if self.tool in ('make_maps', 'maps_to_boxes'):
+        if self.tool in ('make_maps', 'maps_to_boxes', 'self_train'):
             found.append('images')
         return list(dict.fromkeys(found))
 
@@ -106,11 +130,12 @@ def read_stages(cfg: Config) -> dict[str, Stage]:
             f'{cfg.filename} describes no pipeline: expected `stages`, as in '
             'configs/pipelines'
         )
+    plain = expanded({n: v.to_dict() for n, v in configured.items()})
     stages: dict[str, Stage] = {}
     known = {'root', 'lists', *INPUTS}
-    for name, values in configured.items():
+    for name, values in plain.items():
         try:
-            stage = Stage(name, **values.to_dict())
+            stage = Stage(name, **values)
         except TypeError as error:
             raise ValueError(f'stage {name}: {error}') from error
         if stage.tool not in TOOLS:
@@ -126,7 +151,7 @@ def read_stages(cfg: Config) -> dict[str, Stage]:
                 f'input or an earlier stage: {", ".join(sorted(known))}'
             )
         maker = _TAKES.get(stage.tool)
-        taken = [n for n, other in configured.items() if other.tool == maker]
+        taken = [n for n, other in stages.items() if other.tool == maker]
         if maker is not None and stage.config not in taken:
             raise ValueError(
                 f'stage {name}: config of {stage.tool} is an earlier stage '
@@ -159,9 +184,19 @@ def fill(value: Any, values: Mapping[str, str]) -> Any:
 
 
 def build_config(
-    path: str, options: Mapping[str, Any], classes: tuple[str, ...] = ()
+    path: str,
+    options: Mapping[str, Any],
+    classes: tuple[str, ...] = (),
+    samples: int | None = None,
 ) -> Config:
     """Load the config of a stage; with classes, for these.
+
+    Args:
+        path: The config file.
+        options: Its options.
+        classes: Names of the labels' categories.
+        samples: Images that an epoch of all processes is as long as, however
+            many there are to learn from; None: it is one pass over these.
 
     Raises:
         ValueError: If it describes no detector to give classes to.
@@ -169,6 +204,13 @@ def build_config(
     cfg = load_config(find_config(path), _dotted(options))
     if classes:
         set_classes(cfg, classes)
+    if samples is not None:
+        batch = cfg.train_dataloader.get('batch_size', 1)
+        cfg.train_dataloader.sampler = ConfigDict(
+            type='mmcvgssl.UpdateSampler',
+            updates=max(-(-samples // batch), 1),
+            batch_size=batch,
+        )
     return cfg
 
 

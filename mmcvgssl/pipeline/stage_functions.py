@@ -12,6 +12,7 @@ from typing import Any
 from mmengine.config import Config
 
 from mmcvgssl import apis
+from mmcvgssl.datasets.preparation import draw_folds
 
 
 def make_maps(
@@ -32,6 +33,17 @@ def maps_to_boxes(maps: str, images: str, out: str, **options: Any) -> None:
     """Cut boxes from maps."""
     report = apis.boxes_from_maps(maps, images, out, **options)
     print(apis.boxes_text(report, out), flush=True)
+
+
+def folds(file: str, out: str, **options: Any) -> None:
+    """Divide labels into folds."""
+    print(draw_folds(file, out, **options).summary(), flush=True)
+
+
+def self_train(model: str, images: str, **options: Any) -> None:
+    """Find boxes in unlabelled images, and join them to the labels."""
+    made = apis.self_train(model, images, **options)
+    print(apis.self_training_text(made), flush=True)
 
 
 def train(
@@ -64,4 +76,6 @@ FUNCTIONS: dict[str, Callable[..., None]] = {
     'maps_to_boxes': maps_to_boxes,
     'train': train,
     'test': evaluate,
+    'folds': folds,
+    'self_train': self_train,
 }

@@ -149,10 +149,11 @@ def finish(pipeline, *names) -> None:
 def test_shipped_pipelines_are_complete(path, images, tmp_path):
     cfg = load_config(path)
     for name in ('agbp', 'finetune'):
-        batch = {'train_dataloader.batch_size': 4}
+        batch = {'train_dataloader.batch_size': 2}
         cfg.stages[name].options.update(batch)
     pipeline = Pipeline(cfg, labelled(images), tmp_path)
-    assert states(pipeline) == dict.fromkeys(STAGES, RUN)
+    assert list(pipeline.plan)[: len(STAGES)] == STAGES
+    assert {*states(pipeline).values()} == {RUN}
     for stage in read_stages(cfg).values():
         if stage.tool in ('make_maps', 'train'):
             assert find_config(stage.config).is_file()

@@ -9,6 +9,7 @@ from mmcvgssl.datasets.preparation import (
     elpv,
     few_labels,
     folder,
+    folds,
     magnetic_tile,
     mvtec,
     neu_cls,
@@ -26,6 +27,7 @@ from mmcvgssl.datasets.preparation.check import check_boxes
 from mmcvgssl.datasets.preparation.elpv import prepare_elpv
 from mmcvgssl.datasets.preparation.few_labels import draw_few_labels
 from mmcvgssl.datasets.preparation.folder import prepare_folder
+from mmcvgssl.datasets.preparation.folds import draw_folds
 from mmcvgssl.datasets.preparation.magnetic_tile import prepare_magnetic_tile
 from mmcvgssl.datasets.preparation.mvtec import prepare_mvtec
 from mmcvgssl.datasets.preparation.neu_cls import prepare_neu_cls
@@ -50,6 +52,7 @@ PREPARATIONS: dict[str, Preparation] = {
     'folder': folder.PREPARATION,
     'one-class-to-simclr': one_class_to_simclr.PREPARATION,
     'few-labels': few_labels.PREPARATION,
+    'folds': folds.PREPARATION,
     'check': check.PREPARATION,
     'repair': repair.PREPARATION,
 }
@@ -60,6 +63,7 @@ __all__ = [
     'Prepared',
     'check_boxes',
     'draw_few_labels',
+    'draw_folds',
     'fixed_splits',
     'prepare_elpv',
     'prepare_folder',
