@@ -69,6 +69,7 @@ SCRIPTS = {
 NOT_RUN = {
     r'torch\.distributed\.run': 'starts eight processes',
     r'benchmarks/(cutpaste|pretrain)\.py': 'measures for minutes',
+    r'benchmarks/detector_training\.py': 'measures for minutes',
     r'benchmarks/select_images\.py': 'chooses 56 images, has its own test',
     r'benchmarks/predict\.py': 'forks processes that measure',
     r'benchmarks/map_memory\.py': 'starts processes, maps 20,000 images',
