@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,13 @@ import torch
 from mmcvgssl.apis.exported_predictor import ExportedPredictor
 from mmcvgssl.apis.predict import Predictor, find_images
 from mmcvgssl.compat import require
-from mmcvgssl.datasets.reading import read_settled
-from mmcvgssl.export.check import TOLERANCES, compare
+from mmcvgssl.datasets.reading import UnreadableImageError, read_settled
+from mmcvgssl.export.check import (
+    NONE_READ,
+    TOLERANCES,
+    ExportCheckError,
+    compare,
+)
 from mmcvgssl.export.engines import (
     ONNX,
     OPENVINO,
@@ -33,6 +39,7 @@ from mmcvgssl.export.writers import (
     to_int8,
 )
 from mmcvgssl.model_file import load_model
+from mmcvgssl.model_file.detector import KIND as DETECTOR
 from mmcvgssl.models.anomaly import MuSc
 from mmcvgssl.provenance import make_room, of_file
 from mmcvgssl.utils import atomic_write, check_file, evenly
@@ -95,9 +102,15 @@ def export_graph(
         )
     loaded = load_model(model)
     check_supported(loaded)
-    inputs = inputs_of(loaded.transforms, loaded.source)
-    graph = graph_of(loaded, (inputs.height, inputs.width))
     paths = [str(path) for path in _some(find_images(images), COMPARED)]
+    # a detector resizes to where the shape of its images leads
+    shaped = loaded.content.kind == DETECTOR
+    inputs = inputs_of(
+        loaded.transforms,
+        loaded.source,
+        partial(_size_of, paths) if shaped else None,
+    )
+    graph = graph_of(loaded, (inputs.height, inputs.width))
     measured = None if int8 is None else _some(find_images(int8), _CALIBRATED)
     content = loaded.content
     metadata = Metadata(
@@ -188,6 +201,23 @@ def _check_options(
 
 def _some(paths: Sequence[Path], most: int) -> list[Path]:
     return [paths[i] for i in evenly(len(paths), most)]
+
+
+def _size_of(
+    paths: Sequence[str], options: Mapping[str, Any]
+) -> tuple[int, int]:
+    """Return height and width of the first image that can be read.
+
+    Raises:
+        ExportCheckError: If none can be read.
+    """
+    for path in paths:
+        try:
+            picture, _ = read_settled(path, **options)
+        except UnreadableImageError:
+            continue
+        return picture.shape[0], picture.shape[1]
+    raise ExportCheckError(NONE_READ)
 
 
 def _open(files: dict[str, bytes], format: str) -> Engine:

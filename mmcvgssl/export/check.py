@@ -21,6 +21,10 @@ TOLERANCES: Mapping[str, float] = {
     'float16': 1e-2,
     'int8': 0.1,
 }
+NONE_READ = (
+    'expected images to compare the exported file on, and none of them can be '
+    'read; give others by --images'
+)
 
 
 class ExportCheckError(ValueError):
@@ -63,10 +67,7 @@ def compare(
         if a.is_read or b.is_read
     ]
     if not pairs:
-        raise ExportCheckError(
-            'expected images to compare the exported file on, and none of '
-            'them can be read; give others by --images'
-        )
+        raise ExportCheckError(NONE_READ)
     verdicts: dict[str, int] = {}
     flipped: list[tuple[Any, Any]] = []
     same: list[tuple[Any, Any]] = []

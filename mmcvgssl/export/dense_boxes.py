@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from mmcvgssl.export.placement import Placement
+from mmcvgssl.maps.nms import nms
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class BoxRules:
     Args:
         score_threshold: Scores that are not above it count for nothing.
         iou_threshold: Of two boxes of a class with a larger overlap (IoU),
-            the one of the lower score goes.
+            the one of the lower score goes; None: none goes.
         candidates: Boxes of the highest scores that pass on at most.
         most: Boxes that an image has at most.
         several: Whether a place can have boxes of several classes; else that
@@ -29,7 +30,7 @@ class BoxRules:
     """
 
     score_threshold: float
-    iou_threshold: float
+    iou_threshold: float | None
     candidates: int
     most: int
     several: bool
@@ -49,7 +50,8 @@ def find_boxes(
     """Return the boxes of an image, the highest score first.
 
     Args:
-        boxes: x1, y1, x2, y2 in pixels of the input, [P, 4].
+        boxes: x1, y1, x2, y2 in pixels of the input, [P, 4], or
+            [P, C, 4] of each class.
         scores: Scores of the classes in [0, 1], [P, C].
         rules: How boxes are chosen.
         placement: Where the image lies in the input.
@@ -71,41 +73,18 @@ def find_boxes(
     points, labels, values = points[wanted], labels[wanted], values[wanted]
     order = np.argsort(-values, kind='stable')[: rules.candidates]
     points, labels, values = points[order], labels[order], values[order]
-    found = placement.to_image(boxes[points])
-    chosen = nms(found, labels, rules.iou_threshold)[: rules.most]
+    own = boxes[points] if boxes.ndim == 2 else boxes[points, labels]
+    found = placement.to_image(own)
+    chosen: np.ndarray
+    if rules.iou_threshold is None:
+        chosen = np.arange(len(found))[: rules.most]
+    else:
+        chosen = nms(found, labels, rules.iou_threshold)[: rules.most]
     return {
         'boxes': placement.inside(found[chosen]),
         'scores': values[chosen],
         'labels': labels[chosen],
     }
-
-
-def nms(
-    boxes: np.ndarray, labels: np.ndarray, iou_threshold: float
-) -> np.ndarray:
-    """Return the indices [K] of boxes that no better one of a class covers.
-
-    Args:
-        boxes: x1, y1, x2, y2, the highest score first, [n, 4].
-        labels: Their classes [n].
-        iou_threshold: Largest overlap (IoU) of two boxes that stay.
-    """
-    # apart by class as the hosts move them, so that overlaps round alike
-    apart = labels * np.float32(boxes.max(initial=0) + 1)
-    boxes = boxes + apart.astype(np.float32)[:, None]
-    areas = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
-    there = np.ones(len(boxes), bool)
-    for i in range(len(boxes)):
-        if not there[i]:
-            continue
-        rest = np.flatnonzero(there[i + 1 :] & (labels[i + 1 :] == labels[i]))
-        rest += i + 1
-        corner = np.maximum(boxes[i, :2], boxes[rest, :2])
-        opposite = np.minimum(boxes[i, 2:], boxes[rest, 2:])
-        shared = (opposite - corner).clip(min=0).prod(1)
-        overlap = shared / (areas[i] + areas[rest] - shared)
-        there[rest[overlap > np.float32(iou_threshold)]] = False
-    return np.flatnonzero(there)
 
 
 def rules_from(values: Mapping[str, Any]) -> BoxRules:

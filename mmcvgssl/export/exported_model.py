@@ -20,6 +20,7 @@ from mmcvgssl.export.metadata import ExportedFileError, Metadata
 from mmcvgssl.export.placement import placement_of
 from mmcvgssl.export.preparation import differences, grid_of, prepare
 from mmcvgssl.maps import JoinedMap
+from mmcvgssl.maps.joined_boxes import JOINED_IOU, join_tables
 from mmcvgssl.utils import printable
 
 _IN_FLIGHT = 16  # tiles that pass the model at once
@@ -122,26 +123,51 @@ class ExportedModel:
         steps = self.metadata.steps
         grids = [grid_of(size, steps) for size in sizes]
         if any(grids):
+            join = self._join
+            if self.metadata.kind == 'detector':
+                join = self._join_boxes
             return [
-                self._join(image, grid)
+                join(image, grid)
                 for image, grid in zip(images, grids, strict=True)
                 if grid is not None
             ]
+        if self.metadata.kind == 'detector':
+            return self._find_boxes(np.stack(images), sizes, least)
         outputs = self.run(np.stack(images))
         rows = [
             {name: values[i] for name, values in outputs.items()}
             for i in range(len(images))
         ]
-        if self.metadata.kind != 'detector':
-            return [_FOUND[self.metadata.kind](own) for own in rows]
+        return [_FOUND[self.metadata.kind](own) for own in rows]
+
+    def _find_boxes(
+        self,
+        images: np.ndarray,
+        sizes: Sequence[tuple[int, int]],
+        least: float = 0.0,
+    ) -> list[dict[str, Any]]:
+        """Return the boxes of images, or of tiles, in their pixels."""
+        outputs = self.run(images)
         rules = rules_from(self.metadata.boxes)
+        rows = zip(outputs['boxes'], outputs['scores'], sizes, strict=True)
         return [
             find_boxes(
-                *(own['boxes'], own['scores'], rules),
-                *(placement_of(size, steps), least),
+                *(boxes, scores, rules),
+                *(placement_of(size, self.metadata.steps), least),
             )
-            for own, size in zip(rows, sizes, strict=True)
+            for boxes, scores, size in rows
         ]
+
+    def _join_boxes(self, tiles: np.ndarray, grid: TileGrid) -> dict[str, Any]:
+        """Join the boxes of an image's tiles."""
+        found = []
+        for first in range(0, len(tiles), _IN_FLIGHT):
+            some = tiles[first : first + _IN_FLIGHT]
+            found += self._find_boxes(some, [grid.tile] * len(some))
+        overlap = self.metadata.boxes['iou_threshold']
+        return join_tables(
+            found, grid, JOINED_IOU if overlap is None else overlap
+        )
 
     def _join(self, tiles: np.ndarray, grid: TileGrid) -> dict[str, Any]:
         """Join the maps of an image's tiles; the worst tile is its score."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmcvgssl.models.anomaly.tiled_images import TilePreprocessor
@@ -57,12 +58,25 @@ class InputLayer(nn.Module):
         if self.normalise:
             self.register_buffer('mean', preprocessor.mean.clone())
             self.register_buffer('std', preprocessor.std.clone())
+        self.divisor = int(getattr(preprocessor, 'pad_size_divisor', 1))
+        self.pad_value = float(getattr(preprocessor, 'pad_value', 0))
+
+    def padded(self, size: tuple[int, int]) -> tuple[int, int]:
+        """Return height and width of what images of a size become."""
+        height, width = size
+        return height + -height % self.divisor, width + -width % self.divisor
 
     def forward(self, images: Tensor) -> Tensor:
-        """Turn RGB uint8 [N, H, W, 3] into floats [N, 3, H, W]."""
+        """Turn RGB uint8 [N, H, W, 3] into floats [N, 3, H, W], padded."""
         values = images.permute(0, 3, 1, 2).float()
         if self.flip:
             values = values.flip(1)
         if self.normalise:
             values = (values - self.mean) / self.std
+        height, width = self.padded((images.shape[1], images.shape[2]))
+        missing = width - images.shape[2], height - images.shape[1]
+        if any(missing):
+            values = F.pad(
+                values, (0, missing[0], 0, missing[1]), value=self.pad_value
+            )
         return values

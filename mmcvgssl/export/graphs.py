@@ -14,6 +14,7 @@ from mmcvgssl.export.detectors import (
     detector_graph,
 )
 from mmcvgssl.export.graph import INPUT, Graph, InputLayer
+from mmcvgssl.export.graph_nms import TRANSLATED
 from mmcvgssl.model_file import LoadedModel
 from mmcvgssl.model_file.anomaly import KIND as ANOMALY
 from mmcvgssl.model_file.classifier import KIND as CLASSIFIER
@@ -194,6 +195,7 @@ def to_onnx(graph: Graph, height: int, width: int) -> Any:
             input_names=[INPUT],
             output_names=list(graph.outputs),
             dynamic_shapes={INPUT: {0: batch}},
+            custom_translation_table=TRANSLATED,
             dynamo=True,
             verbose=False,
         )

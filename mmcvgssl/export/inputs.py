@@ -7,11 +7,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from mmcvgssl.datasets.transforms import LoadImage
+from mmcvgssl.export.placement import placement_of
 from mmcvgssl.export.preparation import INTERPOLATIONS
 
+Size = tuple[int, int]
+
 _SUPPORTED = (
-    'LoadImage, then Resize or SquareResize to one size (keep_ratio=False, '
-    'backend cv2), or YOLOv5KeepRatioResize and LetterResize, then PackInputs'
+    'LoadImage, then Resize or SquareResize to one size (backend cv2; of a '
+    'detector, keep_ratio=True, too), or YOLOv5KeepRatioResize and '
+    'LetterResize, then PackInputs, or these in TiledSteps'
 )
 
 
@@ -32,12 +36,19 @@ class Inputs:
     width: int
 
 
-def inputs_of(transforms: Sequence[Any], source: str) -> Inputs:
+def inputs_of(
+    transforms: Sequence[Any],
+    source: str,
+    size_of: Callable[[Mapping[str, Any]], Size] | None = None,
+) -> Inputs:
     """Describe transforms for the runtime.
 
     Args:
         transforms: Built ones of a model file.
         source: The file, for messages.
+        size_of: Says which height and width images have that are read by
+            some options, pixels. It is asked where the size of the input
+            depends on it; None: that is refused.
 
     Raises:
         ValueError: If the runtime does not have one of them: names it, and
@@ -50,6 +61,15 @@ def inputs_of(transforms: Sequence[Any], source: str) -> Inputs:
     if reading['depth_range'] is not None:
         reading['depth_range'] = [float(v) for v in reading['depth_range']]
     steps: list[dict[str, Any]] = []
+    if len(others) == 1 and type(others[0]).__name__ == 'TiledSteps':
+        cut = others[0]
+        side, overlap = cut.tiles
+        steps.append({'step': 'tiles', 'tile': side, 'overlap': overlap})
+        others = [*cut.steps, cut.pack]
+
+        def size_of(options: Mapping[str, Any]) -> Size:
+            return side, side
+
     for step in others:
         name = type(step).__name__
         if name in _PACKS:
@@ -60,6 +80,10 @@ def inputs_of(transforms: Sequence[Any], source: str) -> Inputs:
             raise _unsupported(step, source)
         steps += made
     sides = [s for s in steps if s['step'] in ('resize', 'pad')]
+    if not sides and size_of and any(s['step'] == 'fit' for s in steps):
+        size = placement_of(size_of(reading), steps).scaled
+        sides = [{'step': 'shape', 'height': size[0], 'width': size[1]}]
+        steps += sides
     if not sides:
         raise ValueError(
             f'{source}: its images are not resized to one size, which a '
@@ -69,17 +93,28 @@ def inputs_of(transforms: Sequence[Any], source: str) -> Inputs:
 
 
 def _resized(step: Any) -> list[dict[str, Any]] | None:
-    """Describe mmcv's ``Resize`` to one size, or of tiles."""
+    """Describe mmcv's ``Resize`` to one size or within one, or of tiles."""
     tiles = getattr(step, 'tiles', None)
     plain = (
-        step.scale is not None
-        and not step.keep_ratio
+        isinstance(step.scale, tuple)
         and step.backend == 'cv2'
         and step.interpolation in INTERPOLATIONS
     )
     if not plain:
         return None
     width, height = step.scale
+    if step.keep_ratio:
+        return [
+            {
+                'step': 'fit',
+                'width': int(width),
+                'height': int(height),
+                'turns': True,
+                'enlarges': True,
+                'rounds': 'half-up',
+                'interpolation': [step.interpolation] * 2,
+            }
+        ]
     made: dict[str, Any] = {
         'step': 'resize',
         'width': int(width),

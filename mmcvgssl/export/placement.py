@@ -60,7 +60,7 @@ def placement_of(
         if step['step'] == 'pad':
             corner = pad_corner(placement.scaled, step)
             placement = Placement(size, placement.scaled, corner)
-        else:
+        elif step['step'] in ('resize', 'fit'):
             scaled = scaled_size(placement.scaled, step)
             placement = Placement(size, scaled)
     return placement

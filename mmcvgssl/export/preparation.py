@@ -38,13 +38,15 @@ def prepare(
         picture: BGR uint8 [H, W, 3].
         steps: Steps of the metadata: ``resize`` and ``fit`` by OpenCV, see
             :func:`~mmcvgssl.export.placement.scaled_size`; ``pad`` with a
-            ``value``; ``tiles``, which what follows is done to.
+            ``value``; ``shape``, which refuses images of another one;
+            ``tiles``, which what follows is done to.
 
     Returns:
         RGB uint8 [height, width, 3], or [T, height, width, 3] of T tiles.
 
     Raises:
-        UnreadableImageError: If it is too thin for the input.
+        UnreadableImageError: If it is too thin for the input, or of another
+            shape.
     """
     grid = grid_of(picture.shape[:2], steps)
     rest = [step for step in steps if step['step'] != 'tiles']
@@ -117,10 +119,24 @@ def _pad(picture: np.ndarray, step: Mapping[str, Any]) -> np.ndarray:
     return made
 
 
+def _shape(picture: np.ndarray, step: Mapping[str, Any]) -> np.ndarray:
+    size = picture.shape[0], picture.shape[1]
+    expected = int(step['height']), int(step['width'])
+    if size != expected:
+        raise UnreadableImageError(
+            'expected an image of the shape that the model was exported for, '
+            f'{expected[0]} x {expected[1]} pixels once it is resized, got '
+            f'one of {size[0]} x {size[1]}; export the model once more, with '
+            'images of this shape as --images'
+        )
+    return picture
+
+
 _STEPS: Mapping[str, Callable[[np.ndarray, Mapping[str, Any]], np.ndarray]] = {
     'resize': _resize,
     'fit': _resize,
     'pad': _pad,
+    'shape': _shape,
 }
 
 
@@ -136,7 +152,10 @@ def picture_of(height: int, width: int) -> np.ndarray:
 
 
 def make_vectors(steps: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return pictures and the SHA-256 of what the steps make of them."""
+    """Return pictures and the SHA-256 of what the steps make of them.
+
+    The step ``shape`` is left out, as it changes nothing.
+    """
     return [
         {
             'height': height,
@@ -170,5 +189,6 @@ def differences(metadata: Metadata) -> str:
 def _digest(
     height: int, width: int, steps: Sequence[Mapping[str, Any]]
 ) -> str:
-    made = prepare(picture_of(height, width), steps)
+    changing = [step for step in steps if step['step'] != 'shape']
+    made = prepare(picture_of(height, width), changing)
     return hashlib.sha256(made.tobytes()).hexdigest()

@@ -8,11 +8,9 @@ from typing import Any
 from torch import nn
 
 from mmcvgssl.datasets.tiles import TILE_SAMPLE, TILES
+from mmcvgssl.maps.joined_boxes import JOINED_IOU
 from mmcvgssl.models.anomaly.tiled_images import IN_FLIGHT
 from mmcvgssl.models.joined_boxes import join_boxes
-
-# intersection over union of boxes that are one, of models without such
-_IOU = 0.5
 
 
 def predict_tiled(
@@ -24,7 +22,7 @@ def predict_tiled(
 
     Tiles of one image pass the model one by one on a CPU, and some at once
     on an accelerator, so that memory is bounded. Their boxes are joined, see
-    :func:`~mmcvgssl.models.joined_boxes.join_boxes`; of an image that is no
+    :func:`~mmcvgssl.maps.joined_boxes.join_tables`; of an image that is no
     larger than a tile they are those of the image.
 
     Args:
@@ -68,4 +66,4 @@ def _iou(model: Any) -> float:
     test: Any = getattr(getattr(model, 'module', model), 'test_cfg', None)
     options = test or {}
     nms = (options.get('rcnn') or options).get('nms') or {}
-    return float(nms.get('iou_threshold', _IOU))
+    return float(nms.get('iou_threshold', JOINED_IOU))

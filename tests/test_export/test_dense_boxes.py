@@ -5,8 +5,9 @@ import pytest
 import torch
 from mmcv.ops import batched_nms
 
-from mmcvgssl.export.dense_boxes import BoxRules, find_boxes, nms, rules_from
+from mmcvgssl.export.dense_boxes import BoxRules, find_boxes, rules_from
 from mmcvgssl.export.placement import Placement
+from mmcvgssl.maps.nms import nms
 
 RULES = BoxRules(0.1, 0.5, 1000, 300, True)
 WHOLE = Placement((100, 100), (100, 100))

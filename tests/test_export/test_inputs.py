@@ -2,6 +2,7 @@
 
 from types import SimpleNamespace
 
+import mmdet.datasets  # noqa: F401  (registers transforms)
 import mmyolo.datasets  # noqa: F401  (registers transforms)
 import numpy as np
 import pytest
@@ -49,6 +50,34 @@ def test_letterboxes_are_those_of_mmyolo(size, scale, larger):
     assert placement.corner == (top, left)
     factor = placement.scaled[1] / size[1], placement.scaled[0] / size[0]
     assert factor == pytest.approx(results['scale_factor'])
+
+
+@pytest.mark.parametrize('size', [(97, 61), (61, 97), (20, 33), (300, 50)])
+@pytest.mark.parametrize('scale', [(64, 64), (96, 64)])
+def test_images_are_resized_as_by_mmdet(size, scale):
+    resize = TRANSFORMS.build(
+        dict(type='mmdet.Resize', scale=scale, keep_ratio=True)
+    )
+    inputs = inputs_of([LoadImage(), resize], 'a file', lambda _: size)
+    results = resize({'img': picture_of(*size)})
+    made = prepare(picture_of(*size), inputs.steps)
+    np.testing.assert_array_equal(made[..., ::-1], results['img'])
+    assert made.shape == (inputs.height, inputs.width, 3)
+    placement = placement_of(size, inputs.steps)
+    factor = placement.scaled[1] / size[1], placement.scaled[0] / size[0]
+    assert factor == pytest.approx(results['scale_factor'])
+    with pytest.raises(
+        UnreadableImageError, match='export the model once more'
+    ):
+        prepare(picture_of(77, 75), inputs.steps)
+
+
+def test_a_size_that_no_image_tells_is_refused():
+    resize = TRANSFORMS.build(
+        dict(type='mmdet.Resize', scale=(64, 64), keep_ratio=True)
+    )
+    with pytest.raises(ValueError, match='not resized to one size'):
+        inputs_of([LoadImage(), resize], 'a file')
 
 
 def test_tiles_are_those_of_the_transform():

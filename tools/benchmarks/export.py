@@ -64,8 +64,14 @@ def runs_of(
 ) -> tuple[dict[str, Run], tuple[int, int]]:
     """Return what computes a batch, by name, and the size of the input."""
     loaded = load_model(model)
-    inputs = inputs_of(loaded.transforms, loaded.source)
-    size = inputs.height, inputs.width
+    opened = {file: ExportedModel(file, threads) for file in exported}
+    if opened:
+        # of some detectors, it depends on the images of the export
+        known = next(iter(opened.values())).metadata.input
+        size = known['height'], known['width']
+    else:
+        inputs = inputs_of(loaded.transforms, loaded.source)
+        size = inputs.height, inputs.width
     graph = graph_of(loaded, size).module.eval()
 
     def eager(batch: np.ndarray) -> object:
@@ -73,8 +79,8 @@ def runs_of(
             return graph(torch.from_numpy(batch))
 
     runs: dict[str, Run] = {EAGER: eager}
-    for file in exported:
-        runs[Path(file).name] = ExportedModel(file, threads).run
+    for file, found in opened.items():
+        runs[Path(file).name] = found.run
     return runs, size
 
 
