@@ -73,7 +73,7 @@ NOT_RUN = {
     r'benchmarks/select_images\.py': 'chooses 56 images, has its own test',
     r'benchmarks/predict\.py': 'forks processes that measure',
     r'benchmarks/map_memory\.py': 'starts processes, maps 20,000 images',
-    r'benchmarks/tiles\.py': 'starts processes, on images of 16 megapixels',
+    r'benchmarks/(detection_)?tiles\.py': 'measures large images for minutes',
     r'(train|few_shot)\.py neu\w*\.py': 'run with X-SDD',
     r'one_class\.py .*resnet18_(sspcab_)?(cpu|lite)_': 'run with another',
     r'export_graph\.py .*--int8': 'measures ranges, has its own test',

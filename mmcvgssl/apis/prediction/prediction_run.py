@@ -65,6 +65,10 @@ class PredictionRun:
             for part, coming in self._coming(_parts(images, size)):
                 loaded = [future.result() for future in coming]
                 made = self._predict(part, loaded)
+                # not in memory while the next ones are read: each can be
+                # large, as in tiles
+                coming.clear()
+                del loaded
                 waiting.append((made, self._draw(part, made)))
                 while len(waiting) > 1 or (waiting and _done(waiting[0][1])):
                     yield _finish(*waiting.pop(0))
