@@ -12,7 +12,11 @@ from torch import nn
 from mmcvgssl.datasets.tiles import tiled
 from mmcvgssl.evaluation.few_shot.features import input_steps
 from mmcvgssl.model_file import LoadedModel
-from mmcvgssl.models.classifiers import Embedder, ProbeClassifier
+from mmcvgssl.models.classifiers import (
+    Embedder,
+    ProbeClassifier,
+    Standardized,
+)
 from mmcvgssl.models.teachers import FrozenTeacher, TimmTeacher
 from mmcvgssl.registry import MODELS
 from mmcvgssl.runner.checkpoint_config import backbone_config, training_config
@@ -22,7 +26,7 @@ from mmcvgssl.weights.packages import PACKAGES
 from mmcvgssl.weights.safe_build import build_within
 
 PACKAGE = 'package:'
-_PARTS = ('backbone', 'teacher', 'mean', 'std')
+_PARTS = ('backbone', 'teacher', 'mean', 'std', 'standardize')
 
 
 @dataclass
@@ -119,7 +123,7 @@ class Encoder:
             parts = {'encoder': model.encoder}
         elif 'teacher' in config and hasattr(model, 'frozen'):
             parts, config = model.frozen(), {'teacher': config['teacher']}
-        kinds = (Embedder, FrozenTeacher)
+        kinds = (Embedder, FrozenTeacher, Standardized)
         found = [p for p in parts.values() if isinstance(p, kinds)]
         network = found[0] if found else None
         plain = content.model.get('data_preprocessor') is None

@@ -28,7 +28,7 @@ from mmcvgssl.evaluation.few_shot.learners import (
 )
 from mmcvgssl.evaluation.few_shot.sets import check_sets
 from mmcvgssl.locks import locked
-from mmcvgssl.models.classifiers import Embedder
+from mmcvgssl.models.classifiers import Embedder, Standardized
 from mmcvgssl.models.teachers import FrozenTeacher
 from mmcvgssl.progress import progress_bar
 from mmcvgssl.provenance import (
@@ -52,6 +52,7 @@ from mmcvgssl.weights import load
 from mmcvgssl.weights.pretrained import initialize
 
 MODES = ('finetune', 'linear', 'probe')
+Encode = Callable[[torch.Tensor], torch.Tensor]
 
 
 class FewShot:
@@ -68,6 +69,9 @@ class FewShot:
         report_best: Also report the best epoch on the test set, as some
             papers do; it is optimistic.
         workers: Processes that read images; 0: this one does.
+        standardize: Take all levels that the network gives, each feature
+            standardised over the training images, which needs no labels; see
+            :class:`~mmcvgssl.models.classifiers.Standardized`.
 
     Raises:
         ValueError: If options are out of range or contradict each other, or
@@ -86,9 +90,15 @@ class FewShot:
         size: int | None = None,
         report_best: bool = False,
         workers: int = 0,
+        standardize: bool = False,
     ) -> None:
         if mode not in MODES:
             raise ValueError(f'mode must be one of {MODES}, got {mode!r}')
+        if standardize and mode == 'finetune':
+            raise ValueError(
+                'features of a network that is trained cannot be '
+                'standardised before: use mode probe or linear'
+            )
         check_least(size=(size, 1), workers=(workers, 0))
         if cfg.get('few_shot') is None:
             raise ValueError(
@@ -106,6 +116,9 @@ class FewShot:
         self.schedule = check_schedule(cfg.few_shot.get('schedule') or {})
         self.device = choose_device()
         self.encoder = self._build_encoder().to(self.device)
+        self.standardized: Standardized | None = None
+        if standardize:
+            self.standardized = Standardized(self.encoder).to(self.device)
         side, resize = size or cfg.few_shot.view_size, 'bilinear'
         self.size: tuple[int, int] = (side, side)
         if isinstance(self.encoder, FrozenTeacher):
@@ -238,22 +251,27 @@ class FewShot:
         """Return features [n, D] of the training and the test images."""
         if self._features is None:
             self.encoder.eval()
+            encode: Encode = self.encoder
+            if self.standardized is not None:
+                encode = self.standardized.join
             train, test = (
                 data.extract(
-                    self.encoder, part, self.device, 64, self.workers, title
+                    encode, part, self.device, 64, self.workers, title
                 )
                 for part, title in (
                     (self.train, 'training images'),
                     (self.test, 'test images'),
                 )
             )
+            if self.standardized is not None:
+                train, test = _standardize(self.standardized, train, test)
             self._features = train, test
         return self._features
 
     def _n_classes(self) -> int:
         return int(self.labels.max()) + 1
 
-    def _build_encoder(self) -> nn.Module:
+    def _build_encoder(self) -> FrozenTeacher | Embedder:
         model = self.cfg.model
         if self.checkpoint == 'teacher':
             if self.mode == 'finetune':
@@ -293,6 +311,8 @@ class FewShot:
             'data_preprocessor': of_config(self.cfg.data_preprocessor),
             'classes': list(self.train.CLASSES),
         }
+        if self.standardized is not None:
+            values['standardize'] = True
         return (
             Provenance(values)
             | of_versions(self.cfg.model, also=('sklearn',))
@@ -322,9 +342,21 @@ class FewShot:
         }
         if self.cfg.get('depth_range'):
             settings['depth_range'] = list(self.cfg.depth_range)
+        if self.standardized is not None:
+            settings['standardize'] = True
         if self.mode != 'probe':
             settings['schedule'] = self.schedule
         return settings
+
+
+def _standardize(
+    network: Standardized, train: np.ndarray, test: np.ndarray
+) -> list[np.ndarray]:
+    """Standardise features by those of the images to learn from."""
+    device = network.mean.device
+    rows = [torch.from_numpy(part).to(device) for part in (train, test)]
+    network.fit(rows[0])
+    return [network.scale(part).cpu().numpy() for part in rows]
 
 
 def _listed(data_set: SurfaceImages) -> dict[str, str]:

@@ -92,6 +92,8 @@ def save_classifier(
         # for tests of mechanics; the file has the weights
         teacher.pop('allow_random', None)
         config = {'teacher': teacher}
+    if protocol.standardized is not None:
+        config['standardize'] = True
     steps = data.input_steps(
         protocol.size, protocol.interpolation, reading_of(protocol.cfg)
     )
@@ -112,7 +114,7 @@ def save_classifier(
             {k: v for k, v in table.items() if v.digest in drawn}
         )
     content = probe_file(
-        Encoder(protocol.encoder, config, steps),
+        Encoder(protocol.standardized or protocol.encoder, config, steps),
         train[rows],
         labels,
         names,

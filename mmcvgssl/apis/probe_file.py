@@ -12,7 +12,11 @@ from mmcvgssl.apis.encoder import Encoder
 from mmcvgssl.evaluation.few_shot.learners import INVERSE_PENALTY, fit_probe
 from mmcvgssl.model_file import ModelFile, prediction_steps
 from mmcvgssl.model_file import classifier as kind
-from mmcvgssl.models.classifiers import Embedder, ProbeClassifier
+from mmcvgssl.models.classifiers import (
+    Embedder,
+    ProbeClassifier,
+    Standardized,
+)
 
 
 def probe_file(
@@ -40,10 +44,14 @@ def probe_file(
     learned = fit_probe(rows, labels)
     size = {'num_classes': len(names), 'in_channels': rows.shape[1]}
     network: Any = encoder.network
-    part: dict[str, Any] = {'teacher': network}
-    if isinstance(network, Embedder):
-        part = {'backbone': network.backbone, 'init_backbone': False}
-    model = ProbeClassifier(**size, **part)
+    scaled = isinstance(network, Standardized)
+    inner = network.encoder if scaled else network
+    part: dict[str, Any] = {'teacher': inner}
+    if isinstance(inner, Embedder):
+        part = {'backbone': inner.backbone, 'init_backbone': False}
+    model = ProbeClassifier(**size, **part, standardize=scaled)
+    if scaled:
+        model.encoder = network
     model.set_head(learned.coef_, learned.intercept_)
     return kind.to_file(
         model,

@@ -35,6 +35,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--shots', type=int, nargs='+', default=[1, 2, 4])
     parser.add_argument('--runs', type=int, default=5, help='draws per shot')
     parser.add_argument('--mode', choices=MODES, default='probe')
+    parser.add_argument(
+        '--standardize',
+        action='store_true',
+        help='take all levels that the network gives, each feature '
+        'standardised over the training images, without their labels',
+    )
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument('--size', type=int, help='side of the images, pixels')
     parser.add_argument(
@@ -86,7 +92,8 @@ def run(args: argparse.Namespace) -> Outcome:
         named = (args.cfg_options or {}).get('work_dir') or os.path.join(
             default_work_dir(args.config),
             'few_shot',
-            f'{args.mode}_{Path(args.checkpoint).stem}',
+            f'{args.mode}_{Path(args.checkpoint).stem}'
+            + '_standardized' * args.standardize,
         )
     out = Path(check_folder(named, '--work-dir'))
     protocol = FewShot(
@@ -97,6 +104,7 @@ def run(args: argparse.Namespace) -> Outcome:
         size=args.size,
         report_best=args.report_best,
         workers=args.workers,
+        standardize=args.standardize,
     )
     draw = tuple(args.save_draw) if args.save_draw else None
     if args.save is not None:  # complain before work starts

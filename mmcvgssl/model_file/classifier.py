@@ -17,13 +17,15 @@ from mmcvgssl.model_file.steps import images_of
 from mmcvgssl.models.anomaly.fitted_state import FittedStateError, part_of
 from mmcvgssl.models.anomaly.state_forms import Form, below, check_state
 from mmcvgssl.models.anomaly.storable import BASIS
-from mmcvgssl.models.classifiers import ProbeClassifier
+from mmcvgssl.models.classifiers import ProbeClassifier, Standardized
 from mmcvgssl.registry import MODELS
 from mmcvgssl.weights import EXACT, load
 from mmcvgssl.weights.safe_build import build_within
 
 KIND = 'classifier'
 _HEAD = 'head'
+# mean and std of the features, where they are standardised
+_SCALE = 'scale'
 # features and class indices of the images that were learned from
 _SUPPORT = {
     'features': Form(('n', 'width')),
@@ -69,6 +71,9 @@ def to_file(
     weights, tensors, terms = frozen.describe(model.frozen(), plain, whole)
     for key, value in model.head.state_dict().items():
         tensors[f'{_HEAD}.{key}'] = value
+    if isinstance(model.encoder, Standardized):
+        tensors[f'{_SCALE}.mean'] = model.encoder.mean
+        tensors[f'{_SCALE}.std'] = model.encoder.std
     if support is not None:
         for name, part in zip(_SUPPORT, support, strict=True):
             tensors[f'{BASIS}.{name}'] = part
@@ -101,7 +106,7 @@ def from_file(content: ModelFile, source: str) -> ProbeClassifier:
     config = check_classifier(content.model, source)
     parts = [key for key in ('backbone', 'teacher') if key in config]
     frozen.check_parts(parts, content.weights, source)
-    frozen.check_tensors(content, source, _HEAD, BASIS)
+    frozen.check_tensors(content, source, _HEAD, BASIS, _SCALE)
     check_names(content.classes, config.get('num_classes'), source)
     bare = frozen.without_packages(config, content.weights)
     model: Any = build_within(
@@ -113,9 +118,38 @@ def from_file(content: ModelFile, source: str) -> ProbeClassifier:
     frozen.take_weights(model.frozen(), content, source)
     tensors = part_of(content.tensors, _HEAD)
     load(model.head, tensors, EXACT, source, log=False)
+    _scale(content, model, source)
     _support(content, model.head, source)
     model.dataset_meta = {'classes': tuple(content.classes)}
     return model
+
+
+def _scale(content: ModelFile, model: ProbeClassifier, source: str) -> None:
+    """Take mean and standard deviation of standardised features.
+
+    Raises:
+        FittedStateError: If they are missing, not asked for, or impossible.
+    """
+    found = part_of(content.tensors, _SCALE)
+    network = model.encoder
+    if not isinstance(network, Standardized):
+        if found:
+            raise FittedStateError(
+                f'{source}: expected no tensors `{_SCALE}.…` of a classifier '
+                f'that does not standardise, got {", ".join(found)}'
+            )
+        return
+    named = {f'{_SCALE}.{key}': value for key, value in found.items()}
+    form = Form((len(network.mean),))
+    forms = {'mean': form, 'std': form}
+    check_state(named, below(_SCALE, forms), source)
+    if not bool((found['std'] > 0).all()):
+        raise FittedStateError(
+            f'{source}: expected `{_SCALE}.std` above 0, got '
+            f'{float(found["std"].min())}'
+        )
+    network.mean.copy_(found['mean'])
+    network.std.copy_(found['std'])
 
 
 def support_of(

@@ -11,7 +11,7 @@ from sklearn.linear_model import LogisticRegression
 
 from mmcvgssl.apis import few_shot, load_config
 from mmcvgssl.apis.few_shot import FewShot
-from mmcvgssl.evaluation.few_shot import draw_seed
+from mmcvgssl.evaluation.few_shot import draw_seed, features
 from mmcvgssl.models.teachers import TimmTeacher
 from mmcvgssl.registry import MODELS
 from mmcvgssl.weights import KeyMismatchError
@@ -355,3 +355,22 @@ def test_classes_without_a_training_image_are_said(tiny_classes, tmp_path):
         options[f'few_shot.{part}.data_prefix'] = ''
     with pytest.raises(ValueError, match=r'classes \[2\] of the test set'):
         FewShot(load_config(tiny_classes, options), 'none')
+
+
+def test_standardised_features_know_no_test_image(tiny_classes, student):
+    made = FewShot(load_config(tiny_classes), str(student), standardize=True)
+    train, test = made.extract()
+    np.testing.assert_allclose(np.linalg.norm(train, axis=1), 1, atol=1e-5)
+    np.testing.assert_allclose(np.linalg.norm(test, axis=1), 1, atol=1e-5)
+    network = made.standardized
+    rows = features.extract(network.join, made.train, made.device)
+    np.testing.assert_allclose(network.mean, rows.mean(0), rtol=1e-4)
+    std = rows.std(0)
+    std[std == 0] = 1  # constant features
+    np.testing.assert_allclose(network.std, std, rtol=1e-3)
+
+
+def test_a_network_that_is_trained_is_not_standardised(tiny_classes):
+    cfg = load_config(tiny_classes)
+    with pytest.raises(ValueError, match='use mode probe or linear'):
+        FewShot(cfg, 'none', 'finetune', standardize=True)

@@ -1,6 +1,7 @@
 """A file gives scikit-learn's probabilities, for every kind of network."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -21,6 +22,7 @@ from mmcvgssl.model_file import (
     prediction_steps,
 )
 from mmcvgssl.models import ProbeClassifier
+from mmcvgssl.models.anomaly.fitted_state import FittedStateError
 from mmcvgssl.models.teachers import TimmTeacher
 from mmcvgssl.registry import MODELS
 from mmcvgssl.weights import WeightsError
@@ -81,19 +83,21 @@ def predicted(path, images):
 
 
 @pytest.mark.parametrize(
-    ('kind', 'classes'),
+    ('kind', 'classes', 'standardize'),
     [
-        ('none', 3),
-        ('file', 3),
-        ('file', 2),
-        ('teacher', 3),
-        ('package', 3),
+        ('none', 3, False),
+        ('file', 3, False),
+        ('file', 2, False),
+        ('file', 3, True),
+        ('teacher', 3, False),
+        ('teacher', 3, True),
+        ('package', 3, True),
     ],
 )
 def test_probabilities_are_those_of_scikit_learn(
-    protocol, tmp_path, kind, classes
+    protocol, tmp_path, kind, classes, standardize
 ):
-    evaluation = protocol(kind, classes)
+    evaluation = protocol(kind, classes, standardize=standardize)
     path = tmp_path / 'model.safetensors'
     content = save_classifier(evaluation, path)
 
@@ -281,3 +285,34 @@ def test_channels_are_in_the_order_of_the_weights(tmp_path):
     expected = torch.tensor([[-1.0, 1.0], [0.0, 0.0]]).softmax(1)
     found = torch.stack([s.pred_score for s in samples])
     torch.testing.assert_close(found, expected)
+
+
+@pytest.fixture
+def standardized(protocol, tmp_path):
+    path = tmp_path / 'model.safetensors'
+    return save_classifier(protocol('file', standardize=True), path)
+
+
+@pytest.mark.parametrize(
+    ('change', 'said'),
+    [
+        (lambda t: t.pop('scale.mean'), 'scale.mean'),
+        (lambda t: t.update({'scale.std': t['scale.std'][1:]}), 'scale.std'),
+        (lambda t: t['scale.std'].zero_(), 'expected `scale.std` above 0'),
+        (lambda t: t['scale.mean'].fill_(torch.nan), 'scale.mean'),
+        (lambda t: t.update({'scale.more': torch.ones(1)}), 'scale.more'),
+    ],
+)
+def test_impossible_scales_are_refused(standardized, change, said):
+    tensors = {k: v.clone() for k, v in standardized.tensors.items()}
+    change(tensors)
+    content = replace(standardized, tensors=tensors)
+    with pytest.raises((FittedStateError, WeightsError), match=said):
+        classifier.from_file(content, 'model.safetensors')
+
+
+def test_scales_that_are_not_asked_for_are_refused(standardized):
+    model = {k: v for k, v in standardized.model.items() if k != 'standardize'}
+    content = replace(standardized, model=model)
+    with pytest.raises(FittedStateError, match='expected no tensors `scale'):
+        classifier.from_file(content, 'model.safetensors')

@@ -136,6 +136,17 @@ def test_results_go_beside_the_runs_of_the_config(
     }
 
 
+def test_standardised_runs_have_a_folder_of_their_own(
+    tiny_classes, student, tool, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    args = [tiny_classes, '--checkpoint', student, '--shots', 1, '--runs', 1]
+    code, _, err = tool('few_shot.py', *args, '--standardize')
+    assert code == 0, err
+    folder = tmp_path / 'work_dirs/tiny/few_shot/probe_student_standardized'
+    assert json.loads((folder / 'few_shot.json').read_text())['standardize']
+
+
 def test_a_classifier_is_saved(tiny_classes, student, tool, tmp_path):
     out, file = tmp_path / 'out', tmp_path / 'model.safetensors'
     args = [tiny_classes, '--checkpoint', student, '--work-dir', out]

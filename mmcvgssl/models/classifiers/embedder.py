@@ -44,4 +44,18 @@ class Embedder(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Map [N, 3, H, W] to [N, D]."""
-        return global_pool(self.backbone((images - self.mean) / self.std))
+        return global_pool(self._levels(images))
+
+    def encode(self, images: Tensor) -> list[Tensor]:
+        """Return the pooled features [N, w] of all that the backbone gives.
+
+        Args:
+            images: RGB [N, 3, H, W] in [0, 1].
+        """
+        levels = self._levels(images)
+        if isinstance(levels, Tensor):
+            levels = [levels]
+        return [global_pool(level) for level in levels]
+
+    def _levels(self, images: Tensor) -> Tensor | Sequence[Tensor]:
+        return self.backbone((images - self.mean) / self.std)

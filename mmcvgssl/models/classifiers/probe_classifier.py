@@ -13,6 +13,7 @@ from mmpretrain.structures import DataSample
 from torch import Tensor, nn
 
 from mmcvgssl.models.classifiers.embedder import Embedder
+from mmcvgssl.models.classifiers.standardized import Standardized
 from mmcvgssl.registry import MODELS
 from mmcvgssl.weights import load
 from mmcvgssl.weights.pretrained import initialize
@@ -39,6 +40,8 @@ class ProbeClassifier(BaseClassifier):
         std: Standard deviation of RGB channels in [0, 255].
         init_backbone: Whether to load the weights that the backbone's config
             names.
+        standardize: Whether features are those of all levels,
+            :class:`Standardized`.
 
     Raises:
         ValueError: If there is not one of backbone and teacher, or a number
@@ -66,6 +69,7 @@ class ProbeClassifier(BaseClassifier):
         mean: Sequence[float] = (127.5, 127.5, 127.5),
         std: Sequence[float] = (127.5, 127.5, 127.5),
         init_backbone: bool = True,
+        standardize: bool = False,
     ) -> None:
         super().__init__(data_preprocessor=dict(TO_RGB))
         if (backbone is None) == (teacher is None):
@@ -78,17 +82,20 @@ class ProbeClassifier(BaseClassifier):
                 'expected num_classes of 2 or more and in_channels of 1 or '
                 f'more, got {num_classes} and {in_channels}'
             )
-        self.encoder: nn.Module
+        encoder: Any
         if backbone is not None:
             net = _build(backbone)
             if init_backbone and isinstance(net, BaseModule):
                 initialize(net)
             if checkpoint is not None:
                 load(net, checkpoint)
-            self.encoder = Embedder(net, mean, std)
+            encoder = Embedder(net, mean, std)
         else:
-            self.encoder = _build(teacher)
+            encoder = _build(teacher)
+        self.encoder: nn.Module = encoder
         self.encoder.requires_grad_(False).eval()
+        if standardize:
+            self.encoder = Standardized(encoder)
         # as scikit-learn computes; left trainable, as DDP refuses a model in
         # which nothing could be trained
         self.head = nn.Linear(in_channels, num_classes, dtype=torch.float64)
@@ -185,9 +192,12 @@ class ProbeClassifier(BaseClassifier):
 
         They are named by keys of the model's config.
         """
-        if isinstance(self.encoder, Embedder):
-            return {'backbone': self.encoder.backbone}
-        return {'teacher': self.encoder}
+        encoder: nn.Module = self.encoder
+        if isinstance(encoder, Standardized):
+            encoder = encoder.encoder
+        if isinstance(encoder, Embedder):
+            return {'backbone': encoder.backbone}
+        return {'teacher': encoder}
 
 
 def _build(part: dict | nn.Module | None) -> nn.Module:
