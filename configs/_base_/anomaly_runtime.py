@@ -4,5 +4,5 @@ _base_ = 'default_runtime.py'
 fit_cfg = dict(type='mmcvgssl.FitLoop')
 custom_hooks = [dict(type='mmcvgssl.AnomalyFitHook')]
 
-# the loop of tools/make_maps.py
+# the loop of mmcvgssl maps
 map_cfg = dict(type='mmcvgssl.MapLoop')

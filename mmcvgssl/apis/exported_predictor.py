@@ -58,7 +58,7 @@ class ExportedPredictor:
     of :class:`~mmcvgssl.apis.predict.Predictor` for the model file.
 
     Args:
-        model: A file of ``tools/export_graph.py``, or a loaded engine.
+        model: A file of ``mmcvgssl export``, or a loaded engine.
         threshold: Threshold that replaces the file's.
         batch_size: Images that pass the model at once; one in tiles is read
             alone.

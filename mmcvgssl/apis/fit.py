@@ -290,7 +290,7 @@ def _train_and_fit(
     false_alarm_rate: float | str | None,
     licences: Sequence[str],
 ) -> ModelFile | None:
-    """Train, hold images out and fit, as tools/one_class.py does."""
+    """Train, hold images out and fit, as mmcvgssl one-class does."""
     rate, asked = _asked(false_alarm_rate)
     if asked:
         cfg.detector.false_alarm_rate = rate
@@ -299,7 +299,7 @@ def _train_and_fit(
         raise ValueError(
             f'a model is of one category, and there are {", ".join(names)}: '
             'name one by --cfg-options category=NAME, or use '
-            'tools/one_class.py for all'
+            'mmcvgssl one-class for all'
         )
     steps = prediction_steps(cfg.fit_dataloader.dataset.pipeline)
     source = f'{cfg.filename}'

@@ -33,7 +33,7 @@ from mmcvgssl.registry import DATASETS
 from mmcvgssl.runner.undisturbed import undisturbed
 from mmcvgssl.utils import printable, some
 
-# of tools/few_shot.py, so that rounding is the same
+# of mmcvgssl few-shot, so that rounding is the same
 _BATCH = 64
 
 
@@ -45,7 +45,7 @@ def fit_classes(
     device: str | None = None,
     show_progress: bool = True,
 ) -> LoadedModel:
-    """Learn a classifier, as ``tools/few_shot.py --save`` does.
+    """Learn a classifier, as ``mmcvgssl few-shot --save`` does.
 
     It is a logistic regression on L2-normalised features of a frozen
     network, the probe of the few-shot protocol.

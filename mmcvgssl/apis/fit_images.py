@@ -39,7 +39,7 @@ def fit_images(
     device: str | None = None,
     show_progress: bool = True,
 ) -> LoadedModel:
-    """Fit an anomaly model, as tools/fit.py does; see there for all options.
+    """Fit an anomaly model, as mmcvgssl fit does; see there for all options.
 
     Nothing is written, but pictures in memory for as long as it takes.
 
@@ -111,7 +111,7 @@ def _recipe(method: str, options: dict[str, Any] | None) -> Config:
     if cfg is None or cfg.get('detector'):
         raise ValueError(
             f'{method} trains a network, which takes longer than a fit: '
-            'train and fit it by tools/one_class.py or tools/fit.py with a '
+            'train and fit it by mmcvgssl one-class or mmcvgssl fit with a '
             'recipe of configs/anomaly/cutpaste, and pass the model file that '
             'it writes to AnomalyInspector'
         )

@@ -122,7 +122,7 @@ def prepare_maps(
     if ready and (fit is not None or fitted is not None):
         raise ValueError(
             '--fit and --fitted are for configs: the model of a file is '
-            'fitted; fit another by tools/fit.py'
+            'fitted; fit another by mmcvgssl fit'
         )
     out = Path(out)
     state = Path(fitted) if fitted else out / 'fitted.safetensors'

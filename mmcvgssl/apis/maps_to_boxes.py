@@ -363,5 +363,5 @@ def _check_maximum(entry: MapEntry, anomaly_map: np.ndarray) -> None:
         raise MapError(
             f'{entry.map} has the maximum {found:.6g}, the manifest says '
             f'{entry.map_max:.6g}: they are of different runs; make the maps '
-            'anew with tools/make_maps.py'
+            'anew with mmcvgssl maps'
         )

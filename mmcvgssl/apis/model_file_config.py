@@ -60,13 +60,13 @@ def config_of(
         if part == 'model':
             raise ValueError(
                 f'{key} cannot be set: the model is as the file holds it; fit '
-                'another by tools/fit.py'
+                'another by mmcvgssl fit'
             )
         if part in ('tile', 'overlap'):
             value = options[key]  # type: ignore[index]
-            other = f'fit another by tools/fit.py --cfg-options {key}={value}'
+            other = f'fit another by mmcvgssl fit --cfg-options {key}={value}'
             if content.kind == DETECTOR:
-                other = f'write another by tools/export_model.py --{key} '
+                other = f'write another by mmcvgssl export-model --{key} '
                 other += str(value)
             raise ValueError(
                 f'{key} cannot be set: images are cut into tiles as the file '

@@ -216,7 +216,7 @@ def overlay(
     anomaly_map: np.ndarray,
     map_threshold: float | None = None,
 ) -> np.ndarray:
-    """Lay a heatmap over an image, as tools/predict.py does.
+    """Lay a heatmap over an image, as mmcvgssl predict does.
 
     Args:
         image: BGR uint8 [H, W, 3].

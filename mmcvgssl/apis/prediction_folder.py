@@ -87,7 +87,7 @@ class Outputs:
         overlays: Pictures with what was found.
         full_overlays: Draw overlays in full size, for which a JPEG that the
             model reads at a smaller one is decoded once more.
-        maps: A folder of maps, as tools/make_maps.py writes it.
+        maps: A folder of maps, as mmcvgssl maps writes it.
     """
 
     overlays: bool = True

@@ -186,7 +186,7 @@ def _runner_of_file(
     elif not images:
         raise ValueError(
             'a model file names no images to test on: give --images PATH, or '
-            'a config and the model file: tools/test.py CONFIG MODEL'
+            'a config and the model file: mmcvgssl test CONFIG MODEL'
         )
     else:
         kind.on_images(cfg, images, root)
@@ -204,7 +204,7 @@ def _require_training(cfg: Config) -> None:
         if cfg.get(key) is None:
             raise ValueError(
                 f'{cfg.filename} describes no training, as it has no {key}; '
-                'anomaly models of configs/anomaly are fitted by tools/fit.py'
+                'anomaly models of configs/anomaly are fitted by mmcvgssl fit'
             )
 
 
@@ -212,7 +212,7 @@ def _require_test(cfg: Config) -> None:
     if cfg.get('test_dataloader') is None:
         raise ValueError(
             f'{cfg.filename} describes no test; a pretraining config is '
-            'evaluated by tools/few_shot.py'
+            'evaluated by mmcvgssl few-shot'
         )
 
 

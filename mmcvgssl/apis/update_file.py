@@ -52,7 +52,7 @@ def update_file(
         raise ValueError(
             f'{source}: expected a PatchCore, PaDiM, MahalanobisAD or '
             f'classifier to update, got a {content.kind}: train it by '
-            'tools/train.py'
+            'mmcvgssl train'
         )
     made.write(out)
     return made

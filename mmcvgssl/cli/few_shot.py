@@ -18,7 +18,7 @@ mmcvgssl few-shot cvgssl-regress_resnet18_lite0_1xb64-400e_folder \\
 NOTES = """\
 The config names the labelled images; mmcvgssl prepare folder DIR lists
 those of a folder for each class. --save writes a classifier for mmcvgssl
-predict.
+predict; mmcvgssl fit --update FILE adds images and classes to it.
 """
 
 

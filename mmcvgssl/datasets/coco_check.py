@@ -295,8 +295,7 @@ class _Check:
         elif isinstance(info, dict) and info.get('description') == FROM_MAPS:
             self._problem(
                 kind,
-                'raise --margin of tools/maps_to_boxes.py or lower its '
-                '--threshold',
+                'raise --margin of mmcvgssl boxes or lower its --threshold',
             )
         else:
             self._problem(

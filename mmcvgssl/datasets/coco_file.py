@@ -18,7 +18,7 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, 'UTF-16'),
     (codecs.BOM_UTF16_BE, 'UTF-16'),
 )
-# `description` of boxes that tools/maps_to_boxes.py has written
+# `description` of boxes that mmcvgssl boxes has written
 FROM_MAPS = 'boxes cut from anomaly maps'
 # of labels and boxes of a detector; each of these has the key PSEUDO
 JOINED, PSEUDO = 'labels joined with boxes of a detector', 'pseudo'

@@ -14,7 +14,7 @@ from mmcvgssl.utils import printable, some
 _SHOWN = 20  # of one kind, in an error's message
 _SKIPPED = f'skipped: {UNREADABLE}'
 _KINDS = 3  # in its last line
-# kinds of problems, and the fix of tools/prepare_data.py repair
+# kinds of problems, and the fix of mmcvgssl prepare repair
 _FIXES = {
     'widths and heights that are no whole numbers above 0': 'numbers',
     'areas that are no numbers': 'numbers',
@@ -123,7 +123,7 @@ class CocoFindings:
         )
         raise AnnotationError(
             f'{self.file}: expected clean boxes, got\n{text}\n'
-            f'Correct {self.file} ({short}); tools/prepare_data.py check '
+            f'Correct {self.file} ({short}); mmcvgssl prepare check '
             f'lists all{fix if names else ""}.'
         )
 

@@ -115,7 +115,7 @@ def _ignored(box: Mapping[str, Any], crowds: str, testing: Any) -> str:
 def _advice(taken_for_good: Sequence[str]) -> str:
     text = (
         'where a crowd or a box with ignore=1 is one defect, '
-        'tools/prepare_data.py repair --fixes crowds makes it a box'
+        'mmcvgssl prepare repair --fixes crowds makes it a box'
     )
     if taken_for_good:
         names = some(map(printable, taken_for_good), 'image')

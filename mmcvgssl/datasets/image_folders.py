@@ -20,7 +20,7 @@ EXTENSIONS = SUFFIXES
 PART_NAMES = (
     *('train', 'training', 'test', 'testing', 'val', 'valid', 'validation'),
 )
-OUT_FOLDER = 'mmcvgssl'  # of the lists of tools/prepare_data.py
+OUT_FOLDER = 'mmcvgssl'  # of the lists of mmcvgssl prepare
 # Of a folder, in error messages.
 LINES = 36
 _LOOKED_INTO = 100  # files that are no images by suffix
@@ -85,7 +85,7 @@ def class_folders(
 ) -> list[str]:
     """Return the class folders in a folder.
 
-    That of the lists of tools/prepare_data.py is none, where it holds no
+    That of the lists of mmcvgssl prepare is none, where it holds no
     image.
 
     Args:
@@ -114,7 +114,7 @@ def _check_names(root: Path, names: list[str]) -> None:
         raise ValueError(
             f'{root}: {", ".join(parts)} is the name of a part of a data set, '
             'not of a class; set data_prefix to the part to read, or name all '
-            'classes by metainfo=dict(classes=...); tools/prepare_data.py '
+            'classes by metainfo=dict(classes=...); mmcvgssl prepare '
             'folder takes parts that are named train and test'
         )
     originals: dict[str, str] = {}

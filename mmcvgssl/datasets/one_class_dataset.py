@@ -171,7 +171,7 @@ class OneClassDataset(SurfaceImages):
                 good = sum(sample.label == GOOD for sample in samples)
                 tree.warnings.append(
                     f'no list, so tests read all {good} good images, those '
-                    'trained on, too; tools/prepare_data.py divides them'
+                    'trained on, too; mmcvgssl prepare divides them'
                 )
         samples = self._divided(samples)
         self.contents.used = {

@@ -369,7 +369,7 @@ class SurfaceImages(CustomDataset):
         if self.ann_file and not Path(self.ann_file).is_file():
             raise FileNotFoundError(
                 f'no list of images {self.ann_file}: make it with '
-                'tools/prepare_data.py, or leave ann_file empty to read the '
+                'mmcvgssl prepare, or leave ann_file empty to read the '
                 'folder'
             )
 

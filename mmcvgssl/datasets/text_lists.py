@@ -94,7 +94,7 @@ def classes_beside(file: str | Path) -> tuple[str, ...] | None:
     """Return the names of a list's classes, by index.
 
     They stand in ``classes.txt`` beside it, one a line, where
-    tools/prepare_data.py has written both.
+    mmcvgssl prepare has written both.
 
     Args:
         file: The list.

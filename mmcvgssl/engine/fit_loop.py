@@ -58,7 +58,7 @@ class FitLoop(Fitting, BaseLoop):
         if not isinstance(model, AnomalyModel):
             raise TypeError(
                 'FitLoop fits the map generators of mmcvgssl.models.anomaly, '
-                f'got {type(model).__name__}; train it by tools/train.py'
+                f'got {type(model).__name__}; train it by mmcvgssl train'
             )
         # the loader is made when it is known that something is to be fitted
         BaseLoop.__init__(self, runner, None)

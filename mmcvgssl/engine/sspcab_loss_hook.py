@@ -14,7 +14,7 @@ class SSPCABLossHook(Hook):
     """Have the model of a training add ``loss_sspcab`` to its loss dict.
 
     For models of the hosts with a backbone :class:`WithSSPCAB`; models of
-    this package add it themselves. ``tools/train.py`` adds this hook where it
+    this package add it themselves. ``mmcvgssl train`` adds this hook where it
     is needed.
     """
 

@@ -57,6 +57,6 @@ def nms_threshold(settings: Any, source: str, key: str) -> float:
             f'{source}: exported detectors choose boxes by '
             "nms=dict(type='nms', iou_threshold=VALUE), got "
             f'{", ".join(odd)} in model.{key}; choose these settings for '
-            'tools/export_model.py'
+            'mmcvgssl export-model'
         )
     return float(nms['iou_threshold'])

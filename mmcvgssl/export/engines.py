@@ -151,7 +151,7 @@ def open_engine(path: str | Path, threads: int = 0) -> Engine:
     if not is_exported(file):
         raise ExportedFileError(
             f'expected an exported model, {" or ".join(SUFFIXES)}, got '
-            f'{file.name!r}: export a model file by tools/export_graph.py'
+            f'{file.name!r}: export a model file by mmcvgssl export'
         )
     if not file.is_file():
         raise FileNotFoundError(f'expected an exported model, found no {file}')

@@ -32,7 +32,7 @@ class ExportedModel:
     """An exported model that takes images.
 
     Args:
-        model: A file of ``tools/export_graph.py``, or a loaded engine.
+        model: A file of ``mmcvgssl export``, or a loaded engine.
         threads: Threads that compute; 0: as the library chooses.
 
     Raises:

@@ -98,7 +98,7 @@ class Metadata:
         if not isinstance(values, Mapping) or values.get('format') != FORMAT:
             raise ExportedFileError(
                 f'{source} does not say how images are read and what its '
-                'outputs mean; expected a file of tools/export_graph.py'
+                'outputs mean; expected a file of mmcvgssl export'
             )
         if values.get('version') != VERSION:
             raise ExportedFileError(
@@ -144,7 +144,7 @@ def check_seal(data: bytes, source: str) -> None:
         start, end = _find(data)
     except ValueError:
         raise ExportedFileError(
-            f'{source} has no digest of tools/export_graph.py; expected a '
+            f'{source} has no digest of mmcvgssl export; expected a '
             'file that it wrote'
         ) from None
     blank = data[:start] + EMPTY_SEAL.encode() + data[end:]

@@ -19,7 +19,7 @@ class AnomalyMapDataset(SurfaceImages):
 
     An image's info has ``map_path``, besides the keys of
     :class:`SurfaceImages`. If the folder has a ``manifest.jsonl``, as
-    tools/make_maps.py writes it, the map is looked up there, and the info
+    mmcvgssl maps writes it, the map is looked up there, and the info
     also has ``map_size``, height and width of the image that the map was made
     of, and ``map_digest``, the digest of the map's file. In a folder without
     a manifest, the map is the file at the image's relative path, with the
@@ -65,7 +65,7 @@ class AnomalyMapDataset(SurfaceImages):
         if not maps:
             raise ValueError(
                 'AnomalyMapDataset needs maps, the folder that '
-                'tools/make_maps.py writes: give it by --cfg-options maps=DIR'
+                'mmcvgssl maps writes: give it by --cfg-options maps=DIR'
             )
         self.maps = Path(maps)
         self.map_root = map_root
@@ -91,7 +91,7 @@ class AnomalyMapDataset(SurfaceImages):
                 raise FileNotFoundError(
                     f'{problem}; paths are relative to {root or "."}: set '
                     'map_root if the maps were made of another folder, make '
-                    'the maps with tools/make_maps.py, or leave these images '
+                    'the maps with mmcvgssl maps, or leave these images '
                     'out with allow_missing=True'
                 )
             if not found:
@@ -122,7 +122,7 @@ class AnomalyMapDataset(SurfaceImages):
         if not self.maps.is_dir():
             raise FileNotFoundError(
                 f'no folder of maps {self.maps}; check the path, or make the '
-                'maps with tools/make_maps.py'
+                'maps with mmcvgssl maps'
             )
         found: dict[str, dict] = {}
         changed: set[str] = set()
@@ -161,7 +161,7 @@ class AnomalyMapDataset(SurfaceImages):
         if not changed:
             return set()
         problem = maps.say_changed(root, changed, len(paths))
-        again = 'make the maps anew with tools/make_maps.py'
+        again = 'make the maps anew with mmcvgssl maps'
         if not self.allow_missing:
             raise MapError(
                 f'{problem}; {again}, or leave these images out with '

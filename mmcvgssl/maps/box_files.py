@@ -213,7 +213,7 @@ def read_ground_truth(path: str | Path) -> GroundTruth:
         raise AnnotationError(
             f'{path}: expected a COCO file with images, categories and '
             f'annotations with a bbox [x, y, w, h], but '
-            f'{type(error).__name__}: {error}; tools/prepare_data.py check '
+            f'{type(error).__name__}: {error}; mmcvgssl prepare check '
             'lists all that is wrong'
         ) from error
     if left_out:

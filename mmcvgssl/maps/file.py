@@ -9,7 +9,7 @@ import numpy as np
 
 from mmcvgssl.provenance import digest_bytes
 
-MAKE = 'make the maps with tools/make_maps.py'
+MAKE = 'make the maps with mmcvgssl maps'
 
 
 class MapError(ValueError):
@@ -36,7 +36,7 @@ def read_map(path: str | Path, digest: str = '') -> np.ndarray:
 
     Raises:
         FileNotFoundError: If there is no such file.
-        MapError: If it is not what tools/make_maps.py writes: cannot be
+        MapError: If it is not what mmcvgssl maps writes: cannot be
             read, is not 2-D and floating-point, has values that are not
             finite, or is another file than was written.
 

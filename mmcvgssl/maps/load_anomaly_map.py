@@ -60,7 +60,7 @@ class LoadAnomalyMap(BaseTransform):
                 f'{results.get("img_path", "the image")} has {size[0]} x '
                 f'{size[1]} pixels, its map {results["map_path"]} was made of '
                 f'{made_of[0]} x {made_of[1]}; make the maps with '
-                'tools/make_maps.py'
+                'mmcvgssl maps'
             )
         heat = read_map(results['map_path'], results.get('map_digest', ''))
         results['anomaly_map'] = resize_map(heat, size)

@@ -1,4 +1,4 @@
-"""A folder of anomaly maps, as tools/make_maps.py writes it."""
+"""A folder of anomaly maps, as mmcvgssl maps writes it."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class MapFolder:
             raise FileNotFoundError(
                 f'expected a folder of maps with {MANIFEST}, found no {file}; '
                 + (
-                    'tools/make_maps.py has not finished them: run it again'
+                    'mmcvgssl maps has not finished them: run it again'
                     if begun
                     else f'check the path, or {MAKE}'
                 )

@@ -284,7 +284,7 @@ def _notes(data: bytes, source: str) -> dict[str, Any]:
     except ValueError as error:
         raise ModelFileError(
             f'{source} is no model file, or is cut off ({error!r:.200}); '
-            'expected what tools/fit.py or tools/one_class.py writes'
+            'expected what mmcvgssl fit or mmcvgssl one-class writes'
         ) from error
     if notes.get('format') != FORMAT:
         learned = notes.get('settings')
@@ -295,9 +295,9 @@ def _notes(data: bytes, source: str) -> dict[str, Any]:
                 'model'
             )
         raise ModelFileError(
-            f'{source} is {what}, no model file; pass what tools/fit.py, '
-            'tools/one_class.py, tools/few_shot.py or '
-            'tools/export_model.py writes'
+            f'{source} is {what}, no model file; pass what mmcvgssl fit, '
+            'mmcvgssl one-class, mmcvgssl few-shot or '
+            'mmcvgssl export-model writes'
         )
     if notes.get('version') not in VERSIONS:
         known = ' and '.join(map(str, VERSIONS))

@@ -57,7 +57,7 @@ def read_call(path: str | Path) -> tuple[str, dict[str, Any]]:
         raise ValueError(
             f'{path}: expected call.json as a pipeline writes it, with '
             f'`function`, one of {", ".join(FUNCTIONS)}, and `arguments`; '
-            'run tools/pipeline.py again'
+            'run mmcvgssl pipeline again'
         )
     return str(name), arguments
 

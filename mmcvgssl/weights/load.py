@@ -298,7 +298,7 @@ def _require_all(
             f'{first(report.mismatched)}. Build the model with the settings '
             'of the backbone that was trained (architecture, depth, image '
             'size), or take a checkpoint of this architecture with its '
-            "package's names; tools/export_backbone.py gives a trained "
+            "package's names; mmcvgssl export-backbone gives a trained "
             'backbone those of another.'
         )
 

@@ -224,7 +224,7 @@ def test_other_models_and_older_files_are_not_updated(good, tmp_path):
         ([np.zeros((8, 8, 4), np.uint8)], {}, 'drop opacity'),
         (5, {}, 'good images, got 1.*of 5 so many are held'),
         (5, {'method': 'cutpaste'}, 'trains a network'),
-        (5, {'method': 'cutpaste-3way_resnet18_folder'}, 'one_class.py'),
+        (5, {'method': 'cutpaste-3way_resnet18_folder'}, 'mmcvgssl one-class'),
         (5, {'method': 'padm'}, "got 'padm'"),
         (5, {'method': None}, 'got None'),
         (5, {'rate': 0}, "or 'none' for no threshold, got 0"),

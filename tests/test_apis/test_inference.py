@@ -377,7 +377,7 @@ def test_a_model_of_another_kind(files, inferencer, kind, right):
     [
         ('model.onnx', 'expected an exported model, found no'),
         ('model.xml', 'expected an exported model, found no'),
-        ('epoch_1.pth', 'export_model.py'),
+        ('epoch_1.pth', 'export-model'),
         ('config.py', 'a config'),
         ('model.safetensors', 'no model file'),
         ('other', 'no model file'),

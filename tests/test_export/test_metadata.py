@@ -29,10 +29,10 @@ def test_metadata_is_read_back():
 @pytest.mark.parametrize(
     ('change', 'expected'),
     [
-        (None, 'expected a file of tools/export_graph.py'),
-        ('no JSON', 'expected a file of tools/export_graph.py'),
-        ('[]', 'expected a file of tools/export_graph.py'),
-        ({'format': 'other'}, 'expected a file of tools/export_graph.py'),
+        (None, 'expected a file of mmcvgssl export'),
+        ('no JSON', 'expected a file of mmcvgssl export'),
+        ('[]', 'expected a file of mmcvgssl export'),
+        ({'format': 'other'}, 'expected a file of mmcvgssl export'),
         ({'version': 1}, 'is of version 1 of exported files'),
         ({'version': 3}, 'is of version 3 of exported files'),
         ({'more': 1}, 'differs from the format in more'),

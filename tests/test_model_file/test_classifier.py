@@ -263,7 +263,7 @@ def test_it_is_not_trained_and_its_network_stays_in_evaluation():
     model.train()
     assert model.training
     assert not net[1].training
-    with pytest.raises(ValueError, match=r'few_shot\.py --save'):
+    with pytest.raises(ValueError, match=r'few-shot --save'):
         model(torch.zeros(1, 3, 4, 4), mode='loss')
     with pytest.raises(ValueError, match='coefficients of shape'):
         model.set_head(torch.zeros(3, 4), torch.zeros(3))

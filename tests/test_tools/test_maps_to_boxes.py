@@ -669,7 +669,7 @@ def lose_manifest(maps, images):
         (resize_image, '1 image (deep er/01.jpg) of 6'),
         (break_image, '01.jpg'),
         (lose_image, '1 map (deep er/01.jpg)'),
-        (lose_manifest, 'tools/make_maps.py'),
+        (lose_manifest, 'mmcvgssl maps'),
     ],
 )
 def test_damaged_data_ends_in_one_clear_line(

@@ -169,7 +169,7 @@ def test_a_pretraining_config_has_no_test(tool, tmp_path):
     assert code == 1
     last = err.strip().splitlines()[-1]
     assert last.startswith('ERROR: ')
-    assert 'evaluated by tools/few_shot.py' in last
+    assert 'evaluated by mmcvgssl few-shot' in last
 
 
 def test_an_anomaly_config_has_no_training(tool, tmp_path):

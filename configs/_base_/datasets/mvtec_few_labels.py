@@ -1,4 +1,4 @@
-# MVTec AD, by the lists of `tools/prepare_data.py one-class-to-simclr`
+# MVTec AD, by the lists of `mmcvgssl prepare one-class-to-simclr`
 data_root = 'data/mvtec'
 ann_file = 'train_unlabelled.txt'
 # for recipes that validate

@@ -1,4 +1,4 @@
-# boxes without labels, as tools/maps_to_boxes.py writes them; both paths
+# boxes without labels, as mmcvgssl boxes writes them; both paths
 # are relative to where training starts
 classes = ('anomaly',)
 data_set = dict(

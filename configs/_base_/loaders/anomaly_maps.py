@@ -1,4 +1,4 @@
-# images and the maps that tools/make_maps.py made of them
+# images and the maps that mmcvgssl maps made of them
 defaults = dict(
     data_root=None,  # folder of images in any nesting: to be given
     maps='',  # folder of the maps: to be given

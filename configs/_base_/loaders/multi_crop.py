@@ -61,7 +61,7 @@ train_dataloader = dict(
     ),
 )
 
-# labelled images for tools/few_shot.py: lists, or ann_file='' and
+# labelled images for mmcvgssl few-shot: lists, or ann_file='' and
 # data_prefix='train' for class folders
 few_shot = dict(
     view_size='${view_size}',

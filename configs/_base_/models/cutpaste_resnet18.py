@@ -1,4 +1,4 @@
-# trained by tools/train.py; tools/one_class.py gives its backbone to the
+# trained by mmcvgssl train; mmcvgssl one-class gives its backbone to the
 # detector
 data_preprocessor = dict(
     type='mmcvgssl.InPlaceSelfSupDataPreprocessor',

@@ -52,7 +52,7 @@ class AnomalyInspector(Inferencer[AnomalyResult]):
         device: str | None = None,
         show_progress: bool = True,
     ) -> Self:
-        """Fit a model to images, as tools/fit.py does, in seconds.
+        """Fit a model to images, as mmcvgssl fit does, in seconds.
 
         Nothing is written; :meth:`save` writes the model file.
 

@@ -50,7 +50,7 @@ class FewShotClassifier(DefectClassifier):
         device: str | None = None,
         show_progress: bool = True,
     ) -> Self:
-        """Learn from images, as ``tools/few_shot.py --save`` does.
+        """Learn from images, as ``mmcvgssl few-shot --save`` does.
 
         The classifier is a logistic regression on L2-normalised features of
         a frozen network. Nothing is written; :meth:`save` writes the model

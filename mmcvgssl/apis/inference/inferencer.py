@@ -38,10 +38,10 @@ INFERENCERS: dict[str, str] = {
 _OTHER_FILES = {
     **dict.fromkeys(
         ('.pth', '.pt', '.ckpt'),
-        'a checkpoint, of which tools/export_model.py or tools/fit.py makes '
+        'a checkpoint, of which mmcvgssl export-model or mmcvgssl fit makes '
         'a model file',
     ),
-    '.py': 'a config, of which tools/fit.py or training makes a model',
+    '.py': 'a config, of which mmcvgssl fit or training makes a model',
 }
 
 
@@ -160,7 +160,7 @@ class Inferencer(ABC, Generic[AnyResult]):
                 [H, W, 3] or grey [H, W], uint8, or deeper where the model
                 knows a ``depth_range``.
             batch_size: Images that pass the model at once; by default 32, as
-                in tools/predict.py, and 1 for an iterator.
+                in mmcvgssl predict, and 1 for an iterator.
             show_progress: Whether to show a bar; by default as the
                 inferencer says, and none for an iterator.
             on_error: ``'raise'``: an image that cannot be read is an error,

@@ -31,7 +31,7 @@ class Result:
     drawn: Callable[[], np.ndarray] | None = field(default=None, repr=False)
 
     def draw(self) -> PIL.Image.Image:
-        """Draw what was found on the image, as tools/predict.py does.
+        """Draw what was found on the image, as mmcvgssl predict does.
 
         A file is read for it again.
 

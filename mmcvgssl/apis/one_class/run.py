@@ -172,7 +172,7 @@ def check_apart(cfg: Config) -> None:
             raise ValueError(
                 f'{len(both)} of {len(tested)} images to test on are learned '
                 f'from, {min(both)} among them: list those to test on in '
-                'split_dir/test.txt, which tools/prepare_data.py '
+                'split_dir/test.txt, which mmcvgssl prepare '
                 'one-class-to-simclr writes, or test nothing (--no-test)'
             )
 
@@ -348,7 +348,7 @@ def write_model(
         ).write(path)
     except WeightsError as error:
         MMLogger.get_current_instance().warning(
-            f'there is no model file for tools/predict.py: {error}'
+            f'there is no model file for mmcvgssl predict: {error}'
         )
 
 

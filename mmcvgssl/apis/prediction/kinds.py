@@ -34,6 +34,6 @@ def kind_of(
     if notes.kind not in _KINDS:
         raise ValueError(
             f'expected a model file of kind {", ".join(_KINDS)}, got one of '
-            f'kind {notes.kind}: predict by a file of tools/fit.py'
+            f'kind {notes.kind}: predict by a file of mmcvgssl fit'
         )
     return _KINDS[notes.kind](notes, compute, threshold)

@@ -32,7 +32,7 @@ def score_weights(
 
     Args:
         source: ``predictions.json`` or ``predictions.csv`` of
-            tools/predict.py, or the model file of an anomaly model, which
+            mmcvgssl predict, or the model file of an anomaly model, which
             predicts the images.
         root: Folder of the images.
         paths: Images, relative to it.
@@ -61,15 +61,15 @@ def score_weights(
     else:
         raise ValueError(
             f'{source}: expected anomaly scores in predictions.json or '
-            'predictions.csv of tools/predict.py, or a model file of '
-            'tools/fit.py'
+            'predictions.csv of mmcvgssl predict, or a model file of '
+            'mmcvgssl fit'
         )
     without = [path for path in paths if path not in found]
     if without:
         raise ValueError(
             f'{source}: no score of {some(map(printable, without), "image")} '
             f'of {len(paths)}: predict all images of {root} by '
-            'tools/predict.py, from the same folder'
+            'mmcvgssl predict, from the same folder'
         )
     scores = np.array([found[path] for path in paths])
     weights = np.full(len(scores), _MIDDLE)
@@ -139,6 +139,6 @@ def _score(value: Any, failed: bool) -> float:
 def _refusal(source: Path, error: Exception) -> ValueError:
     return ValueError(
         f'{source}: expected a path, a score and an error of each image, as '
-        f'tools/predict.py writes them of an anomaly model, but '
+        f'mmcvgssl predict writes them of an anomaly model, but '
         f'{type(error).__name__}: {error}'
     )

@@ -1,7 +1,7 @@
 """From a data set's own layout to the lists that the configs read.
 
 A data set is a module with a :class:`Preparation`; listing it in
-``PREPARATIONS`` makes it a subcommand of ``tools/prepare_data.py``.
+``PREPARATIONS`` makes it a subcommand of ``mmcvgssl prepare``.
 """
 
 from mmcvgssl.datasets.preparation import (

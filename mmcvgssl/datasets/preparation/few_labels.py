@@ -238,7 +238,7 @@ def _add_arguments(parser: ArgumentParser) -> None:
         '--images',
         metavar='LIST',
         help='the images to take, one file_name a line, such as selected.txt '
-        'of tools/select_images.py',
+        'of mmcvgssl select',
     )
     parser.add_argument(
         '--good',

@@ -84,7 +84,7 @@ def repair_boxes(
     for part in ('images', 'annotations', 'categories'):
         if not all(isinstance(entry, dict) for entry in coco[part]):
             raise AnnotationError(
-                f'{file}: some {part} are no objects: tools/prepare_data.py '
+                f'{file}: some {part} are no objects: mmcvgssl prepare '
                 'check names them'
             )
     counts = {

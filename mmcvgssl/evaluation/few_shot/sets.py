@@ -62,5 +62,5 @@ def _check_apart(train: Sequence[str], test: Sequence[str]) -> None:
         raise ValueError(
             f'{some(map(printable, both), "image")} of {len(test)} to test '
             'on are among the training images, too: make the lists anew with '
-            'tools/prepare_data.py, or correct them'
+            'mmcvgssl prepare, or correct them'
         )

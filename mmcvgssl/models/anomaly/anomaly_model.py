@@ -371,6 +371,6 @@ class AnomalyModel(Measured, Storable, BaseModel):
         if not self.fitted:
             raise FittedStateError(
                 f'{type(self).__name__} has not been fitted: run it by '
-                'tools/test.py or tools/make_maps.py with a `fit_dataloader` '
+                'mmcvgssl test or mmcvgssl maps with a `fit_dataloader` '
                 'in the config, call fit(), or load_fitted(FILE)'
             )

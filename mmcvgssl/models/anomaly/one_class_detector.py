@@ -84,7 +84,7 @@ class OneClassDetector(AnomalyModel):
         folds: Parts that the fitting images are divided into for it, where
             none are held out.
         holdout: Share of the good images that neither training nor fitting
-            by tools/one_class.py sees, for the threshold; 0: none. What is
+            by mmcvgssl one-class sees, for the threshold; 0: none. What is
             not trained needs none.
         init_backbone: Initialise or load the backbone; not needed before
             fitted state is loaded.

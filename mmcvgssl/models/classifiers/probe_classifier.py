@@ -150,7 +150,7 @@ class ProbeClassifier(BaseClassifier):
         if mode not in ('predict', 'tensor'):
             raise ValueError(
                 "ProbeClassifier has modes 'predict' and 'tensor', got "
-                f'{mode!r}; its layer is learned by tools/few_shot.py --save'
+                f'{mode!r}; its layer is learned by mmcvgssl few-shot --save'
             )
         if mode == 'tensor':
             return self.head(self.extract_feat(inputs))
