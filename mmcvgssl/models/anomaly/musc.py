@@ -152,11 +152,12 @@ class MuSc(AnomalyModel):
         for i, scale in enumerate(self.scales):
             maps = scale.join(levels)
             memory = self.state[f'patches.{i}']
+            every_row = as_rows(maps)
+            # one part is not cut, which would fix its size in a graph
+            own = [every_row] if parts == 1 else every_row.chunk(parts)
             values = [
                 self._rarity(nearest_in_each(rows, memory)[which])
-                for rows, which in zip(
-                    as_rows(maps).chunk(parts), others, strict=True
-                )
+                for rows, which in zip(own, others, strict=True)
             ]
             made.append(torch.cat(values))
         mean = torch.stack(made).mean(0)

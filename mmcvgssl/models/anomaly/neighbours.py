@@ -77,15 +77,17 @@ def nearest_in_each(patches: Tensor, memory: Tensor) -> Tensor:
         [R, n].
     """
     images, many, _ = memory.shape
-    if torch.onnx.is_in_onnx_export():
-        rows, group = len(patches), 1  # a graph takes any number of patches
+    # a graph takes any number of patches, so it does not split them
+    whole = torch.onnx.is_in_onnx_export()
+    if whole:
+        rows = group = 1
     elif patches.is_cpu:
         rows = min(max(_CPU_BLOCK // many, 1), _CPU_ROWS)
         group = max(_CPU_BLOCK // (rows * many), 1)
     else:
         rows = max(_BLOCK // many, 1)
         group = max(_BLOCK // (min(rows, len(patches)) * many), 1)
-    doubled = (-2 * patches).split(rows)
+    doubled = [-2 * patches] if whole else (-2 * patches).split(rows)
     found = []
     for part in memory.split(min(group, images)):
         flat = part.to(patches).flatten(0, 1)
