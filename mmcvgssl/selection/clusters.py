@@ -13,6 +13,7 @@ from sklearn.neighbors import NearestNeighbors
 
 RESTARTS = 10  # of k-means, at most, of which the best counts
 _PAIRS = 1_000_000  # of images and clusters, over all restarts
+IN_STRATUM = 9  # images to choose of a cluster, about
 _NEIGHBOURS = 20  # of a typical image, as in TypiClust
 
 # indices of members [m] and the cluster's centre [D] to a value of each
@@ -58,15 +59,8 @@ def choose_in_clusters(
         Indices, fewer than the budget if features repeat.
     """
     known = np.flatnonzero(pool.known)
-    distinct = len(np.unique(pool.features, axis=0))
-    count = min(budget + len(known), distinct)
-    restarts = min(max(_PAIRS // (len(pool.features) * count), 1), RESTARTS)
-    with warnings.catch_warnings():
-        # of features that all but repeat, whose clusters are empty
-        warnings.simplefilter('ignore', ConvergenceWarning)
-        found = KMeans(count, n_init=restarts, random_state=seed).fit(
-            pool.features, sample_weight=pool.weights
-        )
+    found = _cluster(pool, budget + len(known), seed)
+    count = len(found.cluster_centers_)
     weights = np.bincount(found.labels_, pool.weights, count)
     covered = set(found.labels_[known].tolist())
     chosen: list[int] = []
@@ -77,6 +71,54 @@ def choose_in_clusters(
         values = worth(members, found.cluster_centers_[cluster])
         chosen.append(int(members[values.argmax()]))
     return chosen[:budget]
+
+
+def choose_in_strata(pool: Pool, budget: int, seed: int) -> list[int]:
+    """Draw images of each cluster in proportion to its weight.
+
+    Clusters are few, so that each gives several images: shares of kinds that
+    features tell apart are kept more exactly than by a draw of all, and no
+    kind gets more for varying more. Each next image is one of the cluster
+    that is furthest behind its share; known images count.
+
+    Args:
+        pool: The images.
+        budget: Number of images to choose.
+        seed: Seed of k-means and of the draws.
+    """
+    known = np.flatnonzero(pool.known)
+    count = -(-(budget + len(known)) // IN_STRATUM)
+    labels = _cluster(pool, count, seed).labels_
+    count = int(labels.max()) + 1
+    weights = np.bincount(labels, pool.weights, count)
+    shares = weights / weights.sum()
+    taken = np.bincount(labels[known], minlength=count)
+    # a draw without replacement, by weights
+    random = np.random.RandomState(seed)
+    turns = random.standard_exponential(len(labels)) / pool.weights
+    order = pool.free[np.argsort(turns[pool.free], kind='stable')]
+    waiting = [order[labels[order] == i].tolist() for i in range(count)]
+    chosen: list[int] = []
+    for _ in range(budget):
+        due = shares * (taken.sum() + 1) - taken
+        due[[not members for members in waiting]] = -np.inf
+        stratum = int(due.argmax())
+        chosen.append(waiting[stratum].pop(0))
+        taken[stratum] += 1
+    return chosen
+
+
+def _cluster(pool: Pool, count: int, seed: int) -> KMeans:
+    """Find clusters of all images, fewer if features repeat."""
+    distinct = len(np.unique(pool.features, axis=0))
+    count = min(count, distinct)
+    restarts = min(max(_PAIRS // (len(pool.features) * count), 1), RESTARTS)
+    with warnings.catch_warnings():
+        # of features that all but repeat, whose clusters are empty
+        warnings.simplefilter('ignore', ConvergenceWarning)
+        return KMeans(count, n_init=restarts, random_state=seed).fit(
+            pool.features, sample_weight=pool.weights
+        )
 
 
 def central(pool: Pool) -> Worth:

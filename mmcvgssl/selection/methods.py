@@ -12,6 +12,7 @@ from mmcvgssl.selection.clusters import (
     Pool,
     central,
     choose_in_clusters,
+    choose_in_strata,
     typical,
 )
 from mmcvgssl.selection.distances import by_coverage, k_centre
@@ -35,6 +36,10 @@ def _k_centre(pool: Pool, budget: int, seed: int) -> list[int]:
     return k_centre(pool, budget)
 
 
+def _stratified(pool: Pool, budget: int, seed: int) -> list[int]:
+    return choose_in_strata(pool, budget, seed)
+
+
 def _random(pool: Pool, budget: int, seed: int) -> list[int]:
     weights = pool.weights[pool.free]
     chances = weights / weights.sum() if np.ptp(weights) else None
@@ -49,6 +54,7 @@ METHODS = MappingProxyType(
         'kmeans': _kmeans,
         'typical': _typical,
         'kcentre': _k_centre,
+        'stratified': _stratified,
         'random': _random,
         UNCERTAINTY: _kmeans,
     }
@@ -70,6 +76,8 @@ def select(
       clusters, as in TypiClust, https://arxiv.org/abs/2202.02794.
     - ``'kcentre'``: greedy k-centre, the core-set of
       https://arxiv.org/abs/1708.00489.
+    - ``'stratified'``: draws of a few large clusters of k-means, in
+      proportion to their sizes.
     - ``'random'``: a draw, to compare with.
     - ``'uncertainty'``: ``'kmeans'`` by weights that say how uncertain a
       classifier of the known labels is, see :func:`uncertainty`; close to

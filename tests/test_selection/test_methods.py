@@ -124,6 +124,30 @@ def test_what_is_known_is_covered(method):
     assert {*labels[chosen].tolist()} == {1, 2}
 
 
+@pytest.mark.parametrize('seed', range(4))
+def test_strata_keep_shares(seed):
+    rows, labels = blobs((90, 45, 27), spread=0.1)
+    chosen = select(rows, 36, 'stratified', seed)
+    for stop in (9, 18, 36):  # each start is a choice of its own
+        counts = np.bincount(labels[chosen[:stop]], minlength=3)
+        shares = np.array([90, 45, 27]) / 162 * stop
+        assert np.abs(counts - shares).max() <= 1.5
+    assert chosen != select(rows, 36, 'stratified', seed + 1)
+
+
+def test_strata_count_what_is_known():
+    rows, labels = blobs((60, 60), spread=0.1)
+    known = np.flatnonzero(labels == 0)[:10].tolist()
+    chosen = select(rows, 10, 'stratified', 0, known)
+    assert np.bincount(labels[chosen], minlength=2).tolist() == [0, 10]
+
+
+def test_strata_that_run_out_leave_the_rest_to_others():
+    rows, _ = blobs((40, 3), spread=0.05)
+    chosen = select(rows, 43, 'stratified')
+    assert sorted(chosen) == list(range(43))
+
+
 def test_weights_draw_the_choice():
     rows, labels = blobs()
     weights = np.where(labels == 2, 1.0, 1e-9)
