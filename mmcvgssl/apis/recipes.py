@@ -63,8 +63,9 @@ def recipe_file(name: str) -> Path:
     """
     recipes = _recipes()
     if name not in recipes:
-        near = difflib.get_close_matches(name, recipes, 3) or ['list_models()']
-        raise KeyError(f'no recipe {name!r}; did you mean {", ".join(near)}?')
+        near = ', '.join(difflib.get_close_matches(name, recipes, 3))
+        hint = f'did you mean {near}?' if near else 'list_models() names all'
+        raise KeyError(f'no recipe {name!r}; {hint}')
     return shipped('configs') / f'{recipes[name]}.py'
 
 

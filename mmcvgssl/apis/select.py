@@ -155,7 +155,7 @@ def select_images(
         raise ValueError(
             f'expected names of classes, each once, got {list(classes)}'
         )
-    out = Path(check_folder(out, 'the chosen images'))
+    out = Path(check_folder(out, 'out'))
     report = contents if contents is not None else Contents(str(images))
     pool = ImagePool.of(images, known, root, encoding, report)
     pool.check(budget, method, known)

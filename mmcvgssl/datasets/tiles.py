@@ -81,6 +81,18 @@ def _starts(side: int, tile: int, overlap: int) -> tuple[int, ...]:
     return tuple(round(i * step) for i in range(count))
 
 
+def check_input_size(size: Any) -> None:
+    """Check the side of what a model gets.
+
+    Raises:
+        ValueError: If it is no number of pixels.
+    """
+    if type(size) is not int or size < 1:
+        raise ValueError(
+            f'input_size={size!r}: expected a number of pixels from 1 on'
+        )
+
+
 def check_tiles(
     tile: Any, overlap: Any, input_size: int | None
 ) -> tuple[int, int] | None:
@@ -109,6 +121,11 @@ def check_tiles(
         raise ValueError(
             f'tile={tile!r}: expected {auto}a number of pixels from '
             f'{LEAST_TILE} on, the stride of the networks'
+        )
+    if input_size and input_size < LEAST_TILE:
+        raise ValueError(
+            f'input_size={input_size}: tiles are resized to it; expected '
+            f'{LEAST_TILE} pixels or more, the stride of the networks'
         )
     shared = side // 8 if overlap is None else overlap
     if type(shared) is not int or not 0 <= shared < side:

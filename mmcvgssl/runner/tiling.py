@@ -9,6 +9,7 @@ from mmengine.config import Config, ConfigDict
 
 from mmcvgssl.datasets.tiles import (
     LEAST_TILE,
+    check_input_size,
     check_tiles,
     tiled,
     whole_if_tiled,
@@ -41,6 +42,7 @@ def settle_tiles(cfg: Config) -> None:
     for _, steps in found:
         for step in steps:
             if type_name(step) == 'SquareResize':
+                check_input_size(step['input_size'])
                 check_tiles(
                     step.get('tile'), step.get('overlap'), step['input_size']
                 )

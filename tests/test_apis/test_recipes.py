@@ -42,5 +42,5 @@ def test_a_recipe_is_that_of_its_file():
 def test_a_name_that_is_none_gets_similar_ones():
     with pytest.raises(KeyError, match='mean patchcore_lite0_folder'):
         get_config('patchcore_lite0_foldr')
-    with pytest.raises(KeyError, match=r'mean list_models\(\)'):
+    with pytest.raises(KeyError, match=r'list_models\(\)'):
         get_config('')

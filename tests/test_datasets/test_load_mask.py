@@ -144,7 +144,7 @@ def test_square_resize(shape):
 
 @pytest.mark.parametrize('size', [0, -3, 2.5, (8, 8), '8'])
 def test_square_resize_takes_pixels(size):
-    with pytest.raises(ValueError, match='input_size is a number of pixels'):
+    with pytest.raises(ValueError, match='expected a number of pixels'):
         SquareResize(size)
 
 

@@ -137,3 +137,10 @@ def test_options_of_tiles_are_checked(tile, overlap, expected):
 def test_steps_that_know_no_input_size_refuse_auto(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def test_tiles_are_not_squeezed_below_the_stride():
+    assert check_tiles(64, 8, 32) == (64, 8)
+    with pytest.raises(ValueError, match='input_size=31: tiles are resized'):
+        check_tiles(64, 8, 31)
+    assert check_tiles(None, None, 8) is None

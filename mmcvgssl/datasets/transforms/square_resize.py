@@ -5,7 +5,12 @@ from __future__ import annotations
 import numpy as np
 from mmcv.transforms import Resize
 
-from mmcvgssl.datasets.tiles import TILES, TileGrid, check_tiles
+from mmcvgssl.datasets.tiles import (
+    TILES,
+    TileGrid,
+    check_input_size,
+    check_tiles,
+)
 from mmcvgssl.registry import TRANSFORMS
 
 
@@ -53,10 +58,7 @@ class SquareResize(Resize):
         overlap: int | None = None,
         **kwargs,
     ) -> None:
-        if not isinstance(input_size, int) or input_size < 1:
-            raise ValueError(
-                f'input_size is a number of pixels, got {input_size!r}'
-            )
+        check_input_size(input_size)
         self.tiles = check_tiles(tile, overlap, input_size)
         super().__init__(
             scale=(input_size, input_size), keep_ratio=False, **kwargs
