@@ -18,12 +18,14 @@ from mmcvgssl.evaluation.few_shot import (
     FewShotResults,
     draw_seed,
     draw_shots,
-    probe,
     train_classifier,
 )
 from mmcvgssl.evaluation.few_shot import features as data
 from mmcvgssl.evaluation.few_shot.learners import (
+    accuracy,
+    balanced_accuracy,
     check_schedule,
+    fit_probe,
     linear_layer,
 )
 from mmcvgssl.evaluation.few_shot.sets import check_sets
@@ -51,7 +53,8 @@ from mmcvgssl.utils import atomic_write, check_least
 from mmcvgssl.weights import load
 from mmcvgssl.weights.pretrained import initialize
 
-MODES = ('finetune', 'linear', 'probe')
+PROPAGATION = 'propagation'
+MODES = ('finetune', 'linear', 'probe', PROPAGATION)
 Encode = Callable[[torch.Tensor], torch.Tensor]
 
 
@@ -61,8 +64,11 @@ class FewShot:
     Args:
         cfg: A pretraining config with a ``few_shot`` section.
         checkpoint: A file, ``'none'`` (random weights) or ``'teacher'``.
-        mode: ``'finetune'`` (all weights), ``'linear'`` (last layer) or
-            ``'probe'`` (logistic regression on L2-normalised features).
+        mode: ``'finetune'`` (all weights), ``'linear'`` (last layer),
+            ``'probe'`` (logistic regression on L2-normalised features) or
+            ``'propagation'`` (the probe, on all training images: those that
+            are not drawn count as unlabelled, see
+            :func:`~mmcvgssl.evaluation.few_shot.propagation.propagate_labels`).
         seed: Seed of the draws and of the classifiers; see :func:`draw_seed`.
         size: Pixels; by default ``few_shot.view_size`` of the config, or the
             teacher's own size.
@@ -183,25 +189,39 @@ class FewShot:
                     continue
                 seed = draw_seed(self.seed, r)
                 drawn = draw_shots(self.labels, k, seed, names)
-                accuracies = self._learn(drawn, seed)
+                accuracies, balanced = self._learn(drawn, seed)
                 results.add(
                     k,
                     accuracies[-1],
                     [paths[i] for i in drawn],
                     max(accuracies) if self.report_best else None,
+                    balanced,
                 )
                 bar.set_postfix_str(f'{k}-shot {accuracies[-1]:.1f} %')
         atomic_write(out / 'few_shot.md', results.table().encode())
         results.plot(out / 'few_shot.png')
         return results
 
-    def _learn(self, drawn: np.ndarray, seed: int) -> list[float]:
+    def _probe(self, drawn: np.ndarray) -> tuple[list[float], float]:
+        """Return accuracy and balanced accuracy of a probe."""
+        train, test = self.extract()
+        others = None
+        if self.mode == PROPAGATION:
+            others = np.delete(train, drawn, axis=0)
+        learned = fit_probe(train[drawn], self.labels[drawn], others)
+        own = test, self.test_labels
+        return [accuracy(learned, *own)], balanced_accuracy(learned, *own)
+
+    def _learn(
+        self, drawn: np.ndarray, seed: int
+    ) -> tuple[list[float], float | None]:
+        """Return accuracies, and the balanced one if it is known."""
         labels = self.labels[drawn]
         if self.mode == 'finetune':
-            return self._finetune(drawn, labels, seed)
+            return self._finetune(drawn, labels, seed), None
+        if not self._is_trained():
+            return self._probe(drawn)
         train, test = self.extract()
-        if self.mode == 'probe':
-            return [probe(train[drawn], labels, test, self.test_labels)]
         layer = linear_layer(train.shape[1], self._n_classes(), seed)
         rows, truth = torch.from_numpy(test), self.test_labels
 
@@ -210,7 +230,7 @@ class FewShot:
                 predicted = model(rows).argmax(dim=1).numpy()
             return float(100 * (predicted == truth).mean())
 
-        return train_classifier(
+        accuracies = train_classifier(
             layer,
             torch.from_numpy(train[drawn]),
             torch.from_numpy(labels),
@@ -219,6 +239,7 @@ class FewShot:
             seed,
             every_epoch=self.report_best,
         )
+        return accuracies, None
 
     def _finetune(
         self, drawn: np.ndarray, labels: np.ndarray, seed: int
@@ -268,6 +289,9 @@ class FewShot:
             self._features = train, test
         return self._features
 
+    def _is_trained(self) -> bool:
+        return self.mode not in ('probe', PROPAGATION)
+
     def _n_classes(self) -> int:
         return int(self.labels.max()) + 1
 
@@ -306,7 +330,7 @@ class FewShot:
             'size': list(self.size),
             'checkpoint': of_config(self.checkpoint, key='checkpoint'),
             'report_best': self.report_best,
-            'schedule': self.schedule if self.mode != 'probe' else None,
+            'schedule': self.schedule if self._is_trained() else None,
             part: of_config(model[0] if part == 'teachers' else model),
             'data_preprocessor': of_config(self.cfg.data_preprocessor),
             'classes': list(self.train.CLASSES),
@@ -344,7 +368,7 @@ class FewShot:
             settings['depth_range'] = list(self.cfg.depth_range)
         if self.standardized is not None:
             settings['standardize'] = True
-        if self.mode != 'probe':
+        if self._is_trained():
             settings['schedule'] = self.schedule
         return settings
 

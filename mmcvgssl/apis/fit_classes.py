@@ -17,7 +17,7 @@ from mmcvgssl.apis.features import FeatureExtractor, Features
 from mmcvgssl.apis.image_files import ImageFiles, listed
 from mmcvgssl.apis.inference.defect_classifier import Labelled
 from mmcvgssl.apis.inference.inputs import Inputs
-from mmcvgssl.apis.probe_file import probe_file
+from mmcvgssl.apis.probe_file import UNLABELLED, probe_file
 from mmcvgssl.apis.update import noted_update, provenance_of_file, refuse_known
 from mmcvgssl.datasets.image_folders import class_folders
 from mmcvgssl.model_file import LoadedModel, ModelFile, build_model
@@ -35,6 +35,8 @@ from mmcvgssl.utils import printable, some
 
 # of mmcvgssl few-shot, so that rounding is the same
 _BATCH = 64
+# name of the group of images without labels, which no class has
+_FREE = '\0'
 
 
 def fit_classes(
@@ -44,6 +46,7 @@ def fit_classes(
     size: int | None = None,
     device: str | None = None,
     show_progress: bool = True,
+    unlabelled: Inputs | None = None,
 ) -> LoadedModel:
     """Learn a classifier, as ``mmcvgssl few-shot --save`` does.
 
@@ -63,6 +66,8 @@ def fit_classes(
             its own.
         device: Device of the network; by default the GPU, if there is one.
         show_progress: Show a bar.
+        unlabelled: Images without labels, of these classes, which labels are
+            propagated to; see :func:`fit_probe`.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -79,15 +84,18 @@ def fit_classes(
                 f'{some(map(repr, given)) if given else "none"}: give images '
                 'of another class, or fit an AnomalyInspector to good images'
             )
-        paths, labels = _flat(files.groups(given))
+        groups = files.groups(_with(given, unlabelled))
+        free = groups.pop(_FREE, [])
+        paths, labels = _flat(groups)
         _check_apart(paths, labels, list(given))
         extractor = FeatureExtractor(
             *(backbone, config, size, device, _BATCH),
             show_progress=show_progress,
         )
         found = extractor.encoder  # refused before work starts
-        features = extractor(paths)
+        features = extractor([*paths, *free])
         rows = features.of_all()
+        rows, others = rows[: len(paths)], rows[len(paths) :]
         encoder = Encoder(
             found.network, found.config, _settled(found.steps, features)
         )
@@ -103,9 +111,13 @@ def fit_classes(
             | of_versions(encoder.config, also=('sklearn',))
             | of_dataset(DATASETS.build(listed(paths)), 'train_images')
         )
+        if free:
+            data_set = DATASETS.build(listed(free))
+            known |= of_dataset(data_set, 'unlabelled_images')
         content = probe_file(
             *(encoder, rows, labels, list(given), {}),
             json.loads(known.to_json()),
+            others if free else None,
         )
         return build_model(content, 'the learned classifier')
 
@@ -137,6 +149,12 @@ def update_classes(
         UnreadableImageError: If an image cannot be read.
         ValueError: If an image is in two classes, or was learned from before.
     """
+    free = (content.chosen or {}).get(UNLABELLED)
+    if free:
+        raise ValueError(
+            f'{source} has learned from {free} images without labels, too, '
+            'which it does not hold: fit it anew with all images'
+        )
     rows, labels = support_of(content, source)
     with undisturbed(), ImageFiles() as files:
         given = _by_class(images)
@@ -207,6 +225,13 @@ def _by_class(images: Labelled) -> dict[str, Inputs]:
             f'{type(images).__name__}'
         )
     return {str(name): given for name, given in images.items()}
+
+
+def _with(
+    given: Mapping[str, Inputs], unlabelled: Inputs | None
+) -> dict[str, Inputs]:
+    """Add the images without labels to those of the classes."""
+    return dict(given) if unlabelled is None else {**given, _FREE: unlabelled}
 
 
 def _flat(groups: Mapping[str, list[str]]) -> tuple[list[str], np.ndarray]:

@@ -18,6 +18,9 @@ from mmcvgssl.models.classifiers import (
     Standardized,
 )
 
+# in `chosen` of the file: how many images without labels there were
+UNLABELLED = 'unlabelled'
+
 
 def probe_file(
     encoder: Encoder,
@@ -26,6 +29,7 @@ def probe_file(
     names: Sequence[str],
     chosen: Mapping[str, Any],
     provenance: dict[str, Any],
+    unlabelled: np.ndarray | None = None,
 ) -> ModelFile:
     """Learn a logistic regression, and describe it as a model file.
 
@@ -36,12 +40,14 @@ def probe_file(
         names: Names of the classes, by index.
         chosen: Further facts for ``chosen`` of the file.
         provenance: Provenance of the model.
+        unlabelled: Features float32 [N, D] of images that learn their labels
+            from these, see :func:`fit_probe`.
 
     Raises:
         mmcvgssl.weights.WeightsError: If the config of the network names
             what no file may name.
     """
-    learned = fit_probe(rows, labels)
+    learned = fit_probe(rows, labels, unlabelled)
     size = {'num_classes': len(names), 'in_channels': rows.shape[1]}
     network: Any = encoder.network
     scaled = isinstance(network, Standardized)
@@ -62,6 +68,7 @@ def probe_file(
             'method': 'logistic regression on L2-normalised features',
             'C': INVERSE_PENALTY,
             'images': len(rows),
+            UNLABELLED: 0 if unlabelled is None else len(unlabelled),
             'draw': None,
             **chosen,
         },

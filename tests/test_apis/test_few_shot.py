@@ -374,3 +374,26 @@ def test_a_network_that_is_trained_is_not_standardised(tiny_classes):
     cfg = load_config(tiny_classes)
     with pytest.raises(ValueError, match='use mode probe or linear'):
         FewShot(cfg, 'none', 'finetune', standardize=True)
+
+
+def test_propagation_learns_from_the_rest_of_the_list(
+    tiny_classes, student, tmp_path
+):
+    cfg = load_config(tiny_classes)
+    protocol = FewShot(cfg, str(student), 'propagation', seed=5)
+    results = protocol.run([1], 2, tmp_path / 'out')
+    train, test = protocol.extract()
+    for run in range(2):
+        drawn = few_shot.draw_shots(protocol.labels, 1, draw_seed(5, run))
+        others = np.delete(train, drawn, axis=0)
+        model = few_shot.fit_probe(
+            train[drawn], protocol.labels[drawn], others
+        )
+        own = few_shot.accuracy(model, test, protocol.test_labels)
+        entry = results.data['shots']['1']
+        assert entry['runs'][run] == own
+        assert 0 <= entry['balanced'][run] <= 100
+    assert 'balanced accuracy' in results.table()
+    # a probe's results lie elsewhere in `earlier`
+    FewShot(cfg, str(student), 'probe', seed=5).run([1], 1, tmp_path / 'out')
+    assert len([*(tmp_path / 'out/earlier').iterdir()]) == 1

@@ -9,6 +9,7 @@ from mmcvgssl.apis.inference.defect_classifier import (
     DefectClassifier,
     Labelled,
 )
+from mmcvgssl.apis.inference.inputs import Inputs
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -49,6 +50,7 @@ class FewShotClassifier(DefectClassifier):
         size: int | None = None,
         device: str | None = None,
         show_progress: bool = True,
+        unlabelled: Inputs | None = None,
     ) -> Self:
         """Learn from images, as ``mmcvgssl few-shot --save`` does.
 
@@ -68,6 +70,10 @@ class FewShotClassifier(DefectClassifier):
                 its own.
             device: See :class:`Inferencer`.
             show_progress: Whether to show bars.
+            unlabelled: Images without labels, all of these classes, such as
+                a folder or a list. Labels are propagated to them by likeness,
+                which helps most where there are one to four images a class;
+                :meth:`update` is not possible then.
 
         Raises:
             FileNotFoundError: If there is no such file.
@@ -80,6 +86,7 @@ class FewShotClassifier(DefectClassifier):
         from mmcvgssl.apis.fit_classes import fit_classes
 
         loaded = fit_classes(
-            *(images, backbone, config, size, device, show_progress)
+            *(images, backbone, config, size, device, show_progress),
+            unlabelled,
         )
         return cls(loaded, device=device, show_progress=show_progress)

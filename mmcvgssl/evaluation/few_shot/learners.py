@@ -9,7 +9,10 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import balanced_accuracy_score
 from torch import Tensor, nn
+
+from mmcvgssl.evaluation.few_shot.propagation import propagate_labels
 
 # the method's schedule for fine-tuning and linear evaluation
 SCHEDULE = dict(
@@ -62,10 +65,28 @@ def probe(
     return accuracy(fit_probe(train, train_labels), test, test_labels)
 
 
-def fit_probe(features: np.ndarray, labels: np.ndarray) -> LogisticRegression:
-    """Fit a logistic regression on features [n, D], L2-normalised here."""
+def fit_probe(
+    features: np.ndarray,
+    labels: np.ndarray,
+    unlabelled: np.ndarray | None = None,
+) -> LogisticRegression:
+    """Fit a logistic regression on features, L2-normalised here.
+
+    Args:
+        features: [n, D] features of labelled images.
+        labels: [n] class indices, without gaps.
+        unlabelled: [N, D] features of images that learn their labels from
+            these, see :func:`propagate_labels`, and count by how sure they
+            are; None: there are none.
+    """
     model = LogisticRegression(C=INVERSE_PENALTY, max_iter=2000)
-    return model.fit(_normalise(features), labels)
+    rows = _normalise(features)
+    if unlabelled is None or not len(unlabelled):
+        return model.fit(rows, labels)
+    rows = np.concatenate([rows, _normalise(unlabelled)])
+    found, weights = propagate_labels(rows, np.arange(len(labels)), labels)
+    reached = weights > 0
+    return model.fit(rows[reached], found[reached], weights[reached])
 
 
 def accuracy(
@@ -74,6 +95,20 @@ def accuracy(
     """Return the accuracy on features [n, D] in percent."""
     hits = model.predict(_normalise(features)) == labels
     return float(100 * hits.mean())
+
+
+def balanced_accuracy(
+    model: LogisticRegression, features: np.ndarray, labels: np.ndarray
+) -> float:
+    """Return the mean of the classes' accuracies in percent.
+
+    Args:
+        model: What :func:`fit_probe` returns.
+        features: [n, D].
+        labels: [n] class indices.
+    """
+    predicted = model.predict(_normalise(features))
+    return float(100 * balanced_accuracy_score(labels, predicted))
 
 
 def class_probabilities(

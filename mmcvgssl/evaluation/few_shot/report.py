@@ -52,8 +52,17 @@ class FewShotResults:
         accuracy: float,
         images: list[str],
         best_on_test: float | None = None,
+        balanced: float | None = None,
     ) -> None:
-        """Append a run and write the file."""
+        """Append a run and write the file.
+
+        Args:
+            shots: Number of images a class.
+            accuracy: On the test images, percent.
+            images: Paths of the drawn images.
+            best_on_test: Accuracy of the best epoch.
+            balanced: Mean accuracy of the classes, percent.
+        """
         entry = self.data['shots'].setdefault(
             str(shots), {'mean': 0.0, 'std': 0.0, 'runs': [], 'draws': []}
         )
@@ -61,6 +70,8 @@ class FewShotResults:
         entry['draws'].append(images)
         entry['mean'] = float(np.mean(entry['runs']))
         entry['std'] = float(np.std(entry['runs']))
+        if balanced is not None:
+            entry.setdefault('balanced', []).append(balanced)
         if best_on_test is not None:
             entry.setdefault('best_epoch_on_test', []).append(best_on_test)
         atomic_write(self.path, json.dumps(self.data, indent=1).encode())
@@ -75,6 +86,18 @@ class FewShotResults:
         rows.append(
             [name, *(f'{e["mean"]:.1f} ± {e["std"]:.1f}' for e in entries)]
         )
+        means = [
+            (np.mean(e['balanced']), np.std(e['balanced']))
+            for e in entries
+            if len(e.get('balanced', ())) == len(e['runs'])
+        ]
+        if len(means) == len(entries):
+            rows.append(
+                [
+                    'balanced accuracy',
+                    *(f'{m:.1f} ± {s:.1f}' for m, s in means),
+                ]
+            )
         if all('best_epoch_on_test' in e for e in entries):
             best = [e['best_epoch_on_test'] for e in entries]
             rows.append(
