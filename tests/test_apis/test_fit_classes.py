@@ -246,3 +246,20 @@ def test_features_of_images_of_any_kind(classes, tmp_path):
         extract_features([*paths, broken], size=64, show_progress=False)
     with pytest.raises(ValueError, match='got none'):
         extract_features([], size=64)
+
+
+def test_images_without_labels_help_and_are_not_kept(classes, tmp_path):
+    few, free = images(classes, 0, 1), classes / 'test'
+    model = fit(few, unlabelled=free)
+    chosen = model.content.chosen
+    assert (chosen['images'], chosen['unlabelled']) == (3, 18)
+    alone = fit(few)
+    assert alone.content.chosen['unlabelled'] == 0
+    assert not np.array_equal(
+        probabilities(model, classes), probabilities(alone, classes)
+    )
+    file = tmp_path / 'model.safetensors'
+    model.save(file)
+    again = FewShotClassifier(file, show_progress=False)
+    with pytest.raises(ValueError, match='from 18 images without labels'):
+        again.update(images(classes, 1, 2))

@@ -62,7 +62,9 @@ def test_every_mode_and_kind_of_weights(
     assert written['classes'] == list(CLASSES)
     assert set(written['shots']) == {'2', '4'}
     for shots, entry in written['shots'].items():
-        assert set(entry) == {'mean', 'std', 'runs', 'draws'}
+        known = {'mean', 'std', 'runs', 'draws'}
+        probed = mode in ('probe', 'propagation')
+        assert set(entry) == (known | {'balanced'} if probed else known)
         assert len(entry['runs']) == 2
         # stripes of three widths: features tell them apart
         if mode == 'probe' and checkpoint != 'none':
