@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     )
     from mmcvgssl.apis.load_backbone import load_backbone
     from mmcvgssl.apis.make_maps import make_maps, maps_text
-    from mmcvgssl.apis.maps_to_boxes import BoxOptions, MapsToBoxes
+    from mmcvgssl.apis.maps_to_boxes import MapsToBoxes
     from mmcvgssl.apis.one_class import run_one_class
     from mmcvgssl.apis.predict import Predictor, overlay
     from mmcvgssl.apis.prediction_folder import predict_to_folder
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
         self_training_text,
     )
     from mmcvgssl.maps import MapError, MapFolder
+    from mmcvgssl.maps.box_options import BoxOptions
     from mmcvgssl.maps.images import list_images
     from mmcvgssl.maps.mapped_images import find_mapped_images
     from mmcvgssl.runner.build import (
@@ -107,7 +108,7 @@ lazy_names(
             ),
             '.inference',
         ),
-        'BoxOptions': '.maps_to_boxes',
+        'BoxOptions': 'mmcvgssl.maps.box_options',
         'FeatureExtractor': '.features',
         'Features': '.features',
         'MapError': 'mmcvgssl.maps',

@@ -6,8 +6,9 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from mmcvgssl.apis.maps_to_boxes import BoxOptions, MapsToBoxes
+from mmcvgssl.apis.maps_to_boxes import MapsToBoxes
 from mmcvgssl.maps import MapFolder
+from mmcvgssl.maps.box_options import BoxOptions
 from mmcvgssl.maps.mapped_images import find_mapped_images
 from mmcvgssl.visualization.box_report import to_text
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from glob import escape
 from pathlib import Path
 from typing import Any
@@ -26,60 +26,13 @@ from mmcvgssl.maps.box_files import (
     to_coco,
     to_yolo,
 )
-from mmcvgssl.maps.boxes import (
-    check_options,
-    dataset_threshold,
-    map_to_boxes,
-)
+from mmcvgssl.maps.box_options import BoxOptions
 from mmcvgssl.maps.mapped_images import MappedImages, find_broken
 from mmcvgssl.progress import progress_bar
 from mmcvgssl.provenance import make_room
 from mmcvgssl.utils import check_least, evenly, with_suffix_added
 from mmcvgssl.visualization import box_report
 from mmcvgssl.visualization.box_preview import draw_boxes
-
-
-@dataclass(frozen=True)
-class BoxOptions:
-    """Options for cutting boxes from maps.
-
-    Source: AGSSP, https://arxiv.org/abs/2509.18919.
-
-    Args:
-        margin: Value to subtract from the mean of the maps' maxima, for the
-            map threshold, in units of the maps.
-        map_threshold: The map threshold itself, instead of ``margin``.
-        min_area: Least area of a blob, square pixels; by default by the
-            size of the image.
-        top_k: Most boxes an image.
-        nms_iou: A box that overlaps a better one by more is dropped.
-
-    Raises:
-        ValueError: If one is out of range.
-
-    Example:
-        >>> from mmcvgssl.apis import MapFolder
-        >>> options = BoxOptions(margin=0.1, top_k=5)
-        >>> entries = list(MapFolder('maps'))  # maxima 0.9, 0.9, 0.1, 0.1
-        >>> round(options.map_threshold_of(entries), 2)
-        0.4
-    """
-
-    margin: float = 0.1
-    map_threshold: float | None = None
-    min_area: float | None = None
-    top_k: int = 10
-    nms_iou: float = 0.8
-
-    def __post_init__(self) -> None:
-        check_options(self.min_area, self.top_k, self.nms_iou)
-
-    def map_threshold_of(self, entries: Sequence[MapEntry]) -> float:
-        """Return the map threshold for these maps."""
-        if self.map_threshold is not None:
-            return self.map_threshold
-        maxima = [entry.map_max for entry in entries]
-        return dataset_threshold(maxima, self.margin)
 
 
 class MapsToBoxes:
@@ -172,30 +125,33 @@ class MapsToBoxes:
             MapError: If a map is not that of its image.
             OSError: If a file cannot be written, saying which ones were.
         """
-        highest = max(entry.map_max for entry in self.entries)
-        found = []
-        for i, entry in enumerate(
-            progress_bar(self.entries, desc='boxes', unit='image')
-        ):
-            anomaly_map = self.maps.load_map(entry.path)
-            _check_maximum(entry, anomaly_map)
+        cut = []
+        for entry in progress_bar(self.entries, desc='boxes', unit='image'):
+            anomaly_map = self._load(entry)
             self.likeness.add(anomaly_map)
-            boxes, scores = map_to_boxes(
-                anomaly_map,
-                entry.size,
-                self.map_threshold,
-                self.options.min_area,
-                self.options.top_k,
-                self.options.nms_iou,
+            boxes, scores = self.options.cut(
+                anomaly_map, entry.size, self.map_threshold
             )
-            found.append(ImageBoxes(entry.path, entry.size, boxes, scores))
-            if self.preview is not None and i in self._shown:
-                self._write_preview(
-                    self.preview, found[-1], anomaly_map, highest
-                )
-        report = self._report(found)
+            cut.append(ImageBoxes(entry.path, entry.size, boxes, scores))
+        found, least_score = self.options.keep(cut)
+        if self.preview is not None:
+            self._write_previews(self.preview, found)
+        report = self._report(found, least_score)
         self._write(found, report)
         return report
+
+    def _load(self, entry: MapEntry) -> np.ndarray:
+        anomaly_map = self.maps.load_map(entry.path)
+        _check_maximum(entry, anomaly_map)
+        return anomaly_map
+
+    def _write_previews(
+        self, folder: Path, found: Sequence[ImageBoxes]
+    ) -> None:
+        highest = max(entry.map_max for entry in self.entries)
+        for i in sorted(self._shown):
+            anomaly_map = self._load(self.entries[i])
+            self._write_preview(folder, found[i], anomaly_map, highest)
 
     def _write_preview(
         self,
@@ -233,10 +189,14 @@ class MapsToBoxes:
         )
         return cv2.imencode('.jpg', picture)[1].tobytes()
 
-    def _report(self, found: Sequence[ImageBoxes]) -> dict[str, Any]:
+    def _report(
+        self, found: Sequence[ImageBoxes], least_score: float | None
+    ) -> dict[str, Any]:
+        least = self.map_threshold if least_score is None else least_score
         report: dict[str, Any] = {
-            **box_report.summarise(found, self.map_threshold),
+            **box_report.summarise(found, least),
             'map_threshold': self.map_threshold,
+            'least_score': least_score,
             'options': asdict(self.options),
             'images_without_map': len(self.images.without_map),
             'left_out': self.left_out,

@@ -10,7 +10,6 @@ import numpy as np
 from mmengine.logging import MMLogger
 
 from mmcvgssl.apis.features import FeatureExtractor, Features
-from mmcvgssl.apis.maps_to_boxes import BoxOptions
 from mmcvgssl.apis.selection.files import (
     COCO,
     LIST,
@@ -27,7 +26,7 @@ from mmcvgssl.evaluation.few_shot.learners import class_probabilities
 from mmcvgssl.locks import locked
 from mmcvgssl.maps import MapFolder
 from mmcvgssl.maps.box_files import ImageBoxes
-from mmcvgssl.maps.boxes import map_to_boxes
+from mmcvgssl.maps.box_options import BoxOptions
 from mmcvgssl.maps.label_studio import LOCAL_FILES
 from mmcvgssl.provenance import of_file
 from mmcvgssl.selection import repeated, select, uncertainty
@@ -293,12 +292,10 @@ def _cut_boxes(
     for path, size in sizes.items():
         own = _NO_BOXES
         if path in fitting:
-            own = map_to_boxes(
-                *(maps.load_map(path), size, threshold),
-                *(cut.min_area, cut.top_k, cut.nms_iou),
-            )
+            own = cut.cut(maps.load_map(path), size, threshold)
         images.append(ImageBoxes(path, size, *own))
-    return images, [path for path in sizes if path not in fitting]
+    kept, _ = cut.keep(images)
+    return kept, [path for path in sizes if path not in fitting]
 
 
 def _named(source: str | Path) -> dict[str, str]:

@@ -77,7 +77,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         'report.json, since they or their maps cannot be read, or with '
         '--allow-missing have changed (%(default)s)',
     )
+    parser.add_argument(
+        '--method',
+        choices=['dataset_threshold', 'component_tree'],
+        default='dataset_threshold',
+        help='blobs above one map threshold for all images, or nested regions '
+        'that stand out from their surroundings (%(default)s)',
+    )
     cut = parser.add_mutually_exclusive_group()
+    cut.add_argument(
+        '--boxes-per-image',
+        type=float,
+        help='boxes that component_tree keeps, on average over the images; 3 '
+        'by default',
+    )
     cut.add_argument(
         '--margin',
         type=float,
@@ -94,8 +107,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--min-area',
         type=float,
-        help='least area of a blob, square pixels; max((height // 100) * '
-        '(width // 100), 10) by default',
+        help='least area of a blob, square pixels; by default max((height // '
+        '100) * (width // 100), 10), of component_tree 0.5 %% of the image',
     )
     parser.add_argument(
         '--top-k',
@@ -106,8 +119,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--nms-iou',
         type=float,
-        default=0.8,
-        help='drop a box that overlaps a better one by more (%(default)s)',
+        help='drop a box that overlaps a better one by more; 0.8 by default, '
+        '0.5 of component_tree',
     )
 
 

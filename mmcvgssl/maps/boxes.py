@@ -66,7 +66,10 @@ def map_to_boxes(
         >>> boxes.tolist(), scores.tolist()
         ([[41.0, 14.0, 59.0, 32.0]], [1.0])
     """
-    _check(anomaly_map, size, threshold, min_area, top_k, nms_iou)
+    check_map(anomaly_map, size)
+    if not math.isfinite(threshold):
+        raise ValueError(f'expected a finite threshold, got {threshold}')
+    check_options(min_area, top_k, nms_iou)
     heat = resize_map(anomaly_map, size)
     least = least_area(size) if min_area is None else min_area
     contours, _ = cv2.findContours(
@@ -92,14 +95,12 @@ def map_to_boxes(
     return boxes[keep].numpy(), scores[keep].numpy()
 
 
-def _check(
-    anomaly_map: np.ndarray,
-    size: tuple[int, int],
-    threshold: float,
-    min_area: float | None,
-    top_k: int,
-    nms_iou: float,
-) -> None:
+def check_map(anomaly_map: np.ndarray, size: tuple[int, int]) -> None:
+    """Check a map and the size of its image.
+
+    Raises:
+        ValueError: If the map is not 2-D or not finite, or the size is none.
+    """
     if anomaly_map.ndim != 2 or anomaly_map.size == 0:
         raise ValueError(
             'expected a map [h, w] of at least one patch, got the shape '
@@ -111,9 +112,6 @@ def _check(
         raise ValueError(
             f'expected the height and width of an image, got {size}'
         )
-    if not math.isfinite(threshold):
-        raise ValueError(f'expected a finite threshold, got {threshold}')
-    check_options(min_area, top_k, nms_iou)
 
 
 def check_options(min_area: float | None, top_k: int, nms_iou: float) -> None:

@@ -6,10 +6,11 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from mmcvgssl.apis.boxes_from_maps import boxes_from_maps
-from mmcvgssl.apis.maps_to_boxes import BoxOptions, MapsToBoxes
+from mmcvgssl.apis.boxes_from_maps import CUT, boxes_from_maps
+from mmcvgssl.apis.maps_to_boxes import MapsToBoxes
 from mmcvgssl.apis.self_training import self_train
 from mmcvgssl.datasets.preparation import draw_folds
+from mmcvgssl.maps.box_options import BoxOptions
 
 # named as on the command line
 _ALIASES = {
@@ -63,6 +64,8 @@ def check_arguments(
         )
     try:
         found = read_arguments(arguments, tool)
+        if tool == 'maps_to_boxes':
+            BoxOptions(**{k: v for k, v in found.items() if k in CUT})
     except ValueError as error:
         raise ValueError(f'stage {stage}: arguments.{error}') from None
     if {'margin', 'map_threshold'} <= {*found}:

@@ -15,10 +15,8 @@ from mmcvgssl.maps.box_files import GroundTruth, ImageBoxes
 _WHOLE = 0.95
 
 
-def summarise(
-    images: Sequence[ImageBoxes], map_threshold: float
-) -> dict[str, Any]:
-    """Count boxes by image, area and score."""
+def summarise(images: Sequence[ImageBoxes], least: float) -> dict[str, Any]:
+    """Count boxes by image, area and score, which is ``least`` or more."""
     counts = np.array([len(image.boxes) for image in images])
     areas = np.concatenate([_areas(image.boxes) for image in images])
     pixels = np.repeat([i.size[0] * i.size[1] for i in images], counts)
@@ -26,10 +24,8 @@ def summarise(
     # sides double from bin to bin
     n_bins = int(np.log2(max(areas.max(initial=1), 1)) // 2) + 1
     area_edges = 4.0 ** np.arange(n_bins + 1)
-    highest = max(
-        float(scores.max(initial=map_threshold)), map_threshold + 1e-6
-    )
-    score_edges = np.linspace(map_threshold, highest, 21)
+    highest = max(float(scores.max(initial=least)), least + 1e-6)
+    score_edges = np.linspace(least, highest, 21)
     return {
         'images': len(images),
         'boxes': int(counts.sum()),
@@ -66,7 +62,13 @@ def notes(report: dict[str, Any]) -> list[str]:
     """Return advice for the user."""
     found = []
     mend = 'set --margin, in units of the maps, or --map-threshold'
-    if not report['boxes']:
+    nested = report['least_score'] is not None
+    if not report['boxes'] and nested:
+        found.append(
+            'no region stands out from its surroundings and is large enough '
+            'for a box; raise --boxes-per-image or lower --min-area'
+        )
+    if not report['boxes'] and not nested:
         found.append(
             'no blob above the map threshold is large enough for a box; '
             + mend
@@ -110,7 +112,9 @@ def to_text(report: dict[str, Any]) -> str:
         ('images without a map', f'{report["images_without_map"]}'),
         ('images left out', f'{len(report["left_out"])}'),
         ('maps not listed', f'{report["maps_not_listed"]}'),
-        ('map threshold', f'{report["map_threshold"]:.6g}'),
+        ('map threshold', f'{report["map_threshold"]:.6g}')
+        if report['least_score'] is None
+        else ('least score of a box', f'{report["least_score"]:.6g}'),
         ('boxes', f'{report["boxes"]}, {per_image["mean"]:.2f} an image'),
         ('images without a box', f'{100 * report["share_without_box"]:.1f} %'),
         ('images by boxes', by_count),
@@ -142,7 +146,11 @@ def plot(report: dict[str, Any]) -> bytes:
         axes.set_ylabel('boxes')
         axes.grid(alpha=0.3)
     areas.set_xscale('log', base=4)
-    scores.axvline(report['map_threshold'], color='C1', label='map threshold')
+    if report['least_score'] is None:
+        at, name = report['map_threshold'], 'map threshold'
+    else:
+        at, name = report['least_score'], 'least score of a box'
+    scores.axvline(at, color='C1', label=name)
     scores.legend(fontsize='small')
     with io.BytesIO() as buffer:
         figure.savefig(buffer, dpi=150, format='png')

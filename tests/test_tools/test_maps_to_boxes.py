@@ -11,11 +11,13 @@ import pytest
 from matplotlib.axes import Axes
 from mmdet.datasets import CocoDataset
 
-from mmcvgssl.apis.maps_to_boxes import BoxOptions, MapsToBoxes
+from mmcvgssl.apis.maps_to_boxes import MapsToBoxes
 from mmcvgssl.datasets.files import MARK
 from mmcvgssl.maps import MapError, MapFolder
 from mmcvgssl.maps.box_files import ImageBoxes
+from mmcvgssl.maps.box_options import BoxOptions
 from mmcvgssl.maps.boxes import dataset_threshold, map_to_boxes
+from mmcvgssl.maps.component_tree import component_tree_boxes
 from mmcvgssl.maps.mapped_images import find_mapped_images
 from mmcvgssl.provenance import RECORD, FileState, Provenance
 from mmcvgssl.visualization import box_report
@@ -183,7 +185,9 @@ def test_the_plot_shows_both_histograms(monkeypatch):
     none = ImageBoxes('b.png', (16, 16), box[:0], scores[:0])
     for images, boxes in (([one, none], 2), ([none], 0)):
         report = box_report.summarise(images, 0.5)
-        data = box_report.plot({**report, 'map_threshold': 0.5})
+        data = box_report.plot(
+            {**report, 'map_threshold': 0.5, 'least_score': None}
+        )
         picture = cv2.imdecode(np.frombuffer(data, np.uint8), 1)
         assert picture.std() > 0
         assert [sum(counts) for counts, _ in bars[-2:]] == [boxes, boxes]
@@ -370,6 +374,46 @@ def test_options_reach_the_boxes(data, tool, tmp_path):
     assert report['options']['margin'] == 0.3
     mean = np.mean([drawn_map(i).max() for i in range(6)], dtype=float)
     assert report['map_threshold'] == pytest.approx(mean - 0.3)
+
+
+@pytest.mark.parametrize('per_image', [None, 0.5, 1, 100])
+def test_nested_regions_are_ranked_over_all_images(
+    data, tool, tmp_path, per_image
+):
+    out, shown = tmp_path / 'boxes.json', tmp_path / 'shown'
+    more = [] if per_image is None else ['--boxes-per-image', per_image]
+    args = ['--out', out, '--method', 'component_tree', '--preview', shown]
+    code, text, err = tool(TOOL, *data, *args, *more)
+    assert code == 0, err
+    every = {
+        name(i): component_tree_boxes(drawn_map(i), size)
+        for i, size in enumerate(SIZES)
+    }
+    scores = sorted((s for _, of in every.values() for s in of), reverse=True)
+    count = min(round((per_image or 3) * len(SIZES)), len(scores))
+    least = scores[count - 1]
+    assert boxes_by_image(json.loads(out.read_text())) == {
+        file: as_xywh(boxes[of >= least], of[of >= least])
+        for file, (boxes, of) in every.items()
+    }
+    report = json.loads((tmp_path / 'report.json').read_text())
+    assert report['boxes'] == count
+    assert report['least_score'] == pytest.approx(float(least))
+    assert sum(report['score_histogram']['counts']) == count
+    assert '| least score of a box |' in text
+    assert len(files_below(shown)) == len(SIZES)
+
+
+def test_maps_in_which_nothing_stands_out_give_no_boxes(data, tmp_path):
+    for file in data[0].rglob('*.npy'):
+        np.save(file, np.full((12, 12), np.load(file).max()))
+    maps = MapFolder(data[0])
+    options = BoxOptions(method='component_tree')
+    found = find_mapped_images(maps, data[1])
+    job = MapsToBoxes(maps, found, tmp_path / 'b.json', options)
+    report = job.run()
+    assert report['boxes'] == report['least_score'] == 0
+    assert 'no region stands out' in report['notes'][0]
 
 
 @pytest.mark.parametrize(
@@ -696,6 +740,8 @@ def test_damaged_data_ends_in_one_clear_line(
         (['--nms-iou', 80], 'nms_iou'),
         (['--min-area', -1], 'min_area'),
         (['--margin', 'nan'], 'finite'),
+        (['--boxes-per-image', 2], 'of the method component_tree'),
+        (['--method', 'component_tree', '--margin', 0], 'dataset_threshold'),
         (['--preview-count', 0], 'preview_count'),
         (['--iou', 50], 'overlaps'),
         (['--root', '.'], 'is a folder'),
