@@ -294,8 +294,8 @@ def _cut_boxes(
         if path in fitting:
             own = cut.cut(maps.load_map(path), size, threshold)
         images.append(ImageBoxes(path, size, *own))
-    kept, _ = cut.keep(images)
-    return kept, [path for path in sizes if path not in fitting]
+    boxes, _ = cut.keep(images)
+    return boxes, [path for path in sizes if path not in fitting]
 
 
 def _named(source: str | Path) -> dict[str, str]:

@@ -73,13 +73,13 @@ def _to_onnx(
         op.Constant(value_floats=[iou_threshold]),
         op.Constant(value_floats=[-0.5]),
     )
-    places = op.Gather(found, op.Constant(value_ints=[0, 2]), axis=1)
+    indices = op.Gather(found, op.Constant(value_ints=[0, 2]), axis=1)
     count_found = op.Shape(found, start=0, end=1)
     ones = op.Expand(op.Constant(value_float=1.0), count_found)
     nothing = op.Expand(op.Constant(value_float=0.0), op.Shape(scores))
-    places = op.Cast(places, to=INT64.dtype)
+    indices = op.Cast(indices, to=INT64.dtype)
     return op.Greater(
-        op.ScatterND(nothing, places, ones), op.Constant(value_float=0.5)
+        op.ScatterND(nothing, indices, ones), op.Constant(value_float=0.5)
     )
 
 

@@ -49,7 +49,7 @@ class QueryBoxes(nn.Module):
         ValueError: If the model pads images of this size.
     """
 
-    places: Tensor
+    positions: Tensor
     starts: Tensor
     says = (
         'boxes of all queries [N, P, 4]: x1, y1, x2, y2 in pixels of the '
@@ -70,14 +70,14 @@ class QueryBoxes(nn.Module):
         self.model, self.size = model, size
         with torch.no_grad():
             features = model.extract_feat(torch.zeros(1, 3, *size))
-            places = [
+            codes = [
                 model.positional_encoding(None, input=level).flatten(2)
                 + model.level_embed[i][None, :, None]
                 for i, level in enumerate(features)
             ]
         self.sizes = LevelSizes(level.shape[-2:] for level in features)
-        places_of_all = torch.cat(places, 2).transpose(1, 2)
-        self.register_buffer('places', places_of_all)
+        position_codes = torch.cat(codes, 2).transpose(1, 2)
+        self.register_buffer('positions', position_codes)
         counts = torch.tensor([h * w for h, w in self.sizes])
         self.register_buffer('starts', counts.cumsum(0) - counts)
 
@@ -119,7 +119,7 @@ class QueryBoxes(nn.Module):
         memory = model.forward_encoder(
             feat=torch.cat(flat, 1),
             feat_mask=None,
-            feat_pos=self.places.expand(count, -1, -1),
+            feat_pos=self.positions.expand(count, -1, -1),
             **sizes,
         )
         start, _ = model.pre_decoder(**memory)

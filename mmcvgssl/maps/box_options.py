@@ -125,15 +125,15 @@ class BoxOptions:
             3.0 if self.boxes_per_image is None else self.boxes_per_image
         )
         least = contrast_threshold([i.scores for i in images], per_image)
-        kept = []
+        left = []
         for image in images:
             good = image.scores >= least
-            kept.append(
+            left.append(
                 replace(
                     image, boxes=image.boxes[good], scores=image.scores[good]
                 )
             )
-        return kept, least
+        return left, least
 
     @property
     def _nested(self) -> bool:

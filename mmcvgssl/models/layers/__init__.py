@@ -1,7 +1,7 @@
 """Plain modules and functions shared by the models."""
 
 from mmcvgssl.models.layers.channel_scales import channel_scales
-from mmcvgssl.models.layers.depthwise import FastDepthwise
+from mmcvgssl.models.layers.fast_depthwise import FastDepthwise
 from mmcvgssl.models.layers.gather import gather_rows, whole_gradient
 from mmcvgssl.models.layers.global_pool import global_pool
 from mmcvgssl.models.layers.resize_images import (

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from mmcvgssl.models.layers import FastDepthwise
-from mmcvgssl.models.layers.depthwise import _Depthwise
+from mmcvgssl.models.layers.fast_depthwise import _Depthwise
 
 # kernel, stride, padding, side of the image
 SHAPES = [
