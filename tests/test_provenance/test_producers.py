@@ -47,13 +47,13 @@ def load(base: str, options: str) -> Config:
 
 
 @cache
-def stage_config(path: str, options: str, classes) -> Config:
+def stage_config(path: str, options: str, classes, samples) -> Config:
     """Load the config of a stage; once."""
-    return stage.build_config(path, literal_eval(options), classes)
+    return stage.build_config(path, literal_eval(options), classes, samples)
 
 
-def build_config(path: str, options, classes=()) -> Config:
-    return deepcopy(stage_config(path, repr(dict(options)), classes))
+def build_config(path: str, options, classes=(), samples=None) -> Config:
+    return deepcopy(stage_config(path, repr(dict(options)), classes, samples))
 
 
 @cache
