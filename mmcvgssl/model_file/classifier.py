@@ -143,10 +143,15 @@ def _scale(content: ModelFile, model: ProbeClassifier, source: str) -> None:
     form = Form((len(network.mean),))
     forms = {'mean': form, 'std': form}
     check_state(named, below(_SCALE, forms), source)
-    if not bool((found['std'] > 0).all()):
+    if not bool(found['mean'].isfinite().all()):
+        raise FittedStateError(
+            f'{source}: expected finite `{_SCALE}.mean`, got NaN or infinity; '
+            'learn anew'
+        )
+    if not bool(((found['std'] > 0) & found['std'].isfinite()).all()):
         raise FittedStateError(
             f'{source}: expected `{_SCALE}.std` above 0, got '
-            f'{float(found["std"].min())}'
+            f'{float(found["std"].min())}; learn anew'
         )
     network.mean.copy_(found['mean'])
     network.std.copy_(found['std'])

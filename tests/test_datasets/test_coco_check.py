@@ -144,7 +144,7 @@ def test_each_problem_is_named_with_its_id(good, tmp_path, edit, kind, line):
     change(good, edit)
     found = check_coco(good, tmp_path, look='pixels')
     assert any(line in said for said in found.problems[kind])
-    with pytest.raises(AnnotationError, match='tools/prepare_data'):
+    with pytest.raises(AnnotationError, match='mmcvgssl prepare'):
         found.raise_problems()
 
 

@@ -217,7 +217,11 @@ def test_a_data_set_says_what_it_holds(tmp_path):
             ValueError,
             'no images',
         ),
-        ({'ann_file': 'no.txt'}, FileNotFoundError, r'no\.txt.*prepare_data'),
+        (
+            {'ann_file': 'no.txt'},
+            FileNotFoundError,
+            r'no\.txt.*mmcvgssl prepare',
+        ),
         ({'ann_file': 'none.txt'}, ValueError, 'no images'),
         (
             {'ann_file': 'one.txt', 'with_label': True},

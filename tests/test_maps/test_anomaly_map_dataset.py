@@ -71,7 +71,7 @@ def write_maps(
     manifest: bool = True,
     shape=(5, 5),
 ) -> Path:
-    """Write a map of each image as tools/make_maps.py does."""
+    """Write a map of each image as mmcvgssl maps does."""
     lines = []
     for i, path in enumerate(sorted(images.rglob('*.png'))):
         name = path.relative_to(images).as_posix()
@@ -177,7 +177,7 @@ def test_missing_maps_stop_before_training_or_are_left_out(tmp_path, manifest):
     maps = write_maps(tmp_path / 'maps', images, out, manifest)
     message = (
         r'2 images \(02\.png, deeper/01\.png\) of 6 without a map in .*maps; '
-        '.*make_maps.*allow_missing=True'
+        '.*mmcvgssl maps.*allow_missing=True'
     )
     with pytest.raises(FileNotFoundError, match=message):
         make(images, maps)
@@ -340,7 +340,7 @@ def test_maps_are_upsampled_with_corners_on_corners(tmp_path, dtype):
     ],
 )
 def test_files_that_are_no_maps(tmp_path, values, message):
-    with pytest.raises(ValueError, match=rf'a\.npy.*{message}.*make_maps'):
+    with pytest.raises(ValueError, match=rf'a\.npy.*{message}.*mmcvgssl maps'):
         LoadAnomalyMap()(saved(tmp_path, values))
 
 

@@ -92,7 +92,7 @@ def test_images_of_another_size_are_refused():
 def test_images_that_are_cut_otherwise_are_refused():
     model = fitted(True)
     for tile in (40, 64):
-        data = pseudo_collate([item(part(0), tile, 16, 'new.png')])
+        data = pseudo_collate([item(part(0), tile, 32, 'new.png')])
         with pytest.raises(ValueError, match=r'new.png: expected \d+ tiles'):
             model.test_step(data)
 
