@@ -103,7 +103,7 @@ class FewShot:
         if standardize and mode == 'finetune':
             raise ValueError(
                 'features of a network that is trained cannot be '
-                'standardised before: use mode probe or linear'
+                'standardised before: use mode probe, linear or propagation'
             )
         check_least(size=(size, 1), workers=(workers, 0))
         if cfg.get('few_shot') is None:

@@ -18,6 +18,7 @@ from mmcvgssl.maps.map_folder import MapEntry
 from mmcvgssl.maps.thresholds import dataset_threshold
 
 METHODS = ('dataset_threshold', 'component_tree')
+BOXES_PER_IMAGE = 3.0  # of component_tree, by default
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,8 @@ class BoxOptions:
             default, 0.5 of ``component_tree``.
         method: ``'dataset_threshold'`` or ``'component_tree'``.
         boxes_per_image: Boxes that ``component_tree`` keeps, on average over
-            the images: of 3, an image has none to ``top_k``.
+            the images; 3 by default, of which an image has none to
+            ``top_k``.
 
     Raises:
         ValueError: If one is out of range, or of the other method.
@@ -121,9 +123,7 @@ class BoxOptions:
         """
         if not self._nested:
             return [*images], None
-        per_image = (
-            3.0 if self.boxes_per_image is None else self.boxes_per_image
-        )
+        per_image = self.boxes_per_image or BOXES_PER_IMAGE
         least = contrast_threshold([i.scores for i in images], per_image)
         left = []
         for image in images:

@@ -372,7 +372,9 @@ def test_standardised_features_know_no_test_image(tiny_classes, student):
 
 def test_a_network_that_is_trained_is_not_standardised(tiny_classes):
     cfg = load_config(tiny_classes)
-    with pytest.raises(ValueError, match='use mode probe or linear'):
+    with pytest.raises(
+        ValueError, match='use mode probe, linear or propagation'
+    ):
         FewShot(cfg, 'none', 'finetune', standardize=True)
 
 

@@ -53,24 +53,29 @@ def noise(folder, count):
     return folder
 
 
-@pytest.fixture
-def pipeline(tmp_path):
-    """Plan the shipped pipeline over six images, two with a label each."""
-    images = noise(tmp_path / 'images', 6)
+def one_box_each(file, count):
+    """Write labels of the first images."""
     content = {
         'images': [
             {'id': i, 'file_name': f'{i}.png', 'width': 48, 'height': 48}
-            for i in range(4)
+            for i in range(count)
         ],
         'annotations': [
             {'id': i, 'image_id': i, 'category_id': 1, 'iscrowd': 0}
             | {'bbox': [1, 1, 9, 9], 'area': 81}
-            for i in range(4)
+            for i in range(count)
         ],
         'categories': [{'id': 1, 'name': 'hole'}],
     }
-    labels = tmp_path / 'labels.json'
-    labels.write_text(json.dumps(content))
+    file.write_text(json.dumps(content))
+    return file
+
+
+@pytest.fixture
+def pipeline(tmp_path):
+    """Plan the shipped pipeline over six images, two with a label each."""
+    images = noise(tmp_path / 'images', 6)
+    labels = one_box_each(tmp_path / 'labels.json', 4)
     cfg = load_config(CONFIGS / 'pipelines/agssp_yolov8_n_cpu.py', BATCHES)
     cfg.stages.boxes.arguments = ARGUMENTS
     inputs = read_inputs(images, labels, root=images)

@@ -19,7 +19,7 @@ from mmcvgssl.pipeline.report import _read_joined, _said
 from mmcvgssl.pipeline.stage import read_stages
 from mmcvgssl.pipeline.stage_functions import FUNCTIONS
 from tests.data import CONFIGS
-from tests.test_pipeline.test_calls import noise, pretend
+from tests.test_pipeline.test_calls import noise, one_box_each, pretend
 
 RECIPE = CONFIGS / 'pipelines/agssp_selftrain_yolov8_n_cpu.py'
 BEFORE = ['maps', 'boxes', 'agbp', 'agdp', 'finetune', 'test']
@@ -36,20 +36,7 @@ SMALL = {
 @pytest.fixture
 def inputs(tmp_path):
     images = noise(tmp_path / 'images', 12)
-    content = {
-        'images': [
-            {'id': i, 'file_name': f'{i}.png', 'width': 48, 'height': 48}
-            for i in range(8)
-        ],
-        'annotations': [
-            {'id': i, 'image_id': i, 'category_id': 1, 'iscrowd': 0}
-            | {'bbox': [1, 1, 9, 9], 'area': 81}
-            for i in range(8)
-        ],
-        'categories': [{'id': 1, 'name': 'hole'}],
-    }
-    labels = tmp_path / 'labels.json'
-    labels.write_text(json.dumps(content))
+    labels = one_box_each(tmp_path / 'labels.json', 8)
     return read_inputs(images, labels, root=images)
 
 

@@ -15,15 +15,16 @@ import itertools
 import json
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
 import numpy as np
 from mmengine.config import Config
-from sklearn.model_selection import StratifiedKFold
 
+from mmcvgssl.datasets.preparation import draw_folds
+from mmcvgssl.datasets.preparation.folds import HELD_OUT, TRAIN
 from mmcvgssl.utils import atomic_write
 
 mpl.use('agg')
@@ -129,7 +130,7 @@ class Ladder:
 
     def choose(self, folds: int) -> None:
         """Choose the options of each kind of start on folds of labels."""
-        lists = list(self.folds())[:folds]
+        lists = self.folds()[:folds]
         path = self.out / 'choices.json'
         chosen = json.loads(path.read_text()) if path.is_file() else {}
         for kind, search in self.cfg.search.items():
@@ -166,29 +167,14 @@ class Ladder:
             atomic_write(path, json.dumps(chosen, indent=1).encode())
             print(f'{kind}: {grid[best]}, means {means}', flush=True)
 
-    def folds(self) -> Iterator[tuple[Path, Path]]:
-        """Divide the training labels in three, by the first box's class."""
-        path = Path(self.given['labels'])
-        coco = json.loads(path.read_text())
-        first: dict[int, int] = {}
-        for each in coco['annotations']:
-            first.setdefault(each['image_id'], each['category_id'])
-        images = coco['images']
-        classes = [first.get(image['id'], 0) for image in images]
-        split = StratifiedKFold(3, shuffle=True, random_state=0)
-        for fold, parts in enumerate(split.split(images, classes)):
-            files = []
-            for name, part in zip(('train', 'test'), parts, strict=True):
-                kept = [images[i] for i in part]
-                ids = {image['id'] for image in kept}
-                boxes = coco['annotations']
-                boxes = [b for b in boxes if b['image_id'] in ids]
-                file = self.out / f'folds/{fold}_{name}.json'
-                content = {**coco, 'images': kept, 'annotations': boxes}
-                file.parent.mkdir(parents=True, exist_ok=True)
-                atomic_write(file, json.dumps(content).encode())
-                files.append(file)
-            yield files[0], files[1]
+    def folds(self) -> list[tuple[Path, Path]]:
+        """Divide the training labels in three."""
+        folder = self.out / 'folds'
+        found = draw_folds(self.given['labels'], folder)
+        return [
+            (folder / TRAIN.format(number), folder / HELD_OUT.format(number))
+            for number in range(1, len(found.images) + 1)
+        ]
 
 
 def curve(folder: Path) -> dict[int, dict[str, float]]:
@@ -267,6 +253,8 @@ def main() -> None:
             ladder.out.mkdir(parents=True, exist_ok=True)
             atomic_write(ladder.out / 'table.md', f'{text}\n'.encode())
             plot(runs, ladder.out / 'curves.png')
+    if not runs:
+        raise SystemExit(f'no training of {args.ladder} is done yet')
     print((ladder.out / 'table.md').read_text())
 
 
