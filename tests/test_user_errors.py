@@ -6,6 +6,7 @@ import sys
 import cv2
 import pytest
 import torch
+from tqdm import tqdm
 
 from mmcvgssl.datasets import TooManyUnreadableError
 from mmcvgssl.engine import InvalidLossError
@@ -131,6 +132,8 @@ def test_of_several_processes_the_first_speaks_first(
 @pytest.mark.parametrize('error', [ValueError('x'), KeyboardInterrupt()])
 def test_a_bar_ends_before_an_error_is_said(error, capsys, monkeypatch):
     monkeypatch.setattr('mmcvgssl.progress.on_terminal', lambda: True)
+    for other in [*getattr(tqdm, '_instances', ())]:
+        other.close()  # that another test has left, above which this one is
     bar = progress_bar(total=3, desc='work')
     bar.update()
     with pytest.raises((SystemExit, KeyboardInterrupt)), user_errors():

@@ -180,6 +180,8 @@ def write(folder, model, threshold=0.3):
         # scores and boxes that differ from place to place
         if any(part in name for part in ('fc_cls', 'cls_branch')):
             value.data.normal_(0, 0.5)
+        if 'level_embed' in name:  # memory as it was, until weights are drawn
+            value.data.normal_()
     torch.save(
         {'state_dict': built.state_dict(), 'meta': {'cfg': cfg.pretty_text}},
         folder / 'e.pth',
