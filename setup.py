@@ -17,7 +17,18 @@ EXTRAS = {
     'track': ['tensorboard', 'wandb', 'mlflow'],
     # the runtime alone, without torch, needs but one of the last two
     'export': ['onnx', 'onnxscript', 'onnxruntime', 'openvino'],
-    'dev': ['pytest', 'hypothesis', 'pyelftools', 'ruff', 'mypy', 'build'],
+    'check': ['imagehash>=4.3,<5'],
+    'report': ['plotly>=6,<8'],
+    'serve': ['gradio>=6,<7'],
+    'dev': [
+        'pytest',
+        'playwright',
+        'hypothesis',
+        'pyelftools',
+        'ruff',
+        'mypy',
+        'build',
+    ],
 }
 
 
