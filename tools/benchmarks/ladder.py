@@ -2,10 +2,10 @@
 
 Reads a ladder (a config in tools/benchmarks/ladders), runs the pretraining
 stages that its rows start from, chooses the options of each kind of start on
-folds of the training labels (`--choose`), trains every row with its seeds, and
-writes `table.md` and `curves.png`: mAP on the test images against updates. The
-last epoch counts, nothing is chosen on test images. Typed again, the command
-skips what is done and resumes what was interrupted.
+folds of the training labels, trains every row with its seeds, and writes
+`table.md` and `curves.png`: mAP on the test images against updates. The last
+epoch counts, nothing is chosen on test images. Typed again, the command skips
+what is done and resumes what was interrupted.
 """
 
 from __future__ import annotations
@@ -15,12 +15,17 @@ import itertools
 import json
 import subprocess
 import sys
+import threading
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
 import numpy as np
+import torch
 from mmengine.config import Config
 
 from mmcvgssl.datasets.preparation import draw_folds
@@ -48,9 +53,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--rows', nargs='+', help='these alone')
     parser.add_argument('--seeds', type=int, help='of each row, at most')
     parser.add_argument(
-        '--choose', action='store_true', help='options of each kind of start'
+        '--jobs', type=int, default=1, help='trainings side by side'
     )
-    parser.add_argument('--folds', type=int, default=1, help='of 3, to test')
     parser.add_argument(
         '--show', action='store_true', help='what is done; train nothing'
     )
@@ -58,7 +62,11 @@ def parse_args() -> argparse.Namespace:
 
 
 class Ladder:
-    """Trainings that a config describes, in folders of their own."""
+    """Trainings that a config describes, in folders of their own.
+
+    Those that a training stands on run before it, as many side by side as
+    there are slots.
+    """
 
     def __init__(self, args: argparse.Namespace) -> None:
         cfg = Config.fromfile(args.ladder)
@@ -68,113 +76,173 @@ class Ladder:
             for key, value in (each.split('=', 1) for each in args.given)
         }
         self.show = args.show
+        self.slots = threading.Semaphore(args.jobs)
+        self.locks: dict[str, threading.Lock] = defaultdict(threading.Lock)
+        self.stopped = threading.Event()
 
     def stage(self, name: str) -> str:
         """Return the checkpoint of a pretraining stage, which may run."""
         stage, folder = self.cfg.stages[name], self.out / 'stages' / name
-        epochs = int(stage.epochs)
-        checkpoint = folder / f'epoch_{epochs}.pth'
-        if not checkpoint.is_file():
-            self.train(stage.recipe, self.filled(stage.options), folder)
+        checkpoint = folder / f'epoch_{int(stage.epochs)}.pth'
+        with self.locks[f'stage {name}']:
+            if not checkpoint.is_file():
+                self.train(stage.recipe, self.filled(stage.options), folder)
         return str(checkpoint)
 
     def filled(self, options: Mapping[str, Any]) -> list[str]:
         """Return options as words, with what they name put in."""
         words = []
         for key, value in options.items():
-            if isinstance(value, str) and value.startswith('{'):
-                name = value[1:-1]
-                is_stage = name in self.cfg.get('stages', {})
-                value = self.stage(name) if is_stage else self.given[name]
+            name = value[1:-1] if str(value).startswith('{') else None
+            if name in self.cfg.get('stages', {}):
+                value = self.stage(name)
+            elif name is not None and name.isidentifier():
+                value = self.given[name]
             words.append(f'{key}={value}')
         return words
 
     def train(self, recipe: str, options: Sequence[str], folder: Path) -> None:
         """Train, or go on with it."""
-        if self.show:
-            raise SystemExit(f'{folder} is not there yet')
-        print(f'{folder}: training', flush=True)
-        words = ['tools/train.py', recipe, '--work-dir', str(folder)]
+        words = [recipe, '--work-dir', str(folder)]
         if (folder / 'last_checkpoint').is_file():
             words.append('--resume')
-        words += ['--cfg-options', *options]
-        folder.mkdir(parents=True, exist_ok=True)
-        with (folder / 'terminal.log').open('a') as log:
-            subprocess.run(
-                [sys.executable, *words],
-                **{'check': True, 'cwd': ROOT, 'stdout': log, 'stderr': log},
-            )
+        if not torch.cuda.is_available():
+            options = [*options, *self.filled(self.cfg.get('on_cpu', {}))]
+        self.tool('train.py', [*words, '--cfg-options', *options], folder)
+
+    def tool(self, name: str, words: Sequence[str], folder: Path) -> None:
+        """Run a tool as soon as there is a slot."""
+        if self.show:
+            raise SystemExit(f'{folder} is not there yet')
+        with self.slots:
+            if self.stopped.is_set():
+                raise KeyboardInterrupt
+            print(f'{folder}: begins', flush=True)
+            folder.mkdir(parents=True, exist_ok=True)
+            with (folder / 'terminal.log').open('a') as log:
+                subprocess.run(
+                    [sys.executable, f'tools/{name}', *words],
+                    **{'check': True, 'cwd': ROOT, 'stdout': log},
+                    stderr=log,
+                )
 
     def run(
         self, row: Mapping[str, Any], more: Sequence[str], folder: Path
     ) -> dict[int, dict[str, float]] | None:
         """Return the metrics of one training by number of updates."""
-        found = curve(folder)
-        epochs = int(self.cfg.epochs)
-        if found.get(epochs) is None:
-            if self.show:
-                return None
-            own = [*self.filled(self.cfg.options), *more]
-            self.train(row['recipe'], own, folder)
+        with self.locks[str(folder)]:
             found = curve(folder)
+            if found.get(int(self.cfg.epochs)) is None:
+                if self.show:
+                    return None
+                own = [*self.filled(self.cfg.options), *more]
+                self.train(row['recipe'], own, folder)
+                found = curve(folder)
         return found
 
-    def options(self, row: Mapping[str, Any]) -> list[str]:
-        """Return the options of a row, with those chosen for its kind."""
-        chosen: dict[str, Any] = {}
-        path = self.out / 'choices.json'
-        if path.is_file():
-            chosen = json.loads(path.read_text())
-        kind = chosen.get(row['kind'], {}).get('options', {})
-        return self.filled({**row.get('options', {}), **kind})
+    def row(self, name: str, seed: int) -> dict[int, dict[str, float]] | None:
+        """Return the metrics of a row with one seed."""
+        row, folder = self.cfg.rows[name], self.folder(name, seed)
+        if self.show:
+            return self.run(row, (), folder)
+        more = [f'randomness.seed={seed}']
+        more += self.filled(self.cfg.get('row_options', {}))
+        more += self.filled({**row.get('options', {}), **self.choice(row)})
+        if 'teacher' in row:
+            more.append(f'ann_file={self.joined(row, seed)}')
+        return self.run(row, more, folder)
 
-    def choose(self, folds: int) -> None:
-        """Choose the options of each kind of start on folds of labels."""
-        lists = self.folds()[:folds]
-        path = self.out / 'choices.json'
-        chosen = json.loads(path.read_text()) if path.is_file() else {}
-        for kind, search in self.cfg.search.items():
-            row = self.cfg.rows[search.row]
-            grid = [
-                dict(zip(search.grid, values, strict=True))
-                for values in itertools.product(*search.grid.values())
-            ]
-            scores = []
-            for number, options in enumerate(grid):
-                found = []
-                for fold, (train, test) in enumerate(lists):
-                    more = self.filled({**row.get('options', {}), **options})
-                    more += [f'ann_file={train}', f'test_ann_file={test}']
-                    folder = self.out / f'folds/{kind}/{number}-{fold}'
-                    run = self.run(row, more, folder)
-                    if run is None:
-                        break
-                    found.append(run[int(self.cfg.epochs)])
-                scores.append(
-                    [[f[m] for m in METRICS.values()] for f in found]
-                )
-            if not all(len(score) == len(lists) for score in scores):
-                continue
-            means = [float(np.mean(score)) for score in scores]
-            best = int(np.argmax(means))
-            chosen[kind] = {
-                'options': grid[best],
-                'tried': [
-                    {'options': options, 'metrics': score}
-                    for options, score in zip(grid, scores, strict=True)
-                ],
-            }
-            atomic_write(path, json.dumps(chosen, indent=1).encode())
-            print(f'{kind}: {grid[best]}, means {means}', flush=True)
+    def folder(self, name: str, seed: int) -> Path:
+        """Return where a row is trained."""
+        return self.out / 'rows' / name.replace(' ', '_') / str(seed)
+
+    def last(self, folder: Path) -> str:
+        """Return the checkpoint that a training ended with."""
+        return str(folder / f'epoch_{int(self.cfg.epochs)}.pth')
+
+    def joined(self, row: Mapping[str, Any], seed: int) -> Path:
+        """Return labels and the boxes that a teacher finds beside them.
+
+        The thresholds of boxes are chosen on labels that detectors of the
+        same kind have not learned from, those trained for the choice of
+        options.
+        """
+        teacher = str(row['teacher'])
+        self.row(teacher, seed)
+        options = self.choice(row)
+        held_out = []
+        for number, tried in enumerate(self.cfg.search[row['kind']].tries):
+            if tried == options:
+                for fold, (_, test) in enumerate(self.folds()):
+                    trained = self.on_fold_folder(row['kind'], number, fold)
+                    held_out += ['--held-out', self.last(trained), str(test)]
+        out = self.out / 'joined' / teacher.replace(' ', '_') / str(seed)
+        file = out / 'annotations.json'
+        with self.locks[str(out)]:
+            if not file.is_file():
+                words = [self.last(self.folder(teacher, seed)), *held_out]
+                for word in self.filled(self.cfg.self_training):
+                    words.append(f'--{word}')
+                words += ['--out', str(out)]
+                self.tool('self_train.py', words, out)
+        return file
+
+    def choice(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the options that do best on folds, for the row's kind.
+
+        Each is trained on two thirds of the labels, and tested on the others.
+        """
+        kind = str(row['kind'])
+        path = self.out / 'choices' / f'{kind}.json'
+        with self.locks[str(path)]:
+            if not path.is_file():
+                tries = self.cfg.search[kind].tries
+                folds = range(len(self.folds()))
+                tried = list(itertools.product(range(len(tries)), folds))
+                with ThreadPoolExecutor(len(tried)) as pool:
+                    found = list(pool.map(partial(self.on_fold, kind), tried))
+                means = np.reshape(found, (len(tries), -1)).mean(1)
+                result = {
+                    'options': tries[int(np.argmax(means))],
+                    'tried': [
+                        {'options': options, 'mean': float(mean)}
+                        for options, mean in zip(tries, means, strict=True)
+                    ],
+                }
+                path.parent.mkdir(parents=True, exist_ok=True)
+                atomic_write(path, json.dumps(result, indent=1).encode())
+        return dict(json.loads(path.read_text())['options'])
+
+    def on_fold(self, kind: str, tried: tuple[int, int]) -> float:
+        """Return the mean metric of options, by number, on a fold."""
+        number, fold = tried
+        search = self.cfg.search[kind]
+        row = self.cfg.rows[search.row]
+        train, test = self.folds()[fold]
+        own = {**row.get('options', {}), **search.tries[number]}
+        more = [
+            *self.filled(own),
+            f'ann_file={train}',
+            f'test_ann_file={test}',
+        ]
+        run = self.run(row, more, self.on_fold_folder(kind, number, fold))
+        assert run is not None
+        last = run[int(self.cfg.epochs)]
+        return float(np.mean([last[m] for m in METRICS.values()]))
+
+    def on_fold_folder(self, kind: str, number: int, fold: int) -> Path:
+        """Return where options are tried."""
+        return self.out / 'folds' / kind / f'{number}-{fold}'
 
     def folds(self) -> list[tuple[Path, Path]]:
-        """Divide the training labels in three."""
+        """Divide the training labels in three, and return those to test."""
         folder = self.out / 'folds'
-        found = draw_folds(self.given['labels'], folder)
+        with self.locks[str(folder)]:
+            found = draw_folds(self.given['labels'], folder)
         return [
             (folder / TRAIN.format(number), folder / HELD_OUT.format(number))
             for number in range(1, len(found.images) + 1)
-        ]
+        ][: int(self.cfg.folds)]
 
 
 def curve(folder: Path) -> dict[int, dict[str, float]]:
@@ -230,32 +298,54 @@ def plot(runs: Mapping[str, Sequence[dict]], path: Path) -> None:
 
 
 def main() -> None:
-    """Choose, train, and write what came out."""
+    """Train, and write what came out."""
     args = parse_args()
     ladder = Ladder(args)
-    if args.choose:
-        ladder.choose(args.folds)
-        return
+    rows = {
+        name: min(int(row.seeds), args.seeds or int(row.seeds))
+        for name, row in ladder.cfg.rows.items()
+        if not args.rows or name in args.rows
+    }
+    todo = [
+        (name, seed)
+        for seed in range(max(rows.values()))
+        for name, seeds in rows.items()
+        if seed < seeds
+    ]
     runs: dict[str, list[dict]] = {}
-    for name, row in ladder.cfg.rows.items():
-        if args.rows and name not in args.rows:
-            continue
-        for seed in range(min(int(row.seeds), args.seeds or int(row.seeds))):
-            folder = ladder.out / 'rows' / name.replace(' ', '_') / str(seed)
-            more = [f'randomness.seed={seed}']
-            if not args.show:
-                more += ladder.options(row)
-            found = ladder.run(row, more, folder)
-            if found is not None:
-                runs.setdefault(name, []).append(found)
-        if runs:
-            text = table(runs, int(ladder.cfg.epochs))
-            ladder.out.mkdir(parents=True, exist_ok=True)
-            atomic_write(ladder.out / 'table.md', f'{text}\n'.encode())
-            plot(runs, ladder.out / 'curves.png')
-    if not runs:
-        raise SystemExit(f'no training of {args.ladder} is done yet')
-    print((ladder.out / 'table.md').read_text())
+    failed = []
+    with ThreadPoolExecutor(2 * len(todo)) as pool:
+        if not args.show:  # stages begin before the options are chosen
+            for name in rows:
+                pool.submit(
+                    ladder.filled, ladder.cfg.rows[name].get('options', {})
+                )
+        pending = {pool.submit(ladder.row, *each): each for each in todo}
+        try:
+            for done in as_completed(pending):
+                name, seed = pending[done]
+                try:
+                    found = done.result()
+                except subprocess.CalledProcessError as error:
+                    failed.append(f'{name}, seed {seed}: {error}')
+                    continue
+                if found is not None:
+                    runs.setdefault(name, []).append(found)
+                    write(ladder, {n: runs[n] for n in rows if n in runs})
+        finally:
+            ladder.stopped.set()
+    if runs:
+        print((ladder.out / 'table.md').read_text())
+    if failed or not runs:
+        raise SystemExit('\n'.join(failed) or 'no training is done yet')
+
+
+def write(ladder: Ladder, runs: Mapping[str, Sequence[dict]]) -> None:
+    """Write the table and the curves of what is done."""
+    text = table(runs, int(ladder.cfg.epochs))
+    ladder.out.mkdir(parents=True, exist_ok=True)
+    atomic_write(ladder.out / 'table.md', f'{text}\n'.encode())
+    plot(runs, ladder.out / 'curves.png')
 
 
 if __name__ == '__main__':

@@ -1,30 +1,41 @@
 # NEU-DET with few labels, YOLOv8-n at 256 px, as long as one would train:
 # 300 epochs of batches of 16, so 8 updates an epoch of 126 images.
-# Given: root=data/neu_det, labels=data/neu_det/mmcvgssl/train_10pct.json,
-# and, for rows that start from them, maps and boxes.
+# Given: root=data/neu_det, labels=$root/mmcvgssl/train_10pct.json (or 05pct),
+# unlabelled and test beside it, and maps and boxes that rows start from.
 csp = 'configs/detection/yolov8/yolov8_n_1xb16-300e_neu-det.py'
 lite0 = 'configs/detection/yolov8/yolov8_n-lite0_1xb16-300e_neu-det.py'
 epochs = 300
-bfloat16 = {'optim_wrapper.type': 'mmcvgssl.AutocastOptimWrapper'}
+folds = 1  # of three, to choose options on
 options = {
     'data_root': '{root}',
     'ann_file': '{labels}',
     'train_dataloader.num_workers': 1,
-    'train_cfg.val_interval': 25,
-    'default_hooks.checkpoint.interval': 100,
-    **bfloat16,
+    'val_dataloader.num_workers': 1,
+    'train_cfg.val_interval': 50,
+    'default_hooks.checkpoint.interval': 50,
 }
+sampler = dict(
+    _delete_=True, type='mmcvgssl.UpdateSampler', updates=8, batch_size=16
+)
+row_options = {'train_dataloader.sampler': str(sampler)}
+on_cpu = {'optim_wrapper.type': 'mmcvgssl.AutocastOptimWrapper'}
 unlabelled = {
     'data_root': '{root}',
     'ann_file': 'train_unlabelled.txt',
     'train_dataloader.num_workers': 1,
-    **bfloat16,
 }
 pseudo = {
     'img': '{root}',
     'ann_file': '{boxes}',
     'train_dataloader.num_workers': 1,
-    **bfloat16,
+}
+# what mmcvgssl self-train takes
+self_training = {
+    'images': '{unlabelled}',
+    'root': '{root}',
+    'labels': '{labels}',
+    'exclude': '{test}',
+    'workers': 1,
 }
 stages = {
     'agbp': dict(
@@ -49,35 +60,37 @@ stages = {
         epochs=10,
     ),
 }
-# kind: what its options are chosen for, by which row
-rates = [0.01, 0.0025]
-frozen = [-1, 1]
+# by kind of start: what is tried on folds, with which row
 lr = 'optim_wrapper.optimizer.lr'
-stage = 'model.backbone.frozen_stages'
+frozen = 'model.backbone.frozen_stages'
+of_weights = [{lr: 0.01}, {lr: 0.0025}, {lr: 0.0025, frozen: 1}]
 search = {
-    'noise': dict(row='scratch', grid={lr: rates}),
-    'imagenet': dict(row='ImageNet Lite0', grid={lr: rates, stage: frozen}),
-    'pretrained': dict(row='AGSSP', grid={lr: rates, stage: frozen}),
+    'noise': dict(row='scratch', tries=[{lr: 0.01}, {lr: 0.0025}]),
+    'imagenet': dict(row='ImageNet Lite0', tries=of_weights),
+    'pretrained': dict(row='AGSSP', tries=of_weights),
 }
+from_imagenet = dict(kind='imagenet', recipe=lite0)
+agssp = {'options': {'load_from': '{agdp}'}, 'kind': 'pretrained'}
+agssp_lite0 = {**from_imagenet, 'options': {'load_from': '{agdp-lite0}'}}
 rows = {
     'scratch': dict(kind='noise', recipe=csp, seeds=3),
-    'ImageNet Lite0': dict(kind='imagenet', recipe=lite0, seeds=3),
+    'ImageNet Lite0': {**from_imagenet, 'seeds': 3},
+    'AGSSP': {**agssp, 'recipe': csp, 'seeds': 2},
+    'AGSSP from ImageNet Lite0': {**agssp_lite0, 'seeds': 3},
+    'AGSSP from ImageNet Lite0, self-trained': {
+        **agssp_lite0,
+        'teacher': 'AGSSP from ImageNet Lite0',
+        'seeds': 3,
+    },
+    'ImageNet Lite0, self-trained': {
+        **from_imagenet,
+        'teacher': 'ImageNet Lite0',
+        'seeds': 2,
+    },
     'AGBP': dict(
         kind='pretrained',
         recipe=csp,
         options={'backbone_checkpoint': '{agbp}'},
         seeds=2,
-    ),
-    'AGSSP': dict(
-        kind='pretrained',
-        recipe=csp,
-        options={'load_from': '{agdp}'},
-        seeds=3,
-    ),
-    'AGSSP from ImageNet Lite0': dict(
-        kind='imagenet',
-        recipe=lite0,
-        options={'load_from': '{agdp-lite0}'},
-        seeds=3,
     ),
 }
