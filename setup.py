@@ -18,7 +18,7 @@ EXTRAS = {
     # the runtime alone, without torch, needs but one of the last two
     'export': ['onnx', 'onnxscript', 'onnxruntime', 'openvino'],
     'check': ['imagehash>=4.3,<5'],
-    'report': ['plotly>=6,<8'],
+    'report': ['plotly>=6,<8', 'jinja2>=3,<4'],
     'serve': ['gradio>=6,<7'],
     'dev': [
         'pytest',
@@ -83,7 +83,10 @@ setup(
     long_description_content_type='text/markdown',
     license='Apache-2.0',
     packages=find_packages(include=['mmcvgssl', 'mmcvgssl.*']),
-    package_data={'mmcvgssl.models.anomaly': ['knowledge/*.yaml']},
+    package_data={
+        'mmcvgssl.models.anomaly': ['knowledge/*.yaml'],
+        'mmcvgssl.reports': ['page/*'],
+    },
     python_requires='>=3.10',
     install_requires=requirements(),
     extras_require=EXTRAS,

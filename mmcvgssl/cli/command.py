@@ -39,6 +39,7 @@ _LINES = (
     (_FIND, 'test', 'measure a model on labelled images'),
     (_FIND, 'maps', 'write an anomaly map for each image'),
     (_FIND, 'boxes', 'cut boxes from anomaly maps'),
+    (_FIND, 'report', 'one HTML page about the results of runs'),
     (_EXPORT, 'export', 'a model file as a graph of ONNX or OpenVINO'),
     (_EXPORT, 'export-model', 'a trained detector as a model file'),
     (_EXPORT, 'export-backbone', 'a trained backbone for another package'),

@@ -17,6 +17,7 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     'demo': ('elpv_dataset',),
     'track': ('tensorboard', 'wandb', 'mlflow'),
     'export': ('onnx', 'onnxscript', 'onnxruntime', 'openvino'),
+    'report': ('plotly', 'jinja2'),
 }
 
 

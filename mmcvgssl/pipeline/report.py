@@ -23,6 +23,7 @@ from mmcvgssl.pipeline.pictures import (
 from mmcvgssl.pipeline.plan import DONE, LEFT_OUT, UP_TO_DATE, Planned
 from mmcvgssl.runner.image_reading import reading_of_test
 from mmcvgssl.utils import atomic_write
+from mmcvgssl.visualization.scalars import read_scalars
 
 REPORT, SUMMARY = 'report.md', 'summary.json'
 
@@ -69,7 +70,7 @@ def write_report(
             entry |= _read_joined(joined)
             pictures[f'{name}.jpg'] = (joined / SHEET).read_bytes()
         elif tool == 'train':
-            losses[name] = read_losses(planned.folder)
+            losses[name] = _read_losses(planned.folder)
             entry['last_loss'] = losses[name][-1][1] if losses[name] else None
         elif tool == 'test':
             metrics = Path(planned.output).read_text('utf-8')
@@ -96,21 +97,10 @@ def write_report(
     return work_dir / REPORT
 
 
-def read_losses(folder: Path) -> list[tuple[int, float]]:
-    """Read step and loss of all runs of a training.
-
-    A run that was resumed repeats steps; the last word on a step holds.
-    """
-    found: dict[int, float] = {}
-    for file in sorted(folder.glob('*/vis_data/scalars.json')):
-        for line in file.read_text('utf-8').splitlines():
-            try:
-                entry = json.loads(line)
-            except ValueError:  # cut off while being written
-                continue
-            if 'loss' in entry:
-                found[int(entry['step'])] = float(entry['loss'])
-    return sorted(found.items())
+def _read_losses(folder: Path) -> list[tuple[int, float]]:
+    """Read step and loss of all runs of a training."""
+    rows = read_scalars(folder).training
+    return sorted((k, row['loss']) for k, row in rows.items() if 'loss' in row)
 
 
 def _read_boxes(folder: Path) -> dict[str, Any]:

@@ -9,13 +9,12 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
-from sklearn.manifold import TSNE
 from sklearn.metrics import roc_auc_score, roc_curve
 
 from mmcvgssl.predictions import calls_defective
 from mmcvgssl.utils import atomic_write
+from mmcvgssl.visualization.embedding import LEAST, embed
 
-LEAST = 5  # images for t-SNE
 GOOD = 'tab:green'
 
 
@@ -90,11 +89,7 @@ def roc(
 
 def tsne(rows: np.ndarray, names: Sequence[str]) -> Figure:
     """Draw embeddings [n, C] in two dimensions, by the defect's name."""
-    perplexity = min(30.0, (len(rows) - 1) / 3)
-    flat = np.ptp(rows, axis=0).max() == 0
-    points = TSNE(
-        perplexity=perplexity, init='random' if flat else 'pca', random_state=0
-    ).fit_transform(rows)
+    points = embed(rows)
     figure, axes = _axes()
     kinds = sorted(set(names), key=lambda name: (name != 'good', name))
     for kind in kinds:

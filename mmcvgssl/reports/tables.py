@@ -1,0 +1,77 @@
+"""Results that are tables: metrics of tests, stages of a pipeline."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from mmcvgssl.reports.results import Result
+from mmcvgssl.reports.section import Cell, Section, Table
+from mmcvgssl.utils import printable, read_json
+
+
+def section_of_metrics(results: Sequence[Result]) -> Section:
+    """Return metrics of tests side by side."""
+    section = Section('Metrics of tests')
+    found: dict[str, dict[str, Any]] = {}
+    for result in results:
+        # of several tests of a folder, the last
+        for run in sorted(result.folder.glob('*/')) or [result.folder]:
+            file = run / f'{run.name}.json'
+            if not file.is_file():
+                continue
+            try:
+                found[result.name] = read_json(file)
+            except (OSError, ValueError) as error:
+                section.problems.append(str(error))
+    names = dict.fromkeys(name for own in found.values() for name in own)
+    rows: list[list[Cell]] = [
+        [printable(name), *(_shown(own.get(name)) for own in found.values())]
+        for name in names
+    ]
+    if rows:
+        section.parts.append(Table(['metric', *found], rows))
+    return section
+
+
+def section_of_pipeline(result: Result) -> Section:
+    """Return the stages of a pipeline.
+
+    Raises:
+        OSError: If the summary cannot be read.
+        ValueError: If it is something else; names it.
+    """
+    file = result.folder / 'summary.json'
+    content = read_json(file)
+    try:
+        rows: list[list[Cell]] = []
+        for name, stage in content['stages'].items():
+            seconds = stage.get('seconds')
+            minutes = None if seconds is None else f'{seconds / 60:.1f}'
+            state = printable(str(stage['state']))
+            rows.append([printable(name), state, minutes, _said(stage)])
+    except (AttributeError, KeyError, TypeError) as error:
+        raise ValueError(
+            f'{file}: expected what mmcvgssl pipeline writes, but '
+            f'{type(error).__name__}: {error}'
+        ) from error
+    head = ['stage', 'state', 'minutes', '']
+    return Section(f'Pipeline: {result.name}', [Table(head, rows)])
+
+
+def _said(stage: dict[str, Any]) -> str:
+    """Return the numbers of a stage."""
+    numbers = {
+        key: value
+        for key, value in {**stage, **(stage.get('metrics') or {})}.items()
+        if isinstance(value, (int, float)) and key != 'seconds'
+    }
+    return ', '.join(
+        f'{printable(key)} {_shown(value)}' for key, value in numbers.items()
+    )
+
+
+def _shown(value: Any) -> Cell:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None if value is None else printable(str(value))
+    return f'{value:.4g}'

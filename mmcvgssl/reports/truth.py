@@ -1,0 +1,203 @@
+"""What is true of images: labels, defects, masks and boxes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mmcvgssl.apis.testing.box_test import find_coco
+from mmcvgssl.datasets import OneClassDataset, SurfaceImages
+from mmcvgssl.datasets.layouts import GOOD
+from mmcvgssl.maps.box_files import read_ground_truth
+from mmcvgssl.predictions import GOOD as GOOD_NAME
+from mmcvgssl.utils import printable
+
+ANOMALY, CLASSIFIER, DETECTOR = 'anomaly', 'classifier', 'detector'
+
+
+@dataclass(frozen=True)
+class TrueImage:
+    """What is true of an image.
+
+    Args:
+        name: Name of its class, or of its defect.
+        defective: Whether it has a defect, if that is known.
+        mask: Path of the mask of the defect, if there is one.
+        has_boxes: Whether the boxes are known.
+        boxes: (x1, y1, x2, y2) in pixels of the upright image, [m, 4].
+        labels: Names of the boxes' classes.
+    """
+
+    name: str
+    defective: bool | None = None
+    mask: str | None = None
+    has_boxes: bool = False
+    boxes: np.ndarray = field(default_factory=lambda: np.zeros((0, 4)))
+    labels: tuple[str, ...] = ()
+
+
+class Truth:
+    """Labels that a user names, read as the kind of prediction needs them.
+
+    Args:
+        path: A COCO file; a folder of images as ``mmcvgssl test --images``
+            takes it; or a list, ``NAME.txt``: a path and a class index a
+            line.
+        root: Folder that the paths of a file or list are relative to; by
+            default its own.
+        encoding: Encoding of a list.
+
+    Raises:
+        FileNotFoundError: If there is no such file or folder.
+    """
+
+    def __init__(
+        self, path: str | Path, root: Path | None = None, encoding: str = ''
+    ) -> None:
+        self.path, self.encoding = Path(path), encoding
+        self.is_list = self.path.suffix.lower() == '.txt'
+        self.root = root
+        if not self.path.exists():
+            raise FileNotFoundError(
+                'expected a COCO file, a folder of images or a list as '
+                f'--truth, found no {printable(str(path))}'
+            )
+        self.matched = 0
+        self.problem: Exception | None = None
+        self._read: dict[str, Mapping[str, TrueImage]] = {}
+
+    def fit(
+        self, kind: str, paths: Sequence[str], notes: list[str]
+    ) -> list[TrueImage | None]:
+        """Return what is true of images; nothing, where it is of others.
+
+        Args:
+            kind: Kind of the model that predicted them.
+            paths: Their paths.
+            notes: Gets the reason why it does not fit.
+        """
+        try:
+            return self.of(kind, paths)
+        except (OSError, ValueError) as error:
+            self.problem = self.problem or error
+            notes.append(str(error))
+            return [None] * len(paths)
+
+    def of(self, kind: str, paths: Sequence[str]) -> list[TrueImage | None]:
+        """Return what is true of images.
+
+        Args:
+            kind: Kind of the model that predicted them.
+            paths: Their paths; the longest end of one that is known counts.
+
+        Returns:
+            None for images that are not known.
+
+        Raises:
+            AnnotationError: If a COCO file is none.
+            ValueError: If none is known, or two would be the same.
+        """
+        has_boxes = kind == DETECTOR or self.path.suffix.lower() == '.json'
+        how = 'boxes' if has_boxes else kind
+        if how not in self._read:
+            self._read[how] = self._of(how)
+        known = self._read[how]
+        found = [_longest_end(path, known) for path in paths]
+        self._check(paths, found, known)
+        self.matched += 1
+        return [None if end is None else known[end] for end in found]
+
+    def _of(self, how: str) -> Mapping[str, TrueImage]:
+        if how == 'boxes':
+            return _of_coco(find_coco(self.path)[0])
+        home, file = self.path, ''
+        if self.is_list:
+            home, file = (
+                self.root or self.path.parent,
+                str(self.path.resolve()),
+            )
+        if how == CLASSIFIER:
+            images = SurfaceImages(
+                str(home),
+                file,
+                encoding=self.encoding,
+                with_label=True,
+                min_classes=1,
+                pipeline=[],
+            )
+            names = images.metainfo['classes']
+            return {
+                _key(row['img_path']): TrueImage(str(names[row['gt_label']]))
+                for row in _infos(images)
+            }
+        tested = OneClassDataset(
+            str(home),
+            file,
+            encoding=self.encoding,
+            split='test',
+            pipeline=[],
+        )
+        return {
+            _key(row['img_path']): TrueImage(
+                row['defect'], row['gt_label'] != GOOD, row['mask_path']
+            )
+            for row in _infos(tested)
+        }
+
+    def _check(
+        self,
+        paths: Sequence[str],
+        found: Sequence[str | None],
+        known: Mapping[str, TrueImage],
+    ) -> None:
+        owners: dict[str, str] = {}
+        for path, end in zip(paths, found, strict=True):
+            if end is not None and owners.setdefault(end, path) != path:
+                raise ValueError(
+                    f'{self.path}: {printable(end)} would be the truth of '
+                    f'both {printable(owners[end])} and {printable(path)}: '
+                    'name a file whose paths tell them apart'
+                )
+        if paths and not owners:
+            raise ValueError(
+                f'{self.path} knows none of the images: expected a path that '
+                f'{printable(paths[0])} ends in, got '
+                f'{printable(next(iter(known), "none"))} and the like'
+            )
+
+
+def _infos(images: SurfaceImages) -> Iterator[dict[str, Any]]:
+    return map(images.get_data_info, range(images.n_images))
+
+
+def _key(path: str) -> str:
+    return Path(path).resolve().as_posix()
+
+
+def _longest_end(path: str, known: Mapping[str, TrueImage]) -> str | None:
+    """Return the longest end of a path, whole folders, that is known."""
+    whole = _key(path)
+    if whole in known:
+        return whole
+    parts = whole.strip('/').split('/')
+    ends = ('/'.join(parts[i:]) for i in range(len(parts)))
+    return next((end for end in ends if end in known), None)
+
+
+def _of_coco(file: Path) -> dict[str, TrueImage]:
+    truth = read_ground_truth(file)
+    found = {}
+    for path, (boxes, labels) in truth.images.items():
+        names = tuple(truth.classes[label] for label in labels)
+        found[Path(path).as_posix()] = TrueImage(
+            names[0] if names else GOOD_NAME,
+            bool(names),
+            has_boxes=True,
+            boxes=boxes,
+            labels=names,
+        )
+    return found

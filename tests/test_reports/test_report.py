@@ -1,0 +1,358 @@
+"""Reports over work directories of all kinds, whole and half finished."""
+
+import json
+import re
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mmcvgssl.cli import main
+from mmcvgssl.predictions import AnomalyPrediction
+from mmcvgssl.reports import write_report
+from mmcvgssl.reports.results import find_results
+from tests.report_data import (
+    HOSTILE,
+    IN_PATHS,
+    coco,
+    write_anomaly,
+    write_boxes,
+    write_classes,
+    write_few_shot,
+    write_predictions,
+    write_pseudo_boxes,
+    write_training,
+)
+
+
+def text_of(file) -> str:
+    """Return a page without its largest script."""
+    whole = file.read_text('utf-8')
+    return re.sub(r'<script>/\*\*.*?</script>', '', whole, flags=re.S)
+
+
+def data_of(file) -> list:
+    """Return figures and thresholds of a page, in order."""
+    found = re.search(r'id="data">(.*?)</script>', file.read_text(), re.S)
+    return list(json.loads(found[1]).values())
+
+
+@pytest.fixture
+def out(tmp_path):
+    return tmp_path / 'page' / 'report.html'
+
+
+def test_runs_of_one_name_are_told_apart(tmp_path, out):
+    first = write_training(tmp_path / 'a' / 'run', 2.0)
+    second = write_training(tmp_path / 'b' / 'run', 3.0)
+    write_report([first, second, first / '..' / 'run'], out)
+    figures, metrics = (part['figures'] for part in data_of(out))
+    assert [t['name'] for t in figures[0]['data']] == ['a/run', 'b/run']
+    assert figures[0]['data'][1]['y'] == [3.0, 1.5, 1.0, 0.75]
+    assert metrics[0]['layout']['xaxis']['title']['text'] == 'epoch'
+    assert 'Settings that differ, training (1)' in text_of(out)
+
+
+def test_a_line_that_is_cut_off_is_said(tmp_path, out):
+    run = write_training(tmp_path / 'run', end='{"loss": 0.1, "st')
+    made = write_report([run], out)
+    assert ['the last line, 9, is cut off' in n for n in made.notes] == [True]
+    assert made.notes[0] in text_of(out)
+    assert data_of(out)[0]['figures'][0]['data'][0]['x'] == [2, 4, 6, 8]
+
+
+@pytest.mark.parametrize(
+    'line', ['[1, 2]', 'null', '{"loss": 1}', '{"step": "x"}', 'xx', '1e999']
+)
+def test_lines_that_are_none_are_said(tmp_path, out, line):
+    run = write_training(tmp_path / 'run', end=f'{line}\n')
+    write_report([run], out)
+    assert '1 line (9) that are no JSON objects' in text_of(out)
+
+
+def test_losses_that_are_no_numbers_are_gaps(tmp_path, out):
+    line = {'loss': float('nan'), 'iter': 10, 'step': 10}
+    end = f'{json.dumps(line)}\n{json.dumps({**line, "step": 12})}\n'
+    run = write_training(tmp_path / 'run', end=end.replace('12', '"12"'))
+    write_report([run], out)
+    assert data_of(out)[0]['figures'][0]['data'][0]['y'][-1] is None
+
+
+def test_few_shot_runs_on_other_images_are_not_compared(tmp_path, out):
+    write_few_shot(tmp_path / 'w' / 'a')
+    write_few_shot(tmp_path / 'w' / 'b', 3.0)
+    write_report([tmp_path / 'w'], out)
+    assert 'tested on different images' not in text_of(out)
+    lines = data_of(out)[0]['figures'][0]['data']
+    assert [line['y'] for line in lines[::2]] == [[52, 55], [55, 58]]
+    deviation = float(np.std([0, 1, 2]))
+    assert lines[0]['error_y']['array'] == pytest.approx([deviation] * 2)
+    write_few_shot(tmp_path / 'w' / 'c', 3.0, test='other')
+    write_report([tmp_path / 'w'], out)
+    assert 'tested on different images' in text_of(out)
+
+
+def test_scores_are_counted_above_each_threshold(tmp_path, out):
+    folder = write_anomaly(tmp_path / 'p', tmp_path / 'parts')
+    made = write_report([folder], out, truth=tmp_path / 'parts')
+    assert (made.notes, made.pictures) == ([], 20)
+    slider = data_of(out)[0]['slider']
+    for at, good, defective in zip(
+        slider['thresholds'],
+        slider['falseAlarms']['above'],
+        slider['detected']['above'],
+        strict=True,
+    ):
+        assert good == sum(x > at for x in [*np.linspace(0.1, 0.4, 9), 0.9])
+        found = [0.2, *np.linspace(0.6, 1, 9)]
+        assert defective == sum(x > at for x in found)
+    page = text_of(out)
+    # the worst first: a miss, then a false alarm
+    assert page.index('dent/0.png') < page.index('good/9.png')
+    assert page.index('good/9.png') < page.index('dent/1.png')
+
+
+def test_only_some_pictures_are_shown(tmp_path, out):
+    folder = write_anomaly(tmp_path / 'p', tmp_path / 'parts')
+    made = write_report([folder], out, pictures=3)
+    assert made.pictures == 3
+    assert '3 of 20 images, the highest score first' in text_of(out)
+    assert 'Which images are defective is not known' in text_of(out)
+
+
+def test_pictures_do_not_exceed_their_megabytes(tmp_path, out, monkeypatch):
+    folder = write_anomaly(tmp_path / 'p', tmp_path / 'parts')
+    monkeypatch.setattr('mmcvgssl.reports.pictures._MEGA', 4000)
+    made = write_report([folder], out, megabytes=1)
+    assert 0 < made.pictures < 20
+    assert sum(map(len, re.findall('data:image[^"]*', text_of(out)))) <= 4000
+    assert 'those after them are left out' in text_of(out)
+
+
+def test_images_that_have_moved_are_found_again(tmp_path, out):
+    folder = write_anomaly(tmp_path / 'p', tmp_path / 'parts')
+    (tmp_path / 'parts').rename(tmp_path / 'moved')
+    assert write_report([folder], out).pictures == 0
+    assert 'name the folder that the images are in now' in text_of(out)
+    moved = tmp_path / 'moved'
+    made = write_report([folder], out, truth=moved, images=moved)
+    assert made.pictures == 20
+    assert 'AUROC' in text_of(out)
+
+
+def test_paths_are_relative_to_where_the_command_was_typed(
+    tmp_path, out, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    folder = write_anomaly(Path('p'), Path('parts'))
+    made = write_report([folder], out, truth='parts')
+    assert (made.pictures, made.notes) == (20, [])
+    monkeypatch.chdir('p')
+    assert write_report(['.'], out).pictures == 0
+    made = write_report(['.'], out, truth='../parts', images='../parts')
+    assert (made.pictures, made.notes) == (20, [])
+
+
+def test_classes_are_compared_with_the_truth(tmp_path, out):
+    folder = write_classes(tmp_path / 'p', tmp_path / 'c')
+    write_report([folder], out, truth=tmp_path / 'c')
+    matrix = data_of(out)[0]['figures'][0]['data'][0]
+    # IN_PATHS, then rust, as the model has them
+    assert matrix['z'] == [[1, 0], [0.3333, 0.6667]]
+    assert 'accuracy 83.3 % of 6 images, balanced 83.3 %' in text_of(out)
+
+
+def test_boxes_are_compared_with_the_truth(tmp_path, out):
+    folder, truth = write_boxes(tmp_path / 'p', tmp_path / 'b')
+    write_report([folder], out, truth=truth)
+    page = text_of(out)
+    for line in (
+        '1 missed, 0 false, 0 boxes',
+        '0 missed, 1 false, 1 boxes',
+        '0 missed, 0 false, 1 boxes',
+    ):
+        assert line in page
+    slider = data_of(out)[0]['slider']
+    at = slider['thresholds'].index(0.9)
+    assert slider['detected'] == {
+        'count': 2,
+        'above': [1] * len(slider['thresholds']),
+    }
+    assert slider['falseAlarms']['above'][at] == 0
+
+
+def test_pseudo_boxes_are_drawn_where_the_images_are_known(tmp_path, out):
+    root = tmp_path / 'parts'
+    write_anomaly(tmp_path / 'p', root)
+    names = ['good/0.png', 'good/1.png']
+    folder = write_pseudo_boxes(tmp_path / 'boxes', names)
+    assert write_report([folder], out).pictures == 0
+    assert 'give --images DIR' in text_of(out)
+    truth = tmp_path / 'truth.json'
+    truth.write_text(json.dumps(coco(names, {1: [3, 3, 9, 9]}, 'dent')))
+    made = write_report([folder], out, truth=truth, images=root)
+    assert (made.pictures, made.notes) == (1, [])
+
+
+def test_names_are_text(tmp_path, out):
+    root = tmp_path / 'work'
+    write_pseudo_boxes(root / 'boxes', ['a.png'])
+    write_anomaly(root / 'p', tmp_path / 'parts')
+    write_training(root / IN_PATHS)
+    _, truth = write_boxes(root / 'q', tmp_path / 'b')
+    write_report([root], out, truth=truth)
+    page = text_of(out)
+    assert HOSTILE not in page
+    assert IN_PATHS not in page
+    # the page's own: its data, plotly and its script
+    assert out.read_text().count('</script') == 3
+
+
+def test_what_is_missing_is_said(tmp_path, out):
+    made = write_report([write_training(tmp_path / 'run')], out)
+    assert made.lacking[0] == 'metrics'
+    page = text_of(out)
+    assert 'No few-shot accuracy: mmcvgssl few-shot writes' in page
+    assert '--features MODEL' in page
+
+
+def broken(path, text):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+
+
+@pytest.mark.parametrize(
+    ('name', 'content', 'said'),
+    [
+        ('predictions.json', '{"images": [', 'expected JSON'),
+        ('predictions.json', '[]', 'holds a list'),
+        ('predictions.json', '{"images": []}', "KeyError: 'model'"),
+        (
+            'predictions.json',
+            '{"model": {"kind": "odd"}, "root": "", "images": []}',
+            "KeyError: 'odd'",
+        ),
+        (
+            'predictions.json',
+            '{"model": {"kind": "anomaly"}, "root": "", "images": '
+            '[{"path": "a", "score": NaN, "size": [1, 1]}]}',
+            'score of a is nan',
+        ),
+        ('few_shot.json', '{"shots": {"a": {}}}', 'few_shot.json'),
+        ('few_shot.json', '{', 'expected JSON'),
+        ('report.json', '[]', 'report.json'),
+        ('report.json', '{"boxes_per_image": 1}', "KeyError: 'notes'"),
+        ('predictions.partial.jsonl', '{', 'predictions are not finished'),
+        ('manifest.0.jsonl', '{', 'maps are not finished'),
+        ('1/vis_data/config.py', '', 'has no scalars.json'),
+        ('earlier/1/few_shot.json', '{}', 'results of other settings'),
+    ],
+)
+def test_a_mixed_folder_shows_what_can_be_read(
+    tmp_path, out, capsys, name, content, said
+):
+    write_few_shot(tmp_path / 'w' / 'whole')
+    broken(tmp_path / 'w' / 'odd' / name, content)
+    assert main(['report', str(tmp_path / 'w'), '--out', str(out)]) == 0
+    page = text_of(out).replace('&#39;', "'")
+    assert said in page
+    assert 'whole.pth' in page
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ('make', 'options', 'said'),
+    [
+        (None, [], 'found no '),
+        ('', [], 'expected a work directory with results'),
+        ('a.txt', [], 'is a file: expected the work directory'),
+        ('predictions.partial.jsonl', [], 'predictions are not finished'),
+        ('few_shot.json', ['--truth', 'none.json'], 'found no none.json'),
+        ('few_shot.json', ['--images', 'none'], 'found no none'),
+        ('few_shot.json', ['--truth', '.'], 'is of no use'),
+        ('few_shot.json', ['--features', 'x'], 'is of no use'),
+        ('few_shot.json', ['--pictures', '0'], 'pictures is 1 or more'),
+        ('few_shot.json', ['--megabytes', '0'], 'megabytes is 1 or more'),
+        ('few_shot.json', ['--points', '0'], 'points is 1 or more'),
+        ('few_shot.json', ['--out', 'mine.txt'], 'is no report of mmcvgssl'),
+        ('few_shot.json', ['--out', '.'], 'is a folder'),
+        ('few_shot.json', ['--out', ''], '--out is empty'),
+    ],
+)
+def test_bad_input_is_a_sentence(
+    tmp_path, monkeypatch, capsys, make, options, said
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / 'mine.txt').write_text('mine')
+    work = tmp_path / 'work'
+    if make is not None:
+        work.mkdir()
+    if make == 'few_shot.json':
+        write_few_shot(work / 'a')
+    elif make:
+        (work / make).touch()
+    given = work / make if make == 'a.txt' else work
+    assert main(['report', str(given), *options]) == 1
+    text = capsys.readouterr().err
+    assert said in text
+    assert 'Traceback' not in text
+    assert (tmp_path / 'mine.txt').read_text() == 'mine'
+    assert not (tmp_path / 'report.html').exists()
+
+
+def test_a_truth_that_fits_nothing_is_refused(tmp_path, out):
+    folder, _ = write_boxes(tmp_path / 'p', tmp_path / 'b')
+    other = tmp_path / 'other.json'
+    other.write_text(json.dumps(coco(['x/y.png'], {}, 'dent')))
+    with pytest.raises(ValueError, match='knows none of the images'):
+        write_report([folder], out, truth=other)
+    twice = tmp_path / 'twice.json'
+    twice.write_text(json.dumps(coco(['0.png'], {}, 'dent')))
+    predicted = [AnomalyPrediction(f'{n}/0.png', score=1.0) for n in 'ab']
+    folder = write_predictions(
+        tmp_path / 'q', 'anomaly', tmp_path / 'i', predicted
+    )
+    with pytest.raises(ValueError, match=r'0\.png would be the truth of both'):
+        write_report([folder], out, truth=twice)
+    assert not out.exists()
+
+
+def test_a_report_is_written_anew(tmp_path, out):
+    run = write_training(tmp_path / 'run')
+    write_report([run], out)
+    write_report([run], out)
+    assert [path.name for path in out.parent.iterdir()] == [out.name]
+
+
+def test_many_predictions_make_a_small_page(tmp_path, out):
+    random = np.random.default_rng(0)
+    scores = random.normal(size=20_000)
+    found = [
+        AnomalyPrediction(f'{i}.png', score=float(score))
+        for i, score in enumerate(scores)
+    ]
+    folder = write_predictions(
+        tmp_path / 'p', 'anomaly', tmp_path / 'gone', found, threshold=1.0
+    )
+    start = time.perf_counter()
+    made = write_report([folder], out)
+    assert time.perf_counter() - start < 20
+    assert made.size < 6e6
+    slider = data_of(out)[0]['slider']
+    assert len(slider['thresholds']) < 500
+    at = slider['thresholds'].index(1.0)
+    assert slider['unknown']['above'][at] == (scores > 1).sum()
+
+
+def test_results_are_found_in_any_nesting(tmp_path):
+    write_training(tmp_path / 'w' / 'deep' / 'er')
+    write_few_shot(tmp_path / 'w' / 'few')
+    (tmp_path / 'w' / 'loop').symlink_to(tmp_path / 'w')
+    found = find_results([tmp_path / 'w', tmp_path / 'w' / 'deep'])
+    assert [(r.kind, r.name) for r in found.found] == [
+        ('training', 'er'),
+        ('few-shot', 'few'),
+    ]
+    run = tmp_path / 'w' / 'deep' / 'er' / '20260101_000000'
+    assert [r.folder for r in find_results([run]).found] == [run]
