@@ -86,6 +86,7 @@ setup(
     package_data={
         'mmcvgssl.models.anomaly': ['knowledge/*.yaml'],
         'mmcvgssl.reports': ['page/*'],
+        'mmcvgssl.serving': ['static/*'],
     },
     python_requires='>=3.10',
     install_requires=requirements(),

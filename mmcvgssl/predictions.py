@@ -12,7 +12,7 @@ import json
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -89,6 +89,10 @@ class Prediction:
         """Say in a few words what was found, for the terminal."""
         return ''
 
+    def at(self, threshold: float | None) -> Prediction:
+        """Return the same by another threshold; a class has none."""
+        return self
+
 
 @dataclass
 class AnomalyPrediction(Prediction):
@@ -112,13 +116,20 @@ class AnomalyPrediction(Prediction):
         path: str,
         score: float,
         threshold: float | None,
-        anomaly_map: np.ndarray,
+        anomaly_map: np.ndarray | None,
     ) -> AnomalyPrediction:
         """Judge a score [] by the threshold, if there is one."""
         verdict = None
         if threshold is not None:
             verdict = DEFECTIVE if calls_defective(score, threshold) else GOOD
         return cls(path, score=score, verdict=verdict, anomaly_map=anomaly_map)
+
+    def at(self, threshold: float | None) -> AnomalyPrediction:
+        """Judge the score by another threshold, if there is one."""
+        if self.score is None:
+            return self
+        judged = self.of(self.path, self.score, threshold, self.anomaly_map)
+        return replace(self, verdict=judged.verdict)
 
     def line(self) -> str:
         """Return score and verdict."""
@@ -231,6 +242,29 @@ class BoxPrediction(Prediction):
     FIELDS: ClassVar[tuple[str, ...]] = (
         *('path', 'count', 'label', 'score', 'boxes', 'error'),
     )
+
+    @classmethod
+    def of(
+        cls, path: str, boxes: Sequence[dict[str, Any]], threshold: float
+    ) -> BoxPrediction:
+        """Keep the boxes of a score of the threshold or more."""
+        found = [box for box in boxes if box['score'] >= threshold]
+        found.sort(key=lambda box: -box['score'])
+        best = found[0] if found else {}
+        return cls(
+            path,
+            count=len(found),
+            label=best.get('label'),
+            score=best.get('score'),
+            boxes=found,
+        )
+
+    def at(self, threshold: float | None) -> BoxPrediction:
+        """Keep the boxes of a higher threshold."""
+        if self.boxes is None:
+            return self
+        found = self.of(self.path, self.boxes, threshold or 0.0)
+        return replace(found, error=self.error, size=self.size, file=self.file)
 
 
 def csv_table(

@@ -4,6 +4,7 @@ import json
 import logging
 import os
 import runpy
+import shutil
 import subprocess
 import sys
 import uuid
@@ -20,6 +21,11 @@ from mmengine.logging import MMLogger
 import mmcvgssl  # noqa: F401  (makes the hosts importable)
 from mmcvgssl.apis import build_runner, check_before_training, load_config
 from tests.data import ROOT, tiny_config, write_classes, write_images
+
+CHROMIUM_OPTIONS = (
+    *('--headless=new', '--no-sandbox', '--disable-gpu'),
+    '--disable-background-networking',
+)
 
 # sums do not depend on the machine, and tests run side by side
 torch.set_num_threads(1)
@@ -167,3 +173,23 @@ def process(tmp_path):
         )
 
     return run
+
+
+@pytest.fixture(scope='module')
+def browser():
+    """Start Debian's Chromium; where CI is set it must be there."""
+    program = shutil.which('chromium')
+    missing = None if program else 'there is no chromium on the path'
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        missing = 'playwright is not installed: pip install "mmcvgssl[dev]"'
+    if missing:
+        assert os.environ.get('CI') != 'true', missing
+        pytest.skip(missing)
+    with sync_playwright() as started:
+        chromium = started.chromium.launch(
+            executable_path=program, args=[*CHROMIUM_OPTIONS]
+        )
+        yield chromium
+        chromium.close()

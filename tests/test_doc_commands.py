@@ -72,6 +72,7 @@ NOT_RUN = {
     r'benchmarks/detector_training\.py': 'measures for minutes',
     r'benchmarks/select_images\.py': 'chooses 56 images, has its own test',
     r'benchmarks/predict\.py': 'forks processes that measure',
+    r'serve\.py ': 'serves until Ctrl-C, has its own test',
     r'benchmarks/report\.py': 'starts a process, has its own test',
     r'benchmarks/map_memory\.py': 'starts processes, maps 20,000 images',
     r'benchmarks/(detection_)?tiles\.py': 'measures large images for minutes',
@@ -96,6 +97,7 @@ OTHERS = {
     'make test': 'runs these tests',
     'pip install .': 'changes the environment',
     'pip install mmcvgssl[export]': 'changes the environment',
+    'pip install mmcvgssl[serve]': 'changes the environment',
     'pip install --no-deps mmcvgssl': 'changes the environment',
     'pip install numpy opencv-python-headless pillow tifffile tqdm '
     'onnxruntime': ('changes the environment'),

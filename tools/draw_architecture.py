@@ -24,7 +24,7 @@ MARKS = '<!-- drawn by tools/draw_architecture.py -->', '<!-- end -->'
 FLOORS = (
     ('__main__',),
     ('cli',),
-    ('pipeline', 'reports'),
+    ('pipeline', 'reports', 'serving'),
     ('apis',),
     ('export',),
     ('visualization',),

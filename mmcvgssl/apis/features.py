@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -81,6 +81,17 @@ class Features:
                 'them out'
             )
         return self.rows
+
+
+class Extracts(Protocol):
+    """What computes features of images with a network."""
+
+    @property
+    def encoder(self) -> Encoder:
+        """The network, and how a classifier's file describes it."""
+
+    def __call__(self, paths: Sequence[str | Path]) -> Features:
+        """Compute features; what cannot be read has an error."""
 
 
 class FeatureExtractor:

@@ -13,7 +13,7 @@ import numpy as np
 from mmengine.logging import print_log
 
 from mmcvgssl.apis.encoder import Encoder
-from mmcvgssl.apis.features import FeatureExtractor, Features
+from mmcvgssl.apis.features import Extracts, FeatureExtractor, Features
 from mmcvgssl.apis.image_files import ImageFiles, listed
 from mmcvgssl.apis.inference.defect_classifier import Labelled
 from mmcvgssl.apis.inference.inputs import Inputs
@@ -47,6 +47,7 @@ def fit_classes(
     device: str | None = None,
     show_progress: bool = True,
     unlabelled: Inputs | None = None,
+    extractor: Extracts | None = None,
 ) -> LoadedModel:
     """Learn a classifier, as ``mmcvgssl few-shot --save`` does.
 
@@ -68,6 +69,8 @@ def fit_classes(
         show_progress: Show a bar.
         unlabelled: Images without labels, of these classes, which labels are
             propagated to; see :func:`fit_probe`.
+        extractor: Computes the features, instead of one that is made of
+            ``backbone``, ``config``, ``size`` and ``device``.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -88,10 +91,11 @@ def fit_classes(
         free = groups.pop(_FREE, [])
         paths, labels = _flat(groups)
         _check_apart(paths, labels, list(given))
-        extractor = FeatureExtractor(
-            *(backbone, config, size, device, _BATCH),
-            show_progress=show_progress,
-        )
+        if extractor is None:
+            extractor = FeatureExtractor(
+                *(backbone, config, size, device, _BATCH),
+                show_progress=show_progress,
+            )
         found = extractor.encoder  # refused before work starts
         features = extractor([*paths, *free])
         rows = features.of_all()
@@ -128,6 +132,7 @@ def update_classes(
     source: str = 'the classifier',
     device: str | None = None,
     show_progress: bool = True,
+    extractor: Extracts | None = None,
 ) -> LoadedModel:
     """Have a classifier learn from more labelled images, or more classes.
 
@@ -141,6 +146,8 @@ def update_classes(
         source: The file, for messages.
         device: Device of the network; by default the GPU, if there is one.
         show_progress: Show a bar.
+        extractor: Computes the features with the network of ``content``,
+            instead of one that is made for ``device``.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -149,13 +156,7 @@ def update_classes(
         UnreadableImageError: If an image cannot be read.
         ValueError: If an image is in two classes, or was learned from before.
     """
-    free = (content.chosen or {}).get(UNLABELLED)
-    if free:
-        raise ValueError(
-            f'{source} has learned from {free} images without labels, too, '
-            'which it does not hold: fit it anew with all images'
-        )
-    rows, labels = support_of(content, source)
+    rows, labels = learned_from(content, source)
     with undisturbed(), ImageFiles() as files:
         given = _by_class(images)
         new = [name for name in given if name not in content.classes]
@@ -164,12 +165,13 @@ def update_classes(
         _check_apart(paths, found, list(given))
         known = provenance_of_file(content, source)
         refuse_known(known, paths, source)
-        extractor = FeatureExtractor(
-            build_model(content, source),
-            device=device,
-            batch_size=_BATCH,
-            show_progress=show_progress,
-        )
+        if extractor is None:
+            extractor = FeatureExtractor(
+                build_model(content, source),
+                device=device,
+                batch_size=_BATCH,
+                show_progress=show_progress,
+            )
         more = extractor(paths).of_all()
         index = np.array([names.index(name) for name in given])
         provenance = noted_update(known, content, paths)
@@ -201,6 +203,31 @@ def update_classes(
         licences=content.licences,
     )
     return build_model(made, source)
+
+
+def learned_from(
+    content: ModelFile, source: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return what an update of a classifier goes on from.
+
+    Args:
+        content: Content of the model file.
+        source: The file, for messages.
+
+    Returns:
+        Features float32 [n, D] and class indices [n] of its images.
+
+    Raises:
+        ModelFileError: If the file has none.
+        ValueError: If it has learned from images without labels, too.
+    """
+    free = (content.chosen or {}).get(UNLABELLED)
+    if free:
+        raise ValueError(
+            f'{source} has learned from {free} images without labels, too, '
+            'which it does not hold: fit it anew with all images'
+        )
+    return support_of(content, source)
 
 
 def _by_class(images: Labelled) -> dict[str, Inputs]:

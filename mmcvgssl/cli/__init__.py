@@ -5,7 +5,7 @@ help; scripts in ``tools`` run the same verbs. Modules import what they compute
 with when they run, so that help and wrong options are answered at once.
 Stands on ``apis``, ``datasets``, ``engine``, ``export``, ``maps``,
 ``model_file``, ``models``, ``pipeline``, ``reports``, ``runner``,
-``selection``, ``weights``.
+``selection``, ``serving``, ``weights``.
 """
 
 from mmcvgssl.cli.main import main, run_tool

@@ -36,6 +36,7 @@ _LINES = (
     (_LEARN, 'self-train', 'boxes of a detector, to train it again with'),
     (_LEARN, 'pipeline', 'from unlabelled images to a detector, all stages'),
     (_FIND, 'predict', 'predict images by a model file'),
+    (_FIND, 'serve', 'a page in the browser: predict, label a little'),
     (_FIND, 'test', 'measure a model on labelled images'),
     (_FIND, 'maps', 'write an anomaly map for each image'),
     (_FIND, 'boxes', 'cut boxes from anomaly maps'),

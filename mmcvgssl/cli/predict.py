@@ -109,12 +109,7 @@ def open_predictor(args: argparse.Namespace) -> Predicts:
         if made.warning:
             print(f'warning: {made.warning}', file=sys.stderr)
         return made
-    if find_spec('torch') is None:
-        raise ModuleNotFoundError(
-            f'{args.model} needs PyTorch, which is not installed: pip install '
-            'mmcvgssl with its requirements, or export the file where they '
-            'are, by mmcvgssl export, and predict by NAME.onnx'
-        )
+    require_torch(args.model)
     from mmcvgssl.apis import Predictor
     from mmcvgssl.engine import keep_freed_memory
     from mmcvgssl.terminal_log import quieten_log
@@ -130,6 +125,20 @@ def open_predictor(args: argparse.Namespace) -> Predicts:
         args.threshold,
         args.workers,
     )
+
+
+def require_torch(model: str) -> None:
+    """Check that what computes a model file is there.
+
+    Raises:
+        ModuleNotFoundError: If not.
+    """
+    if find_spec('torch') is None:
+        raise ModuleNotFoundError(
+            f'{model} needs PyTorch, which is not installed: pip install '
+            'mmcvgssl with its requirements, or export the file where they '
+            'are, by mmcvgssl export, and predict by NAME.onnx'
+        )
 
 
 def run(args: argparse.Namespace) -> Outcome:

@@ -18,6 +18,7 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     'track': ('tensorboard', 'wandb', 'mlflow'),
     'export': ('onnx', 'onnxscript', 'onnxruntime', 'openvino'),
     'report': ('plotly', 'jinja2'),
+    'serve': ('gradio',),
 }
 
 

@@ -16,12 +16,13 @@ from mmcvgssl.datasets.reading import read_image
 from mmcvgssl.datasets.reading.masks import read_mask
 from mmcvgssl.datasets.text_lists import read_text
 from mmcvgssl.predictions import GOOD
-from mmcvgssl.reports.pictures import Pictures, Source, beside, fitted
+from mmcvgssl.reports.pictures import Pictures, Source, beside
 from mmcvgssl.reports.predicted import Predicted
 from mmcvgssl.reports.results import Result
 from mmcvgssl.reports.scores import Scored, section_of_scores
 from mmcvgssl.reports.section import Section
 from mmcvgssl.reports.truth import TrueImage
+from mmcvgssl.visualization.fitted import fitted
 
 SIDE = 180  # pixels of a picture, of which up to three stand side by side
 _OUTLINE = (80, 230, 80)  # BGR, of what a mask marks

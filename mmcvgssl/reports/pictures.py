@@ -12,6 +12,7 @@ import numpy as np
 
 from mmcvgssl.datasets.reading import UnreadableImageError, read_image
 from mmcvgssl.utils import check_least, printable
+from mmcvgssl.visualization.fitted import fitted
 
 _MEGA, _QUALITY = 10**6, 82
 _GAP = 4
@@ -105,15 +106,6 @@ class Source:
         # JPEG at a half, a quarter or an eighth
         picture = read_image(str(file), input_size=side, **self.reading)
         return fitted(picture, side)
-
-
-def fitted(picture: np.ndarray, side: int) -> np.ndarray:
-    """Shrink a picture to a longer side of this at most, in pixels."""
-    scale = side / max(picture.shape[:2])
-    if scale >= 1:
-        return picture
-    size = [max(1, round(n * scale)) for n in picture.shape[1::-1]]
-    return cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
 
 
 def beside(pictures: Sequence[np.ndarray]) -> np.ndarray:

@@ -1,8 +1,5 @@
 """The page in a real browser: it is quiet, and what moves moves."""
 
-import os
-import shutil
-
 import numpy as np
 import pytest
 
@@ -18,11 +15,6 @@ from tests.report_data import (
     write_training,
 )
 
-OPTIONS = (
-    *('--headless=new', '--no-sandbox', '--disable-gpu'),
-    '--disable-background-networking',
-)
-
 
 class FakeExtractor:
     """Gives each image an embedding by its place."""
@@ -34,26 +26,6 @@ class FakeExtractor:
         random = np.random.default_rng(0)
         rows = random.normal(size=(len(paths), 6)).astype(np.float32)
         return Features(rows, [*range(len(paths))], {}, {}, {})
-
-
-@pytest.fixture(scope='module')
-def browser():
-    """Start Debian's Chromium; where CI is set it must be there."""
-    program = shutil.which('chromium')
-    missing = None if program else 'there is no chromium on the path'
-    try:
-        from playwright.sync_api import sync_playwright
-    except ImportError:
-        missing = 'playwright is not installed: pip install "mmcvgssl[dev]"'
-    if missing:
-        assert os.environ.get('CI') != 'true', missing
-        pytest.skip(missing)
-    with sync_playwright() as started:
-        chromium = started.chromium.launch(
-            executable_path=program, args=[*OPTIONS]
-        )
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture(scope='module')

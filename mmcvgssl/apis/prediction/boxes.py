@@ -58,17 +58,8 @@ class BoxKind(PredictionKind):
         boxes = [
             {'label': self.classes[label], 'score': score, 'box': box}
             for label, score, box in rows
-            if score >= self.threshold
         ]
-        boxes.sort(key=lambda box: -box['score'])
-        best = boxes[0] if boxes else {}
-        return BoxPrediction(
-            path,
-            count=len(boxes),
-            label=best.get('label'),
-            score=best.get('score'),
-            boxes=boxes,
-        )
+        return BoxPrediction.of(path, boxes, self.threshold)
 
     def drawing(self, prediction: Prediction) -> Drawing | None:
         """Draw the boxes, the highest score on top."""

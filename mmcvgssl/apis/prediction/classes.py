@@ -44,6 +44,8 @@ class ClassKind(PredictionKind):
     def drawing(self, prediction: Prediction) -> Drawing | None:
         """Write class and probability into the picture."""
         row = prediction.row()
+        if row['label'] is None:
+            return None
         index = self.classes.index(row['label'])
         name = shown_name(self.classes, index)
         text = f'{name} {row["probability"]:.2f}'
