@@ -10,8 +10,10 @@ from typing import Any
 import cv2
 import numpy as np
 
+from mmcvgssl.apis.one_class.table import write_category
 from mmcvgssl.datasets.coco_file import FROM_MAPS
 from mmcvgssl.evaluation.few_shot import FewShotResults
+from mmcvgssl.maps.writer import MapWriter, join_manifests
 from mmcvgssl.predictions import (
     AnomalyPrediction,
     BoxPrediction,
@@ -19,7 +21,7 @@ from mmcvgssl.predictions import (
     Prediction,
     json_table,
 )
-from mmcvgssl.provenance import Provenance
+from mmcvgssl.provenance import FileState, Provenance
 from tests.data import picture
 
 # as names of classes; the second may also be that of a folder
@@ -211,4 +213,32 @@ def write_pseudo_boxes(folder: Path, names: Sequence[str]) -> Path:
     (folder / 'report.json').write_text(json.dumps(report))
     content = coco(names, {0: [2, 2, 9, 9]}, 'anomaly', FROM_MAPS)
     (folder / 'annotations.json').write_text(json.dumps(content))
+    return folder
+
+
+def write_maps(folder: Path, root: Path, names: Sequence[str]) -> Path:
+    """Write maps of images, each score higher than the one before."""
+    with MapWriter(folder) as writer:
+        for i, name in enumerate(names):
+            values = np.linspace(0, i + 1, 16, dtype=np.float32)
+            state = FileState.of(root / name)
+            values = values.reshape(4, 4)
+            assert writer.write(name, values, (32, 32), i, state) is None
+    join_manifests(folder, names)
+    return folder
+
+
+def write_one_class(folder: Path, root: Path, names: Sequence[str]) -> Path:
+    """Write scores of a category, each higher than the one before."""
+    rows = [
+        {
+            'path': str(root / name),
+            'defect': name.partition('/')[0],
+            'label': int(not name.startswith('good')),
+            'score': float(i),
+        }
+        for i, name in enumerate(names)
+    ]
+    result = {'metrics': {}, 'threshold': {'threshold': 1.0}}
+    write_category(result, rows, folder / 'result.json')
     return folder

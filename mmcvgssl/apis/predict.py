@@ -21,7 +21,6 @@ from mmengine.registry import DefaultScope
 
 from mmcvgssl.apis.device import choose_device
 from mmcvgssl.apis.prediction import Prediction, kind_of
-from mmcvgssl.apis.prediction.anomaly import draw_heatmap
 from mmcvgssl.apis.prediction.find_images import find_images, is_list
 from mmcvgssl.apis.prediction.image_job import ImageJob
 from mmcvgssl.apis.prediction.picture_job import Source
@@ -34,6 +33,7 @@ from mmcvgssl.apis.prediction.torch_model import TorchModel, notes_of
 from mmcvgssl.apis.prediction.workers import Workers, workers_for
 from mmcvgssl.datasets.tiles import images_at_once
 from mmcvgssl.datasets.transforms.load_image import reading_options
+from mmcvgssl.maps.picture import draw_heatmap
 from mmcvgssl.model_file import LoadedModel, load_model, prediction_steps
 from mmcvgssl.model_file.anomaly import KIND as ANOMALY
 from mmcvgssl.provenance import (

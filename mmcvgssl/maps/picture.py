@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 from mmcvgssl.maps.geometry import resize_map
+from mmcvgssl.maps.thresholds import halfway
 
 
 def lay_map(
@@ -42,6 +43,32 @@ def lay_map(
     grey = np.clip(128 + 127 * level, 0, 255).astype(np.uint8)
     heat = cv2.applyColorMap(grey, _colours())
     return cv2.addWeighted(image, 0.6, heat, 0.4, 0)
+
+
+def draw_heatmap(
+    picture: np.ndarray,
+    size: tuple[int, int] | None = None,
+    *,
+    anomaly_map: np.ndarray,
+    map_threshold: float | None,
+) -> np.ndarray:
+    """Lay a heatmap over an image.
+
+    Args:
+        picture: BGR uint8 [h, w, 3].
+        size: Size of the image's file; the map covers it, as it does the
+            picture.
+        anomaly_map: [h, w]; resized to the picture.
+        map_threshold: Map threshold, the middle of the colours; None: the
+            colours span the map's own values.
+
+    Returns:
+        BGR uint8 [h, w, 3].
+    """
+    if map_threshold is None:
+        middle, highest = halfway(anomaly_map), float(anomaly_map.max())
+        return lay_map(picture, anomaly_map, middle, highest)
+    return lay_map(picture, anomaly_map, map_threshold, 2 * map_threshold)
 
 
 @cache

@@ -2,37 +2,26 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from pathlib import Path
-from typing import Any
-
-import cv2
 import numpy as np
 
-from mmcvgssl.apis.one_class.table import read_result
-from mmcvgssl.apis.prediction.anomaly import draw_heatmap
-from mmcvgssl.datasets.reading import read_image
-from mmcvgssl.datasets.reading.masks import read_mask
-from mmcvgssl.datasets.text_lists import read_text
-from mmcvgssl.predictions import GOOD
-from mmcvgssl.reports.pictures import Pictures, Source, beside
+from mmcvgssl.datasets.reading import read_image, read_mask
+from mmcvgssl.maps.picture import draw_heatmap
 from mmcvgssl.reports.predicted import Predicted
-from mmcvgssl.reports.results import Result
-from mmcvgssl.reports.scores import Scored, section_of_scores
-from mmcvgssl.reports.section import Section
+from mmcvgssl.reports.scores import Scored
 from mmcvgssl.reports.truth import TrueImage
 from mmcvgssl.visualization.fitted import fitted
+from mmcvgssl.visualization.side_by_side import outlined, side_by_side
 
 SIDE = 180  # pixels of a picture, of which up to three stand side by side
-_OUTLINE = (80, 230, 80)  # BGR, of what a mask marks
 
 
-def section_of_predicted(found: Predicted, pictures: Pictures) -> Section:
+def scored_by_prediction(found: Predicted) -> Scored:
     """Return scores and heatmaps of predicted images."""
     threshold = found.head.get('threshold')
-    scored = Scored(
-        f'Anomaly scores: {found.result.name}',
+    return Scored(
+        found.result.name,
+        found.source,
+        found.paths,
         [found.name_of(path) for path in found.paths],
         np.array([row['score'] for row in found.rows], float),
         found.truth,
@@ -40,32 +29,49 @@ def section_of_predicted(found: Predicted, pictures: Pictures) -> Section:
         lambda i: _draw(found, i),
         _notes(found),
     )
-    return section_of_scores(scored, pictures)
 
 
 def _notes(found: Predicted) -> list[str]:
-    shown = 'image and heatmap'
-    if any(t is not None and t.mask for t in found.truth):
-        shown += ', then the truth outlined in green'
-    notes = [f'Each picture shows {shown}; {found.head.get("colours")}.']
     if not found.head.get('overlays') and found.maps is None:
-        notes = [
+        return [
             'There are neither overlays nor maps, so images are shown '
             'without heatmaps: predict without --no-overlay, or with --map.'
         ]
-    return notes
+    shown = said_of_panels(found.truth)
+    return [f'{shown}; {found.head.get("colours")}.']
+
+
+def said_of_panels(truth: list[TrueImage | None]) -> str:
+    """Say what stands side by side."""
+    shown = 'Each picture shows image and heatmap'
+    if any(true is not None and true.mask for true in truth):
+        shown += ', then the truth outlined in green'
+    return shown
 
 
 def _draw(found: Predicted, index: int) -> np.ndarray:
-    path, true = found.paths[index], found.truth[index]
+    path = found.paths[index]
     image = found.source.read(path, SIDE)
-    panels = [image]
-    heat = _heatmap(found, path, image)
-    if heat is not None:
-        panels.append(heat)
+    return panels(image, _heatmap(found, path, image), found.truth[index])
+
+
+def panels(
+    image: np.ndarray, heatmap: np.ndarray | None, true: TrueImage | None
+) -> np.ndarray:
+    """Lay image, heatmap and outlined truth side by side.
+
+    Args:
+        image: BGR uint8 [h, w, 3].
+        heatmap: Likewise, if there is one.
+        true: What is true of the image.
+
+    Returns:
+        BGR uint8 [H, W, 3].
+    """
+    shown = [image] if heatmap is None else [image, heatmap]
     if true is not None and true.mask:
-        panels.append(outlined(image, true.mask))
-    return beside(panels)
+        shown.append(outlined(image, read_mask(true.mask)))
+    return side_by_side(shown)
 
 
 def _heatmap(
@@ -82,74 +88,3 @@ def _heatmap(
         anomaly_map=found.maps.load_map(name),
         map_threshold=found.head.get('map_threshold'),
     )
-
-
-def outlined(image: np.ndarray, mask: str) -> np.ndarray:
-    """Outline on an image what a mask marks.
-
-    Args:
-        image: BGR uint8 [h, w, 3].
-        mask: Path of the mask, of any size.
-
-    Returns:
-        BGR uint8 [h, w, 3].
-    """
-    marked = read_mask(mask).astype(np.uint8)
-    height, width = image.shape[:2]
-    # what is marked stays so where the mask shrinks
-    small = cv2.resize(
-        marked * 255, (width, height), interpolation=cv2.INTER_AREA
-    )
-    edges, _ = cv2.findContours(
-        (small > 0).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE
-    )
-    drawn = image.copy()
-    cv2.drawContours(drawn, edges, -1, _OUTLINE, 1)
-    return drawn
-
-
-def section_of_one_class(
-    result: Result, images: Path | None, pictures: Pictures
-) -> Section:
-    """Return scores of the images that mmcvgssl one-class has tested.
-
-    Raises:
-        OSError: If a file cannot be read.
-        ValueError: If one is something else; names it.
-    """
-    content = read_result(result.folder / 'result.json')
-    file = result.folder / 'scores.csv'
-    rows = list(csv.DictReader(io.StringIO(read_text(file))))
-    try:
-        point = content['threshold'] or {}
-        scored = Scored(
-            f'Anomaly scores: {result.name}',
-            [row['path'] for row in rows],
-            np.array([float(row['score']) for row in rows]),
-            [_true(row) for row in rows],
-            point.get('threshold'),
-            _reader(rows, images),
-            [
-                'Images are shown without heatmaps, which mmcvgssl predict '
-                'draws.'
-            ],
-        )
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise ValueError(
-            f'{file}: expected path, defect, label and score of each image, '
-            f'as mmcvgssl one-class writes them, but {type(error).__name__}: '
-            f'{error}'
-        ) from error
-    return section_of_scores(scored, pictures)
-
-
-def _true(row: dict[str, Any]) -> TrueImage:
-    defective = bool(int(row['label']))
-    return TrueImage(
-        row['defect'] or ('defect' if defective else GOOD), defective
-    )
-
-
-def _reader(rows: list[dict[str, Any]], images: Path | None):
-    source = Source('', images)
-    return lambda i: source.read(rows[i]['path'], SIDE)

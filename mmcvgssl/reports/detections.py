@@ -15,7 +15,7 @@ from mmcvgssl.apis.prediction.classes import shown_name
 from mmcvgssl.evaluation.box_recall import match_boxes
 from mmcvgssl.reports.confusion import confusion
 from mmcvgssl.reports.figures import DEFECT, GOOD, UNKNOWN
-from mmcvgssl.reports.pictures import Pictures, beside
+from mmcvgssl.reports.pictures import Pictures
 from mmcvgssl.reports.predicted import Predicted
 from mmcvgssl.reports.scores import draw_into
 from mmcvgssl.reports.section import Card, Gallery, Group, Section, Slider
@@ -28,6 +28,7 @@ from mmcvgssl.reports.thresholds import (
 )
 from mmcvgssl.reports.truth import TrueImage
 from mmcvgssl.utils import printable
+from mmcvgssl.visualization.side_by_side import side_by_side
 
 IOU = 0.5  # overlap from which a true box counts as found
 NO_BOX = '(no box)'
@@ -257,7 +258,7 @@ def _draw(found: Predicted, index: int) -> np.ndarray:
             for box, name in zip(true.boxes.tolist(), true.labels, strict=True)
         ]
         panels.insert(0, draw_boxes(image, size, frames=truth))
-    return beside(panels)
+    return side_by_side(panels)
 
 
 def _frame(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,6 @@ from mmcvgssl.utils import check_least, printable
 from mmcvgssl.visualization.fitted import fitted
 
 _MEGA, _QUALITY = 10**6, 82
-_GAP = 4
-_WIDE = 4  # from which on pictures stand below each other
 
 
 class Pictures:
@@ -106,28 +104,3 @@ class Source:
         # JPEG at a half, a quarter or an eighth
         picture = read_image(str(file), input_size=side, **self.reading)
         return fitted(picture, side)
-
-
-def beside(pictures: Sequence[np.ndarray]) -> np.ndarray:
-    """Lay pictures of one size side by side, wide ones below each other.
-
-    Args:
-        pictures: BGR uint8 [h, w, 3].
-
-    Returns:
-        BGR uint8 [H, W, 3].
-    """
-    first = pictures[0]
-    height, width = first.shape[:2]
-    axis = 0 if width > _WIDE * height else 1
-    shape = (_GAP, width, 3) if axis == 0 else (height, _GAP, 3)
-    gap = np.full(shape, 255, np.uint8)
-    rows: list[np.ndarray] = []
-    for picture in pictures:
-        same = picture
-        if picture.shape != first.shape:
-            same = cv2.resize(
-                picture, (width, height), interpolation=cv2.INTER_AREA
-            )
-        rows += [gap, same] if rows else [same]
-    return np.concatenate(rows, axis)

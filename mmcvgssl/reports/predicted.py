@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mmcvgssl.maps import MapFolder
+from mmcvgssl.maps import MapFolder, inside
 from mmcvgssl.predictions import JSON_TABLE
 from mmcvgssl.provenance import RECORD, Provenance, reading_in
 from mmcvgssl.reports.pictures import Source
@@ -94,6 +94,9 @@ def read_predicted(result: Result, images: Path | None) -> Predicted:
             _check(row, columns)
             rows.append(row)
         root = str(content['root'])
+        for folder in ('overlays', 'maps'):
+            if content.get(folder):
+                inside(content[folder])
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(
             f'{file}: expected predictions as mmcvgssl predict writes them, '

@@ -19,7 +19,7 @@ from mmcvgssl.datasets.coco_file import (
     read_coco,
 )
 from mmcvgssl.reports.figures import UNKNOWN, figure
-from mmcvgssl.reports.pictures import Pictures, Source, beside
+from mmcvgssl.reports.pictures import Pictures, Source
 from mmcvgssl.reports.results import Result
 from mmcvgssl.reports.scores import draw_into
 from mmcvgssl.reports.section import (
@@ -33,6 +33,7 @@ from mmcvgssl.reports.section import (
 )
 from mmcvgssl.reports.truth import DETECTOR, TrueImage, Truth
 from mmcvgssl.utils import evenly, printable, read_json
+from mmcvgssl.visualization.side_by_side import side_by_side
 
 _SIDE = 260  # pixels
 _PSEUDO, _TRUE = (255, 255, 0), (255, 255, 255)  # BGR
@@ -272,7 +273,7 @@ def _draw(
             for box, name in zip(true.boxes.tolist(), true.labels, strict=True)
         ]
         panels.insert(0, draw_boxes(image, size, frames=labels))
-    return beside(panels)
+    return side_by_side(panels)
 
 
 def _is_pseudo(description: str, box: Mapping[str, Any]) -> bool:

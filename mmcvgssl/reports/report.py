@@ -2,41 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
 from pathlib import Path
 
 from mmcvgssl.compat.hosts import require
-from mmcvgssl.datasets.reading import UnreadableImageError
-from mmcvgssl.reports import results as kinds
-from mmcvgssl.reports.anomaly import (
-    section_of_one_class,
-    section_of_predicted,
-)
-from mmcvgssl.reports.classes import section_of_classes
-from mmcvgssl.reports.curves import section_of_curves
-from mmcvgssl.reports.detections import section_of_detections
-from mmcvgssl.reports.embeddings import Shown, section_of_embeddings
-from mmcvgssl.reports.few_shot import section_of_few_shot
+from mmcvgssl.reports.embeddings import section_of_embeddings
 from mmcvgssl.reports.page import MARK, page_of
 from mmcvgssl.reports.pictures import Pictures
-from mmcvgssl.reports.predicted import Predicted, read_predicted
-from mmcvgssl.reports.pseudo_boxes import section_of_boxes, section_of_joined
-from mmcvgssl.reports.results import KINDS, Result, Results, find_results
+from mmcvgssl.reports.results import KINDS, find_results
 from mmcvgssl.reports.section import Section
+from mmcvgssl.reports.sections import Sections
 from mmcvgssl.reports.settings import section_of_settings
-from mmcvgssl.reports.tables import section_of_metrics, section_of_pipeline
-from mmcvgssl.reports.truth import ANOMALY, CLASSIFIER, DETECTOR, Truth
+from mmcvgssl.reports.truth import Truth
 from mmcvgssl.utils import atomic_write, check_file, check_least, printable
 from mmcvgssl.version import __version__
-
-_OF_KIND = {
-    ANOMALY: section_of_predicted,
-    CLASSIFIER: section_of_classes,
-    DETECTOR: section_of_detections,
-}
 
 
 @dataclass(frozen=True)
@@ -62,17 +43,6 @@ class Report:
     notes: list[str]
     pictures: int
     size: int
-
-
-@dataclass
-class _Inputs:
-    """What sections are made from."""
-
-    results: Results
-    images: Path | None
-    truth: Truth | None
-    pictures: Pictures
-    notes: list[str] = field(default_factory=list)
 
 
 def write_report(
@@ -133,35 +103,35 @@ def write_report(
             'expected the folder of the images as --images, found no '
             f'{printable(str(images))}'
         )
-    inputs = _Inputs(
+    made = Sections(
         find_results(work_dirs),
         home,
         None if truth is None else Truth(truth, home, encoding),
         Pictures(megabytes, pictures),
     )
-    sections, predicted = _sections(inputs)
-    if inputs.truth is not None and not inputs.truth.matched:
-        raise inputs.truth.problem or ValueError(
+    made.make()
+    if made.truth is not None and not made.truth.matched:
+        raise made.truth.problem or ValueError(
             f'--truth {printable(str(truth))} is of no use: the work '
-            'directories hold no predictions or boxes: leave it out, or '
+            'directories hold no predictions, maps or boxes: leave it out, or '
             'predict first'
         )
     if features is not None:
-        shown = [_shown(own) for own in predicted if own.rows]
+        shown = [own for own in made.shown if own.paths]
         if not shown:
             raise ValueError(
                 f'--features {printable(str(features))} is of no use: the '
-                'work directories hold no predictions, whose images it would '
-                'embed: predict first, or leave it out'
+                'work directories hold no predictions or maps, whose images '
+                'it would embed: predict first, or leave it out'
             )
-        sections += [
+        made.made += [
             section_of_embeddings(
-                *(own, features, inputs.pictures, points, device, workers)
+                *(own, features, made.pictures, points, device, workers)
             )
             for own in shown
         ]
-    sections.append(section_of_settings(inputs.results.found))
-    return _write(out, inputs, sections, work_dirs, features)
+    made.made.append(section_of_settings(made.results.found))
+    return _write(out, made, work_dirs, features)
 
 
 def _check_target(out: Path) -> None:
@@ -176,100 +146,18 @@ def _check_target(out: Path) -> None:
             )
 
 
-def _sections(inputs: _Inputs) -> tuple[list[Section], list[Predicted]]:
-    """Return all sections but those that a model computes."""
-    of = inputs.results.of
-    home, pictures = inputs.images, inputs.pictures
-    made: list[Section] = []
-    for result in of(kinds.PIPELINE):
-        _try(inputs, made, partial(section_of_pipeline, result))
-    for kind, tables in (
-        (kinds.TRAINING, section_of_curves),
-        (kinds.METRICS, section_of_metrics),
-        (kinds.FEW_SHOT, section_of_few_shot),
-    ):
-        if of(kind):
-            _try(inputs, made, partial(tables, of(kind)))
-    predicted = []
-    for result in of(kinds.PREDICTIONS):
-        own = _predicted(inputs, result)
-        if own is not None:
-            predicted.append(own)
-            _try(inputs, made, partial(_OF_KIND[own.kind], own, pictures))
-    for result in of(kinds.ONE_CLASS):
-        show = partial(section_of_one_class, result, home, pictures)
-        _try(inputs, made, show)
-    for kind, boxes in (
-        (kinds.BOXES, section_of_boxes),
-        (kinds.JOINED, section_of_joined),
-    ):
-        for result in of(kind):
-            more = home, inputs.truth, pictures
-            _try(inputs, made, partial(boxes, result, *more))
-    return made, predicted
-
-
-def _try(
-    inputs: _Inputs, made: list[Section], make: Callable[[], Section]
-) -> None:
-    """Add a section; what cannot be read is said, and the others shown."""
-    try:
-        made.append(make())
-    except UnreadableImageError:
-        raise
-    except (OSError, ValueError) as error:
-        inputs.notes.append(str(error))
-
-
-def _predicted(inputs: _Inputs, result: Result) -> Predicted | None:
-    try:
-        found = read_predicted(result, inputs.images)
-    except (OSError, ValueError) as error:
-        inputs.notes.append(str(error))
-        return None
-    found.truth = [None] * len(found.rows)
-    if inputs.truth is not None and found.rows:
-        files = [str(found.source.locate(path)) for path in found.paths]
-        found.truth = inputs.truth.fit(found.kind, files, inputs.notes)
-    if found.errors:
-        inputs.notes.append(
-            f'{result.name}: {len(found.errors)} of '
-            f'{len(found.errors) + len(found.rows)} images could not be '
-            f'predicted; {found.errors[0]}'
-        )
-    return found
-
-
-def _shown(own: Predicted) -> Shown:
-    known = [true is not None for true in own.truth]
-    column = {ANOMALY: 'verdict', CLASSIFIER: 'label', DETECTOR: 'label'}
-    said = [str(row.get(column[own.kind]) or 'none') for row in own.rows]
-    names = [t.name if t else 'not known' for t in own.truth]
-    number = 'probability' if own.kind == CLASSIFIER else 'score'
-    return Shown(
-        own.result.name,
-        own.source,
-        own.paths,
-        names if any(known) else said,
-        'truth' if any(known) else 'prediction',
-        [row.get(number) or 0.0 for row in own.rows],
-        number,
-    )
-
-
 def _write(
     out: Path,
-    inputs: _Inputs,
-    sections: list[Section],
+    made: Sections,
     work_dirs: Sequence[str | Path],
     features: str | Path | None,
 ) -> Report:
-    results, pictures = inputs.results, inputs.pictures
+    results, pictures, sections = made.results, made.pictures, made.made
     found = {kind: len(results.of(kind)) for kind in KINDS}
     found = {kind: count for kind, count in found.items() if count}
     lacking = [kind for kind in KINDS if kind not in found]
     missing = Section('What is missing')
-    missing.notes += [*results.notes, *inputs.notes]
+    missing.notes += [*results.notes, *made.notes]
     notes = [*missing.notes, *(n for s in sections for n in s.problems)]
     missing.notes += [f'No {KINDS[kind]}.' for kind in lacking]
     if features is None:

@@ -12,7 +12,7 @@ from mmcvgssl.datasets.reading import UnreadableImageError
 from mmcvgssl.evaluation.anomaly import binary_metrics
 from mmcvgssl.predictions import calls_defective
 from mmcvgssl.reports.figures import DEFECT, GOOD, UNKNOWN
-from mmcvgssl.reports.pictures import Pictures
+from mmcvgssl.reports.pictures import Pictures, Source
 from mmcvgssl.reports.section import Card, Gallery, Group, Section, Slider
 from mmcvgssl.reports.thresholds import (
     count_above,
@@ -30,7 +30,9 @@ class Scored:
     """Images with anomaly scores.
 
     Args:
-        title: Heading of the section.
+        name: Name of the result.
+        source: Where the images lie.
+        paths: Their paths, for ``source``.
         names: Paths that are shown.
         scores: [n].
         truth: What is true of each, None where it is not known.
@@ -40,7 +42,9 @@ class Scored:
         notes: What else is said.
     """
 
-    title: str
+    name: str
+    source: Source
+    paths: Sequence[str]
     names: Sequence[str]
     scores: np.ndarray
     truth: Sequence[TrueImage | None]
@@ -57,7 +61,7 @@ class Scored:
 
 def section_of_scores(scored: Scored, pictures: Pictures) -> Section:
     """Return scores of images, sorted, with what the truth says of them."""
-    section = Section(scored.title, notes=[*scored.notes])
+    section = Section(f'Anomaly scores: {scored.name}', notes=[*scored.notes])
     if not len(scored.scores):
         section.notes.append('No image could be read.')
         return section

@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from mmcvgssl.datasets.reading import read_image
+from mmcvgssl.reports.pictures import Pictures
 from mmcvgssl.reports.results import Result
-from mmcvgssl.reports.section import Cell, Section, Table
+from mmcvgssl.reports.scores import draw_into
+from mmcvgssl.reports.section import Card, Cell, Gallery, Section, Table
 from mmcvgssl.utils import printable, read_json
+from mmcvgssl.visualization.fitted import fitted
+
+_SIDE = 1100  # pixels of a picture that shows many
 
 
 def section_of_metrics(results: Sequence[Result]) -> Section:
@@ -34,8 +44,8 @@ def section_of_metrics(results: Sequence[Result]) -> Section:
     return section
 
 
-def section_of_pipeline(result: Result) -> Section:
-    """Return the stages of a pipeline.
+def section_of_pipeline(result: Result, pictures: Pictures) -> Section:
+    """Return the stages of a pipeline, and its pictures.
 
     Raises:
         OSError: If the summary cannot be read.
@@ -56,7 +66,19 @@ def section_of_pipeline(result: Result) -> Section:
             f'{type(error).__name__}: {error}'
         ) from error
     head = ['stage', 'state', 'minutes', '']
-    return Section(f'Pipeline: {result.name}', [Table(head, rows)])
+    section = Section(f'Pipeline: {result.name}', [Table(head, rows)])
+    cards = []
+    for drawn in sorted(result.folder.glob('pictures/*.jpg')):
+        card = Card(printable(drawn.stem))
+        draw_into(card, pictures, partial(_read, drawn))
+        cards.append(card)
+    if cards:
+        section.parts.append(Gallery(cards, 'Pictures of its report'))
+    return section
+
+
+def _read(file: Path) -> np.ndarray:
+    return fitted(read_image(str(file)), _SIDE)
 
 
 def _said(stage: dict[str, Any]) -> str:

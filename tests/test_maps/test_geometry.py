@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 import torch
 
-from mmcvgssl.apis.prediction.anomaly import draw_heatmap
 from mmcvgssl.evaluation.anomaly_sample import read_sample
 from mmcvgssl.maps import LoadAnomalyMap, lay_map, map_to_cells, resize_map
+from mmcvgssl.maps.picture import draw_heatmap
 from mmcvgssl.models.anomaly import map_to_boxes
 from mmcvgssl.models.layers import resize_images
 from mmcvgssl.visualization.box_preview import draw_boxes

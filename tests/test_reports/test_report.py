@@ -20,6 +20,9 @@ from tests.report_data import (
     write_boxes,
     write_classes,
     write_few_shot,
+    write_images,
+    write_maps,
+    write_one_class,
     write_predictions,
     write_pseudo_boxes,
     write_training,
@@ -195,6 +198,34 @@ def test_pseudo_boxes_are_drawn_where_the_images_are_known(tmp_path, out):
     assert (made.pictures, made.notes) == (1, [])
 
 
+def test_maps_are_shown_with_their_images_or_alone(tmp_path, out):
+    root = tmp_path / 'parts'
+    names = write_images(root, {'good': 2, 'dent': 3})
+    folder = write_maps(tmp_path / 'maps', root, names)
+    assert write_report([folder], out).pictures == 5
+    assert 'so maps are shown alone' in text_of(out)
+    made = write_report([folder], out, truth=root, images=root)
+    assert (made.pictures, made.notes) == (5, [])
+    page = text_of(out)
+    assert 'AUROC 1.0000' in page
+    # without a threshold as many are called defective as are
+    assert page.index('dent/2.png') < page.index('good/1.png')
+
+
+def test_scores_of_one_class_know_their_truth(tmp_path, out):
+    root = tmp_path / 'parts'
+    names = write_images(root, {'good': 3, 'dent': 3})
+    folder = write_one_class(tmp_path / 'w' / 'bottle', root, names)
+    made = write_report([folder], out)
+    assert (made.pictures, made.notes) == (6, [])
+    slider = data_of(out)[0]['slider']
+    at = slider['thresholds'].index(1.0)
+    assert slider['falseAlarms']['above'][at] == 1
+    assert slider['detected']['above'][at] == 3
+    broken(folder / 'scores.csv', 'path,score,label,defect\na,x,0,\n')
+    assert 'scores.csv: expected path' in write_report([folder], out).notes[0]
+
+
 def test_names_are_text(tmp_path, out):
     root = tmp_path / 'work'
     write_pseudo_boxes(root / 'boxes', ['a.png'])
@@ -238,6 +269,12 @@ def broken(path, text):
             '{"model": {"kind": "anomaly"}, "root": "", "images": '
             '[{"path": "a", "score": NaN, "size": [1, 1]}]}',
             'score of a is nan',
+        ),
+        (
+            'predictions.json',
+            '{"model": {"kind": "anomaly"}, "root": "", "images": [], '
+            '"overlays": "../../elsewhere"}',
+            'is no path inside the folder',
         ),
         ('few_shot.json', '{"shots": {"a": {}}}', 'few_shot.json'),
         ('few_shot.json', '{', 'expected JSON'),

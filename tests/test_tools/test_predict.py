@@ -16,7 +16,6 @@ from mmcvgssl import processes
 from mmcvgssl.apis import MapFolder, find_mapped_images
 from mmcvgssl.apis.predict import Predictor, find_images, overlay
 from mmcvgssl.apis.prediction import workers as readers_of
-from mmcvgssl.apis.prediction.anomaly import draw_heatmap
 from mmcvgssl.apis.prediction.earlier import PartialFile
 from mmcvgssl.apis.prediction.image_job import ImageJob
 from mmcvgssl.apis.prediction.workers import (
@@ -25,6 +24,7 @@ from mmcvgssl.apis.prediction.workers import (
 )
 from mmcvgssl.apis.prediction_folder import Outputs, predict_to_folder
 from mmcvgssl.datasets.reading import opened_image
+from mmcvgssl.maps.picture import draw_heatmap
 from mmcvgssl.model_file import (
     load_model,
     prediction_steps,

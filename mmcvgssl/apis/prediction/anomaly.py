@@ -6,15 +6,13 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
-import numpy as np
-
 from mmcvgssl.apis.prediction.notes import Notes
 from mmcvgssl.apis.prediction.prediction_kind import (
     Computes,
     Drawing,
     PredictionKind,
 )
-from mmcvgssl.maps import halfway, lay_map
+from mmcvgssl.maps.picture import draw_heatmap
 from mmcvgssl.predictions import GIVEN, AnomalyPrediction, Prediction
 
 
@@ -79,29 +77,3 @@ class AnomalyKind(PredictionKind):
     def summary(self, predictions: Sequence[Prediction]) -> str:
         """Count defective images, and name the threshold."""
         return AnomalyPrediction.summary(predictions, self.threshold)
-
-
-def draw_heatmap(
-    picture: np.ndarray,
-    size: tuple[int, int] | None = None,
-    *,
-    anomaly_map: np.ndarray,
-    map_threshold: float | None,
-) -> np.ndarray:
-    """Lay a heatmap over an image.
-
-    Args:
-        picture: BGR uint8 [h, w, 3].
-        size: Size of the image's file; the map covers it, as it does the
-            picture.
-        anomaly_map: [h, w]; resized to the picture.
-        map_threshold: Map threshold, the middle of the colours; None: the
-            colours span the map's own values.
-
-    Returns:
-        BGR uint8 [h, w, 3].
-    """
-    if map_threshold is None:
-        middle, highest = halfway(anomaly_map), float(anomaly_map.max())
-        return lay_map(picture, anomaly_map, middle, highest)
-    return lay_map(picture, anomaly_map, map_threshold, 2 * map_threshold)

@@ -1,0 +1,65 @@
+"""Images that ``mmcvgssl one-class`` has tested."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mmcvgssl.apis.one_class.table import read_result
+from mmcvgssl.datasets.text_lists import read_text
+from mmcvgssl.predictions import GOOD
+from mmcvgssl.reports.anomaly import SIDE
+from mmcvgssl.reports.pictures import Source
+from mmcvgssl.reports.results import Result
+from mmcvgssl.reports.scores import Scored
+from mmcvgssl.reports.truth import TrueImage
+
+
+def scored_by_one_class(result: Result, images: Path | None) -> Scored:
+    """Return scores of the images of a category, with their truth.
+
+    Args:
+        result: Folder of the category.
+        images: Folder that the images are in now, if it is another.
+
+    Raises:
+        OSError: If a file cannot be read.
+        ValueError: If one is something else; names it.
+    """
+    content = read_result(result.folder / 'result.json')
+    file = result.folder / 'scores.csv'
+    rows = list(csv.DictReader(io.StringIO(read_text(file))))
+    source = Source('', images)
+    try:
+        paths = [row['path'] for row in rows]
+        point = content['threshold'] or {}
+        return Scored(
+            result.name,
+            source,
+            paths,
+            paths,
+            np.array([float(row['score']) for row in rows]),
+            [_true(row) for row in rows],
+            point.get('threshold'),
+            lambda i: source.read(paths[i], SIDE),
+            [
+                'Images are shown without heatmaps, which mmcvgssl predict '
+                'draws.'
+            ],
+        )
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise ValueError(
+            f'{file}: expected path, defect, label and score of each image, '
+            f'as mmcvgssl one-class writes them, but {type(error).__name__}: '
+            f'{error}'
+        ) from error
+
+
+def _true(row: dict[str, Any]) -> TrueImage:
+    defective = bool(int(row['label']))
+    name = row['defect'] or ('defect' if defective else GOOD)
+    return TrueImage(name, defective)
