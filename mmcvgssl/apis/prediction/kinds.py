@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from mmcvgssl.apis.prediction.anomaly import AnomalyKind
+from mmcvgssl.apis.prediction.anomaly_kind import AnomalyKind
 from mmcvgssl.apis.prediction.boxes import BoxKind
 from mmcvgssl.apis.prediction.classes import ClassKind
 from mmcvgssl.apis.prediction.notes import Notes
