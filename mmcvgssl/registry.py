@@ -15,6 +15,7 @@ from mmengine.registry import METRICS as MMENGINE_METRICS
 from mmengine.registry import MODELS as MMENGINE_MODELS
 from mmengine.registry import OPTIM_WRAPPERS as MMENGINE_OPTIM_WRAPPERS
 from mmengine.registry import TRANSFORMS as MMENGINE_TRANSFORMS
+from mmengine.registry import VISUALIZERS as MMENGINE_VISUALIZERS
 from mmengine.registry import (
     WEIGHT_INITIALIZERS as MMENGINE_WEIGHT_INITIALIZERS,
 )
@@ -62,7 +63,13 @@ TRANSFORMS = Registry(
     ],
 )
 HOOKS = Registry(
-    'hook', parent=MMENGINE_HOOKS, scope=SCOPE, locations=['mmcvgssl.engine']
+    'hook',
+    parent=MMENGINE_HOOKS,
+    scope=SCOPE,
+    locations=[
+        'mmcvgssl.engine',
+        'mmcvgssl.visualization.visualization_hook',
+    ],
 )
 OPTIM_WRAPPERS = Registry(
     'optim wrapper',
@@ -84,6 +91,16 @@ EVALUATOR = Registry(
     parent=MMENGINE_EVALUATOR,
     scope=SCOPE,
     locations=['mmcvgssl.evaluation'],
+)
+
+VISUALIZERS = Registry(
+    'visualizer',
+    parent=MMENGINE_VISUALIZERS,
+    scope=SCOPE,
+    locations=[
+        'mmcvgssl.visualization.anomaly_visualizer',
+        'mmcvgssl.visualization.views_visualizer',
+    ],
 )
 
 

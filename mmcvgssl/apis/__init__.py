@@ -16,6 +16,7 @@ from mmcvgssl.lazy import lazy_names
 
 if TYPE_CHECKING:
     from mmcvgssl.apis.boxes_from_maps import boxes_from_maps, boxes_text
+    from mmcvgssl.apis.browse import Browsed, browse_dataset
     from mmcvgssl.apis.extract_features import extract_features
     from mmcvgssl.apis.features import FeatureExtractor, Features
     from mmcvgssl.apis.inference import (
@@ -58,6 +59,7 @@ __all__ = [
     'AnomalyInspector',
     'AnomalyResult',
     'BoxOptions',
+    'Browsed',
     'ClassResult',
     'DefectClassifier',
     'DefectDetector',
@@ -74,6 +76,7 @@ __all__ = [
     'UnreadableInputsError',
     'boxes_from_maps',
     'boxes_text',
+    'browse_dataset',
     'build_runner',
     'check_before_training',
     'claim_work_dir',
@@ -109,6 +112,7 @@ lazy_names(
             '.inference',
         ),
         'BoxOptions': 'mmcvgssl.maps.box_options',
+        'Browsed': '.browse',
         'FeatureExtractor': '.features',
         'Features': '.features',
         'MapError': 'mmcvgssl.maps',
@@ -119,6 +123,7 @@ lazy_names(
         'SelfTraining': '.self_training',
         'boxes_from_maps': '.boxes_from_maps',
         'boxes_text': '.boxes_from_maps',
+        'browse_dataset': '.browse',
         'build_runner': 'mmcvgssl.runner.build',
         'check_before_training': 'mmcvgssl.runner.build',
         'claim_work_dir': 'mmcvgssl.runner.work_dir',

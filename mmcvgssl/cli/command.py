@@ -45,6 +45,7 @@ _LINES = (
     (_EXPORT, 'export-model', 'a trained detector as a model file'),
     (_EXPORT, 'export-backbone', 'a trained backbone for another package'),
     (_AROUND, 'prepare', 'write the lists of images that configs read'),
+    (_AROUND, 'browse', 'pictures of what a pipeline really feeds'),
     (_AROUND, 'select', 'name the images worth labelling first'),
     (_AROUND, 'env', 'versions, devices and teachers of this machine'),
 )

@@ -1,4 +1,4 @@
-"""Pictures, plots and reports of results.
+"""Pictures, plots, reports and visualisers of results.
 
-Stands on ``evaluation``, ``maps``.
+Stands on ``datasets``, ``evaluation``, ``maps``.
 """
