@@ -1,11 +1,11 @@
 """What people call from Python, and what the tools call.
 
-Fitting, predicting, anomaly maps, boxes, few-shot and one-class benchmarks,
-training, testing, export and choosing images to label. Stands on ``compat``,
-``datasets``, ``engine``, ``evaluation``, ``export``, ``maps``, ``model_file``,
-``models``, ``provenance``, ``runner``, ``selection``, ``visualization``,
-``weights``. Names are imported when they are used: predicting by an exported
-file needs neither torch nor a host.
+Checking data, fitting, predicting, anomaly maps, boxes, few-shot and one-class
+benchmarks, training, testing, export and choosing images to label. Stands on
+``compat``, ``datasets``, ``engine``, ``evaluation``, ``export``, ``maps``,
+``model_file``, ``models``, ``provenance``, ``runner``, ``selection``,
+``visualization``, ``weights``. Names are imported when they are used:
+predicting by an exported file needs neither torch nor a host.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from mmcvgssl.lazy import lazy_names
 if TYPE_CHECKING:
     from mmcvgssl.apis.boxes_from_maps import boxes_from_maps, boxes_text
     from mmcvgssl.apis.browse import Browsed, browse_dataset
+    from mmcvgssl.apis.checking import DataCheck, check_data, check_text
     from mmcvgssl.apis.extract_features import extract_features
     from mmcvgssl.apis.features import FeatureExtractor, Features
     from mmcvgssl.apis.inference import (
@@ -61,6 +62,7 @@ __all__ = [
     'BoxOptions',
     'Browsed',
     'ClassResult',
+    'DataCheck',
     'DefectClassifier',
     'DefectDetector',
     'DetectionResult',
@@ -79,6 +81,8 @@ __all__ = [
     'browse_dataset',
     'build_runner',
     'check_before_training',
+    'check_data',
+    'check_text',
     'claim_work_dir',
     'default_work_dir',
     'extract_features',
@@ -113,6 +117,7 @@ lazy_names(
         ),
         'BoxOptions': 'mmcvgssl.maps.box_options',
         'Browsed': '.browse',
+        'DataCheck': '.checking',
         'FeatureExtractor': '.features',
         'Features': '.features',
         'MapError': 'mmcvgssl.maps',
@@ -126,6 +131,8 @@ lazy_names(
         'browse_dataset': '.browse',
         'build_runner': 'mmcvgssl.runner.build',
         'check_before_training': 'mmcvgssl.runner.build',
+        'check_data': '.checking',
+        'check_text': '.checking',
         'claim_work_dir': 'mmcvgssl.runner.work_dir',
         'default_work_dir': 'mmcvgssl.runner.build',
         'extract_features': '.extract_features',

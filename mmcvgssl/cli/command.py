@@ -46,6 +46,7 @@ _LINES = (
     (_EXPORT, 'export-backbone', 'a trained backbone for another package'),
     (_AROUND, 'prepare', 'write the lists of images that configs read'),
     (_AROUND, 'browse', 'pictures of what a pipeline really feeds'),
+    (_AROUND, 'check', 'find copies, wrong labels, broken files and boxes'),
     (_AROUND, 'select', 'name the images worth labelling first'),
     (_AROUND, 'env', 'versions, devices and teachers of this machine'),
 )

@@ -15,7 +15,8 @@ SHELLS = ('bash', 'zsh', 'tcsh')
 _END = """\
 mmcvgssl VERB --help shows what a verb takes, with an example. All take --json,
 --verbose and --debug. Ends with 0 if all is well, 1 after an error, which is
-said in a sentence, 2 if the command line cannot be read, 130 if interrupted.
+said in a sentence, 2 if the command line cannot be read, 3 if check has found
+errors, 130 if interrupted.
 """
 
 

@@ -11,6 +11,8 @@ from mmcvgssl.utils import json_value, printable
 if TYPE_CHECKING:
     from mmcvgssl.model_file import ModelFile
 
+FINDINGS = 3  # exit code
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -20,11 +22,14 @@ class Outcome:
         text: Printed on stdout.
         data: Printed instead with ``--json``; see :func:`json_value`.
         warnings: Lines for stderr.
+        code: Exit code; ``FINDINGS`` where something was looked for, and
+            found.
     """
 
     text: str
     data: dict[str, Any] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    code: int = 0
 
     def shown(self, as_json: bool) -> str:
         """Return what is printed, without the end of its last line."""

@@ -56,10 +56,10 @@ def run_verb(verb: str, words: Sequence[str], prog: str | None = None) -> int:
         _failed(f'{type(error).__name__}: {error}', ERROR, as_json)
         raise
     if not is_first_process():
-        return 0
+        return outcome.code
     for line in outcome.warnings:
         print(line, file=sys.stderr)
-    return printed(lambda: print(outcome.shown(as_json)))
+    return printed(lambda: print(outcome.shown(as_json))) or outcome.code
 
 
 def printed(show: Callable[[], None]) -> int:

@@ -16,6 +16,7 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     'yolo': ('mmyolo', 'prettytable', 'albumentations'),
     'demo': ('elpv_dataset',),
     'track': ('tensorboard', 'wandb', 'mlflow'),
+    'check': ('imagehash',),
     'export': ('onnx', 'onnxscript', 'onnxruntime', 'openvino'),
     'report': ('plotly', 'jinja2'),
     'serve': ('gradio',),

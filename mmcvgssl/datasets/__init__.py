@@ -2,7 +2,7 @@
 
 The one reader of images for all stages is in ``reading``, which needs neither
 torch nor a host; so names of this package are imported when they are used.
-Stands on ``provenance``.
+Stands on ``compat``, ``provenance``.
 """
 
 from __future__ import annotations

@@ -122,7 +122,7 @@ def box_notes(
                 f'{size[1]:.0f} pixels: do the boxes lie where they should?',
             )
     box, around = plain_box(entry['bbox']), _bounds(segmentation)
-    if box is not None and around is not None and _iou(box, around) < _ALIKE:
+    if box and around and overlap(box, around) < _ALIKE:
         yield (
             'boxes that are not around their outlines',
             f'{shown(entry["bbox"])}, outline within {list(around)}',
@@ -217,7 +217,8 @@ def _bounds(polygons: object) -> Box | None:
     return min(x), min(y), max(x) - min(x), max(y) - min(y)
 
 
-def _iou(one: Box, other: Box) -> float:
+def overlap(one: Box, other: Box) -> float:
+    """Return the intersection of two boxes over their union."""
     sides = (
         min(one[i] + one[i + 2], other[i] + other[i + 2])
         - max(one[i], other[i])

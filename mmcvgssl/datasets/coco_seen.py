@@ -6,11 +6,14 @@ import contextlib
 import io
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from mmengine.logging import MMLogger
 from mmengine.registry import DATASETS, DefaultScope
 
+from mmcvgssl.datasets.coco_boxes import image_size, overlap, plain_box
+from mmcvgssl.datasets.coco_findings import CocoFindings
 from mmcvgssl.datasets.contents import Contents
 from mmcvgssl.utils import printable, some
 
@@ -20,6 +23,43 @@ BACKGROUND = 'learned as background'
 REGIONS = 'regions of which nothing is learned'
 DIFFERENT = 'learned as background, save by the Faster R-CNN recipes here'
 UNCOUNTED = 'regions in which detections are not counted'
+# recipes, and the filters of their data sets in training
+OURS, MMDET, MMYOLO = "this package's", "mmdet's own", "mmyolo's own"
+_FILTERS: dict[str, dict[str, Any] | None] = {
+    OURS: None,
+    MMDET: dict(filter_empty_gt=True, min_size=32),
+    MMYOLO: dict(filter_empty_gt=False, min_size=32),
+}
+
+
+def seen_by_hosts(
+    coco: CocoFindings,
+    folder: str | Path,
+    classes: Sequence[str],
+    testing: bool = False,
+) -> dict[str, Contents]:
+    """Compare a COCO file with what the recipes of each host learn from.
+
+    Args:
+        coco: The file, which they can open.
+        folder: Folder of its images.
+        classes: Names that a config lists.
+        testing: Whether it is tested on, where nothing is filtered.
+
+    Returns:
+        What is used and left out, by ``OURS``, ``MMDET`` and ``MMYOLO``.
+    """
+    data_set = {
+        'type': 'mmdet.CocoDataset',  # mmyolo's filters as it does
+        'ann_file': str(coco.file),
+        'data_prefix': {'img': str(folder)},
+        'metainfo': {'classes': tuple(classes)},
+        'test_mode': testing,
+    }
+    return {
+        host: what_is_seen(coco.content, {**data_set, 'filter_cfg': filters})
+        for host, filters in _FILTERS.items()
+    }
 
 
 def what_is_seen(
@@ -71,8 +111,11 @@ def what_is_seen(
         n_ignored += len(ignored)
         if ignored and not used and not testing:
             taken_for_good.append(name)
+        wrong = [_unfit(box, image) for box in own]
+        for reason in filter(None, wrong):
+            found.leave_out(reason, name)
         # images without a known reason are listed, too
-        rest = len(own) - len(ignored) - used
+        rest = len(own) - len(ignored) - used - sum(map(bool, wrong))
         found.leave_out('boxes, for a reason of its own', *[name] * rest)
     found.used = {IMAGES: len(infos), GOOD: good, BOXES: counted}
     if n_ignored:
@@ -110,6 +153,20 @@ def _ignored(box: Mapping[str, Any], crowds: str, testing: Any) -> str:
         reason = '' if testing else f', {BACKGROUND}'
         return f'boxes with ignore=1{reason}'
     return f'crowds (iscrowd=1), {crowds}' if box.get('iscrowd') else ''
+
+
+def _unfit(box: Mapping[str, Any], image: Mapping[str, Any]) -> str:
+    """Return why the hosts drop a box; empty if they do not."""
+    if box.get('ignore'):
+        return ''
+    sides, size = plain_box(box['bbox']), image_size(image)
+    if sides is None or size is None:
+        return ''
+    if box.get('area', 1) <= 0 or min(sides[2:]) < 1:
+        return 'boxes thinner than a pixel, or without an area'
+    if not overlap(sides, (0, 0, *size)):
+        return 'boxes outside their image'
+    return ''
 
 
 def _advice(taken_for_good: Sequence[str]) -> str:

@@ -192,6 +192,32 @@ def read_labelled(
     return found
 
 
+def read_listed(
+    file: str | Path, root: str | Path, encoding: str = ''
+) -> list[tuple[str, int | None]]:
+    """Read paths, with a class index behind each of them or behind none.
+
+    Args:
+        file: The list.
+        root: Folder that the paths are relative to.
+        encoding: See :func:`read_text`.
+
+    Raises:
+        FileNotFoundError: If the list is missing.
+        ValueError: See :func:`read_labelled`.
+    """
+    lines = read_lines(file, encoding)
+    if lines and all(map(_is_labelled, lines)):
+        return [*read_labelled(file, root, encoding)]
+    return [(path, None) for path in read_paths(file, root, encoding)]
+
+
+def _is_labelled(line: Line) -> bool:
+    space = '\t' if '\t' in line.text else ' '
+    path, _, index = line.text.rstrip().rpartition(space)
+    return bool(path.strip()) and index.isdecimal()
+
+
 def add_encoding(parser: ArgumentParser) -> None:
     """Take the encoding of lists from the command line."""
     parser.add_argument(

@@ -1,4 +1,4 @@
-"""Pages about results, in one HTML file each.
+"""Pages about results and data, in one HTML file each.
 
 Finds what work directories hold, and draws it: each section is a module that
 reads results and returns tables, figures and pictures. Stands on ``apis``,
@@ -6,6 +6,7 @@ reads results and returns tables, figures and pictures. Stands on ``apis``,
 ``visualization``.
 """
 
+from mmcvgssl.reports.data_check import write_check
 from mmcvgssl.reports.report import Report, write_report
 
-__all__ = ['Report', 'write_report']
+__all__ = ['Report', 'write_check', 'write_report']

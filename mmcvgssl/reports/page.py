@@ -38,12 +38,14 @@ def page_of(
         sections: In their order.
 
     Raises:
-        ModuleNotFoundError: If plotly is not installed.
+        ModuleNotFoundError: If there is a figure, and no plotly.
     """
-    require('plotly')
-    from plotly.offline import get_plotlyjs
-
-    scripts = [_script(get_plotlyjs()), _script(_text('page.js'))]
+    moving = any(
+        isinstance(part, (Plot, Slider))
+        for section in sections
+        for part in section.parts
+    )
+    scripts = [_plotly(), _script(_text('page.js'))] if moving else []
     environment = Environment(
         loader=PackageLoader(_HOME, 'page'),
         autoescape=True,
@@ -58,12 +60,19 @@ def page_of(
         title=title,
         lines=lines,
         sections=sections,
-        digests=Markup(' '.join(map(_digest, scripts))),
+        digests=Markup(' '.join(map(_digest, scripts)) or "'none'"),
         scripts=scripts,
         style=Markup(_text('page.css')),
         data=_data(sections),
     )
     return made.encode('utf-8')
+
+
+def _plotly() -> Markup:
+    require('plotly')
+    from plotly.offline import get_plotlyjs
+
+    return _script(get_plotlyjs())
 
 
 def _text(name: str) -> str:

@@ -5,12 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mmcvgssl.datasets.text_lists import (
-    Line,
-    read_labelled,
-    read_lines,
-    read_paths,
-)
+from mmcvgssl.datasets.text_lists import read_listed
 from mmcvgssl.maps.writer import relative_path
 from mmcvgssl.utils import printable, some
 
@@ -52,14 +47,8 @@ def read_known(
             f'expected a list of labelled images, one path a line, found no '
             f'file {file}'
         )
-    lines = read_lines(file, encoding)
-    if lines and all(_is_labelled(line) for line in lines):
-        rows = read_labelled(file, root, encoding)
-        pairs: list[tuple[str, int | None]] = [*rows]
-    else:
-        pairs = [(path, None) for path in read_paths(file, root, encoding)]
     found: dict[str, int | None] = {}
-    for listed, label in pairs:
+    for listed, label in read_listed(file, root, encoding):
         path = relative_path(str(root / listed), str(root))
         if found.setdefault(path, label) != label:
             raise ValueError(
@@ -80,9 +69,3 @@ def read_known(
         )
     labels = {p: label for p, label in found.items() if label is not None}
     return Known(list(found), labels)
-
-
-def _is_labelled(line: Line) -> bool:
-    space = '\t' if '\t' in line.text else ' '
-    path, _, index = line.text.rstrip().rpartition(space)
-    return bool(path.strip()) and index.isdecimal()

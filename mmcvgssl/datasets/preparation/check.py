@@ -11,15 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from mmcvgssl.datasets.coco_check import CocoFindings, check_coco
-from mmcvgssl.datasets.coco_seen import what_is_seen
+from mmcvgssl.datasets.coco_seen import MMDET, OURS, seen_by_hosts
 from mmcvgssl.datasets.contents import Contents
 from mmcvgssl.datasets.copies import same_content
 from mmcvgssl.datasets.image_folders import images_below
 from mmcvgssl.datasets.preparation.annotations import Preparation
 from mmcvgssl.utils import printable, some
-
-# filters of mmdet's recipes; mmyolo's have only the second
-_HOSTS = dict(filter_empty_gt=True, min_size=32)
 
 
 @dataclass(frozen=True)
@@ -83,18 +80,8 @@ def check_boxes(
     if find_spec('mmdet') is None:
         return Checked(found, notes=notes)
     names = tuple(found.boxes) if classes is None else tuple(classes)
-    data_set = {
-        'type': 'mmdet.CocoDataset',
-        'ann_file': str(file),
-        'data_prefix': {'img': str(folder)},
-        'metainfo': {'classes': names},
-        'test_mode': testing,
-    }
-    seen, hosts = (
-        what_is_seen(found.content, {**data_set, 'filter_cfg': filters})
-        for filters in (None, _HOSTS)
-    )
-    return Checked(found, seen, hosts, notes)
+    seen = seen_by_hosts(found, folder, names, testing)
+    return Checked(found, seen[OURS], seen[MMDET], notes)
 
 
 def _folder_notes(folder: Path, found: CocoFindings) -> list[str]:
