@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from pathlib import Path
 from typing import Any
 
@@ -37,12 +38,15 @@ def scored_by_one_class(result: Result, images: Path | None) -> Scored:
     try:
         paths = [row['path'] for row in rows]
         point = content['threshold'] or {}
+        values = [float(row['score']) for row in rows]
+        if not all(map(math.isfinite, [*values, point.get('threshold') or 0])):
+            raise ValueError('a score or the threshold is not finite')
         return Scored(
             result.name,
             source,
             paths,
             paths,
-            np.array([float(row['score']) for row in rows]),
+            np.array(values),
             [_true(row) for row in rows],
             point.get('threshold'),
             lambda i: source.read(paths[i], SIDE),

@@ -8,9 +8,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from mmcvgssl.datasets.coco_file import number
 from mmcvgssl.maps import MapFolder, inside
 from mmcvgssl.predictions import JSON_TABLE
-from mmcvgssl.provenance import RECORD, Provenance, reading_in
+from mmcvgssl.provenance import (
+    RECORD,
+    Provenance,
+    ProvenanceError,
+    reading_in,
+)
 from mmcvgssl.reports.pictures import Source
 from mmcvgssl.reports.results import Result
 from mmcvgssl.reports.truth import ANOMALY, CLASSIFIER, DETECTOR, TrueImage
@@ -22,6 +28,8 @@ _COLUMNS: Mapping[str, dict[str, type | tuple[type, ...]]] = {
     CLASSIFIER: {'label': str, 'probability': (int, float)},
     DETECTOR: {'boxes': list},
 }
+
+_THRESHOLDS = 'threshold', 'map_threshold', 'score_threshold'
 
 
 @dataclass
@@ -94,6 +102,8 @@ def read_predicted(result: Result, images: Path | None) -> Predicted:
             _check(row, columns)
             rows.append(row)
         root = str(content['root'])
+        for name in _THRESHOLDS:
+            _check_threshold(name, content.get(name))
         for folder in ('overlays', 'maps'):
             if content.get(folder):
                 inside(content[folder])
@@ -102,7 +112,10 @@ def read_predicted(result: Result, images: Path | None) -> Predicted:
             f'{file}: expected predictions as mmcvgssl predict writes them, '
             f'but {type(error).__name__}: {error}; predict the images again'
         ) from error
-    record = Provenance.read(result.folder / RECORD)
+    try:
+        record = Provenance.read(result.folder / RECORD)
+    except ProvenanceError:  # is said with the settings
+        record = None
     reading = {} if record is None else reading_in(record.values)
     found = Predicted(
         *(result, kind, content, rows, errors),
@@ -114,12 +127,17 @@ def read_predicted(result: Result, images: Path | None) -> Predicted:
     return found
 
 
+def _check_threshold(name: str, value: Any) -> None:
+    if value is not None and number(value) is None:
+        raise ValueError(f'{name} is {value!r:.40}')
+
+
 def _check(row: Mapping[str, Any], columns: Mapping[str, Any]) -> None:
     for name, kind in {'path': str, **columns}.items():
         value = row[name]
         if not isinstance(value, kind) or isinstance(value, bool):
             raise ValueError(f'{name} of {row["path"]} is {value!r:.40}')
-        if isinstance(value, float) and not math.isfinite(value):
+        if not isinstance(value, (str, list)) and number(value) is None:
             raise ValueError(f'{name} of {row["path"]} is {value}')
     for box in row.get('boxes') or ():
         corners = [*map(float, box['box']), float(box['score'])]

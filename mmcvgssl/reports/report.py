@@ -158,7 +158,8 @@ def _write(
     lacking = [kind for kind in KINDS if kind not in found]
     missing = Section('What is missing')
     missing.notes += [*results.notes, *made.notes]
-    notes = [*missing.notes, *(n for s in sections for n in s.problems)]
+    problems = [note for own in sections for note in own.problems]
+    notes = list(dict.fromkeys([*missing.notes, *problems]))
     missing.notes += [f'No {KINDS[kind]}.' for kind in lacking]
     if features is None:
         missing.notes.append(

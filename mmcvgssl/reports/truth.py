@@ -53,6 +53,7 @@ class Truth:
 
     Raises:
         FileNotFoundError: If there is no such file or folder.
+        ValueError: If it is another file.
     """
 
     def __init__(
@@ -65,6 +66,12 @@ class Truth:
             raise FileNotFoundError(
                 'expected a COCO file, a folder of images or a list as '
                 f'--truth, found no {printable(str(path))}'
+            )
+        is_coco = self.path.suffix.lower() == '.json'
+        if self.path.is_file() and not (self.is_list or is_coco):
+            raise ValueError(
+                'expected a COCO file, NAME.json, a folder of images or a '
+                f'list, NAME.txt, as --truth, got {printable(str(path))}'
             )
         self.matched = 0
         self.problem: Exception | None = None

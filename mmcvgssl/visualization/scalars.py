@@ -77,7 +77,7 @@ def read_scalars(folder: str | Path) -> Scalars:
                 continue
             try:
                 _add(found, parse_json(line))
-            except (KeyError, TypeError, ValueError):
+            except (KeyError, OverflowError, TypeError, ValueError):
                 wrong.append(number)
         if wrong == [len(lines)]:  # no line break behind it
             found.damaged.append(

@@ -66,7 +66,11 @@ def test_a_line_that_is_cut_off_is_said(tmp_path, out):
 
 
 @pytest.mark.parametrize(
-    'line', ['[1, 2]', 'null', '{"loss": 1}', '{"step": "x"}', 'xx', '1e999']
+    'line',
+    [
+        *('[1, 2]', 'null', '{"loss": 1}', '{"step": "x"}', 'xx', '1e999'),
+        f'{{"loss": 1{"0" * 400}, "step": 9}}',
+    ],
 )
 def test_lines_that_are_none_are_said(tmp_path, out, line):
     run = write_training(tmp_path / 'run', end=f'{line}\n')
@@ -273,6 +277,12 @@ def broken(path, text):
         (
             'predictions.json',
             '{"model": {"kind": "anomaly"}, "root": "", "images": [], '
+            '"threshold": NaN}',
+            'threshold is nan',
+        ),
+        (
+            'predictions.json',
+            '{"model": {"kind": "anomaly"}, "root": "", "images": [], '
             '"overlays": "../../elsewhere"}',
             'is no path inside the folder',
         ),
@@ -308,6 +318,7 @@ def test_a_mixed_folder_shows_what_can_be_read(
         ('few_shot.json', ['--truth', 'none.json'], 'found no none.json'),
         ('few_shot.json', ['--images', 'none'], 'found no none'),
         ('few_shot.json', ['--truth', '.'], 'is of no use'),
+        ('few_shot.json', ['--truth', 'a.png'], 'expected a COCO file'),
         ('few_shot.json', ['--features', 'x'], 'is of no use'),
         ('few_shot.json', ['--pictures', '0'], 'pictures is 1 or more'),
         ('few_shot.json', ['--megabytes', '0'], 'megabytes is 1 or more'),
@@ -322,6 +333,7 @@ def test_bad_input_is_a_sentence(
 ):
     monkeypatch.chdir(tmp_path)
     (tmp_path / 'mine.txt').write_text('mine')
+    (tmp_path / 'a.png').touch()
     work = tmp_path / 'work'
     if make is not None:
         work.mkdir()
