@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from mmcvgssl.apis.one_class.table import write_category
-from mmcvgssl.datasets.coco_file import FROM_MAPS
+from mmcvgssl.datasets.coco_file import FROM_MAPS, JOINED
 from mmcvgssl.evaluation.few_shot import FewShotResults
 from mmcvgssl.maps.writer import MapWriter, join_manifests
 from mmcvgssl.predictions import (
@@ -241,4 +241,17 @@ def write_one_class(folder: Path, root: Path, names: Sequence[str]) -> Path:
     ]
     result = {'metrics': {}, 'threshold': {'threshold': 1.0}}
     write_category(result, rows, folder / 'result.json')
+    return folder
+
+
+def write_joined(folder: Path, names: Sequence[str]) -> Path:
+    """Write labels of the first image, and a detector's box on the second."""
+    folder.mkdir(parents=True)
+    content = coco(names, {0: [2, 2, 9, 9], 1: [4, 4, 8, 8]}, 'dent', JOINED)
+    content['annotations'][1]['pseudo'] = True
+    (folder / 'annotations.json').write_text(json.dumps(content))
+    of = {'labels': 1, 'boxes': 1, 'threshold': 0.25}
+    of |= {'precision': 0.5, 'recall': None}
+    report = {'boxes': 1, 'images': {'boxed': 1}, 'classes': {HOSTILE: of}}
+    (folder / 'report.json').write_text(json.dumps(report))
     return folder

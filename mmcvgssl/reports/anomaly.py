@@ -37,8 +37,15 @@ def _notes(found: Predicted) -> list[str]:
             'There are neither overlays nor maps, so images are shown '
             'without heatmaps: predict without --no-overlay, or with --map.'
         ]
-    shown = said_of_panels(found.truth)
-    return [f'{shown}; {found.head.get("colours")}.']
+    shown, middle = (
+        said_of_panels(found.truth),
+        found.head.get('map_threshold'),
+    )
+    colours = 'the colours of each span the values of its own map'
+    if middle is not None:
+        colours = f'the middle of the colours is {middle:.4g}, the threshold '
+        colours += 'of maps'
+    return [f'{shown}; {colours}.']
 
 
 def said_of_panels(truth: list[TrueImage | None]) -> str:

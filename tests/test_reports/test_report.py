@@ -21,6 +21,7 @@ from tests.report_data import (
     write_classes,
     write_few_shot,
     write_images,
+    write_joined,
     write_maps,
     write_one_class,
     write_predictions,
@@ -200,6 +201,21 @@ def test_pseudo_boxes_are_drawn_where_the_images_are_known(tmp_path, out):
     truth.write_text(json.dumps(coco(names, {1: [3, 3, 9, 9]}, 'dent')))
     made = write_report([folder], out, truth=truth, images=root)
     assert (made.pictures, made.notes) == (1, [])
+
+
+def test_boxes_that_joined_are_told_from_labels(tmp_path, out):
+    root = tmp_path / 'parts'
+    names = write_images(root, {'a': 3})
+    folder = write_joined(tmp_path / 'w', names)
+    made = write_report([folder], out, images=root)
+    # the image that has labels alone is not shown
+    assert (made.found, made.pictures) == ({'self-train': 1}, 1)
+    assert made.notes == []
+    page = text_of(out)
+    assert '1 of 1 images with boxes' in page
+    assert 'boxes of the detector in cyan, labels in white' in page
+    for cell in ('0.250', '0.50', '–'):
+        assert f'>{cell}</td>' in page
 
 
 def test_maps_are_shown_with_their_images_or_alone(tmp_path, out):
