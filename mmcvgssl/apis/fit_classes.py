@@ -90,7 +90,7 @@ def fit_classes(
         groups = files.groups(_with(given, unlabelled))
         free = groups.pop(_FREE, [])
         paths, labels = _flat(groups)
-        _check_apart(paths, labels, list(given))
+        _warn_of_copies(check_apart(paths, labels, list(given)))
         if extractor is None:
             extractor = FeatureExtractor(
                 *(backbone, config, size, device, _BATCH),
@@ -162,7 +162,7 @@ def update_classes(
         new = [name for name in given if name not in content.classes]
         names = [*content.classes, *new]
         paths, found = _flat(files.groups(given))
-        _check_apart(paths, found, list(given))
+        _warn_of_copies(check_apart(paths, found, list(given)))
         known = provenance_of_file(content, source)
         refuse_known(known, paths, source)
         if extractor is None:
@@ -268,10 +268,15 @@ def _flat(groups: Mapping[str, list[str]]) -> tuple[list[str], np.ndarray]:
     return paths, np.repeat(np.arange(len(counts)), counts)
 
 
-def _check_apart(
+def check_apart(
     paths: Sequence[str], labels: np.ndarray, names: Sequence[str]
-) -> None:
-    """Refuse an image in two classes; warn of copies within one.
+) -> list[str]:
+    """Refuse an image in two classes; return copies within one.
+
+    Args:
+        paths: The images.
+        labels: Class indices [n].
+        names: Names of the classes.
 
     Raises:
         ValueError: If there is one.
@@ -289,6 +294,10 @@ def _check_apart(
                 f'{printable(other)} of class {names[theirs]!r} are the same '
                 'image: leave it out of one of them'
             )
+    return twice
+
+
+def _warn_of_copies(twice: Sequence[str]) -> None:
     if twice:
         print_log(
             f'{some(map(printable, twice), "image")} given more than once, '

@@ -8,12 +8,14 @@ import numpy as np
 
 from mmcvgssl.apis.features import FeatureExtractor
 from mmcvgssl.apis.fit_classes import (
+    check_apart,
     fit_classes,
     learned_from,
     update_classes,
 )
 from mmcvgssl.apis.opinion import Opinion
 from mmcvgssl.apis.remembered_features import RememberedFeatures
+from mmcvgssl.apis.update import provenance_of_file, refuse_known
 from mmcvgssl.evaluation.few_shot.learners import class_probabilities
 from mmcvgssl.model_file import ModelFile
 from mmcvgssl.model_file.classes import check_names
@@ -105,19 +107,31 @@ class Labelling:
         Raises:
             KeyError: If an image is not among those that could be read.
             ModelFileError: If no class can have the name.
+            ValueError: If the same image has another class, or the file has
+                learned from it.
         """
         if name is not None:
             check_names([name], 1, 'a new class')
-            if name not in self._names:
-                self._names.append(name)
         known = {*self._features.paths}
         for path in paths:
             if path not in known:
                 raise KeyError(f'{path} is none of the images to label')
-        for path in paths:
-            self.labels.pop(path, None)
-            if name is not None:
-                self.labels[path] = name
+        given = {p: n for p, n in self.labels.items() if p not in paths}
+        if name is not None:
+            given |= dict.fromkeys(paths, name)
+            self._check(given, paths)
+            if name not in self._names:
+                self._names.append(name)
+        self.labels = given
+
+    def _check(self, labels: dict[str, str], new: Sequence[str]) -> None:
+        """Refuse labels that nothing could be learned from."""
+        names = [*dict.fromkeys(labels.values())]
+        found = np.array([names.index(name) for name in labels.values()])
+        check_apart([*labels], found, names)
+        if self._base is not None:
+            known = provenance_of_file(self._base, self._source)
+            refuse_known(known, new, self._source)
 
     def forget(self, paths: Sequence[str]) -> None:
         """Let go of images and their labels."""

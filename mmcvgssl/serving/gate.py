@@ -9,7 +9,7 @@ import re
 import secrets
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, urlsplit
 
 from starlette.requests import Request
 from starlette.responses import (
@@ -36,7 +36,7 @@ _HEADERS = (
         b"object-src 'none'; frame-ancestors 'none'; form-action 'self'; "
         b"base-uri 'self'",
     ),
-    (b'referrer-policy', b'no-referrer'),
+    (b'referrer-policy', b'same-origin'),
     (b'x-content-type-options', b'nosniff'),
 )
 _FORM = """<!doctype html><html lang="en"><meta charset="utf-8">
@@ -93,6 +93,8 @@ class Gate:
         path = request.url.path
         if request.method not in ('GET', 'HEAD', 'POST'):
             return PlainTextResponse('not allowed', 405)
+        if not _is_own(request):
+            return PlainTextResponse('asked for by another page', 403)
         if self._token is None:
             name = request.url.hostname or ''
             if not _is_local(name):
@@ -144,6 +146,14 @@ class Gate:
 
 def _nothing() -> Response:
     return PlainTextResponse('there is no such page', 404)
+
+
+def _is_own(request: Request) -> bool:
+    """Whether no page of elsewhere asks for it."""
+    origin = request.headers.get('origin')
+    if origin is None:
+        return True
+    return urlsplit(origin).netloc == request.headers.get('host')
 
 
 def _is_local(name: str) -> bool:

@@ -33,7 +33,7 @@ def build_page(sessions: Sessions) -> Any:
         fill_width=True,
     ) as blocks:
         state, turned = gr.State(None), gr.State(0)
-        gr.HTML(view.headline(served.name, served.described()))
+        gr.HTML(view.headline(served.name, served.about))
         drop = gr.HTML('', js_on_load=view.static('drop.js'))
         slider = gr.HTML(
             '', js_on_load=view.static('slider.js'), elem_id='threshold'

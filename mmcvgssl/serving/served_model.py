@@ -52,13 +52,14 @@ class ServedModel:
         self.name = printable(Path(model).name)
         self.lock = threading.RLock()
         self.why_not = ''  # it learns no labels
+        self.about = 'learns classes from your labels'
         self._predictor: Predicts | None = None
         self._loaded: LoadedModel | None = None
         self._extractor: FeatureExtractor | None = None
         if model.startswith(PACKAGE):
             self._extract(model, device)
         elif is_exported(model):
-            self._predictor = _exported(model)
+            self._predictor, self.about = _exported(model)
         else:
             self._open(model, device)
 
@@ -78,15 +79,6 @@ class ServedModel:
         if self.kind == 'detector':
             return self._notes.threshold or 0.0
         return self._notes.threshold
-
-    def described(self) -> str:
-        """Say in a line what it is."""
-        if self._predictor is None:
-            return 'learns classes from your labels'
-        found = self._predictor.describe()
-        name = str(found['type'] or '').rpartition('.')[2]
-        text = f'{self.kind} model {name}, by mmcvgssl {found["made_with"]}'
-        return f'{text}, exported' if is_exported(self.name) else text
 
     @property
     def remarks(self) -> list[str]:
@@ -162,6 +154,7 @@ class ServedModel:
         from mmcvgssl.model_file import load_model
 
         loaded = load_model(model)
+        self.about = loaded.content.describe()
         boxes = loaded.content.kind == 'detector'
         self._predictor = Predictor(
             loaded, device=device, threshold=0.0 if boxes else None
@@ -190,7 +183,15 @@ class ServedModel:
         assert self._extractor.encoder is not None
 
 
-def _exported(model: str) -> ExportedPredictor:
+def _exported(model: str) -> tuple[ExportedPredictor, str]:
+    """Return what predicts, and what it is, for people."""
     engine = open_engine(model)
-    boxes = engine.metadata.kind == 'detector'
-    return ExportedPredictor(engine, 0.0 if boxes else None, workers=0)
+    notes = engine.metadata
+    boxes = notes.kind == 'detector'
+    made = ExportedPredictor(engine, 0.0 if boxes else None, workers=0)
+    name = str(notes.model.get('type', '')).rpartition('.')[2]
+    text = (
+        f'{notes.kind} model {name}, exported by mmcvgssl '
+        f'{notes.made_with.get("mmcvgssl")}'
+    )
+    return made, f'{text}\n{made.warning}' if made.warning else text

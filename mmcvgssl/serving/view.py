@@ -299,7 +299,17 @@ def _says(session: Session, made: Prediction, row: dict[str, Any]) -> str:
     return text
 
 
-def headline(name: str, text: str) -> str:
-    """Return the top of the page."""
-    template = _template_of('<h2>{{ name }}</h2><p>{{ text }}</p>')
-    return _plain(template.render(name=name, text=text))
+def headline(name: str, about: str) -> str:
+    """Return the top of the page.
+
+    Args:
+        name: Name of the model's file.
+        about: What it is, in lines, of which the first is shown.
+    """
+    first, _, rest = about.partition('\n')
+    template = _template_of(
+        '<h2>{{ name }}</h2><p>{{ first }}</p>{% if rest %}<details>'
+        '<summary>more about it</summary><pre>{{ rest }}</pre></details>'
+        '{% endif %}'
+    )
+    return _plain(template.render(name=name, first=first, rest=rest))

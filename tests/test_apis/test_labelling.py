@@ -1,5 +1,7 @@
 """Labels given one after the other, and what is learned from them."""
 
+import shutil
+
 import numpy as np
 import pytest
 
@@ -152,10 +154,25 @@ def test_an_image_of_the_file_is_refused(images, base):
     loaded = load_model(base)
     extractor = FeatureExtractor(loaded, workers=0, show_progress=False)
     labelling = Labelling(extractor, loaded.content, 'base')
-    labelling.add(images['dent'][:1])
-    labelling.assign(images['dent'][:1], 'dent')
+    labelling.add(images['dent'][:2])
     with pytest.raises(ValueError, match='has learned from'):
-        labelling.content()
+        labelling.assign(images['dent'][:2], 'dent')
+    assert labelling.labels == {}
+    labelling.assign(images['dent'][1:2], 'dent')
+
+
+def test_an_image_in_two_classes_is_refused(images, extractor, tmp_path):
+    labelling, path = Labelling(extractor), images['dent'][0]
+    copy = shutil.copy(path, tmp_path / 'copy.png')
+    labelling.add([path, str(copy)])
+    labelling.assign([path], 'dent')
+    with pytest.raises(ValueError, match=r"copy\.png of class 'rust' and .*"):
+        labelling.assign([str(copy)], 'rust')
+    assert labelling.labels == {path: 'dent'}
+    assert labelling.classes == ['dent']
+    labelling.assign([str(copy)], 'dent')
+    labelling.assign([path, str(copy)], 'rust')
+    assert labelling.classes == ['rust']
 
 
 def test_no_image_can_be_read(extractor, tmp_path):

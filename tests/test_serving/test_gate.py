@@ -66,6 +66,20 @@ def test_other_names_of_this_machine_are_not_answered(host, status):
     assert client(host=host).get('/').status_code == status
 
 
+@pytest.mark.parametrize(
+    ('origin', 'status'),
+    [
+        ('http://localhost:7860', 200),
+        ('http://localhost:7861', 403),
+        ('http://example.org', 403),
+        ('null', 403),
+    ],
+)
+def test_other_pages_ask_in_vain(origin, status):
+    asked = client().post('/images/key', headers={'origin': origin})
+    assert asked.status_code == status
+
+
 @pytest.mark.parametrize('method', ['PUT', 'DELETE', 'OPTIONS', 'PATCH'])
 def test_other_methods_are_not_answered(method):
     assert client().request(method, '/').status_code == 405

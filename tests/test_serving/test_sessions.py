@@ -300,6 +300,7 @@ def test_boxes_follow_the_threshold(tmp_path, visitors):
 def test_classes_of_an_exported_model_are_shown(brightness, visitors):
     served = brightness('classifier', classes=['red', 'dark'])
     assert not served.learns
+    assert 'classifier model Brightness, exported' in served.about
     session = visitors(served).new()
     send(session, 'a.png', png(230))
     list(session.judge_all())
