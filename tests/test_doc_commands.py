@@ -72,6 +72,7 @@ NOT_RUN = {
     r'benchmarks/detector_training\.py': 'measures for minutes',
     r'benchmarks/select_images\.py': 'chooses 56 images, has its own test',
     r'benchmarks/predict\.py': 'forks processes that measure',
+    r'benchmarks/labelling\.py': 'no image may be twice, has its own test',
     r'serve\.py ': 'serves until Ctrl-C, has its own test',
     r'benchmarks/report\.py': 'starts a process, has its own test',
     r'benchmarks/map_memory\.py': 'starts processes, maps 20,000 images',

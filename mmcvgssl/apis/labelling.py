@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mmcvgssl.apis.features import FeatureExtractor
+from mmcvgssl.apis.features import Extracts
 from mmcvgssl.apis.fit_classes import (
     check_apart,
     fit_classes,
@@ -44,6 +44,7 @@ class Labelling:
         ValueError: If it has learned from images without labels, too.
 
     Example:
+        >>> from mmcvgssl.apis.features import FeatureExtractor
         >>> extractor = FeatureExtractor(
         ...     'package:efficientnet-lite0', size=64, show_progress=False
         ... )
@@ -63,7 +64,7 @@ class Labelling:
 
     def __init__(
         self,
-        extractor: FeatureExtractor,
+        extractor: Extracts,
         content: ModelFile | None = None,
         source: str = 'the classifier',
     ) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from mmcvgssl.apis.encoder import Encoder
-from mmcvgssl.apis.features import FeatureExtractor, Features
+from mmcvgssl.apis.features import Extracts, Features
 
 
 class RememberedFeatures:
@@ -19,6 +19,7 @@ class RememberedFeatures:
         extractor: Computes them. Several of these can have one.
 
     Example:
+        >>> from mmcvgssl.apis.features import FeatureExtractor
         >>> extractor = FeatureExtractor('model.safetensors')
         >>> features = RememberedFeatures(extractor)
         >>> first = features(['test_images/good/0.png'])
@@ -27,7 +28,7 @@ class RememberedFeatures:
         True
     """
 
-    def __init__(self, extractor: FeatureExtractor) -> None:
+    def __init__(self, extractor: Extracts) -> None:
         self._extractor = extractor
         self._rows: dict[str, np.ndarray] = {}
         self._sizes: dict[str, tuple[int, int]] = {}

@@ -45,7 +45,7 @@ def build_page(sessions: Sessions) -> Any:
                 value=view.SORTS[0],
                 label='Sort by',
                 scale=0,
-                min_width=300,
+                min_width=345,
                 visible=not served.learns,
             )
             reset = gr.Button(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -14,7 +14,7 @@ from starlette.background import BackgroundTask
 
 from mmcvgssl.serving.pictures import KINDS, Pictures
 from mmcvgssl.serving.results import table, write_results
-from mmcvgssl.serving.session import SessionEndedError
+from mmcvgssl.serving.session import Session, SessionEndedError
 from mmcvgssl.serving.sessions import Sessions
 from mmcvgssl.serving.uploads import (
     UploadError,
@@ -28,7 +28,6 @@ _STATES = {
     SessionEndedError: 410,
     KeyError: 404,
     ValueError: 409,
-    OSError: 409,
 }
 
 
@@ -82,7 +81,8 @@ def add_routes(app: FastAPI, sessions: Sessions) -> None:
         session = sessions.get(key)
         if kind not in KINDS:
             raise KeyError(f'there is no picture {kind}')
-        data = pictures.get(session, number, kind)
+        with _named(session):
+            data = pictures.get(session, number, kind)
         headers = {'cache-control': 'private, max-age=3600'}
         return Response(data, media_type='image/jpeg', headers=headers)
 
@@ -95,7 +95,8 @@ def add_routes(app: FastAPI, sessions: Sessions) -> None:
         session = sessions.get(key)
         file = session.folder / f'{uuid4().hex}.zip'
         try:
-            write_results(session, file)
+            with _named(session):
+                write_results(session, file)
         except BaseException:
             file.unlink(missing_ok=True)
             raise
@@ -107,10 +108,9 @@ def add_routes(app: FastAPI, sessions: Sessions) -> None:
         session = sessions.get(key)
         if session.labelling is None:
             raise KeyError('the model learns no labels')
-        return _attached(
-            _named(session.named, session.model_file),
-            'classifier.safetensors',
-        )
+        with _named(session):
+            data = session.model_file()
+        return _attached(data, 'classifier.safetensors')
 
     @app.post('/sessions/{key}/alive')
     def alive(key: str) -> dict[str, Any]:
@@ -124,12 +124,13 @@ def add_routes(app: FastAPI, sessions: Sessions) -> None:
         return {}
 
 
-def _named(naming: Callable[[str], str], work: Callable[[], bytes]) -> bytes:
-    """Do work whose errors name files as the visitor does."""
+@contextlib.contextmanager
+def _named(session: Session) -> Iterator[Session]:
+    """Name files in errors as the visitor does."""
     try:
-        return work()
-    except ValueError as error:
-        raise ValueError(naming(str(error))) from error
+        yield session
+    except (OSError, ValueError) as error:
+        raise ValueError(session.named(str(error))) from error
 
 
 def _attached(data: bytes, name: str) -> Response:

@@ -100,8 +100,14 @@ async def receive(
                 out.write(part)
             if not size:
                 raise UploadError(f'{name} is empty: replace the file', 400)
-        except BaseException:  # the visitor may have left meanwhile
+        except BaseException as error:  # the visitor may have left
             file.unlink()
+            if isinstance(error, OSError):
+                raise UploadError(
+                    f'{name} could not be stored ({error.strerror}): ask who '
+                    'runs the server',
+                    507,
+                ) from error
             raise
 
 

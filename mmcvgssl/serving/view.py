@@ -17,7 +17,7 @@ from mmcvgssl.serving.session import SentImage, Session
 
 ON_PAGE = 48  # images
 _STEPS = 1000  # of the slider
-SORTS = ('score', 'name', 'order')
+SORTS = ('score', 'name', 'as sent')
 # signs that Gradio's templates would read, in file names, say
 _SIGNS = {'$': '&#36;', '{': '&#123;', '}': '&#125;', '`': '&#96;'}
 

@@ -251,7 +251,7 @@ def test_pages_show_all_images(brightness, visitors):
     for i in range(count):
         send(session, f'{i}.png', png(2 * i + 1, (4, 6)), i)
     judge(session)
-    pages = [view.grid(session, i, 'order') for i in (0, 1)]
+    pages = [view.grid(session, i, 'as sent') for i in (0, 1)]
     shown = [page.count('<figure') for page in pages]
     assert shown == [view.ON_PAGE, 5]
     assert 'page 2 of 2' in pages[1]

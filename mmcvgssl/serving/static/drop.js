@@ -39,14 +39,13 @@ async function sendAll(files) {
   bar.hidden = true;
   const taken = files.length - refused.length;
   said.textContent = `${taken} of ${files.length} images taken`;
-  refused.slice(0, SHOWN).forEach((text) => {
+  const counts = new Map();
+  for (const text of refused) counts.set(text, (counts.get(text) || 0) + 1);
+  const lines = [...counts].map(([text, n]) => (n > 1 ? `${n} files: ${text}` : text));
+  const more = lines.length - SHOWN;
+  for (const text of [...lines.slice(0, SHOWN), ...(more > 0 ? [`... and ${more} more`] : [])]) {
     const item = document.createElement('li');
     item.textContent = text;
-    list.append(item);
-  });
-  if (refused.length > SHOWN) {
-    const item = document.createElement('li');
-    item.textContent = `... and ${refused.length - SHOWN} more`;
     list.append(item);
   }
   if (taken) trigger('uploaded');
@@ -90,8 +89,17 @@ element.addEventListener('drop', async (event) => {
   start(files);
 });
 
-const tell = (what) => key() && navigator.sendBeacon(`sessions/${key()}/${what}`);
-setInterval(() => tell('alive'), 60000);
-window.addEventListener('pagehide', () => tell('end'));
+async function alive() {
+  if (!key()) return;
+  const over = 'what was sent is deleted: reload the page';
+  try {
+    const answer = await fetch(`sessions/${key()}/alive`, { method: 'POST' });
+    if (!answer.ok) find('.said').textContent = `this session is over, and ${over}`;
+  } catch (error) {
+    find('.said').textContent = `the server does not answer; if it was ended, ${over} when it runs again`;
+  }
+}
+setInterval(alive, 60000);
+window.addEventListener('pagehide', () => key() && navigator.sendBeacon(`sessions/${key()}/end`));
 // a page that comes back from the browser's memory has lost its session
 window.addEventListener('pageshow', (event) => event.persisted && location.reload());
