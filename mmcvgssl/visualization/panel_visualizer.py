@@ -7,7 +7,7 @@ from typing import Any
 import cv2
 import numpy as np
 from mmengine.dist import master_only
-from mmengine.visualization import Visualizer
+from mmengine.visualization import MLflowVisBackend, Visualizer
 
 from mmcvgssl.utils import atomic_write
 
@@ -54,6 +54,17 @@ class PanelVisualizer(Visualizer):
             atomic_write(out_file, data)
         else:
             self.add_image(name, drawn, step)
+
+    @master_only
+    def add_image(self, name: str, image: np.ndarray, step: int = 0) -> None:
+        """Give a picture, RGB uint8 [H, W, 3], to all backends.
+
+        MLflow, unlike the others, is told the format by the name.
+        """
+        for backend in self._vis_backends.values():
+            is_mlflow = isinstance(backend, MLflowVisBackend)
+            own = f'{name}_{step}.png' if is_mlflow else name
+            backend.add_image(own, image, step)
 
     def draw(
         self, image: Any, data_sample: Any, draw_gt: bool, draw_pred: bool
