@@ -71,6 +71,7 @@ NOT_RUN = {
     r'benchmarks/(cutpaste|pretrain)\.py': 'measures for minutes',
     r'benchmarks/detector_training\.py': 'measures for minutes',
     r'benchmarks/select_images\.py': 'chooses 56 images, has its own test',
+    r'benchmarks/check_data\.py': 'measures for minutes',
     r'benchmarks/predict\.py': 'forks processes that measure',
     r'benchmarks/labelling\.py': 'no image may be twice, has its own test',
     r'serve\.py ': 'serves until Ctrl-C, has its own test',

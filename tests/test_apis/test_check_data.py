@@ -366,6 +366,58 @@ def test_bad_options_are_refused(split, options, message):
         check(split, **options)
 
 
+def test_an_empty_part_is_an_error(split):
+    shutil.rmtree(split / 'test')
+    (split / 'test/dent').mkdir(parents=True)
+    found, kinds = check(split)
+    assert kinds['empty-part'][0].text == 'test: no images at all'
+    assert found.fails('error')
+
+
+def test_class_folders_that_differ_by_case(tmp_path):
+    root = write_surfaces(tmp_path / 'set', ('dent', 'Dent', 'rust'), 2)
+    found, kinds = check(root)
+    (finding,) = kinds['layout']
+    assert 'differ by case' in finding.text
+    assert found.parts['set']['classes'] == {'Dent': 2, 'dent': 2, 'rust': 2}
+
+
+def test_images_beside_parts_are_named(split):
+    save_surface(split / 'more/0.png', 500)
+    save_surface(split / '1.png', 501)
+    _, kinds = check(split)
+    assert lines(kinds, 'not-listed') == ['1.png', 'more/0.png']
+
+
+def test_masks_without_an_image_are_named(tmp_path):
+    root = write_magnetic_tile(tmp_path / 'set')
+    shutil.rmtree(root / 'mmcvgssl')
+    (root / 'MT_Crack/Imgs/0.jpg').unlink()
+    _, kinds = check(root)
+    (finding,) = kinds['layout']
+    assert finding.severity == 'error'
+    assert 'MT_Crack/Imgs/0.png' in finding.text
+
+
+def test_an_image_of_too_many_pixels_is_not_decoded(split, monkeypatch):
+    monkeypatch.setenv('MMCVGSSL_MAX_PIXELS', '4000')
+    save_surface(split / 'test/dent/large.png', 600, 80)
+    _, kinds = check(split)
+    (line,) = lines(kinds, 'unreadable')
+    assert '80 x 80 pixels are more than max_pixels=4000' in line
+
+
+def test_a_broken_file_among_boxes_is_named(coco, tmp_path):
+    file = coco()
+    (tmp_path / '2.png').write_bytes(b'x')
+    save_surface(tmp_path / '3.png', 3, 100)
+    _, kinds = check(file)
+    assert lines(kinds, 'unreadable')[0].startswith('boxes: 2.png')
+    (finding,) = kinds['boxes']
+    assert finding.text == 'boxes: images of another size'
+    assert '100 x 100' in finding.examples[0].line
+
+
 def test_odd_trees_are_read(tmp_path):
     root = write_surfaces(tmp_path / 'set', ('ä dent', 'rust'), 2)
     (root / 'loop').symlink_to(root)

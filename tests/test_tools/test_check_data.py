@@ -1,6 +1,7 @@
 """tools/check_data.py: sets by name, exit codes, JSON."""
 
 import json
+import os
 import shutil
 
 import pytest
@@ -61,6 +62,31 @@ def test_bad_names_are_refused(sets, capsys, words, message):
     assert main(['check', *words, *BARE]) == 1
     assert message in capsys.readouterr().err
     assert not (sets / 'checked').exists()
+
+
+def test_ctrl_c_leaves_nothing(sets, capsys, monkeypatch):
+    def interrupt(path):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr('mmcvgssl.apis.checking.reading.read_facts', interrupt)
+    assert main(['check', 'one', *BARE]) == 130
+    assert 'run the same command again' in capsys.readouterr().err
+    assert not (sets / 'checked').exists()
+
+
+def test_an_unreadable_folder_is_refused(sets, capsys, monkeypatch):
+    scan = os.scandir
+
+    def refuse(path):
+        if str(path).endswith('rust'):
+            raise PermissionError(13, 'Permission denied', str(path))
+        return scan(path)
+
+    monkeypatch.setattr('mmcvgssl.datasets.files.os.scandir', refuse)
+    assert main(['check', 'one', *BARE]) == 1
+    said = capsys.readouterr().err
+    assert 'the folder cannot be read, so what it holds would be left' in said
+    assert 'one/rust' in said
 
 
 def test_a_folder_with_a_sign_in_its_name(sets, capsys):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from mmcvgssl.datasets.checks.coco_part import coco_part
@@ -53,7 +52,7 @@ def folder_parts(
         OSError: If a folder cannot be read.
         ValueError: If there is no image.
     """
-    parts = [*_listed(name, folder, encoding)]
+    parts = _listed(name, folder, encoding)
     if not parts and labelled and _is_mvtec(folder):
         parts = _mvtec(name, folder)
     if not parts:
@@ -74,6 +73,14 @@ def folder_parts(
             f'{" (" if reasons else ""}{"; ".join(reasons)}'
             f'{")" if reasons else ""}'
         )
+    for part in parts:
+        if not part.images:
+            part.findings.append(
+                Finding(
+                    *('empty-part', ERROR, f'{part.name}: no images at all'),
+                    advice='is it the right folder?',
+                )
+            )
     return parts
 
 
@@ -81,21 +88,19 @@ def _below(name: str, part: str) -> str:
     return f'{name}/{part}' if name else part
 
 
-def _listed(name: str, folder: Path, encoding: str) -> Iterator[DataPart]:
+def _listed(name: str, folder: Path, encoding: str) -> list[DataPart]:
     """Read the lists, and the COCO files, of mmcvgssl prepare."""
     home = folder / OUT_FOLDER
-    named: set[str] = set()
+    parts: list[DataPart] = []
     for part in _LISTS:
-        whole, file = _below(name, part), home / f'{part}.txt'
+        whole = _below(name, part)
+        file, boxes = home / f'{part}.txt', home / f'{part}.json'
         if file.is_file():
-            found = list_part(whole, file, folder, encoding)
-            named |= {image.file for image in found.images}
-            yield found
-        if (home / f'{part}.json').is_file():
-            yield coco_part(
-                whole, home / f'{part}.json', folder, file.is_file()
-            )
-    if named:
+            parts.append(list_part(whole, file, folder, encoding))
+        if boxes.is_file():
+            parts.append(coco_part(whole, boxes, folder, file.is_file()))
+    if parts:
+        named = {image.file for part in parts for image in part.images}
         below = images_below(folder, [home])
         others = [
             path
@@ -103,18 +108,15 @@ def _listed(name: str, folder: Path, encoding: str) -> Iterator[DataPart]:
             if os.path.abspath(folder / path) not in named
         ]
         if others:
-            yield DataPart(
-                name or folder.name,
-                folder,
-                findings=[
-                    Finding.of(
-                        'not-listed',
-                        NOTE,
-                        f'{folder}: images that no list of {home} names',
-                        others,
-                    )
-                ],
+            parts[0].findings.append(
+                Finding.of(
+                    'not-listed',
+                    NOTE,
+                    f'{folder}: images that no list of {home} names',
+                    others,
+                )
             )
+    return parts
 
 
 def _is_mvtec(folder: Path) -> bool:

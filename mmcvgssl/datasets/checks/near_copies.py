@@ -10,7 +10,7 @@ import numpy as np
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
-from mmcvgssl.datasets.checks.image_facts import TURNS, ImageFacts
+from mmcvgssl.datasets.checks.image_facts import SIDE, TURNS, ImageFacts
 from mmcvgssl.datasets.checks.near_hashes import near_hashes
 from mmcvgssl.datasets.reading.orientation import turn
 
@@ -95,8 +95,12 @@ class _Pictures:
 
     def __init__(self, facts: Sequence[ImageFacts]) -> None:
         self.hashes = np.array([f.hashes for f in facts], np.uint64)
-        self.small = np.array([f.small for f in facts])
-        self.sum = self.small.sum(0, dtype=np.int64)
+        # one by one, as all of them in one array would be a second copy
+        self.small = [f.small for f in facts if f.small is not None]
+        self.sum = np.zeros((SIDE, SIDE))
+        for start in range(0, len(self.small), _BLOCK):
+            part = np.stack(self.small[start : start + _BLOCK])
+            self.sum += _even(part).sum(0, dtype=np.float64)
         self.coarse = self._coarse()
         self.group = np.arange(len(facts))
 
@@ -152,8 +156,9 @@ class _Pictures:
         values = np.empty(len(rows))
         for start in range(0, len(rows), 256):
             part = slice(start, start + 256)
-            ones = self.small[rows[part]].astype(np.float32)
-            twos = self.small[others[part]].astype(np.float32)
+            # alike in brightness and contrast, so that exposures are, too
+            ones = _even(np.stack([self.small[i] for i in rows[part]]))
+            twos = _even(np.stack([self.small[i] for i in others[part]]))
             mean = self._mean_of_others(ones, twos)
             ones = np.stack([turn(one, orientation) for one in ones])
             own = _correlation(_details(ones), _details(twos))
@@ -173,7 +178,7 @@ class _Pictures:
 
     def _coarse(self) -> np.ndarray:
         """Return details at few pixels, of length 1, [n, 16, 16]."""
-        step = self.small.shape[-1] // _COARSE
+        step = SIDE // _COARSE
         found = np.empty((len(self.small), _COARSE, _COARSE), np.float32)
         for i, picture in enumerate(self.small):
             details = _details(picture[None].astype(np.float32))[0]
@@ -194,6 +199,13 @@ def groups_of(count: int, pairs: Sequence[NearCopy]) -> list[list[int]]:
     for i in sorted({*ones, *twos}):
         found.setdefault(int(labels[i]), []).append(i)
     return [*found.values()]
+
+
+def _even(pictures: np.ndarray) -> np.ndarray:
+    """Bring each picture to a mean of 0 and a deviation of 1."""
+    wide = pictures.astype(np.float32)
+    wide -= wide.mean((1, 2), keepdims=True)
+    return wide / np.maximum(wide.std((1, 2), keepdims=True), 1e-6)
 
 
 def _details(pictures: np.ndarray) -> np.ndarray:
