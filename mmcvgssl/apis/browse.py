@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from warnings import catch_warnings, filterwarnings
 
 import cv2
 import torch
@@ -102,7 +103,9 @@ def browse_dataset(
     count = getattr(built, 'n_images', len(built))
     files, lines, out = [], [], Path(out)
     atomic_write(out / MARK, b'')
-    with isolated():
+    with isolated(), catch_warnings():
+        # boxes that a crop has cut
+        filterwarnings('ignore', '.* out of bounds', UserWarning)
         for i in progress_bar(
             evenly(count, number), desc='browse', unit='image'
         ):

@@ -10,7 +10,7 @@ from pathlib import Path
 from mmcvgssl.maps.writer import MANIFEST
 from mmcvgssl.predictions import JSON_TABLE
 from mmcvgssl.provenance import EARLIER
-from mmcvgssl.utils import printable, read_json
+from mmcvgssl.utils import printable, read_json, some
 
 TRAINING, FEW_SHOT, PREDICTIONS = 'training', 'few-shot', 'predictions'
 ONE_CLASS, MAPS, BOXES = 'one-class', 'maps', 'boxes'
@@ -86,13 +86,19 @@ def find_results(folders: Sequence[str | Path]) -> Results:
     """
     results = Results()
     seen: set[tuple[str, Path]] = set()
+    silent: list[str] = []  # runs
     for folder in folders:
         root = _checked(folder)
-        for kind, home in _walk(root, results.notes):
+        for kind, home in _walk(root, results.notes, silent):
             key = kind, home.resolve()
             if key not in seen:
                 seen.add(key)
                 results.found.append(Result(kind, home))
+    if silent:
+        results.notes.append(
+            f'{some(silent, "run")} without scalars.json: fits, maps, or '
+            'trainings that have logged nothing yet'
+        )
     if not results.found:
         shown = ', '.join(printable(str(folder)) for folder in folders)
         more = f' ({"; ".join(results.notes)})' if results.notes else ''
@@ -122,7 +128,9 @@ def _checked(folder: str | Path) -> Path:
     return path
 
 
-def _walk(root: Path, notes: list[str]) -> Iterator[tuple[str, Path]]:
+def _walk(
+    root: Path, notes: list[str], silent: list[str]
+) -> Iterator[tuple[str, Path]]:
     def say(error: OSError) -> None:
         notes.append(f'{printable(str(error.filename))}: {error.strerror}')
 
@@ -136,7 +144,7 @@ def _walk(root: Path, notes: list[str]) -> Iterator[tuple[str, Path]]:
         if folder.name == _VIS and folder == root:
             continue
         if _VIS in inner:
-            yield from _of_run(folder, root, notes)
+            yield from _of_run(folder, root, silent)
         yield from _of_files(folder, files, notes)
         below = JSON_TABLE in files
         inner[:] = sorted(
@@ -149,7 +157,7 @@ def _walk(root: Path, notes: list[str]) -> Iterator[tuple[str, Path]]:
 
 
 def _of_run(
-    folder: Path, root: Path, notes: list[str]
+    folder: Path, root: Path, silent: list[str]
 ) -> Iterator[tuple[str, Path]]:
     """Yield what a run of mmengine has logged in a folder of its own."""
     home = folder if folder == root else folder.parent
@@ -160,10 +168,7 @@ def _of_run(
     if has_metrics:
         yield METRICS, home
     if not (has_scalars or has_metrics):
-        notes.append(
-            f'{printable(str(folder))} has no scalars.json: a fit, maps, or a '
-            'training that has logged nothing yet'
-        )
+        silent.append(printable(str(folder)))
 
 
 def _of_files(

@@ -8,7 +8,7 @@ import numpy as np
 
 from mmcvgssl.predictions import calls_defective
 from mmcvgssl.reports.figures import figure
-from mmcvgssl.reports.section import Group, Slider
+from mmcvgssl.reports.section import Group
 
 _STEPS = 200  # evenly over the scores, and as many evenly over the images
 _BINS = 60
@@ -100,13 +100,3 @@ def start_of(thresholds: list[float], chosen: float | None) -> int:
     if chosen is None:
         return len(thresholds) // 2
     return thresholds.index(chosen)
-
-
-__all__ = [
-    'Slider',
-    'count_above',
-    'groups_above',
-    'histogram',
-    'positions',
-    'start_of',
-]

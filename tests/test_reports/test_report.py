@@ -308,7 +308,7 @@ def broken(path, text):
         ('report.json', '{"boxes_per_image": 1}', "KeyError: 'notes'"),
         ('predictions.partial.jsonl', '{', 'predictions are not finished'),
         ('manifest.0.jsonl', '{', 'maps are not finished'),
-        ('1/vis_data/config.py', '', 'has no scalars.json'),
+        ('1/vis_data/config.py', '', 'without scalars.json'),
         ('earlier/1/few_shot.json', '{}', 'results of other settings'),
     ],
 )
