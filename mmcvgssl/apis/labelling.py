@@ -18,7 +18,7 @@ from mmcvgssl.apis.remembered_features import RememberedFeatures
 from mmcvgssl.apis.update import provenance_of_file, refuse_known
 from mmcvgssl.evaluation.few_shot.learners import class_probabilities
 from mmcvgssl.model_file import ModelFile
-from mmcvgssl.model_file.classes import check_names
+from mmcvgssl.model_file.classes import is_name
 from mmcvgssl.predictions import ClassPrediction
 from mmcvgssl.selection import select, uncertainty
 from mmcvgssl.selection.methods import UNCERTAINTY
@@ -107,12 +107,14 @@ class Labelling:
 
         Raises:
             KeyError: If an image is not among those that could be read.
-            ModelFileError: If no class can have the name.
-            ValueError: If the same image has another class, or the file has
-                learned from it.
+            ValueError: If no class can have the name, the same image has
+                another class, or the file has learned from it.
         """
-        if name is not None:
-            check_names([name], 1, 'a new class')
+        if name is not None and not is_name(name):
+            raise ValueError(
+                'expected the name of a class in letters that can be '
+                f'printed, got {name!a:.80}: type another'
+            )
         known = {*self._features.paths}
         for path in paths:
             if path not in known:

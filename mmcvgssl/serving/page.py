@@ -16,6 +16,9 @@ _QUIET: dict[str, Any] = {
     'show_progress': 'hidden',
     'concurrency_limit': None,  # the model has a lock of its own
 }
+_LONGEST = 100  # letters of a class's name
+# before what was sent is deleted
+_ASK = "(_, ...rest) => [confirm('Delete all images and labels?'), ...rest]"
 
 
 def build_page(sessions: Sessions) -> Any:
@@ -56,11 +59,12 @@ def build_page(sessions: Sessions) -> Any:
                 visible=served.threshold is not None,
             )
             clear = gr.Button('Clear', elem_id='clear', scale=0, size='sm')
+        sure = gr.Checkbox(visible=False)
         grid = gr.HTML('', elem_id='grid', js_on_load=view.static('grid.js'))
         shown = [turned, grid, summary]
         given = [state, turned, sort]
         opened = [state, drop, slider, *shown]
-        blocks.load(page.open, None, opened, **_QUIET)
+        blocks.load(_with_request(gr, page.open), None, opened, **_QUIET)
         drop.uploaded(page.judge, given, [*shown, slider], **_QUIET)
         slider.moved(
             _with_event(gr, page.move),
@@ -73,8 +77,26 @@ def build_page(sessions: Sessions) -> Any:
         sort.input(page.show, given, shown, **_QUIET)
         grid.turn(_with_event(gr, page.turn), given, shown, **_QUIET)
         grid.assign(_with_event(gr, page.assign), given, shown, **_QUIET)
-        clear.click(page.clear, given, shown, **_QUIET)
+        clear.click(
+            page.clear,
+            [sure, *given],
+            shown,
+            js=_ASK,
+            trigger_mode='multiple',
+            **_QUIET,
+        )
+        page.known = blocks
     return blocks.queue(api_open=False)
+
+
+def _with_request(gr: Any, work: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function that Gradio gives its request."""
+
+    def call(request: Any) -> Any:
+        return work(request.session_hash)
+
+    call.__annotations__ = {'request': gr.Request}
+    return call
 
 
 def _with_event(gr: Any, work: Callable[..., Any]) -> Callable[..., Any]:
@@ -115,15 +137,21 @@ class _Page:
     def __init__(self, sessions: Sessions) -> None:
         self.sessions, self.served = sessions, sessions.served
         self._gr = gradio()
+        self.known: Any = None  # the blocks, which know what is shown to whom
 
     def error(self, text: str) -> Exception:
         """Return what shows a sentence."""
         return self._gr.Error(text, print_exception=False)
 
     @_said
-    def open(self) -> tuple:
-        """Begin a session."""
+    def open(self, name: str) -> tuple:
+        """Begin a session, of which Gradio keeps things by a name."""
         session = self.sessions.new()
+        shown = self.known.state_holder
+        session.at_end += [
+            lambda: shown.session_data.pop(name, None),
+            lambda: shown.time_last_used.pop(name, None),
+        ]
         top = session, view.drop_zone(session), view.slider(session)
         return *top, *self.show(session, 0, None)
 
@@ -189,13 +217,23 @@ class _Page:
             raise ValueError('expected the name of a class')
         if session.labelling is None:
             raise ValueError('this model learns no labels')
+        label = None if label is None else label.strip()
+        if len(label or '') > _LONGEST:
+            raise ValueError(
+                f'expected a name of {_LONGEST} letters at most for a class, '
+                f'got {len(label or "")}'
+            )
         session.assign(numbers, label)
         return self.show(session, page, sort)
 
     @_said
-    def clear(self, session: Session, page: int, sort: str) -> tuple:
-        """Delete all that was sent."""
+    def clear(
+        self, sure: bool, session: Session, page: int, sort: str
+    ) -> tuple:
+        """Delete all that was sent, if the visitor is sure."""
         self._there(session)
+        if not sure:
+            return self.show(session, page, sort)
         session.clear()
         return self.show(session, 0, sort)
 

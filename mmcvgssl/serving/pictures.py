@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
 
 import cv2
 import numpy as np
@@ -19,41 +18,28 @@ _KEPT = 500  # pictures that are sent again without being made again
 _one_at_a_time = threading.Lock()  # an image may have half a gigabyte
 
 
-class Pictures:
-    """Makes pictures of images as JPEG, and keeps the last ones."""
+def picture_of(session: Session, number: int, kind: str) -> bytes:
+    """Return a picture as JPEG; the last ones of a session are at hand.
 
-    def __init__(self) -> None:
-        self._made: OrderedDict[tuple, bytes] = OrderedDict()
+    Args:
+        session: Whose image it is.
+        number: Number of the image.
+        kind: ``'thumb'``; ``'picture'``, the image; or ``'drawn'``, what was
+            found in it.
 
-    def get(self, session: Session, number: int, kind: str) -> bytes:
-        """Return a picture as JPEG.
-
-        Args:
-            session: Whose image it is.
-            number: Number of the image.
-            kind: ``'thumb'``; ``'picture'``, the image; or ``'drawn'``, what
-                was found in it.
-
-        Raises:
-            KeyError: If there is no such image.
-            OSError: If the image cannot be read.
-        """
-        image = session.image(number)
-        key = session.key, number, kind, session.version
-        with _one_at_a_time:
-            if key not in self._made:
-                self._made[key] = _picture(session, image, kind)
-            self._made.move_to_end(key)
-            while len(self._made) > _KEPT:
-                self._made.popitem(last=False)
-            return self._made[key]
-
-    def forget(self, key: str) -> None:
-        """Let go of the pictures of a session."""
-        with _one_at_a_time:
-            for known in [*self._made]:
-                if known[0] == key:
-                    del self._made[known]
+    Raises:
+        KeyError: If there is no such image.
+        OSError: If the image cannot be read.
+    """
+    image, made = session.image(number), session.pictures
+    key = number, kind, session.version
+    with _one_at_a_time:
+        if key not in made:
+            made[key] = _picture(session, image, kind)
+        made.move_to_end(key)
+        while len(made) > _KEPT:
+            made.popitem(last=False)
+        return made[key]
 
 
 def drawn_image(session: Session, image: SentImage) -> np.ndarray:

@@ -12,7 +12,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import FileResponse, JSONResponse, Response
 from starlette.background import BackgroundTask
 
-from mmcvgssl.serving.pictures import KINDS, Pictures
+from mmcvgssl.serving.pictures import KINDS, picture_of
 from mmcvgssl.serving.results import table, write_results
 from mmcvgssl.serving.session import Session, SessionEndedError
 from mmcvgssl.serving.sessions import Sessions
@@ -35,7 +35,7 @@ def add_routes(app: FastAPI, sessions: Sessions) -> None:
     """Add what the page asks for.
 
     - ``POST images/KEY?name=&position=``: takes an image.
-    - ``GET images/KEY/NUMBER/KIND``: a picture of it, see :class:`Pictures`.
+    - ``GET images/KEY/NUMBER/KIND``: a picture of it, see :func:`picture_of`.
     - ``GET results/KEY/FILE``: predictions.csv, results.zip, or
       classifier.safetensors.
     - ``POST sessions/KEY/alive``, and ``/end``.
@@ -44,7 +44,6 @@ def add_routes(app: FastAPI, sessions: Sessions) -> None:
         app: Gets the routes.
         sessions: The sessions, by KEY.
     """
-    pictures = Pictures()
 
     def failed(request: Request, error: Exception) -> JSONResponse:
         kind = next(k for k in _STATES if isinstance(error, k))
@@ -82,7 +81,7 @@ def add_routes(app: FastAPI, sessions: Sessions) -> None:
         if kind not in KINDS:
             raise KeyError(f'there is no picture {kind}')
         with _named(session):
-            data = pictures.get(session, number, kind)
+            data = picture_of(session, number, kind)
         headers = {'cache-control': 'private, max-age=3600'}
         return Response(data, media_type='image/jpeg', headers=headers)
 
@@ -120,7 +119,6 @@ def add_routes(app: FastAPI, sessions: Sessions) -> None:
     @app.post('/sessions/{key}/end')
     def end(key: str) -> dict[str, Any]:
         sessions.end(key)
-        pictures.forget(key)
         return {}
 
 

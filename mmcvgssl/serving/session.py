@@ -5,7 +5,8 @@ from __future__ import annotations
 import shutil
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -62,6 +63,8 @@ class Session:
         self.opinion = Opinion()
         self.seen, self.ended = time.monotonic(), False
         self.version = 0  # counts changes of what pictures show
+        self.pictures: OrderedDict[tuple, bytes] = OrderedDict()
+        self.at_end: list[Callable[[], object]] = []
         self._images: dict[int, SentImage] = {}
         self._waiting: list[int] = []
         self._last = 0
@@ -186,7 +189,7 @@ class Session:
 
         Raises:
             KeyError: If there is no such image.
-            ModelFileError: If no class can have the name.
+            ValueError: See :meth:`Labelling.assign`.
         """
         assert self.labelling is not None
         paths = [str(self.image(number).path) for number in numbers]
@@ -268,6 +271,7 @@ class Session:
                 self.labelling.forget([str(path) for path in paths])
                 self.opinion = Opinion()
             self._images, self._waiting = {}, []
+            self.pictures.clear()
             for path in paths:
                 path.unlink(missing_ok=True)
                 self._overlay(str(path)).unlink(missing_ok=True)
@@ -279,4 +283,7 @@ class Session:
         with self.served.lock, self.lock:
             self._images, self._waiting = {}, []
             self.labelling, self.opinion = None, Opinion()
+            self.pictures = OrderedDict()
+            for work in self.at_end:
+                work()
             shutil.rmtree(self.folder, ignore_errors=True)

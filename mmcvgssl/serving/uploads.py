@@ -10,6 +10,7 @@ from mmcvgssl.datasets.reading import SUFFIXES
 from mmcvgssl.utils import with_suffix_added
 
 _ODD = frozenset('<>:"/\\|?*')
+_FORMULA = ('=', '+', '-', '@')  # where spreadsheets compute
 _LONGEST = 120  # letters of a name
 RESERVE = 1 << 30  # bytes of the disk that are left free
 
@@ -30,8 +31,9 @@ class UploadError(Exception):
 def shown_name(given: str, taken: Container[str]) -> str:
     """Return what a file is called on the page and in tables.
 
-    It is the last part of the visitor's name, without what a file system or
-    a terminal could take for something else, and differs from all others.
+    It is the last part of the visitor's name, without what a file system, a
+    terminal or a spreadsheet could take for something else, and differs from
+    all others.
 
     Args:
         given: The visitor's name.
@@ -46,6 +48,8 @@ def shown_name(given: str, taken: Container[str]) -> str:
         c if c.isprintable() and c not in _ODD else '_' for c in last
     )
     plain = plain.strip().lstrip('.') or 'image'
+    if plain.startswith(_FORMULA):
+        plain = f'_{plain}'
     stem, suffix = Path(plain).stem, Path(plain).suffix[:8]
     stem = stem[: _LONGEST - len(suffix)]
     name, number = f'{stem}{suffix}', 1

@@ -102,7 +102,8 @@ def threshold_range(session: Session) -> tuple[float, float]:
     low, high = min(values), max(values)
     room = 0.05 * (high - low) or 0.5 * abs(high) or 0.5
     unit = 10.0 ** math.floor(math.log10(room))
-    low, high = math.floor(low / unit - 1), math.ceil(high / unit + 1)
+    low = math.floor((low - room) / unit)
+    high = math.ceil((high + room) / unit)
     return round(low * unit, 12), round(high * unit, 12)
 
 

@@ -1,5 +1,7 @@
 """Addresses of the page."""
 
+import errno
+import os
 import socket
 
 import pytest
@@ -74,3 +76,20 @@ def test_others_than_loopback_have_a_token(host, token, expected):
 def test_limits_out_of_range_are_refused(options, said):
     with pytest.raises(ValueError, match=said):
         Limits(**options)
+
+
+@pytest.mark.parametrize(
+    ('number', 'said'),
+    [
+        (errno.EACCES, 'port 80 of 127.0.0.1 is not for this user'),
+        (errno.EMFILE, 'port 80 of 127.0.0.1 cannot be had: Too many open'),
+    ],
+)
+def test_what_the_system_refuses_is_said(number, said, monkeypatch):
+    class Refused(socket.socket):
+        def bind(self, address):
+            raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr('mmcvgssl.serving.address.socket.socket', Refused)
+    with pytest.raises(OSError, match=said):
+        Address.take(port=80)

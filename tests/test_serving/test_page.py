@@ -10,6 +10,10 @@ import pytest
 from mmcvgssl.apis import AnomalyInspector, DefectClassifier
 from tests.data import picture
 
+# whether all pictures are there
+SHOWN = """() => [...document.querySelectorAll('.card img')]
+    .every((img) => img.complete && img.naturalWidth)"""
+
 
 @pytest.fixture
 def visit(browser):
@@ -119,14 +123,22 @@ def test_images_are_judged(example_folder, serving, visit, tmp_path):
     assert shown(other) == []
     assert len(server.sessions) == 2
     # nothing stays when the page is closed
+    page.wait_for_function(SHOWN)  # as none can be had any more then
+    page.once('dialog', lambda asked: asked.dismiss())
+    with page.expect_response('**/queue/join*'):
+        page.click('#clear')
+    page.wait_for_timeout(300)
+    assert page.locator('.card').count() == 4
+    page.once('dialog', lambda asked: asked.accept())
     page.click('#clear')
     page.wait_for_selector('.card', state='detached')
     page.close()
     for _ in range(100):
-        if len(server.sessions) == 1:
+        if len([*server.sessions.home.iterdir()]) == 1:
             break
         other.wait_for_timeout(50)
     assert len([*server.sessions.home.iterdir()]) == 1
+    assert len(server.sessions) == 1
 
 
 def test_labels_are_learned(classifier, photographs, serving, visit, tmp_path):

@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmcvgssl.predictions import DEFECTIVE, GOOD
+from mmcvgssl.predictions import DEFECTIVE, GOOD, AnomalyPrediction
 from mmcvgssl.serving import view
-from mmcvgssl.serving.pictures import Pictures
+from mmcvgssl.serving.pictures import picture_of
 from mmcvgssl.serving.results import table, write_results
 from mmcvgssl.serving.served_model import ServedModel
 from mmcvgssl.serving.session import SessionEndedError
@@ -96,6 +96,46 @@ def test_verdicts_follow_the_threshold(brightness, visitors):
     assert 'threshold 0.5' in view.summary(session)
 
 
+def test_without_a_threshold_there_is_no_verdict(brightness, visitors):
+    session = visitors(brightness(threshold=None)).new()
+    send(session, 'a.png', png(200))
+    assert judge(session) == {'a.png': None}
+    assert 'no verdict' in view.grid(session)
+    assert 'the model has none: move it' in view.slider(session)
+    low, high = view.threshold_range(session)
+    assert low < 200 / 255 < high
+    session.move_threshold(0.1)
+    assert judge(session) == {'a.png': DEFECTIVE}
+    session.move_threshold(None)
+    assert judge(session) == {'a.png': None}
+
+
+@pytest.mark.parametrize(
+    ('scores', 'threshold', 'low', 'high'),
+    [
+        ([], 0.5, 0.2, 0.8),
+        ([0.1, 0.9], 0.5, 0.05, 0.95),
+        ([1e-5], 1e-5, 5e-6, 1.5e-5),
+        ([2000.0, 9000.0], 4000.0, 1500.0, 9500.0),
+    ],
+)
+def test_the_slider_reaches_beyond_all_scores(
+    scores, threshold, low, high, brightness, visitors
+):
+    session = visitors(brightness(threshold=threshold)).new()
+    for i, score in enumerate(scores):
+        image = send(session, f'{i}.png', b'x')
+        image.prediction = AnomalyPrediction('', None, (1, 1), score=score)
+    found = view.threshold_range(session)
+    values = [*scores, threshold]
+    assert found[0] < min(values)
+    assert max(values) < found[1]
+    assert found[0] == pytest.approx(low, abs=0.2 * (high - low))
+    assert found[1] == pytest.approx(high, abs=0.2 * (high - low))
+    # short numbers
+    assert all(len(f'{end:g}') <= 7 for end in found)
+
+
 def test_files_are_those_of_predictions(brightness, visitors, tmp_path):
     session = visitors(brightness()).new()
     send(session, 'a.png', png(200))
@@ -162,7 +202,7 @@ def test_two_visitors_have_nothing_in_common(brightness, visitors):
     assert [i.name for i in one.images] == ['a.png', 'b.png']
     assert [i.name for i in other.images] == ['mine.png']
     with pytest.raises(KeyError, match='no image 2'):
-        Pictures().get(other, 2, 'picture')
+        picture_of(other, 2, 'picture')
     sessions.end(other.key)
     assert image.path.is_file()
     assert sessions.get(one.key) is one
@@ -285,9 +325,7 @@ def test_boxes_follow_the_threshold(tmp_path, visitors):
         made = session.judged(image)
         assert all(b['score'] >= threshold for b in made.boxes)
         counts.append(made.count)
-        assert (
-            Pictures().get(session, image.number, 'drawn')[:2] == b'\xff\xd8'
-        )
+        assert picture_of(session, image.number, 'drawn')[:2] == b'\xff\xd8'
     assert counts[0] > 0
     assert counts[-1] == 0
     assert counts == sorted(counts, reverse=True)

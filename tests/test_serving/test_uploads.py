@@ -21,6 +21,8 @@ from mmcvgssl.serving.uploads import UploadError, shown_name, suffix_of
         ('a\0b\n.png', (), 'a_b_.png'),
         ('<b>"x"</b>.png', (), 'b_.png'),
         ('x<y>.png', (), 'x_y_.png'),
+        ('=1+1.png', (), '_=1+1.png'),
+        ('@a.png', (), '_@a.png'),
         ('läufer 1.png', (), 'läufer 1.png'),
         (f'{"a" * 300}.png', (), f'{"a" * 116}.png'),
     ],

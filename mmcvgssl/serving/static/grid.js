@@ -104,6 +104,10 @@ element.addEventListener('drop', (event) => {
   event.preventDefault();
   give(chip.dataset.none ? null : chip.dataset.label);
 });
+// labels are gone when the page is
+window.addEventListener('beforeunload', (event) => {
+  if (element.querySelector('.class b')) event.preventDefault();
+});
 watch('value', () => {
   const there = new Set(cards().map(numberOf));
   for (const number of [...chosen]) if (!there.has(number)) chosen.delete(number);
