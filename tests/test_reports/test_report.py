@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from mmcvgssl.cli import main
-from mmcvgssl.predictions import AnomalyPrediction
+from mmcvgssl.predictions import AnomalyPrediction, BoxPrediction
 from mmcvgssl.reports import write_report
 from mmcvgssl.reports.results import find_results
 from tests.report_data import (
@@ -177,8 +177,8 @@ def test_boxes_are_compared_with_the_truth(tmp_path, out):
     page = text_of(out)
     for line in (
         '1 missed, 0 false, 0 boxes',
-        '0 missed, 1 false, 1 boxes',
-        '0 missed, 0 false, 1 boxes',
+        '0 missed, 1 false, 1 box',
+        '0 missed, 0 false, 1 box',
     ):
         assert line in page
     slider = data_of(out)[0]['slider']
@@ -201,6 +201,49 @@ def test_pseudo_boxes_are_drawn_where_the_images_are_known(tmp_path, out):
     truth.write_text(json.dumps(coco(names, {1: [3, 3, 9, 9]}, 'dent')))
     made = write_report([folder], out, truth=truth, images=root)
     assert (made.pictures, made.notes) == (1, [])
+
+
+@pytest.mark.parametrize(
+    ('score', 'drawn'), [(0.9, 1), (0.3, 1), (0.29, 2), (0.1, 2)]
+)
+def test_weak_boxes_are_drawn_where_there_are_no_others(
+    tmp_path, out, score, drawn
+):
+    write_images(tmp_path / 'i', {'a': 1})
+    box = {'label': 'dent', 'box': [1.0, 1.0, 9.0, 9.0]}
+    boxes = [{**box, 'score': score}, {**box, 'score': 0.06}]
+    found = [BoxPrediction('a/0.png', boxes=boxes)]
+    folder = write_predictions(
+        *(tmp_path / 'p', 'detector', tmp_path / 'i', found),
+        classes=['dent'],
+        score_threshold=0.05,
+    )
+    write_report([folder], out)
+    said = f'{drawn} box{"es" * (drawn > 1)}'
+    assert f'<span>{said}</span>' in text_of(out)
+
+
+@pytest.mark.parametrize(
+    ('part', 'key', 'value'),
+    [
+        ('images', 'height', 0),
+        ('images', 'height', 'x'),
+        ('annotations', 'bbox', [1, 2]),
+        ('annotations', 'bbox', None),
+        ('annotations', 'bbox', [1, 2, float('nan'), 4]),
+    ],
+)
+def test_pseudo_boxes_that_are_none_are_said(tmp_path, out, part, key, value):
+    names = write_images(tmp_path / 'i', {'a': 2})
+    folder = write_pseudo_boxes(tmp_path / 'boxes', names)
+    file = folder / 'annotations.json'
+    content = json.loads(file.read_text())
+    content[part][0][key] = value
+    file.write_text(json.dumps(content))
+    made = write_report([folder], out, images=tmp_path / 'i')
+    assert made.pictures == 0
+    assert 'annotations.json: expected images with' in made.notes[0]
+    assert 'images without a box' in text_of(out)
 
 
 def test_boxes_that_joined_are_told_from_labels(tmp_path, out):
