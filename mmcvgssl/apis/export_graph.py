@@ -39,6 +39,7 @@ from mmcvgssl.export.writers import (
     to_int8,
 )
 from mmcvgssl.model_file import load_model
+from mmcvgssl.model_file.classifier import KIND as CLASSIFIER
 from mmcvgssl.model_file.detector import KIND as DETECTOR
 from mmcvgssl.models.anomaly import MuSc
 from mmcvgssl.provenance import make_room, of_file
@@ -141,7 +142,8 @@ def export_graph(
     if half and format == 'onnx':
         proto = to_half(proto)
     if measured is not None:
-        proto = to_int8(proto, _batches(inputs, measured))
+        calibration = _batches(inputs, measured)
+        proto = to_int8(proto, calibration, content.kind == CLASSIFIER)
     tolerance = TOLERANCES[precision] if tolerance is None else tolerance
 
     def files() -> dict[str, bytes]:

@@ -28,6 +28,7 @@ def rules_of(settings: Any, source: str, key: str = 'test_cfg') -> BoxRules:
         candidates=int(settings.get('nms_pre', MANY)),
         most=int(settings.get('max_per_img', MANY)),
         several=bool(settings.get('multi_label', False)),
+        flat=settings.get('min_bbox_size', -1) < 0,
     )
 
 

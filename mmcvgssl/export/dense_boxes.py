@@ -27,6 +27,7 @@ class BoxRules:
         most: Boxes that an image has at most.
         several: Whether a place can have boxes of several classes; else that
             of its highest score alone.
+        flat: Whether boxes without width or height can be chosen.
     """
 
     score_threshold: float
@@ -34,6 +35,7 @@ class BoxRules:
     candidates: int
     most: int
     several: bool
+    flat: bool = True
 
     def as_dict(self) -> dict[str, Any]:
         """Return the fields, as JSON can hold them."""
@@ -69,12 +71,14 @@ def find_boxes(
         points = np.flatnonzero(scores.max(1) > rules.score_threshold)
         labels = labels[points]
     values = scores[points, labels]
-    wanted = values >= least
-    points, labels, values = points[wanted], labels[wanted], values[wanted]
-    order = np.argsort(-values, kind='stable')[: rules.candidates]
-    points, labels, values = points[order], labels[order], values[order]
     own = boxes[points] if boxes.ndim == 2 else boxes[points, labels]
-    found = placement.to_image(own)
+    wanted = values >= least
+    if not rules.flat:
+        wanted &= (own[:, 2:] > own[:, :2]).all(1)
+    own, labels, values = own[wanted], labels[wanted], values[wanted]
+    order = np.argsort(-values, kind='stable')[: rules.candidates]
+    labels, values = labels[order], values[order]
+    found = placement.to_image(own[order])
     chosen: np.ndarray
     if rules.iou_threshold is None:
         chosen = np.arange(len(found))[: rules.most]

@@ -12,9 +12,10 @@ from mmcvgssl.model_file import LoadedModel
 from mmcvgssl.model_file.detector import THRESHOLD
 
 SUPPORTED = (
-    'YOLOv8 of mmyolo (YOLODetector with a YOLOv8Head), or of mmdet Faster '
-    'R-CNN (FasterRCNN with RPNHead, StandardRoIHead and SingleRoIExtractor) '
-    'or DINO (with a DINOHead)'
+    'YOLOv8 of mmyolo (YOLODetector with a YOLOv8Head), or of mmdet RTMDet '
+    '(with an RTMDetHead or RTMDetSepBNHead), Faster R-CNN (FasterRCNN with '
+    'RPNHead, StandardRoIHead and SingleRoIExtractor) or DINO (with a '
+    'DINOHead)'
 )
 _GRAPHS = (PointBoxes, RegionBoxes, QueryBoxes)
 

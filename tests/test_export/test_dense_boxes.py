@@ -37,6 +37,14 @@ def test_boxes_are_suppressed_as_mmcv_does(seed, threshold):
     assert sorted(found) == sorted(kept.tolist())
 
 
+def test_boxes_without_area_are_chosen_only_where_hosts_do():
+    boxes = np.array([[5, 5, 5, 9], [5, 5, 9, 5], [5, 5, 9, 9]], np.float32)
+    scores = np.array([[0.9], [0.8], [0.7]], np.float32)
+    for flat, count in ((True, 3), (False, 1)):
+        rules = rules_from({**RULES.as_dict(), 'flat': flat})
+        assert len(find_boxes(boxes, scores, rules, WHOLE)['scores']) == count
+
+
 def test_boxes_left_out_early_change_no_other():
     boxes, random = random_boxes(300)
     scores = random.random((300, 4)).astype(np.float32)

@@ -145,6 +145,44 @@ def dino():
     )
 
 
+def rtmdet():
+    """Describe an RTMDet of two levels, of which boxes reach outside."""
+    return dict(
+        type='mmdet.RTMDet',
+        train_cfg=None,
+        data_preprocessor=dict(NORMALISED, pad_size_divisor=32),
+        backbone=BACKBONE,
+        neck=dict(
+            type='mmdet.CSPNeXtPAFPN',
+            in_channels=[8, 16],
+            out_channels=8,
+            num_csp_blocks=1,
+        ),
+        bbox_head=dict(
+            type='mmdet.RTMDetSepBNHead',
+            num_classes=2,
+            in_channels=8,
+            feat_channels=8,
+            stacked_convs=1,
+            exp_on_reg=True,
+            with_objectness=False,
+            anchor_generator=dict(
+                type='mmdet.MlvlPointGenerator', offset=0, strides=[4, 8]
+            ),
+            bbox_coder=dict(type='mmdet.DistancePointBBoxCoder'),
+            loss_cls=dict(type='mmdet.QualityFocalLoss', use_sigmoid=True),
+            loss_bbox=dict(type='mmdet.GIoULoss'),
+        ),
+        test_cfg=dict(
+            nms_pre=30000,
+            min_bbox_size=0,
+            score_thr=0.001,
+            nms=NMS,
+            max_per_img=50,
+        ),
+    )
+
+
 def write(folder, model, threshold=0.3):
     """Write a model file of a detector with random weights."""
     cfg = Config(
@@ -178,7 +216,7 @@ def write(folder, model, threshold=0.3):
     built = MODELS.build(copy.deepcopy(cfg.model))
     for name, value in built.named_parameters():
         # scores and boxes that differ from place to place
-        if any(part in name for part in ('fc_cls', 'cls_branch')):
+        if any(part in name for part in ('fc_cls', 'cls_branch', 'rtm_')):
             value.data.normal_(0, 0.5)
         if 'level_embed' in name:  # memory as it was, until weights are drawn
             value.data.normal_()
@@ -208,7 +246,7 @@ def shaped(folder, size, count):
 
 
 @needs_extra
-@pytest.mark.parametrize('describe', [faster_rcnn, dino])
+@pytest.mark.parametrize('describe', [faster_rcnn, dino, rtmdet])
 def test_a_detector_of_mmdet_finds_what_pytorch_finds(
     describe, images, tmp_path
 ):

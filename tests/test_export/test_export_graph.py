@@ -23,6 +23,7 @@ from mmcvgssl.apis.exported_predictor import ExportedPredictor
 from mmcvgssl.apis.predict import Predictor, find_images
 from mmcvgssl.apis.prediction_folder import predict_to_folder
 from mmcvgssl.compat import hosts
+from mmcvgssl.datasets.reading import UnreadableImageError
 from mmcvgssl.export.check import ExportCheckError, compare
 from mmcvgssl.export.engines import OnnxEngine
 from mmcvgssl.export.exported_model import ExportedModel
@@ -271,6 +272,43 @@ def test_half_and_int8_compute_in_fewer_bits(weights, tmp_path):
     half, bits = onnx.TensorProto.FLOAT16, onnx.TensorProto.INT8
     assert [half in found for found in kinds.values()] == [0, 1, 0]
     assert [bits in found for found in kinds.values()] == [0, 0, 1]
+
+
+@needs_extra
+def test_the_last_quarter_of_a_classifier_stays_in_float(weights, tmp_path):
+    import onnx
+
+    path, images = write_classifier(weights), weights / 'images'
+    out = tmp_path / 'model.onnx'
+    options = dict(int8=images, tolerance=0.9, flips=0.99)
+    export_graph(path, out, images, **options)
+    nodes = onnx.load(out).graph.node
+    rounded = {
+        name
+        for node in nodes
+        if node.op_type == 'DequantizeLinear'
+        for name in node.output
+    }
+    found = [
+        node.input[1] in rounded for node in nodes if node.op_type == 'Conv'
+    ]
+    last = len(found) // 4
+    assert found[:3] == [False] * 3
+    assert found[-last:] == [False] * last
+    assert any(found)
+
+
+@needs_extra
+def test_images_to_measure_ranges_on_are_read(weights, tmp_path):
+    path, images = write_model('MahalanobisAD', weights), weights / 'images'
+    folder, out = tmp_path / 'measured', tmp_path / 'model.onnx'
+    folder.mkdir()
+    with pytest.raises((ValueError, OSError), match='measured'):
+        export_graph(path, out, images, int8=folder)
+    (folder / 'broken.png').write_bytes(b'no image')
+    with pytest.raises(UnreadableImageError, match=r'broken\.png'):
+        export_graph(path, out, images, int8=folder)
+    assert not out.exists()
 
 
 @needs_extra
