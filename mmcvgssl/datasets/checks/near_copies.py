@@ -17,7 +17,7 @@ from mmcvgssl.datasets.reading.orientation import turn
 SIMILARITY = 0.95
 LEAST_SPREAD = 2.0  # grey levels; with less, noise is all that is compared
 _COARSE = 16  # pixels a side, of a first comparison
-_LEAST_COARSE = 0.85  # of its similarity
+_COARSER = 0.1  # by which its similarity may be less
 _BLUR = 2.0  # pixels, sigma; what is coarser tells pictures apart poorly
 _MANY = 10  # pictures from which their mean says what they have in common
 _BLOCK = 4096  # pairs in memory at once
@@ -101,15 +101,20 @@ class _Pictures:
         for start in range(0, len(self.small), _BLOCK):
             part = np.stack(self.small[start : start + _BLOCK])
             self.sum += _even(part).sum(0, dtype=np.float64)
-        self.coarse = self._coarse()
+        self.details, self.coarse = self._coarse()
         self.group = np.arange(len(facts))
 
     def copies(
         self, column: int, orientation: int, least: float
     ) -> list[NearCopy]:
         """Return pairs that join groups, of one orientation."""
-        turned = turn(np.moveaxis(self.coarse, 0, -1), orientation)
-        turned = np.ascontiguousarray(np.moveaxis(turned, -1, 0))
+        first = [
+            (_turned(self.details, orientation), self.details),
+        ]
+        if self._count_of_others() >= _MANY:
+            mean = self.coarse.mean(0)
+            ones = _turned(self.coarse, orientation) - mean
+            first.append((_unit(ones), _unit(self.coarse - mean)))
         found = []
         for rows, others in near_hashes(
             self.hashes[:, column], self.hashes[:, 0]
@@ -117,7 +122,7 @@ class _Pictures:
             for start in range(0, len(rows), _BLOCK):
                 part = slice(start, start + _BLOCK)
                 found += self._join(
-                    rows[part], others[part], turned, orientation, least
+                    rows[part], others[part], first, orientation, least
                 )
         return found
 
@@ -125,29 +130,28 @@ class _Pictures:
         self,
         rows: np.ndarray,
         others: np.ndarray,
-        turned: np.ndarray,
+        first: Sequence[tuple[np.ndarray, np.ndarray]],
         orientation: int,
         least: float,
     ) -> list[NearCopy]:
         """Compare pairs of different groups, and join these."""
         apart = self.group[rows] != self.group[others]
         rows, others = rows[apart], others[apart]
-        if not len(rows):
-            return []
-        first = (turned[rows] * self.coarse[others]).sum((1, 2))
-        likely = first >= min(_LEAST_COARSE, least)
-        rows, others = rows[likely], others[likely]
+        for ones, twos in first:
+            found = np.einsum('nij,nij->n', ones[rows], twos[others])
+            likely = found >= least - _COARSER
+            rows, others = rows[likely], others[likely]
         if not len(rows):
             return []
         values = self._similarity(rows, others, orientation)
-        found = []
+        joined: list[NearCopy] = []
         for k in np.flatnonzero(values >= least):
             one, other = int(rows[k]), int(others[k])
             if self.group[one] == self.group[other]:
                 continue
             self.group[self.group == self.group[other]] = self.group[one]
-            found.append(NearCopy(one, other, orientation, float(values[k])))
-        return found
+            joined.append(NearCopy(one, other, orientation, float(values[k])))
+        return joined
 
     def _similarity(
         self, rows: np.ndarray, others: np.ndarray, orientation: int
@@ -168,25 +172,30 @@ class _Pictures:
             values[part] = own
         return values
 
+    def _count_of_others(self) -> int:
+        return len(self.small) - 2
+
     def _mean_of_others(
         self, ones: np.ndarray, twos: np.ndarray
     ) -> np.ndarray | None:
-        count = len(self.small) - 2
+        count = self._count_of_others()
         if count < _MANY:
             return None
         return (self.sum - ones - twos) / count
 
-    def _coarse(self) -> np.ndarray:
-        """Return details at few pixels, of length 1, [n, 16, 16]."""
+    def _coarse(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return details, of length 1, and pictures, at [n, 16, 16] each."""
         step = SIDE // _COARSE
-        found = np.empty((len(self.small), _COARSE, _COARSE), np.float32)
-        for i, picture in enumerate(self.small):
-            details = _details(picture[None].astype(np.float32))[0]
-            blocks = details.reshape(_COARSE, step, _COARSE, step)
-            found[i] = blocks.mean((1, 3))
-        found -= found.mean((1, 2), keepdims=True)
-        lengths = np.sqrt((found**2).sum((1, 2), keepdims=True))
-        return found / np.maximum(lengths, 1e-6)
+        shape = (len(self.small), _COARSE, _COARSE)
+        found = np.empty(shape, np.float32), np.empty(shape, np.float32)
+        for i, small in enumerate(self.small):
+            even = _even(small[None])
+            for own, picture in zip(
+                found, (_details(even), even), strict=True
+            ):
+                blocks = picture.reshape(_COARSE, step, _COARSE, step)
+                own[i] = blocks.mean((1, 3))
+        return _unit(found[0]), found[1]
 
 
 def groups_of(count: int, pairs: Sequence[NearCopy]) -> list[list[int]]:
@@ -206,6 +215,19 @@ def _even(pictures: np.ndarray) -> np.ndarray:
     wide = pictures.astype(np.float32)
     wide -= wide.mean((1, 2), keepdims=True)
     return wide / np.maximum(wide.std((1, 2), keepdims=True), 1e-6)
+
+
+def _unit(pictures: np.ndarray) -> np.ndarray:
+    """Bring each picture to a mean of 0 and a length of 1."""
+    found = pictures - pictures.mean((1, 2), keepdims=True)
+    lengths = np.sqrt(np.einsum('nij,nij->n', found, found))
+    return found / np.maximum(lengths, 1e-6)[:, None, None]
+
+
+def _turned(pictures: np.ndarray, orientation: int) -> np.ndarray:
+    """Turn all pictures [n, h, w]."""
+    found = turn(np.moveaxis(pictures, 0, -1), orientation)
+    return np.ascontiguousarray(np.moveaxis(found, -1, 0))
 
 
 def _details(pictures: np.ndarray) -> np.ndarray:

@@ -25,7 +25,7 @@ def near_hashes(
         hashes: uint64 [m].
 
     Yields:
-        Indices of queries and of hashes, [k] each; a pair may come twice.
+        Indices of queries and of hashes, [k] each; a pair comes once.
     """
     ours, theirs = _parts_of(queries), _parts_of(hashes)
     flips = [0, *(1 << bit for bit in range(_BITS))]
@@ -39,7 +39,10 @@ def near_hashes(
             first, count = starts[wanted], np.diff(starts)[wanted]
             for rows, at in _expand(first, count):
                 found = order[at]
-                near = differing_bits(queries[rows], hashes[found]) <= MOST
+                bits = _COUNTS[ours[rows] ^ theirs[found]]
+                near = bits.sum(1, dtype=np.uint8) <= MOST
+                # those that an earlier part has found
+                near &= (bits[:, :part] > 1).all(1)
                 if near.any():
                     yield rows[near], found[near]
 
