@@ -70,7 +70,8 @@ def example_folder(tmp_path_factory):
     from tests.examples import write_example_folder
 
     folder = tmp_path_factory.mktemp('examples') / 'folder'
-    write_example_folder(folder)
+    with instances_restored():
+        write_example_folder(folder)
     return folder
 
 

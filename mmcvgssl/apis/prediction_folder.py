@@ -323,16 +323,50 @@ class _FolderRun:
         )
 
     def _write_tables(self, predictions: list[Prediction]) -> None:
-        columns = self.kind.prediction.FIELDS
-        atomic_write(self.out / CSV_TABLE, csv_table(columns, predictions))
-        for name, data in self.kind.files(predictions).items():
+        tables = table_files(
+            self.kind,
+            predictions,
+            model=self.predictor.describe(),
+            overlays=OVERLAYS if self.outputs.overlays else None,
+            maps=MAPS if self.outputs.maps else None,
+            root=str(self.root),
+            contents=self.report,
+        )
+        for name, data in tables.items():
             atomic_write(self.out / name, data)
-        values = {
-            'model': self.predictor.describe(),
-            **self.kind.head(),
-            'overlays': OVERLAYS if self.outputs.overlays else None,
-            'maps': MAPS if self.outputs.maps else None,
-            'root': str(self.root),
-            'contents': self.report.as_dict(),
-        }
-        atomic_write(self.out / TABLE, json_table(values, predictions))
+
+
+def table_files(
+    kind: PredictionKind,
+    predictions: Sequence[Prediction],
+    *,
+    model: Mapping[str, Any],
+    overlays: str | None = OVERLAYS,
+    maps: str | None = None,
+    root: str = '',
+    contents: Contents | None = None,
+) -> dict[str, bytes]:
+    """Return the tables of predictions by the names of their files.
+
+    Args:
+        kind: What has predicted.
+        predictions: Predictions of all images, in their order.
+        model: Which model it was, see :meth:`Predicts.describe`.
+        overlays: Folder of the overlays, if there are some.
+        maps: Folder of the maps, if there are some.
+        root: Folder that the images were in.
+        contents: What that folder holds and what is left out.
+    """
+    report = contents if contents is not None else Contents(root)
+    values = {
+        'model': model,
+        **kind.head(),
+        **{'overlays': overlays, 'maps': maps, 'root': root},
+        'contents': report.as_dict(),
+    }
+    return {
+        CSV_TABLE: csv_table(kind.prediction.FIELDS, predictions),
+        **kind.files(predictions),
+        # written last: if it is there, all are
+        TABLE: json_table(values, predictions),
+    }

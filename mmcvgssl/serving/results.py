@@ -9,12 +9,13 @@ from pathlib import Path
 
 import cv2
 
-from mmcvgssl.predictions import JSON_TABLE, TABLE, csv_table, json_table
+from mmcvgssl.apis.prediction_folder import OVERLAYS, table_files
+from mmcvgssl.predictions import csv_table
 from mmcvgssl.serving.pictures import drawn_image
 from mmcvgssl.serving.session import Session
 from mmcvgssl.utils import with_suffix_added
 
-OVERLAYS, LABELS = 'overlays', 'labels.csv'
+LABELS = 'labels.csv'
 
 
 def table(session: Session) -> bytes:
@@ -33,13 +34,10 @@ def write_results(session: Session, file: Path) -> None:
     Raises:
         OSError: If it cannot be written.
     """
-    kind, rows = session.kind, session.predictions()
-    head = {'model': session.served.name, **kind.head(), 'overlays': OVERLAYS}
-    tables = {
-        TABLE: csv_table(kind.prediction.FIELDS, rows),
-        JSON_TABLE: json_table(head, rows),
-        **kind.files(rows),
-    }
+    model = session.served.describe()
+    if session.labelling is not None:
+        model['labels'] = len(session.labelling.labels)
+    tables = table_files(session.kind, session.predictions(), model=model)
     if session.labelling is not None:
         tables[LABELS] = _labels(session)
     with zipfile.ZipFile(file, 'x') as archive:

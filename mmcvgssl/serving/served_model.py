@@ -53,6 +53,7 @@ class ServedModel:
         self.lock = threading.RLock()
         self.why_not = ''  # it learns no labels
         self.about = 'learns classes from your labels'
+        self._described: dict[str, Any] = {}
         self._predictor: Predicts | None = None
         self._loaded: LoadedModel | None = None
         self._extractor: FeatureExtractor | None = None
@@ -80,6 +81,14 @@ class ServedModel:
             return self._notes.threshold or 0.0
         return self._notes.threshold
 
+    def describe(self) -> dict[str, Any]:
+        """Return which model it is, as JSON can hold it."""
+        if self._predictor is None:
+            return {'file': self.name, 'kind': self.kind, 'type': None}
+        if not self._described:
+            self._described = self._predictor.describe()
+        return dict(self._described)
+
     @property
     def remarks(self) -> list[str]:
         """Warnings about the images that were learned from."""
@@ -98,7 +107,7 @@ class ServedModel:
         if classes:
             notes = replace(notes, classes=list(classes))
         wanted = None if notes.kind == 'classifier' else threshold
-        if wanted is None:
+        if wanted is None or wanted == self.threshold:
             return kind_of(notes, self._compute)
         return kind_of(notes, self._compute, wanted)
 
@@ -189,6 +198,7 @@ def _exported(model: str) -> tuple[ExportedPredictor, str]:
     notes = engine.metadata
     boxes = notes.kind == 'detector'
     made = ExportedPredictor(engine, 0.0 if boxes else None, workers=0)
+    made.path = Path(model)
     name = str(notes.model.get('type', '')).rpartition('.')[2]
     text = (
         f'{notes.kind} model {name}, exported by mmcvgssl '

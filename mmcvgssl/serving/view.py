@@ -88,6 +88,7 @@ def slider(session: Session) -> str:
             high=high,
             step=(high - low) / _STEPS,
             value=high if value is None else value,
+            version=session.version,  # shown anew, whatever was typed
         )
     )
 

@@ -26,7 +26,7 @@ def classifier(photographs, tmp_path_factory):
 
 
 @pytest.fixture
-def brightness(monkeypatch):
+def brightness(monkeypatch, tmp_path):
     """Serve an exported model of a kind, which computes brightness."""
 
     def served(kind='anomaly', **fields):
@@ -34,7 +34,9 @@ def brightness(monkeypatch):
         monkeypatch.setattr(
             'mmcvgssl.serving.served_model.open_engine', lambda _: engine
         )
-        return ServedModel('model.onnx')
+        file = tmp_path / 'model.onnx'
+        file.touch()
+        return ServedModel(str(file))
 
     return served
 

@@ -113,6 +113,10 @@ def test_images_are_judged(example_folder, serving, visit, tmp_path):
     page.click('#reset')
     count = sum(result.is_defective for result in expected.values())
     page.wait_for_selector(f'.summary:has-text("{count} defective")')
+    page.wait_for_function(
+        "t => document.querySelector('#threshold input').valueAsNumber === t",
+        arg=inspector.threshold,
+    )
     with page.expect_download() as download:
         page.click('text=ZIP')
     download.value.save_as(tmp_path / 'results.zip')

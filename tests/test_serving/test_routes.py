@@ -76,7 +76,8 @@ def test_what_is_not_taken_is_said_and_not_there(
     assert [*session.folder.iterdir()] == []
 
 
-def test_names_are_no_paths(asking, tmp_path):
+def test_names_are_no_paths(asking, tmp_path_factory):
+    tmp_path = tmp_path_factory.mktemp('elsewhere')
     sessions, client = asking()
     session = sessions.new()
     there = os.path.relpath(tmp_path / 'x.png', session.folder)

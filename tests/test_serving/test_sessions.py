@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import stat
 import struct
 import threading
@@ -152,8 +153,13 @@ def test_files_are_those_of_predictions(brightness, visitors, tmp_path):
         overlay = archive.read('overlays/a.png.png')
         assert Image.open(io.BytesIO(overlay)).size == (30, 20)
         text = archive.read('predictions.csv').decode()
+        table_of_all = json.loads(archive.read('predictions.json'))
     assert str(session.folder) not in text
     assert 'broken.png: ' in text
+    assert table_of_all['model']['kind'] == 'anomaly'
+    assert table_of_all['threshold'] == 0.5
+    assert table_of_all['chosen'] == {}
+    assert len(table_of_all['images']) == 3
 
 
 @pytest.mark.parametrize(

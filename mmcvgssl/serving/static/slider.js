@@ -8,3 +8,7 @@ element.addEventListener('input', (event) => {
   clearTimeout(waiting);
   if (!Number.isNaN(given)) waiting = setTimeout(() => trigger('moved', { threshold: given }), 120);
 });
+// what was typed gives way to what the server says
+watch('value', () => {
+  for (const field of element.querySelectorAll('input')) field.value = field.defaultValue;
+});
