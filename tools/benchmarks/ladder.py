@@ -31,6 +31,7 @@ from mmengine.config import Config
 from mmcvgssl.datasets.preparation import draw_folds
 from mmcvgssl.datasets.preparation.folds import HELD_OUT, TRAIN
 from mmcvgssl.utils import atomic_write
+from mmcvgssl.visualization.scalars import read_scalars
 
 mpl.use('agg')
 import matplotlib.pyplot as plt
@@ -247,19 +248,19 @@ class Ladder:
 
 def curve(folder: Path) -> dict[int, dict[str, float]]:
     """Return the metrics of a training by epoch, and its updates."""
-    found: dict[int, dict[str, float]] = {}
-    updates = 0.0
-    for file in sorted(folder.glob('*/vis_data/scalars.json')):
-        for line in file.read_text().splitlines():
-            entry = json.loads(line)
-            if 'epoch' in entry:
-                updates = entry['step'] / entry['epoch']
-            elif METRICS['mAP@.5'] in entry:
-                found[entry['step']] = {
-                    **{m: 100 * entry[m] for m in METRICS.values()},
-                    'updates': entry['step'] * updates,
-                }
-    return found
+    logged = read_scalars(folder)
+    each = 0.0  # updates of an epoch
+    for step, row in logged.training.items():
+        if row.get('epoch'):
+            each = step / row['epoch']
+    return {
+        epoch: {
+            **{m: 100 * row[m] for m in METRICS.values()},
+            'updates': epoch * each,
+        }
+        for epoch, row in logged.validation.items()
+        if METRICS['mAP@.5'] in row
+    }
 
 
 def table(runs: Mapping[str, Sequence[dict]], epochs: int) -> str:
