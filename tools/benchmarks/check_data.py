@@ -106,6 +106,8 @@ def measure_labels(args: argparse.Namespace) -> None:
     table = ImageTable.of(find_parts({'': args.set}, args.root))
     labels = [table.label(i) for i in range(len(table.files))]
     used = [i for i, label in enumerate(labels) if label is not None]
+    # draws do not depend on how the set is listed
+    used.sort(key=table.files.__getitem__)
     extractor = FeatureExtractor(args.features)
     found = extractor([table.files[i] for i in used])
     names = sorted({str(labels[i]) for i in used})

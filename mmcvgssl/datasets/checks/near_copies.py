@@ -20,7 +20,7 @@ _COARSE = 16  # pixels a side, of a first comparison
 _COARSER = 0.1  # by which its similarity may be less
 _BLUR = 2.0  # pixels, sigma; what is coarser tells pictures apart poorly
 _MANY = 10  # pictures from which their mean says what they have in common
-_BLOCK = 4096  # pairs in memory at once
+_BLOCK, _FEW = 4096, 256  # pairs in memory at once, coarse and in full
 # what is done to the first picture to get the other, by orientation tag
 RELATIONS = {
     1: 'upright',
@@ -98,8 +98,8 @@ class _Pictures:
         # one by one, as all of them in one array would be a second copy
         self.small = [f.small for f in facts if f.small is not None]
         self.sum = np.zeros((SIDE, SIDE))
-        for start in range(0, len(self.small), _BLOCK):
-            part = np.stack(self.small[start : start + _BLOCK])
+        for start in range(0, len(self.small), _FEW):
+            part = np.stack(self.small[start : start + _FEW])
             self.sum += _even(part).sum(0, dtype=np.float64)
         self.details, self.coarse = self._coarse()
         self.group = np.arange(len(facts))
@@ -158,8 +158,8 @@ class _Pictures:
     ) -> np.ndarray:
         """Return the similarity of each pair, [k]."""
         values = np.empty(len(rows))
-        for start in range(0, len(rows), 256):
-            part = slice(start, start + 256)
+        for start in range(0, len(rows), _FEW):
+            part = slice(start, start + _FEW)
             # alike in brightness and contrast, so that exposures are, too
             ones = _even(np.stack([self.small[i] for i in rows[part]]))
             twos = _even(np.stack([self.small[i] for i in others[part]]))

@@ -11,7 +11,7 @@ import numpy as np
 # https://arxiv.org/abs/1307.2982
 MOST = 7
 _PARTS, _BITS = 4, 16
-_BLOCK = 1 << 21  # pairs in memory at once
+_BLOCK = 1 << 19  # pairs in memory at once
 _COUNTS = np.array([i.bit_count() for i in range(1 << 16)], np.uint8)
 
 
