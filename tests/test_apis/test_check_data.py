@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from mmcvgssl.apis import check_data
+from mmcvgssl.apis import check_data, check_text
 from mmcvgssl.reports import write_check
 from tests.boxes import write_boxes
 from tests.one_class_data import write_magnetic_tile, write_mvtec
@@ -297,6 +297,17 @@ def test_boxes_are_looked_at(coco):
     reasons = [e.line.split(':')[0] for e in theirs.examples]
     assert any(r.startswith('images without a box') for r in reasons)
     assert any(r.startswith('crowds (iscrowd=1)') for r in reasons)
+
+
+def test_names_of_classes_cannot_act_on_a_terminal(coco):
+    name = 'dent\x1b[2J\nx'
+    file = coco(
+        categories=[{'name': name}],
+        annotations=[{'category_id': 1}] * 5 + [{'category_id': 2}],
+    )
+    said = check_text(check(file)[0])
+    assert '\x1b' not in said
+    assert 'dent\\x1b[2J\\nx' in said
 
 
 def test_nothing_dropped_is_said(coco):

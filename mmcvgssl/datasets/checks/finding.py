@@ -61,7 +61,8 @@ class Finding:
         """Return a line with count and first examples."""
         found = f': {some([e.line for e in self.examples])}'
         advice = f'; {self.advice}' if self.advice else ''
-        return f'{self.text}{found if self.examples else ""}{advice}'
+        text = printable(self.text)  # classes may have any name
+        return f'{text}{found if self.examples else ""}{advice}'
 
     def as_dict(self) -> dict[str, Any]:
         """Return the same for scripts, with every example."""
