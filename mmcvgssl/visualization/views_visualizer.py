@@ -27,14 +27,14 @@ class ViewsVisualizer(PanelVisualizer):
     Args:
         name: Name of the visualizer, for mmengine.
         columns: Most views in a row.
-        side: Longest side of a view, pixels.
+        side: Longest side of a view at most, pixels.
         **kwargs: Options of mmengine's ``Visualizer``.
 
     Example:
         >>> visualizer = VISUALIZERS.build(
         ...     dict(type='mmcvgssl.ViewsVisualizer', name='views', side=16)
         ... )
-        >>> views = [np.zeros((8, 8, 3), np.uint8)] * 3
+        >>> views = [np.zeros((32, 32, 3), np.uint8)] * 3
         >>> visualizer.draw(views, None, True, True).shape
         (28, 72, 3)
     """
