@@ -215,8 +215,6 @@ class _Page:
             raise ValueError('expected numbers of images')
         if not isinstance(label, (str, type(None))):
             raise ValueError('expected the name of a class')
-        if session.labelling is None:
-            raise ValueError('this model learns no labels')
         label = None if label is None else label.strip()
         if len(label or '') > _LONGEST:
             raise ValueError(

@@ -14,6 +14,7 @@ from starlette.background import BackgroundTask
 
 from mmcvgssl.serving.pictures import KINDS, picture_of
 from mmcvgssl.serving.results import table, write_results
+from mmcvgssl.serving.served_model import NO_LABELS
 from mmcvgssl.serving.session import Session, SessionEndedError
 from mmcvgssl.serving.sessions import Sessions
 from mmcvgssl.serving.uploads import (
@@ -106,7 +107,7 @@ def add_routes(app: FastAPI, sessions: Sessions) -> None:
     def model(key: str) -> Response:
         session = sessions.get(key)
         if session.labelling is None:
-            raise KeyError('the model learns no labels')
+            raise KeyError(NO_LABELS)
         with _named(session):
             data = session.model_file()
         return _attached(data, 'classifier.safetensors')

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 BATCH = 32  # as of mmcvgssl predict
 PACKAGE = 'package:'
+NO_LABELS = 'this model learns no labels'
 
 
 class ServedModel:
@@ -122,8 +123,15 @@ class ServedModel:
             paths: The images.
             overlay: Names the file of an image's overlay; None: none is
                 drawn.
+
+        Raises:
+            ValueError: If it only learns.
         """
-        assert self._predictor is not None  # it would learn instead
+        if self._predictor is None:
+            raise ValueError(
+                f'expected a model that predicts, got {self.name}, which is '
+                'a network without classes: give some images labels'
+            )
         with self.lock:
             batches = self._predictor.batches(
                 list(paths), overlay, batch_size=BATCH, workers=0
@@ -136,10 +144,15 @@ class ServedModel:
         return {} if self._predictor is None else self._predictor.reading
 
     def labelling(self) -> Labelling:
-        """Return the labels of a new visitor."""
+        """Return the labels of a new visitor.
+
+        Raises:
+            ValueError: If it learns nothing.
+        """
         from mmcvgssl.apis.labelling import Labelling
 
-        assert self._extractor is not None
+        if self._extractor is None:
+            raise ValueError(self.why_not or NO_LABELS)
         return Labelling(self._extractor, self._content, self.name)
 
     @property
@@ -188,8 +201,7 @@ class ServedModel:
         self._extractor = FeatureExtractor(
             source, device=device, workers=0, show_progress=False
         )
-        # refused before anybody labels
-        assert self._extractor.encoder is not None
+        _ = self._extractor.encoder  # refused before anybody labels
 
 
 def _exported(model: str) -> tuple[ExportedPredictor, str]:

@@ -9,14 +9,18 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mmcvgssl.apis.opinion import Opinion
 from mmcvgssl.apis.prediction.prediction_kind import PredictionKind
 from mmcvgssl.predictions import Prediction
 from mmcvgssl.serving.limits import Limits
-from mmcvgssl.serving.served_model import BATCH, ServedModel
+from mmcvgssl.serving.served_model import BATCH, NO_LABELS, ServedModel
 from mmcvgssl.serving.uploads import UploadError, shown_name
 from mmcvgssl.utils import printable
+
+if TYPE_CHECKING:
+    from mmcvgssl.apis.labelling import Labelling
 
 
 class SessionEndedError(RuntimeError):
@@ -189,25 +193,32 @@ class Session:
 
         Raises:
             KeyError: If there is no such image.
-            ValueError: See :meth:`Labelling.assign`.
+            ValueError: See :meth:`Labelling.assign`, or if the model learns
+                no labels.
         """
-        assert self.labelling is not None
+        labelling = self._learning()
         paths = [str(self.image(number).path) for number in numbers]
         with self.served.lock:
             self.touch()
-            self.labelling.assign(paths, name)
+            labelling.assign(paths, name)
         self.learn()
 
     def model_file(self) -> bytes:
         """Return the model file of what was learned.
 
         Raises:
-            ValueError: If nothing can be learned from the labels.
+            ValueError: If nothing can be learned from the labels, or the
+                model learns none.
         """
-        assert self.labelling is not None
+        labelling = self._learning()
         with self.served.lock:
             self.touch()
-            return self.labelling.content().to_bytes()
+            return labelling.content().to_bytes()
+
+    def _learning(self) -> Labelling:
+        if self.labelling is None:
+            raise ValueError(NO_LABELS)
+        return self.labelling
 
     def move_threshold(self, threshold: float | None) -> None:
         """Judge by another threshold; None: that of the file."""
@@ -235,9 +246,17 @@ class Session:
         ]
 
     def judged(self, image: SentImage) -> Prediction:
-        """Return what was found in an image, by the visitor's threshold."""
+        """Return what was found in an image, by the visitor's threshold.
+
+        Raises:
+            ValueError: If it has not been predicted yet.
+        """
         made = image.prediction
-        assert made is not None
+        if made is None:
+            raise ValueError(
+                f'expected an image that was predicted, got {image.name}, '
+                'which waits: ask again in a moment'
+            )
         error = made.error
         if error is not None:
             error = error.replace(str(image.path), image.name)

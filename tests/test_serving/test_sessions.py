@@ -354,3 +354,18 @@ def test_classes_of_an_exported_model_are_shown(brightness, visitors):
     assert '>red<' in html
     assert 'red 0.902, dark 0.098' in html
     assert 'new class' not in html
+
+
+def test_what_a_model_cannot_do_is_said(brightness, visitors):
+    served = brightness()
+    session = visitors(served).new()
+    image = send(session, 'a.png', png(9))
+    for wrong in (
+        lambda: session.assign([image.number], 'pit'),
+        session.model_file,
+        served.labelling,
+    ):
+        with pytest.raises(ValueError, match='learns no labels'):
+            wrong()
+    with pytest.raises(ValueError, match=r'a\.png, which waits'):
+        session.judged(image)
