@@ -30,6 +30,28 @@ def add_cfg_options(
     )
 
 
+def add_features(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the network of ``--features``, and of reading."""
+    parser.add_argument(
+        '--config', help='of the training, for a checkpoint that holds none'
+    )
+    parser.add_argument(
+        '--size',
+        type=int,
+        metavar='PIXELS',
+        help='side of the images for the features (default: 224; a model '
+        'file has its own)',
+    )
+    parser.add_argument('--device', help='by default the GPU, if there is one')
+    parser.add_argument('--batch-size', type=int, default=32)
+    parser.add_argument(
+        '--workers',
+        type=int,
+        metavar='N',
+        help='processes that read images; 0: none beside this one',
+    )
+
+
 def add_licence(parser: argparse.ArgumentParser) -> None:
     """Add the option ``--licence``."""
     parser.add_argument(

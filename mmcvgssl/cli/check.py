@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 
+from mmcvgssl.cli.arguments import add_features
 from mmcvgssl.cli.outcome import FINDINGS, Outcome
 from mmcvgssl.datasets.text_lists import add_encoding
 from mmcvgssl.terminal_log import quieten_log
@@ -69,24 +70,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         'relative to (default: that of the list or file)',
     )
     add_encoding(parser)
-    parser.add_argument(
-        '--config', help='of the training, for a checkpoint that holds none'
-    )
-    parser.add_argument(
-        '--size',
-        type=int,
-        metavar='PIXELS',
-        help='side of the images for the features (default: 224; a model '
-        'file has its own)',
-    )
-    parser.add_argument('--device', help='by default the GPU, if there is one')
-    parser.add_argument('--batch-size', type=int, default=32)
-    parser.add_argument(
-        '--workers',
-        type=int,
-        metavar='N',
-        help='processes that read images; 0: none beside this one',
-    )
+    add_features(parser)
 
 
 def run(args: argparse.Namespace) -> Outcome:
