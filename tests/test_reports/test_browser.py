@@ -5,6 +5,7 @@ import pytest
 
 from mmcvgssl.apis.features import Features
 from mmcvgssl.reports import write_report
+from tests.pages import watch
 from tests.report_data import (
     THRESHOLD,
     write_anomaly,
@@ -63,23 +64,8 @@ def opened(browser):
         page = browser.new_page(viewport={'width': 1200, 'height': 900})
         problems: list[str] = []
         pages.append((page, problems))
-        page.on(
-            'console',
-            lambda said: (
-                problems.append(said.text)
-                if said.type in ('error', 'warning')
-                else None
-            ),
-        )
-        page.on('pageerror', lambda error: problems.append(str(error)))
-        page.on(
-            'request',
-            lambda asked: (
-                None
-                if asked.url.startswith('data:') or asked.url == file.as_uri()
-                else problems.append(asked.url)
-            ),
-        )
+        own = file.as_uri()
+        watch(page, problems, lambda url: url == own or url[:5] == 'data:')
         page.goto(file.as_uri())
         page.wait_for_function(
             "document.querySelectorAll('.figure').length === "

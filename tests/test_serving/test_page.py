@@ -9,10 +9,14 @@ import pytest
 
 from mmcvgssl.apis import AnomalyInspector, DefectClassifier
 from tests.data import picture
+from tests.pages import watch
 
 # whether all pictures are there
 SHOWN = """() => [...document.querySelectorAll('.card img')]
     .every((img) => img.complete && img.naturalWidth)"""
+
+
+OWN = re.compile(r'http://127\.0\.0\.1:|data:|blob:')
 
 
 @pytest.fixture
@@ -25,23 +29,7 @@ def visit(browser):
         contexts.append(context)
         page = context.new_page()
         page.set_default_timeout(20_000)
-        page.on(
-            'console',
-            lambda said: (
-                wrong.append(said.text)
-                if said.type in ('error', 'warning')
-                else None
-            ),
-        )
-        page.on('pageerror', lambda error: wrong.append(str(error)))
-        page.on(
-            'request',
-            lambda asked: (
-                None
-                if re.match(r'(http://127\.0\.0\.1:|data:|blob:)', asked.url)
-                else wrong.append(asked.url)
-            ),
-        )
+        watch(page, wrong, OWN.match)
         page.goto(url)
         page.wait_for_selector('.drop')
         return page
