@@ -20,6 +20,11 @@ EXTRAS = {
     'check': ['imagehash>=4.3,<5'],
     'report': ['plotly>=6,<8', 'jinja2>=3,<4'],
     'serve': ['gradio>=6,<7'],
+    'docs': [
+        'mkdocs>=1.6,<2',
+        'mkdocs-material>=9,<10',
+        'mkdocstrings[python]>=1,<2',
+    ],
     'dev': [
         'pytest',
         'playwright',
