@@ -140,6 +140,33 @@ def test_few_shot_maps_are_those_of_the_definition(clips):
     assert lengths.std() > 1e-3
 
 
+def test_a_block_named_several_times_counts_so_often(clips):
+    clip = clips['deep-quick']
+    blocks = [3, 12, 12, 12]
+    kead = make_kead(clip, k=1, feature_blocks=[12, 3, 12, 12])
+    kead.fit([batch_of([0])])
+    image = as_rgb(7)
+    maps, _ = kead.predict_maps(image)
+    with torch.no_grad():
+        once, of_memory = (
+            slow_features(
+                clip, kead.preprocess(x)[0], [3, 12], first=4, quick=True
+            )
+            for x in (image, as_rgb(0))
+        )
+        levels, known = ([x[0]] + 3 * [x[1]] for x in (once, of_memory))
+        wanted = slow_maps(levels, slow_texts(clip))
+        for i in range(len(wanted)):
+            for level, memory in zip(levels, known, strict=True):
+                wanted[i] += slow_distance(level[1 + i], memory[1:]) / 4
+    close = {'rtol': 1e-5, 'atol': 1e-5}
+    torch.testing.assert_close(maps.flatten(), wanted, **close)
+    assert kead.settings['feature_blocks'] == blocks
+    alike = make_kead(clip, k=1, feature_blocks=[3, 12])
+    alike.fit([batch_of([0])])
+    assert not torch.allclose(alike.predict_maps(image)[0], maps)
+
+
 def test_a_normal_image_is_at_no_distance_from_itself(clips):
     zero = make_kead(clips['plain'])
     few = make_kead(clips['plain'], k=1)

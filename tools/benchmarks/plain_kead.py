@@ -39,7 +39,8 @@ def plain_features(kead: KeAD, images: Tensor) -> tuple[list[Tensor], Tensor]:
             path = path + attend(block, x, values=True)
         x = x + attend(block, x, values=False)
         x = x + block.mlp(block.ln_2(x))
-        if number in kead.path.feature_blocks:
+        # a block may count several times
+        for _ in range(kead.path.feature_blocks.count(number)):
             taken.append(visual.ln_post(x if path is None else path))
     embedding = visual.ln_post(x)[:, 0] @ visual.proj
     return [t @ visual.proj for t in taken], embedding

@@ -35,7 +35,8 @@ class VVAttention:
         visual: The image tower of an open_clip model.
         feature_blocks: Blocks to take features of, counted from 1; by
             default at a quarter, half, three quarters and all of the depth:
-            3, 6, 9 and 12 of 12.
+            3, 6, 9 and 12 of 12. A block named several times gives its
+            features so often, and counts so often in a mean over blocks.
         vv_blocks: How many of the last blocks have the second path; by
             default all after the first quarter: the last 9 of 12.
         residual: Whether the second path has a stream; otherwise a block's
@@ -75,7 +76,7 @@ class VVAttention:
                 f'feature_blocks are numbers from 1 to {depth}, got '
                 f'{feature_blocks}'
             )
-        self.feature_blocks = tuple(dict.fromkeys(chosen))
+        self.feature_blocks = tuple(chosen)
         if vv_blocks is None:
             vv_blocks = max(depth - quarters[0], 1)
         if not 0 <= vv_blocks <= depth:
@@ -134,7 +135,13 @@ class VVAttention:
             if wanted:
                 features.append(x if stream is None else stream)
         tokens = visual.ln_post(torch.stack(features)) @ visual.proj
-        return tokens, self._pool(x) @ visual.proj
+        return tokens[self._repeats], self._pool(x) @ visual.proj
+
+    @property
+    def _repeats(self) -> list[int]:
+        """Which of the blocks that differ gives each feature."""
+        different = list(dict.fromkeys(self.feature_blocks))
+        return [different.index(block) for block in self.feature_blocks]
 
     def _ends_at(self, number: int) -> bool:
         depth = len(self.visual.transformer.resblocks)

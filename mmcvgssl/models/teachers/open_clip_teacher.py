@@ -11,6 +11,7 @@ import open_clip
 import torch
 from torch import Tensor, nn
 
+from mmcvgssl.models.teachers.clip_files import check_published
 from mmcvgssl.models.teachers.frozen_teacher import FrozenTeacher
 from mmcvgssl.registry import MODELS
 from mmcvgssl.weights import WeightsError, check_values
@@ -113,7 +114,8 @@ def create_clip(
     Raises:
         ValueError: If there are no weights and ``allow_random`` is not set.
         FileNotFoundError: If the checkpoint file is missing.
-        WeightsError: If a download fails or weights do not fit.
+        WeightsError: If a download fails, weights do not fit, or a file has
+            the name of a published one, but not its content.
     """
     if checkpoint is not None:
         path = Path(checkpoint)
@@ -122,6 +124,7 @@ def create_clip(
                 f'`checkpoint` of {owner}({name!r}) names {path}, '
                 f'which does not exist. {fallback}'.strip()
             )
+        check_published(path, name)
         if is_torchscript(path):
             return _from_archive(name, path)
     elif pretrained is None and not allow_random:
