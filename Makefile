@@ -1,10 +1,11 @@
-# make demo: the main job on real images; make test: the tests
+# make demo: the main job on real images; make test: the tests; make docs: the
+# site in site/
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 HOSTS := $(VENV)/original-hosts
 
-.PHONY: setup demo test lint clean
+.PHONY: setup demo test docs lint clean
 
 setup: $(VENV)/.ready
 
@@ -44,10 +45,15 @@ demo: $(VENV)/.demo
 test: $(VENV)/.ready $(HOSTS)/.ready
 	MMCVGSSL_ORIGINAL_HOSTS=$(abspath $(HOSTS)) $(BIN)/python -m pytest -n 2
 
+# pages that warn of anything are an error, see mkdocs.yml
+docs: $(VENV)/.ready
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build -q
+	@echo 'site/index.html'
+
 lint: $(VENV)/.ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
 clean:
-	rm -rf $(VENV) build *.egg-info work_dirs
+	rm -rf $(VENV) build *.egg-info site work_dirs

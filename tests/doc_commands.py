@@ -100,6 +100,8 @@ def write_workspace(root: Path) -> None:
         save(root / f'GOOD_DIR/{i}.png', i)
         save(root / f'parts/good/{i}.png', i)
         save(root / f'DIR/good/{i}.png', i)
+    for i in range(6):
+        save(root / f'parts/more_good/{i}.png', 100 + i)
     for i in range(10):
         for tree in ('TEST_DIR', 'parts/tested', 'DIR'):
             save(root / tree / f'good/t{i}.png', 50 + i)

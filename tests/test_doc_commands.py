@@ -17,16 +17,20 @@ from mmcvgssl.cli.arguments import load_named_config
 from mmcvgssl.cli.parser import UsageError, parser_of
 from mmcvgssl.registry import MODELS
 from tests.data import ROOT
-from tests.doc_commands import PAGES, commands, write_workspace
+from tests.doc_commands import PAGES, blocks, commands, write_workspace
 
 CVGSSL = 'cvgssl-regress_resnet18_lite0_1xb64-400e_folder'
 AGBP = 'configs/pretrain/agbp/README.md'
 AGDP = 'configs/pretrain/agdp/README.md'
+CLASSIFY = 'docs/howto/classify.md'
+LINE = 'docs/howto/line.md'
 # what a reader puts in its place, by page
 WORDS = {
-    'README.md': {
+    CLASSIFY: {
         'CONFIG': f'configs/pretrain/cvgssl/{CVGSSL}.py',
         'NAME': CVGSSL,
+    },
+    'docs/howto/new_parts.md': {
         'CKPT': f'work_dirs/{CVGSSL}/epoch_400.pth',
     },
     'docs/command.md': {
@@ -51,12 +55,18 @@ WORDS = {
 # pages whose commands go on from those of another, which are run with them
 AFTER = {
     AGDP: [AGBP],
-    'docs/command.md': ['README.md', 'docs/model_file_kinds.md'],
+    'docs/command.md': [
+        *('README.md', 'docs/own_images.md', CLASSIFY, LINE),
+        *('docs/howto/new_parts.md', 'docs/model_file_kinds.md'),
+        *('docs/howto/detector.md', 'docs/howto/large_images.md'),
+        *('docs/howto/maps.md', 'docs/install.md'),
+    ],
     'docs/export.md': ['docs/model_file.md'],
 }
 BEFORE = {page for pages in AFTER.values() for page in pages}
 WORDS['docs/model_file_kinds.md'] = {
-    key: WORDS['README.md'][key] for key in ('CONFIG', 'CKPT')
+    'CONFIG': WORDS[CLASSIFY]['CONFIG'],
+    'CKPT': WORDS['docs/command.md']['CKPT'],
 }
 # the script of each verb
 SCRIPTS = {
@@ -97,12 +107,21 @@ ONCE += r'configs/(anomaly|detection)/'
 OTHERS = {
     'make demo': 'downloads images and trains for minutes',
     'make test': 'runs these tests',
+    'make setup': 'changes the environment',
     'pip install .': 'changes the environment',
     'pip install mmcvgssl[export]': 'changes the environment',
     'pip install mmcvgssl[serve]': 'changes the environment',
     'pip install --no-deps mmcvgssl': 'changes the environment',
+    'pip install --no-deps -r requirements.lock': 'changes the environment',
+    'pip install --no-deps .': 'changes the environment',
     'pip install numpy opencv-python-headless pillow tifffile tqdm '
     'onnxruntime': ('changes the environment'),
+}
+# pages whose Python is not run behind their commands
+PYTHON_NOT_RUN = {
+    'docs/python.md': 'run by tests/test_docs_python.py',
+    'configs/detection/README.md': 'needs a trained detector, has tests of '
+    'its own',
 }
 # added to what a page says
 MORE = {
@@ -187,6 +206,10 @@ class Runs:
             if text not in self.seen:
                 self.seen.add(text)
                 self.command(words, text)
+        if page not in PYTHON_NOT_RUN:
+            for block in blocks(page, 'python'):
+                if '_base_' not in block:  # no config
+                    exec(compile(block, page, 'exec'), {})
 
     def command(self, words: list[str], text: str) -> None:
         if text in OTHERS:
@@ -291,6 +314,8 @@ def test_each_exception_is_of_a_command(tmp_path, monkeypatch):
         assert any(re.search(pattern, line) for line in lines), pattern
     for text in OTHERS:
         assert text in lines, text
+    for page in PYTHON_NOT_RUN:
+        assert blocks(page, 'python'), page
     for page, positions in WORDS.items():
         own = '\n'.join(typed[page])
         used = [n for n in positions if re.search(rf'\b{re.escape(n)}\b', own)]

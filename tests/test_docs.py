@@ -1,19 +1,28 @@
 """What the documentation names is there; its commands are run elsewhere."""
 
+import ast
 import re
+from importlib.metadata import distribution, metadata
 from pathlib import Path
 
 import pytest
+import timm
+import torch
 import yaml
 from mmengine.config import Config
+from mmengine.registry import init_default_scope
 
 from mmcvgssl.apis import load_config
+from mmcvgssl.compat.hosts import EXTRAS
+from mmcvgssl.registry import MODELS
+from mmcvgssl.version import __version__
 from tests.data import CONFIGS, ROOT
 from tests.doc_commands import PAGES, blocks
+from tests.messages import is_said
 
 
 def test_the_config_for_own_data_loads_and_is_short(tmp_path):
-    block = blocks('README.md', 'python')[0]
+    block = blocks('docs/own_images.md', 'python')[0]
     lines = [line for line in block.splitlines() if line.strip()]
     assert len(lines) <= 5
     path = tmp_path / 'mine.py'
@@ -37,6 +46,114 @@ def test_a_data_set_takes_two_lines(page, tmp_path):
         given = Config.fromfile(CONFIGS / f'_base_/datasets/{name}.py')
         given = given.get('data_set', given)
         assert cfg.train_dataloader.dataset.data_root == given.data_root
+
+
+def test_configs_of_new_parts_build(tmp_path, monkeypatch):
+    (tmp_path / 'ckp').mkdir()
+    net = timm.create_model('resnet18')
+    torch.save(net.state_dict(), tmp_path / 'ckp/resnet18.pth')
+    monkeypatch.chdir(tmp_path)
+    found = blocks('docs/howto/new_parts.md', 'python')
+    assert len(found) == 3
+    for block in found:
+        path = tmp_path / 'mine.py'
+        path.write_text(block)
+        cfg = load_config(path)
+        init_default_scope(cfg.default_scope)
+        MODELS.build(cfg.model)
+
+
+def test_errors_that_pages_explain_are_those_of_the_code():
+    quoted = blocks('docs/troubleshooting.md', 'text')
+    assert len(quoted) > 20
+    assert [message for message in quoted if not is_said(message)] == []
+    # a pattern that took anything would say so of these, too
+    for other in (
+        'expected the folder of the pictures as data_root, got none',
+        quoted[0].replace('OpenCV', 'Pillow'),
+        quoted[-1].replace('reload', 'restart'),
+    ):
+        assert not is_said(other)
+
+
+@pytest.mark.parametrize('page', PAGES)
+def test_what_is_not_run_says_what_it_needs(page):
+    text = (ROOT / page).read_text('utf-8')
+    for block in re.finditer(r'^```sh$', text, re.M):
+        before = ' '.join(text[: block.start()].split('\n\n')[-2:])
+        assert re.search(r'\bneeds?\b', before), before
+
+
+@pytest.mark.parametrize('page', ['docs/which_method.md', 'docs/results.md'])
+def test_figures_are_those_of_the_page_that_is_named(page):
+    """A figure of a summary stands on a page linked in the same part."""
+    text = (ROOT / page).read_text('utf-8')
+    checked = 0
+    for part in re.split(r'\n\n|(?<=\|)\n', text):
+        links = re.findall(r'\]\(([^)#]+\.md)[^)]*\)', part)
+        figures = re.findall(r'(?<![\d.,])\d+\.\d+(?![\d.])', part)
+        if not links:
+            continue
+        said = ''.join(
+            ((ROOT / page).parent / link).read_text('utf-8') for link in links
+        )
+        for figure in figures:
+            assert re.search(rf'(?<![\d.]){figure}(?!\d)', said), part
+            checked += 1
+    assert checked > 15
+
+
+LICENCES = {
+    'Apache-2.0': r'Apache',
+    'MIT': r'MIT',
+    'BSD-2-Clause': r'2-clause BSD',
+    '**GPL-3.0**': r'GPL License 3',
+}
+
+
+def test_licences_of_packages_are_what_these_say():
+    text = (ROOT / 'docs/licences.md').read_text('utf-8')
+    rows = re.findall(r'^\| (`[^|]+) \| ([^|]+) \| [^|]+ \|$', text, re.M)
+    checked = 0
+    for names, said in rows:
+        kind = re.split(r'[;,:]', said)[0].strip()
+        for name in re.findall(r'`([^`]+)`', names):
+            if kind not in LICENCES:
+                continue
+            about = metadata(name).json
+            words = f'{about.get("license")} {about.get("license_expression")}'
+            if 'Apache' not in words and name.startswith('onedl'):
+                words = _licence_text(name)
+            assert re.search(LICENCES[kind], words), (name, kind, words)
+            checked += 1
+    assert checked >= 10
+
+
+def _licence_text(name: str) -> str:
+    files = distribution(name).files or []
+    return next(
+        str(file.read_text()) for file in files if file.name == 'LICENSE'
+    )
+
+
+def test_extras_are_those_of_the_installation():
+    (given,) = (
+        ast.literal_eval(node.value)
+        for node in ast.parse((ROOT / 'setup.py').read_text()).body
+        if isinstance(node, ast.Assign)
+        and ast.unparse(node.targets[0]) == 'EXTRAS'
+    )
+    text = (ROOT / 'docs/install.md').read_text('utf-8')
+    assert set(re.findall(r'^\| `(\w+)` \|', text, re.M)) == set(given)
+    assert set(EXTRAS) <= set(given)
+
+
+def test_the_citation_is_of_this_version():
+    cited = yaml.safe_load((ROOT / 'CITATION.cff').read_text('utf-8'))
+    assert cited['version'] == __version__
+    assert cited['license'] == 'Apache-2.0'
+    for field in ('cff-version', 'message', 'title', 'authors'):
+        assert cited[field], field
 
 
 @pytest.mark.parametrize('page', PAGES)

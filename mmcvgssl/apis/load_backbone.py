@@ -74,7 +74,8 @@ def build_for(
         The model, untrained, and the weights by its names.
 
     Raises:
-        See :func:`load_backbone`.
+        ValueError: If the target is none of these, and else as
+            :func:`load_backbone`.
     """
     if target not in TARGETS:
         raise ValueError(

@@ -29,7 +29,9 @@ class AnomalyInspector(Inferencer[AnomalyResult]):
         show_progress: See :class:`Inferencer`.
 
     Raises:
-        See :class:`Inferencer`.
+        FileNotFoundError: See :class:`Inferencer`.
+        ValueError: See :class:`Inferencer`.
+        mmcvgssl.weights.WeightsError: See :class:`Inferencer`.
 
     Example:
         >>> inspector = AnomalyInspector('model.safetensors')

@@ -29,7 +29,9 @@ class DefectClassifier(Inferencer[ClassResult]):
         show_progress: See :class:`Inferencer`.
 
     Raises:
-        See :class:`Inferencer`.
+        FileNotFoundError: See :class:`Inferencer`.
+        ValueError: See :class:`Inferencer`.
+        mmcvgssl.weights.WeightsError: See :class:`Inferencer`.
 
     Example:
         >>> try:

@@ -27,7 +27,9 @@ class DefectDetector(Inferencer[DetectionResult]):
         show_progress: See :class:`Inferencer`.
 
     Raises:
-        See :class:`Inferencer`.
+        FileNotFoundError: See :class:`Inferencer`.
+        ValueError: See :class:`Inferencer`.
+        mmcvgssl.weights.WeightsError: See :class:`Inferencer`.
 
     Example:
         >>> try:

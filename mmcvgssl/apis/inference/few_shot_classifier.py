@@ -24,7 +24,9 @@ class FewShotClassifier(DefectClassifier):
         show_progress: See :class:`Inferencer`.
 
     Raises:
-        See :class:`Inferencer`.
+        FileNotFoundError: See :class:`Inferencer`.
+        ValueError: See :class:`Inferencer`.
+        mmcvgssl.weights.WeightsError: See :class:`Inferencer`.
 
     Example:
         >>> classifier = FewShotClassifier.fit(
