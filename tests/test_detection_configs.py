@@ -35,7 +35,11 @@ from tests.data import CONFIGS
 
 pytestmark = pytest.mark.usefixtures('quick_configs')
 
-DETECTION = sorted((CONFIGS / 'detection').glob('*/*.py'))
+DETECTION = sorted(
+    path
+    for path in (CONFIGS / 'detection').glob('*/*.py')
+    if path.parent.name != 'soft_teacher'  # a wrapper of one of the others
+)
 AGDP = sorted((CONFIGS / 'pretrain/agdp').glob('*.py'))
 DETECTORS = {
     'rtmdet_tiny': ('RTMDet', 'CSPNeXt'),

@@ -12,6 +12,7 @@ from mmengine.hooks import Hook
 from mmengine.logging import print_log
 from mmengine.runner import Runner
 
+from mmcvgssl.models.learner import learner
 from mmcvgssl.registry import HOOKS
 from mmcvgssl.weights import FITTING, load
 from mmcvgssl.weights.load import LEAST
@@ -53,7 +54,7 @@ class LoadBackboneHook(Hook):
         # asked to resume, a run may have found nothing to resume from
         if runner._resume and runner._has_loaded:
             return
-        model = getattr(runner.model, 'module', runner.model)
+        model = learner(runner.model)
         path = self.checkpoint or runner.cfg.get('backbone_checkpoint')
         if not path:
             start = _start(model, model.backbone, runner._load_from)
@@ -104,6 +105,7 @@ def check_backbone_checkpoint(cfg: Config) -> None:
                 f'backbone_checkpoint: no such file: {path}'
             )
         model = cfg.get('model') or {}
+        model = model.get('detector') or model  # of a mean teacher
         backbone = model.get('backbone') or {}
         start = path or _start(model, backbone, cfg.get('load_from'))
         _check_frozen(backbone, str(backbone.get('type')), start)

@@ -6,6 +6,7 @@ import atexit
 import gc
 import importlib
 import os
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -20,7 +21,7 @@ from mmengine.dist import (
     is_main_process,
 )
 from mmengine.runner import Runner
-from torch import nn
+from torch import Tensor, nn
 
 from mmcvgssl.engine import (
     ProgressHook,
@@ -34,6 +35,7 @@ from mmcvgssl.models.layers import (
     replace_sync_batch_norm,
     synchronize_batch_norm,
 )
+from mmcvgssl.models.learner import learner
 from mmcvgssl.processes import on_first_process
 from mmcvgssl.progress import QUIET, log_level
 from mmcvgssl.randomness import isolated
@@ -261,9 +263,18 @@ def check_before_training(runner: Runner) -> None:
     _check_views(runner, inputs)
 
 
+def _tensors(inputs: Any) -> list[Tensor]:
+    """Return the images of a sample: one, views, or branches of a pipeline."""
+    if isinstance(inputs, Mapping):
+        inputs = list(inputs.values())
+    if not isinstance(inputs, Sequence):
+        return [inputs] if torch.is_tensor(inputs) else []
+    return [image for each in inputs for image in _tensors(each)]
+
+
 def _check_views(runner: Runner, inputs) -> None:
-    model = getattr(runner.model, 'module', runner.model)
-    views = [inputs] if torch.is_tensor(inputs) else list(inputs)
+    model = learner(runner.model)
+    views = _tensors(inputs)
     device = next(model.parameters()).device
     was_training = model.training
     model.eval()
