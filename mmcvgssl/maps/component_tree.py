@@ -14,10 +14,9 @@ from mmcvgssl.maps.boxes import check_map, check_options
 from mmcvgssl.maps.geometry import resize_map
 from mmcvgssl.maps.thresholds import is_anomalous
 
-# a map is cut above each of these quantiles of its own values
-LEVELS = tuple(i / 20 for i in range(10, 20))
-# least area of a region, as a share of the image
-_LEAST = 0.005
+# a map is cut so that these shares of it lie above: from half of it down to
+# one of 64 x 64 patches, each 0.7 times the one before
+SHARES = tuple(0.5 * 2 ** (-i / 2) for i in range(23))
 # the ring around a box is as wide as this share of the box's side, and no
 # narrower than this share of the image's side
 _RING, _LEAST_RING = 1 / 3, 1 / 20
@@ -32,10 +31,11 @@ def component_tree_boxes(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Box the connected components of a map at several levels.
 
-    The map is cut at quantiles of its own values, from the median to 95 %, so
-    that neither the contrast of the image nor the size of the defect has to
-    be known. A component of a lower level holds those of the higher ones: the
-    component tree, from which MSER chooses its regions, too
+    The map is cut at quantiles of its own values, so that half of it lies
+    above the first, 0.7 times as much above each next one, and about a patch
+    above the last: neither the contrast of the image nor the size of the
+    defect has to be known. A component of a lower level holds those of the
+    higher ones: the component tree, from which MSER chooses its regions, too
     (https://doi.org/10.1016/j.imavis.2004.02.006). A box's score is its
     contrast, the mean of the map in it less that in the ring around it, times
     the root of its share of the image. The ring is a third of the box wide,
@@ -45,8 +45,8 @@ def component_tree_boxes(
     Args:
         anomaly_map: [h, w], higher is more anomalous.
         size: Height and width of the image, pixels.
-        min_area: Least area of a component, pixels; 0.5 % of the image by
-            default.
+        min_area: Least area of a component, pixels; by default that of a
+            patch of the map.
         top_k: Most boxes, the best by score.
         nms_iou: A box that overlaps a better one by more is dropped.
 
@@ -62,17 +62,19 @@ def component_tree_boxes(
         >>> anomaly_map = np.zeros((8, 8))
         >>> anomaly_map[2:4, 5:7] = 1.0
         >>> boxes, scores = component_tree_boxes(anomaly_map, (64, 64))
-        >>> boxes.tolist()
-        [[39.0, 12.0, 61.0, 33.0], [43.0, 16.0, 57.0, 31.0]]
+        >>> boxes.tolist()[:2]
+        [[38.0, 11.0, 62.0, 35.0], [41.0, 15.0, 58.0, 31.0]]
         >>> [round(float(score), 3) for score in scores]
-        [0.199, 0.119]
+        [0.202, 0.151, 0.047]
     """
     check_map(anomaly_map, size)
     check_options(min_area, top_k, nms_iou)
     heat = resize_map(anomaly_map, size)
+    patches = anomaly_map.size
     if min_area is None:
-        min_area = _LEAST * heat.size
-    corners = _components(heat, min_area)
+        min_area = heat.size / patches
+    shares = [share for share in SHARES if share >= 1 / patches]
+    corners = _components(heat, shares, min_area)
     scores = _contrast(heat, corners)
     corners, scores = corners[scores > 0], scores[scores > 0]
     # of equal scores the larger box first, then from the top left
@@ -106,10 +108,12 @@ def contrast_threshold(
     return float(every[count - 1]) if count else 0.0
 
 
-def _components(heat: np.ndarray, min_area: float) -> np.ndarray:
+def _components(
+    heat: np.ndarray, shares: Sequence[float], min_area: float
+) -> np.ndarray:
     """Return the corners of all components' boxes once, int64 [n, 4]."""
     found = [np.zeros((0, 4), np.int64)]
-    for level in np.quantile(heat, LEVELS):
+    for level in np.quantile(heat, 1 - np.array(shares)):
         mask = is_anomalous(heat, level).astype(np.uint8)
         _, _, rows, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
         # the first row is the background

@@ -7,7 +7,7 @@ from mmcvgssl.maps import resize_map
 from mmcvgssl.maps.box_files import ImageBoxes
 from mmcvgssl.maps.box_options import BoxOptions
 from mmcvgssl.maps.component_tree import (
-    LEVELS,
+    SHARES,
     component_tree_boxes,
     contrast_threshold,
 )
@@ -23,11 +23,14 @@ def bumps(seed: int, side: int = 8) -> np.ndarray:
     return made
 
 
-def slow_regions(heat: np.ndarray) -> set[tuple[int, ...]]:
+def slow_regions(heat: np.ndarray, patches: int) -> set[tuple[int, ...]]:
     """Flood all regions at all levels."""
     found = set()
-    for level in LEVELS:
-        left = {tuple(p) for p in np.argwhere(heat > np.quantile(heat, level))}
+    for share in SHARES:
+        if share < 1 / patches:
+            break
+        level = np.quantile(heat, 1 - share)
+        left = {tuple(p) for p in np.argwhere(heat > level)}
         while left:
             todo, region = [left.pop()], []
             while todo:
@@ -63,8 +66,10 @@ def slow_score(heat: np.ndarray, box: tuple[int, ...]) -> float:
 @pytest.mark.parametrize('seed', range(4))
 @pytest.mark.parametrize('size', [(40, 30), (17, 64), (8, 8)])
 def test_boxes_are_all_regions_with_contrast(seed, size):
-    heat = resize_map(bumps(seed), size)
-    expected = {box: slow_score(heat, box) for box in slow_regions(heat)}
+    made = bumps(seed)
+    heat = resize_map(made, size)
+    regions = slow_regions(heat, made.size)
+    expected = {box: slow_score(heat, box) for box in regions}
     boxes, scores = component_tree_boxes(bumps(seed), size, **ALL)
     ours = {
         tuple(map(int, box)): float(score)
@@ -90,6 +95,21 @@ def test_faint_and_strong_regions_are_boxed_whatever_the_scale():
         others, scaled = component_tree_boxes(a * bumps(0) + b, (80, 80))
         np.testing.assert_array_equal(others, boxes)
         np.testing.assert_allclose(scaled, a * scores, rtol=1e-3)
+
+
+@pytest.mark.parametrize('side', [16, 64])
+def test_a_defect_of_one_patch_is_boxed_closely(side):
+    made = np.random.default_rng(0).uniform(0, 0.1, (side, side))
+    made[5, 9] = 1.0
+    boxes, _ = component_tree_boxes(made, (512, 512))
+    at = np.array([9, 5]) * 511 / (side - 1)
+    patch = 512 / side
+    assert any(
+        (box[:2] <= at).all()
+        and (at <= box[2:]).all()
+        and (box[2:] - box[:2]).max() < 2 * patch
+        for box in boxes
+    )
 
 
 def test_a_core_lies_in_its_region():
