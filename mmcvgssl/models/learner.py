@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from torch import nn
 
 
-def learner(model: nn.Module) -> nn.Module:
+def learner(model: nn.Module) -> Any:
     """Return what the optimiser updates of a runner's model.
 
     That is the model without the wrapper of several processes, and of a mean
