@@ -47,7 +47,7 @@ test: $(VENV)/.ready $(HOSTS)/.ready
 
 # pages that warn of anything are an error, see mkdocs.yml
 docs: $(VENV)/.ready
-	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build -q
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build
 	@echo 'site/index.html'
 
 lint: $(VENV)/.ready
