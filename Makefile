@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 HOSTS := $(VENV)/original-hosts
 
-.PHONY: setup demo test docs lint clean
+.PHONY: setup demo test docs release-check lint clean
 
 setup: $(VENV)/.ready
 
@@ -50,10 +50,19 @@ docs: $(VENV)/.ready
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build
 	@echo 'site/index.html'
 
+$(VENV)/.release: $(VENV)/.ready
+	@$(BIN)/pip install -q --disable-pip-version-check --no-deps \
+	    build==1.6.1 pyproject_hooks==1.3.3
+	@touch $@
+
+# what would be released, in dist/
+release-check: $(VENV)/.release
+	$(BIN)/python tools/release_check.py
+
 lint: $(VENV)/.ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
 clean:
-	rm -rf $(VENV) build *.egg-info site work_dirs
+	rm -rf $(VENV) build dist *.egg-info site work_dirs
