@@ -144,7 +144,10 @@ def tool(monkeypatch, capsys):
         try:
             runpy.run_path(str(path), run_name='__main__')
         except SystemExit as stop:
-            code = stop.code if isinstance(stop.code, int) else 1
+            code = 0 if stop.code is None else stop.code
+            if not isinstance(code, int):  # what Python does with a text
+                print(code, file=sys.stderr)
+                code = 1
         captured = capsys.readouterr()
         return code, captured.out, captured.err
 

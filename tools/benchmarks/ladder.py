@@ -17,7 +17,7 @@ import subprocess
 import sys
 import threading
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from functools import partial
 from pathlib import Path
@@ -90,6 +90,33 @@ class Ladder:
                 self.train(stage.recipe, self.filled(stage.options), folder)
         return str(checkpoint)
 
+    def require(self, rows: Iterable[str]) -> None:
+        """Refuse to begin where something that rows need is not given."""
+        wanted: dict[str, str] = {}
+        for row in rows:
+            todo = [self.cfg.options, self.cfg.rows[row].get('options', {})]
+            if 'teacher' in self.cfg.rows[row]:
+                todo.append(self.cfg.self_training)
+            while todo:
+                for value in todo.pop().values():
+                    name = str(value)[1:-1]
+                    if str(value) != f'{{{name}}}':
+                        continue
+                    if name in self.cfg.stages:
+                        todo.append(self.cfg.stages[name].options)
+                    else:
+                        wanted.setdefault(name, row)
+        missing = sorted(set(wanted) - set(self.given))
+        if missing:
+            raise SystemExit(
+                '--given lacks '
+                + ', '.join(f'{n}=PATH (row {wanted[n]!r})' for n in missing)
+                + '; give it, or leave the rows out by --rows'
+            )
+        for name in sorted(set(wanted)):
+            if not Path(self.given[name]).exists():
+                raise SystemExit(f'{name}={self.given[name]}: no such file')
+
     def filled(self, options: Mapping[str, Any]) -> list[str]:
         """Return options as words, with what they name put in."""
         words = []
@@ -137,7 +164,7 @@ class Ladder:
                 if self.show:
                     return None
                 own = [*self.filled(self.cfg.options), *more]
-                self.train(row['recipe'], own, folder)
+                self.train(self.cfg.detectors[row['detector']], own, folder)
                 found = curve(folder)
         return found
 
@@ -307,6 +334,7 @@ def main() -> None:
         for name, row in ladder.cfg.rows.items()
         if not args.rows or name in args.rows
     }
+    ladder.require(rows)
     todo = [
         (name, seed)
         for seed in range(max(rows.values()))

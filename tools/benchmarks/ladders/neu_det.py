@@ -1,9 +1,12 @@
 # NEU-DET with few labels, YOLOv8-n at 256 px, as long as one would train:
 # 300 epochs of batches of 16, so 8 updates an epoch of 126 images.
 # Given: root=data/neu_det, labels=$root/mmcvgssl/train_10pct.json (or 05pct),
-# unlabelled and test beside it, and maps and boxes that rows start from.
-csp = 'configs/detection/yolov8/yolov8_n_1xb16-300e_neu-det.py'
-lite0 = 'configs/detection/yolov8/yolov8_n-lite0_1xb16-300e_neu-det.py'
+# unlabelled and test beside it, maps and boxes that rows start from, and
+# selected, as many labels as those, of images that mmcvgssl select chose.
+detectors = {
+    'csp': 'configs/detection/yolov8/yolov8_n_1xb16-300e_neu-det.py',
+    'lite0': 'configs/detection/yolov8/yolov8_n-lite0_1xb16-300e_neu-det.py',
+}
 epochs = 300
 folds = 1  # of three, to choose options on
 options = {
@@ -69,13 +72,13 @@ search = {
     'imagenet': dict(row='ImageNet Lite0', tries=of_weights),
     'pretrained': dict(row='AGSSP', tries=of_weights),
 }
-from_imagenet = dict(kind='imagenet', recipe=lite0)
+from_imagenet = dict(kind='imagenet', detector='lite0')
 agssp = {'options': {'load_from': '{agdp}'}, 'kind': 'pretrained'}
 agssp_lite0 = {**from_imagenet, 'options': {'load_from': '{agdp-lite0}'}}
 rows = {
-    'scratch': dict(kind='noise', recipe=csp, seeds=3),
+    'scratch': dict(kind='noise', detector='csp', seeds=3),
     'ImageNet Lite0': {**from_imagenet, 'seeds': 3},
-    'AGSSP': {**agssp, 'recipe': csp, 'seeds': 2},
+    'AGSSP': {**agssp, 'detector': 'csp', 'seeds': 2},
     'AGSSP from ImageNet Lite0': {**agssp_lite0, 'seeds': 3},
     'AGSSP from ImageNet Lite0, self-trained': {
         **agssp_lite0,
@@ -89,8 +92,18 @@ rows = {
     },
     'AGBP': dict(
         kind='pretrained',
-        recipe=csp,
+        detector='csp',
         options={'backbone_checkpoint': '{agbp}'},
         seeds=2,
     ),
+    'ImageNet Lite0, selected labels': {
+        **from_imagenet,
+        'options': {'ann_file': '{selected}'},
+        'seeds': 2,
+    },
+    'AGSSP from ImageNet Lite0, selected labels': {
+        **from_imagenet,
+        'options': {**agssp_lite0['options'], 'ann_file': '{selected}'},
+        'seeds': 2,
+    },
 }

@@ -1,0 +1,4 @@
+_base_ = [
+    '../../_base_/detectors/yolov8_n-lite0_256px.py',
+    '../../_base_/datasets/magnetic_tile_det.py',
+]
