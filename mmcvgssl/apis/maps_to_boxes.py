@@ -28,6 +28,7 @@ from mmcvgssl.maps.box_files import (
 )
 from mmcvgssl.maps.box_options import BoxOptions
 from mmcvgssl.maps.mapped_images import MappedImages, find_broken
+from mmcvgssl.maps.writer import relative_path
 from mmcvgssl.progress import progress_bar
 from mmcvgssl.provenance import make_room
 from mmcvgssl.utils import check_least, evenly, with_suffix_added
@@ -195,6 +196,9 @@ class MapsToBoxes:
         least = self.map_threshold if least_score is None else least_score
         report: dict[str, Any] = {
             **box_report.summarise(found, least),
+            'images_root': relative_path(
+                str(self.images.root), str(self.out.parent)
+            ),
             'map_threshold': self.map_threshold,
             'least_score': least_score,
             'options': asdict(self.options),

@@ -25,7 +25,7 @@ from mmcvgssl.reports.results import Result
 from mmcvgssl.reports.scores import draw_into
 from mmcvgssl.reports.section import Card, Gallery, Part, Section
 from mmcvgssl.reports.truth import DETECTOR, TrueImage, Truth
-from mmcvgssl.utils import evenly, printable
+from mmcvgssl.utils import evenly, printable, read_json
 from mmcvgssl.visualization.side_by_side import side_by_side
 
 REPORT = 'report.json'
@@ -45,7 +45,8 @@ def pictures_of_boxes(
     Args:
         result: Folder of the COCO file.
         description: That the file has, which says how it was made.
-        images: Folder of the images.
+        images: Folder of the images; by default that of which the report
+            beside the boxes tells.
         truth: True boxes.
         pictures: Pictures of the page.
         section: Gets notes on what is missing.
@@ -57,10 +58,11 @@ def pictures_of_boxes(
             'are no pictures.'
         )
         return []
+    images = images or _recorded_root(result.folder)
     if images is None:
         section.notes.append(
-            'Where the images lie is not recorded: give --images DIR for '
-            'pictures.'
+            'The images are not where they were, or that is not recorded: '
+            'give --images DIR for pictures.'
         )
         return []
     try:
@@ -90,6 +92,13 @@ def pictures_of_boxes(
     if description == JOINED:
         said += '; boxes of the detector in cyan, labels in white'
     return [Gallery(cards, said)]
+
+
+def _recorded_root(folder: Path) -> Path | None:
+    """Return the images' folder by the report beside the boxes."""
+    recorded = read_json(folder / REPORT).get('images_root')
+    root = folder / str(recorded)
+    return root if recorded and root.is_dir() else None
 
 
 @dataclass(frozen=True)

@@ -202,6 +202,15 @@ def test_pseudo_boxes_are_drawn_where_the_images_are_known(tmp_path, out):
     made = write_report([folder], out, truth=truth, images=root)
     assert (made.pictures, made.notes) == (1, [])
 
+    file = folder / 'report.json'
+    report = json.loads(file.read_text())
+    file.write_text(json.dumps({**report, 'images_root': '../parts'}))
+    made = write_report([folder], out, truth=truth)
+    assert (made.pictures, made.notes) == (1, [])
+    root.rename(tmp_path / 'moved')
+    assert write_report([folder], out).pictures == 0
+    assert 'give --images DIR' in text_of(out)
+
 
 @pytest.mark.parametrize(
     ('score', 'drawn'), [(0.9, 1), (0.3, 1), (0.29, 2), (0.1, 2)]

@@ -305,6 +305,7 @@ def test_the_report_counts_boxes_and_what_they_find(
     code, text, err = tool(TOOL, *data, '--out', out, *args)
     assert code == 0, err
     report = json.loads((tmp_path / 'report.json').read_text())
+    assert (tmp_path / report['images_root']).is_dir()
     expected = expected_boxes()
     assert report['boxes_per_image'] == {
         'mean': pytest.approx(7 / 6),

@@ -21,6 +21,7 @@ from mmcvgssl.datasets.reading import UnreadableImageError
 from mmcvgssl.evaluation.box_recall import check_ious
 from mmcvgssl.evaluation.box_thresholds import BoxThreshold, BoxThresholds
 from mmcvgssl.locks import locked
+from mmcvgssl.maps.writer import relative_path
 from mmcvgssl.provenance import of_file
 from mmcvgssl.runner.crowds import use_of_crowds
 from mmcvgssl.utils import check_folder, printable
@@ -162,6 +163,7 @@ def self_train(
         report = {
             'model': _named(model),
             'labels': _named(labels),
+            'images_root': relative_path(str(home), str(folder)),
             'held_out': [[_named(m), _named(f)] for m, f in held_out],
             'options': {
                 **asdict(rules),
