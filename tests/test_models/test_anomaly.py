@@ -95,6 +95,9 @@ def slow_rows(image: Tensor, neighbourhood: int, normalise: bool) -> Tensor:
 
 MODELS_TO_TRY = {
     'memory': lambda **k: PatchCore(LocalTeacher(), coreset_size=40, **k),
+    'whitened': lambda **k: PatchCore(
+        LocalTeacher(), coreset_size=40, whiten=True, **k
+    ),
     'gaussian': lambda **k: MahalanobisAD(LocalTeacher(), **k),
     'positions': lambda **k: PaDiM(
         LocalTeacher(), neighbourhood=3, channels=4, image_score='sum', **k
@@ -164,6 +167,34 @@ def test_memory_measures_the_distance_to_the_nearest_patch(metric, neighbours):
         expected = torch.stack(values).view(8, 8)
         torch.testing.assert_close(found, expected, atol=2e-4, rtol=1e-3)
         assert float(score) == pytest.approx(float(found.max()))
+
+
+def test_whitened_memory_measures_mahalanobis_distances():
+    data, query = batches(3), images_of(batches(2, seed=7))
+    model = PatchCore(LocalTeacher(), coreset_size=500, whiten=True)
+    model.fit(data)
+    maps, _ = model.predict_maps(query)
+    memory = torch.cat([slow_rows(i, 3, True) for i in images_of(data)])
+    memory = memory.double().numpy()
+    spread = np.cov(memory.T, bias=True)
+    spread += 0.01 * spread.trace() / len(spread) * np.eye(len(spread))
+    inverse = np.linalg.inv(spread)
+    for image, found in zip(query, maps, strict=True):
+        for place, row in enumerate(slow_rows(image, 3, True)):
+            apart = memory - row.double().numpy()
+            squares = np.einsum('nd,de,ne->n', apart, inverse, apart)
+            value = float(found.flatten()[place])
+            expected = squares.min() ** 0.5
+            assert value == pytest.approx(expected, rel=1e-3, abs=2e-3)
+    assert not torch.allclose(
+        maps, fitted_plain(data).predict_maps(query)[0], rtol=0.1
+    )
+
+
+def fitted_plain(data) -> PatchCore:
+    model = PatchCore(LocalTeacher(), coreset_size=500)
+    model.fit(data)
+    return model
 
 
 def test_memory_re_weights_by_the_papers_soft_max():
@@ -591,6 +622,14 @@ def test_calibration_names_images_that_are_alike(maps, said):
         (lambda: PatchCore(LocalTeacher(), 50, pool_size=40), 'pool_size'),
         (lambda: PatchCore(LocalTeacher(), metric='l1'), 'metric'),
         (lambda: PatchCore(LocalTeacher(), top=1.5), 'top'),
+        (
+            lambda: PatchCore(LocalTeacher(), whiten=True, metric='cosine'),
+            "whiten.*'cosine'",
+        ),
+        (
+            lambda: PatchCore(LocalTeacher(), whiten=True, per_position=True),
+            'per_position=True',
+        ),
         (lambda: PatchCore(LocalTeacher(), top=0.1, reweight=3), 'reweight'),
         (lambda: MahalanobisAD(LocalTeacher(), image_score='min'), 'score'),
         (lambda: MahalanobisAD(LocalTeacher(), ridge=-1), 'ridge'),

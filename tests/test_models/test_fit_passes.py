@@ -117,6 +117,9 @@ MODELS: dict[str, Callable[[], AnomalyModel]] = {
     'memory': lambda: PatchCore(
         LocalTeacher(), 30, pool_size=150, local_scale=2, **MEASURED
     ),
+    'whitened': lambda: PatchCore(
+        LocalTeacher(), 30, pool_size=150, whiten=True, **MEASURED
+    ),
     'gaussian': lambda: MahalanobisAD(
         LocalTeacher(), image_score='sum', pooled_images=6
     ),

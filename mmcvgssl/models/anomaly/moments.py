@@ -7,6 +7,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from mmcvgssl.models.anomaly.state_forms import Form, Forms
+
 
 class Moments:
     """Running mean and covariance of rows [p, n, D], in float64.
@@ -22,6 +24,21 @@ class Moments:
         self.count = 0
         self.total = torch.zeros_like(origin)
         self.outer = origin.new_zeros(p, width, width)
+
+    @classmethod
+    def going_on(
+        cls, known: Mapping[str, Tensor], width: int, device: torch.device
+    ) -> Moments:
+        """Return what gave :meth:`packed`, or new sums of rows of any size.
+
+        Args:
+            known: Result of :meth:`packed`, or nothing.
+            width: D, of new sums at one position.
+            device: Of new sums.
+        """
+        if known:
+            return cls.unpacked(known)
+        return cls(torch.zeros(1, 1, width, dtype=torch.double, device=device))
 
     def sums(self, rows: Tensor) -> tuple[int, Tensor, Tensor]:
         """Return number, sum and sum of products of centred rows."""
@@ -76,3 +93,19 @@ class Moments:
         """Take what :meth:`state_dict` gave."""
         self.count = int(state['count'])
         self.total, self.outer = state['total'], state['outer']
+
+
+def moments_forms(positions: int | str, width: int) -> Forms:
+    """Return the forms of what :meth:`Moments.packed` gives.
+
+    Args:
+        positions: p.
+        width: D.
+    """
+    half = width * (width + 1) // 2
+    return {
+        'moments.count': Form((), torch.int64),
+        'moments.origin': Form((positions, 1, width), torch.float64),
+        'moments.total': Form((positions, 1, width), torch.float64),
+        'moments.outer': Form((positions, half), torch.float64),
+    }

@@ -11,12 +11,16 @@ from torch import Tensor, nn
 from mmcvgssl.models.anomaly.anomaly_model import AnomalyModel
 from mmcvgssl.models.anomaly.fitting_images import FittingImages
 from mmcvgssl.models.anomaly.identities import identities, with_identities
+from mmcvgssl.models.anomaly.image_scores import highest
 from mmcvgssl.models.anomaly.neighbours import (
     distance_rounding,
     nearest_in_each,
 )
-from mmcvgssl.models.anomaly.patch_features import PatchFeatures, as_rows
-from mmcvgssl.models.anomaly.patchcore import describe, highest
+from mmcvgssl.models.anomaly.patch_features import (
+    PatchFeatures,
+    as_rows,
+    describe,
+)
 from mmcvgssl.models.anomaly.references import Draw, References
 from mmcvgssl.models.anomaly.state_forms import Form, Forms
 from mmcvgssl.models.anomaly.tiled_images import TiledImages

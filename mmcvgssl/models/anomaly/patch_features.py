@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmcvgssl.models.teachers import FrozenTeacher
+from mmcvgssl.provenance import of_config
 from mmcvgssl.registry import MODELS
 
 
@@ -102,3 +104,15 @@ def smooth(level: Tensor, side: int) -> Tensor:
 def as_rows(maps: Tensor) -> Tensor:
     """Lay out maps [N, D, h, w] as patches [N * h * w, D]."""
     return maps.permute(0, 2, 3, 1).reshape(-1, maps.shape[1])
+
+
+def describe(teacher: FrozenTeacher | dict) -> Any:
+    """Name a teacher in settings that JSON can hold."""
+    if isinstance(teacher, FrozenTeacher):
+        return {
+            'type': type(teacher).__name__,
+            'levels': list(teacher.levels),
+            'input_size': list(teacher.input_size),
+            'interpolation': teacher.interpolation,
+        }
+    return of_config(teacher)

@@ -15,9 +15,12 @@ from mmcvgssl.models.anomaly.fit_pass import EveryImage
 from mmcvgssl.models.anomaly.fitted_state import part_of
 from mmcvgssl.models.anomaly.fitting_images import FittingImages
 from mmcvgssl.models.anomaly.gathered import Columns, Resumable
-from mmcvgssl.models.anomaly.moments import Moments
-from mmcvgssl.models.anomaly.patch_features import PatchFeatures, as_rows
-from mmcvgssl.models.anomaly.patchcore import describe
+from mmcvgssl.models.anomaly.moments import Moments, moments_forms
+from mmcvgssl.models.anomaly.patch_features import (
+    PatchFeatures,
+    as_rows,
+    describe,
+)
 from mmcvgssl.models.anomaly.state_forms import Form, Forms
 from mmcvgssl.models.anomaly.tiled_images import TiledImages
 from mmcvgssl.models.anomaly.updatable import Updatable
@@ -320,13 +323,7 @@ class PatchGaussian(Updatable):
         widths = self.features.widths
         width = min(self.channels or sum(widths), sum(widths))
         positions: int | str = 1 if self.shared else 'p'
-        half = width * (width + 1) // 2
-        forms = {
-            'moments.count': Form((), torch.int64),
-            'moments.origin': Form((positions, 1, width), torch.float64),
-            'moments.total': Form((positions, 1, width), torch.float64),
-            'moments.outer': Form((positions, half), torch.float64),
-        }
+        forms = moments_forms(positions, width)
         pooled = () if self.image_score == 'max' else (*widths, *widths)
         for i, size in enumerate(pooled):
             forms |= {

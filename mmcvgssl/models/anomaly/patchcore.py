@@ -11,12 +11,26 @@ from torch import Tensor, nn
 
 from mmcvgssl.models.anomaly.coreset import PatchPool, greedy_coreset
 from mmcvgssl.models.anomaly.equal_parts import in_equal_parts
+from mmcvgssl.models.anomaly.fitted_state import part_of
 from mmcvgssl.models.anomaly.fitting_images import FittingImages
+from mmcvgssl.models.anomaly.gathered import Resumable
+from mmcvgssl.models.anomaly.image_scores import highest, rarity
+from mmcvgssl.models.anomaly.memory import (
+    METRICS,
+    as_metric,
+    choose_by_position,
+    local_scales,
+)
+from mmcvgssl.models.anomaly.moments import Moments, moments_forms
 from mmcvgssl.models.anomaly.neighbours import (
     distance_rounding,
     nearest_patches,
 )
-from mmcvgssl.models.anomaly.patch_features import PatchFeatures, as_rows
+from mmcvgssl.models.anomaly.patch_features import (
+    PatchFeatures,
+    as_rows,
+    describe,
+)
 from mmcvgssl.models.anomaly.positions import (
     PositionPools,
     check_count,
@@ -27,12 +41,16 @@ from mmcvgssl.models.anomaly.positions import (
 from mmcvgssl.models.anomaly.state_forms import Form, Forms
 from mmcvgssl.models.anomaly.tiled_images import TiledImages, predict_tiles
 from mmcvgssl.models.anomaly.updatable import Updatable
+from mmcvgssl.models.anomaly.whitening import (
+    restored,
+    whitened,
+    whitening_of,
+)
 from mmcvgssl.models.teachers import FrozenTeacher
-from mmcvgssl.processes import tensors_of_first_process
-from mmcvgssl.provenance import of_config
+from mmcvgssl.processes import moved, tensors_of_first_process
 from mmcvgssl.registry import MODELS
 
-METRICS = ('euclidean', 'cosine')
+_RIDGE = 0.01  # of the mean variance, as PatchGaussian's default
 _THINNED = (
     'the memory was updated from the earlier memory, which had left patches '
     'out, and may differ from that of a fit to all images'
@@ -51,15 +69,12 @@ class PatchCore(Updatable):
     Source: "Towards Total Recall in Industrial Anomaly Detection",
     https://arxiv.org/abs/2106.08265.
 
-    Fitting reads the images once. It draws a uniform sample of at most
-    ``pool_size`` patches, and chooses ``coreset_size`` of them by greedy
-    k-centre.
-
-    An update chooses of the earlier memory and the new patches. As long as
-    the memory holds all earlier patches, that is a fit on all images;
-    afterwards patches that the memory had left out cannot come back: each of
-    them is no farther from the new memory than it was from the earlier one
-    plus the radius of the new choice.
+    Fitting reads the images once, draws at most ``pool_size`` patches
+    uniformly, and chooses ``coreset_size`` of them by greedy k-centre. An
+    update chooses of the earlier memory and the new patches: as long as that
+    holds all earlier ones, it is a fit on all images. Later, patches that
+    were left out cannot come back: each is no farther from the new memory
+    than from the earlier one plus the radius of the new choice.
 
     Args:
         teacher: A frozen teacher with ``levels``, or its config.
@@ -78,6 +93,7 @@ class PatchCore(Updatable):
             size: a memory for each position of a tile, ``coreset_size``
             patches in all, and a tile is compared with its own; else one
             memory for all tiles.
+        whiten: Compare by the Mahalanobis distance of the fitting patches.
         neighbourhood: See :class:`PatchFeatures`.
         normalise: See :class:`PatchFeatures`.
         grid: See :class:`PatchFeatures`.
@@ -120,6 +136,7 @@ class PatchCore(Updatable):
         top: float = 0.0,
         reweight: int = 0,
         per_position: bool = False,
+        whiten: bool = False,
         neighbourhood: int = 3,
         normalise: bool = True,
         grid: Sequence[int] | None = None,
@@ -148,6 +165,13 @@ class PatchCore(Updatable):
                 'reweight weighs the highest patch, so it does not go with '
                 f'top={top}; set one of them to 0'
             )
+        if whiten and (metric == 'cosine' or per_position):
+            raise ValueError(
+                'whiten=True is a metric of its own, and one for all '
+                f'positions: it does not go with metric={metric!r} and '
+                f"per_position={per_position}; set 'euclidean' and False, or "
+                'leave whiten out'
+            )
         settings = dict(
             teacher=describe(teacher),
             coreset_size=coreset_size,
@@ -158,6 +182,7 @@ class PatchCore(Updatable):
             top=top,
             reweight=reweight,
             **({'per_position': True} if per_position else {}),
+            **({'whiten': True} if whiten else {}),
             neighbourhood=neighbourhood,
             normalise=normalise,
             grid=None if grid is None else list(grid),
@@ -170,7 +195,7 @@ class PatchCore(Updatable):
         self.metric, self.seed = metric, seed
         self.neighbours, self.reweight = neighbours, reweight
         self.local_scale, self.top = local_scale, top
-        self.per_position = per_position
+        self.per_position, self.whiten = per_position, whiten
 
     def frozen(self) -> dict[str, nn.Module]:
         """Return the teacher."""
@@ -220,7 +245,7 @@ class PatchCore(Updatable):
         rows, memory = self._rows(maps), state['memory']
         distances, indices = nearest_patches(rows, memory, self.neighbours)
         shape = (maps.shape[0], *maps.shape[-2:])
-        distances = self._as_metric(distances)
+        distances = as_metric(distances, self.metric)
         if self.local_scale:
             distances = distances / state['scale'][indices]
         values = distances.mean(1).view(shape)
@@ -229,19 +254,8 @@ class PatchCore(Updatable):
         peaks, highest_patch = values.flatten(1).max(1)
         first = torch.arange(shape[0], device=rows.device)
         at = highest_patch + first * shape[1] * shape[2]
-        weights = self._weights(rows[at], indices[at, 0], memory)
+        weights = rarity(rows[at], indices[at, 0], memory, self.reweight)
         return values, peaks * weights
-
-    def _weights(
-        self, rows: Tensor, nearest: Tensor, memory: Tensor
-    ) -> Tensor:
-        """Weigh patches up whose memory patch is itself a rare one."""
-        _, around = nearest_patches(memory[nearest], memory, self.reweight + 1)
-        distances = (rows[:, None] - memory[around]).norm(dim=2)
-        # the paper's scale: distances of features of width D grow by sqrt(D)
-        scaled = distances / rows.shape[1] ** 0.5
-        own = (rows - memory[nearest]).norm(dim=1) / rows.shape[1] ** 0.5
-        return 1 - (own - scaled.logsumexp(1)).exp()
 
     def _add(self, images: FittingImages) -> None:
         if self.per_position:
@@ -250,28 +264,46 @@ class PatchCore(Updatable):
         pool = PatchPool(self.pool_size, self.seed)
         before = int(self.basis.get('seen', 0))
         earlier = self.state['memory'] if before else None
-        self._pass(
-            images,
-            'fitting',
-            lambda inputs, *_: self._rows(self.features(inputs)),
-            pool.add,
-            {'pool': pool},
+        if earlier is not None and self.whiten:
+            earlier = restored(earlier, self.state)
+        known = moved(part_of(self.basis, 'moments'), self.device)
+        moments = Moments.going_on(
+            known, sum(self.features.widths), self.device
         )
 
+        def compute(inputs: Tensor, *_: Any) -> tuple:
+            rows = self._unit(as_rows(self.features(inputs)))
+            return rows, moments.sums(rows[None]) if self.whiten else ()
+
+        def take(made: tuple) -> None:
+            pool.add(made[0])
+            if self.whiten:
+                moments.add(*made[1])
+
+        parts: dict[str, Resumable] = {'pool': pool}
+        parts |= {'moments': moments} if self.whiten else {}
+        self._pass(images, 'fitting', compute, take, parts)
+
         def choose() -> dict[str, Tensor]:
-            patches = pool.patches()
+            patches, space = pool.patches(), {}
             if earlier is not None:
                 patches = torch.cat([earlier, patches])
                 if before > len(earlier):
                     self.remark(_THINNED)
+            if self.whiten:
+                space = whitening_of(moments, _RIDGE)
+                patches = whitened(patches, space)
             self.basis['seen'] = torch.tensor(before + pool.seen)
             chosen = greedy_coreset(patches, self.coreset_size, self.seed)
-            self.state = {'memory': patches[chosen]}
+            self.state = {'memory': patches[chosen], **space}
             if self.local_scale:
-                self.state['scale'] = self._local_scales(patches[chosen])
+                self.state['scale'] = self._scales(patches[chosen])
             return self.state
 
         self.state = tensors_of_first_process(choose, self.device)
+        if self.whiten:
+            packed = moved(moments.packed(), 'cpu')
+            self.basis |= {f'moments.{k}': v for k, v in packed.items()}
 
     def _add_by_position(self, images: FittingImages) -> None:
         """Choose a memory for each position of a tile."""
@@ -303,28 +335,14 @@ class PatchCore(Updatable):
         )
 
         def choose() -> dict[str, Tensor]:
-            size = max(self.coreset_size // len(pools.pools), 1)
-            memories, scales, seen = [], [], 0
-            for i, pool in enumerate(pools.pools):
-                patches = pool.patches()
-                if earlier:
-                    patches = torch.cat([earlier[i]['memory'], patches])
-                seen += pool.seen
-                chosen = greedy_coreset(patches, size, self.seed)
-                memories.append(patches[chosen])
-                if self.local_scale:
-                    scales.append(self._local_scales(memories[-1]))
             if earlier and before > len(self.state['memory']):
                 self.remark(_THINNED)
+            seen = sum(pool.seen for pool in pools.pools)
             self.basis['seen'] = torch.tensor(before + seen)
-            counts = torch.tensor([len(memory) for memory in memories])
-            position = torch.arange(len(memories)).repeat_interleave(counts)
-            state = {
-                'memory': torch.cat(memories),
-                'position': position,
-                'image': torch.tensor(pools.image),
-            }
-            return state | ({'scale': torch.cat(scales)} if scales else {})
+            scales = self._scales if self.local_scale else None
+            return choose_by_position(
+                pools, earlier, self.coreset_size, self.seed, scales
+            )
 
         self.state = tensors_of_first_process(choose, self.device)
 
@@ -333,6 +351,13 @@ class PatchCore(Updatable):
         forms = {'memory': Form(('n', sum(self.features.widths)))}
         if self.local_scale:
             forms['scale'] = Form(('n',))
+        if self.whiten:
+            width = sum(self.features.widths)
+            forms |= {
+                'mean': Form((width,)),
+                'whiten': Form((width, width)),
+                'rounding': Form((1,)),
+            }
         if self.per_position:
             forms['position'] = Form(('n',), torch.int64)
             forms['image'] = Form((2,), torch.int64)
@@ -347,52 +372,29 @@ class PatchCore(Updatable):
         super()._take(tensors, where)
 
     def basis_forms(self, names: Iterable[str]) -> Forms:
-        """Return the form of the number of patches that were seen."""
-        return {'seen': Form((), torch.int64)}
+        """Return the forms of the number of patches, and of their sums."""
+        forms = {'seen': Form((), torch.int64)}
+        if self.whiten:
+            forms |= moments_forms(1, sum(self.features.widths))
+        return forms
 
     def rounding(self) -> tuple[float, float]:
         """Return what equal patches can differ by."""
-        least = self._as_metric(
-            torch.tensor(distance_rounding(self.state['memory']))
+        least = as_metric(
+            torch.tensor(distance_rounding(self.state['memory'])), self.metric
         )
+        if self.whiten:
+            least = least + self.state['rounding'][0].cpu()
         if self.local_scale:
             least = least / self.state['scale'].median().cpu()
         return float(least), float(least)
 
-    def _local_scales(self, memory: Tensor) -> Tensor:
-        """Mean distance of each patch of the memory to its neighbours."""
-        k = self.local_scale
-        distances, _ = nearest_patches(memory, memory, k + 1)
-        own = self._as_metric(distances[:, 1:]).mean(1)
-        # distances of equal patches are 0 up to rounding
-        typical = float(own.median())
-        least = float(self._as_metric(torch.tensor(distance_rounding(memory))))
-        return own.clamp(min=1e-3 * typical if typical > least else least)
+    def _scales(self, memory: Tensor) -> Tensor:
+        return local_scales(memory, self.local_scale, self.metric)
 
     def _rows(self, maps: Tensor) -> Tensor:
-        rows = as_rows(maps)
+        rows = self._unit(as_rows(maps))
+        return whitened(rows, self.state) if self.whiten else rows
+
+    def _unit(self, rows: Tensor) -> Tensor:
         return F.normalize(rows, dim=1) if self.metric == 'cosine' else rows
-
-    def _as_metric(self, distances: Tensor) -> Tensor:
-        # of unit vectors, |a - b|^2 = 2 - 2 cos
-        if self.metric == 'cosine':
-            return distances.square() / 2
-        return distances
-
-
-def highest(maps: Tensor, share: float) -> Tensor:
-    """Mean over a share of the highest patches of maps [N, h, w], [N]."""
-    count = max(round(share * maps[0].numel()), 1)
-    return maps.flatten(1).topk(count, dim=1).values.mean(1)
-
-
-def describe(teacher: FrozenTeacher | dict) -> Any:
-    """Name a teacher in settings that JSON can hold."""
-    if isinstance(teacher, FrozenTeacher):
-        return {
-            'type': type(teacher).__name__,
-            'levels': list(teacher.levels),
-            'input_size': list(teacher.input_size),
-            'interpolation': teacher.interpolation,
-        }
-    return of_config(teacher)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor
+
+from mmcvgssl.models.anomaly.moments import Moments
 
 
 def noise_of(mean: Tensor, covariance: Tensor) -> Tensor:
@@ -40,3 +44,36 @@ def whitening(covariance: Tensor, ridge: float, noise: Tensor) -> Tensor:
     floor = torch.maximum(floor, noise.square()[:, None])
     scale = values.clamp(min=floor).rsqrt()
     return (vectors * scale[:, None]).float()
+
+
+def whitening_of(moments: Moments, ridge: float) -> dict[str, Tensor]:
+    """Return the space in which rows have equal variance everywhere.
+
+    Args:
+        moments: Of rows at one position.
+        ridge: Added to all variances, as a share of the mean one.
+
+    Returns:
+        ``mean`` [D], ``whiten`` [D, D], and ``rounding`` [1], the largest
+        rounding error of a distance that comes from whitening.
+    """
+    mean, covariance = moments.result()
+    noise = noise_of(mean, covariance)
+    whiten = whitening(covariance, ridge, noise)
+    step = largest_error(whiten, noise)
+    return {
+        'mean': mean[0].float(),
+        'whiten': whiten[0],
+        'rounding': step[None],
+    }
+
+
+def whitened(rows: Tensor, space: Mapping[str, Tensor]) -> Tensor:
+    """Bring rows [n, D] to the space of :func:`whitening_of`."""
+    return (rows - space['mean']) @ space['whiten']
+
+
+def restored(rows: Tensor, space: Mapping[str, Tensor]) -> Tensor:
+    """Undo :func:`whitened`, up to rounding."""
+    back = torch.linalg.inv(space['whiten'].double())
+    return (rows.double() @ back + space['mean']).float()
