@@ -108,6 +108,8 @@ OTHERS = {
     'make demo': 'downloads images and trains for minutes',
     'make test': 'runs these tests',
     'make setup': 'changes the environment',
+    'make lint': 'is run beside these tests',
+    'make docs': 'has its own test',
     'pip install .': 'changes the environment',
     'pip install mmcvgssl[export]': 'changes the environment',
     'pip install mmcvgssl[serve]': 'changes the environment',
