@@ -250,24 +250,38 @@ def test_every_tool_is_named():
     assert {name for name in tools if name not in said} == set()
 
 
+WITHOUT_INDEX = {'soft_teacher'}
+
+
 def test_the_index_names_what_exists():
     index = yaml.safe_load((ROOT / 'model-index.yml').read_text())
     assert set(index['Import']) == {
         path.relative_to(ROOT).as_posix()
         for path in ROOT.glob('configs/**/metafile.yml')
     }
+    # a folder of recipes, but for variants around another one's detector
+    assert {Path(file).parent for file in index['Import']} >= {
+        path.parent.relative_to(ROOT)
+        for path in ROOT.glob('configs/*/*/*.py')
+        if path.parts[-3] in ('pretrain', 'anomaly', 'detection')
+        and path.parent.name not in WITHOUT_INDEX
+    }
     for file in index['Import']:
         content = yaml.safe_load((ROOT / file).read_text())
-        names = {collection['Name'] for collection in content['Collections']}
+        readmes = {c['Name']: c['README'] for c in content['Collections']}
         for collection in content['Collections']:
             assert (ROOT / collection['README']).is_file()
             code = collection.get('Code', {}).get('URL', 'README.md')
             assert (ROOT / code).is_file()
         for model in content['Models']:
-            assert model['In Collection'] in names
+            assert model['In Collection'] in readmes
             path = ROOT / model['Config']
             assert path.stem == model['Name']
-            assert (
-                load_config(path).train_cfg.max_epochs
-                == model['Metadata']['Epochs']
-            )
+            trained = load_config(path).get('train_cfg') or {}
+            about = model.get('Metadata', {})
+            assert trained.get('max_epochs') == about.get('Epochs')
+            for result in model.get('Results', ()):
+                readme = (ROOT / readmes[model['In Collection']]).read_text()
+                assert {'Task', 'Dataset'} < set(result)
+                for value in result['Metrics'].values():
+                    assert re.search(rf'(?<![\d.]){value}', readme), value
