@@ -57,13 +57,13 @@ def test_the_table_is_bounded_and_blocks_do_not_matter(
     patches, memory = unit(23, 6, seed=2), unit(5, 17, 6, seed=3)
     whole = nearest_in_each(patches, memory)
     sizes = []
-    products = neighbours._products
+    products = neighbours.products
 
     def watched(*args):
         sizes.append(products(*args).numel())
         return products(*args)
 
-    monkeypatch.setattr(neighbours, '_products', watched)
+    monkeypatch.setattr(neighbours, 'products', watched)
     monkeypatch.setattr(neighbours, '_CPU_BLOCK', block)
     monkeypatch.setattr(neighbours, '_CPU_ROWS', rows)
     parts = nearest_in_each(patches, memory)

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from mmcvgssl.models.anomaly.neighbours import products
+
 _CANDIDATES = 512
 
 
@@ -160,5 +162,5 @@ def _greedy_among(
 
 def _distances(rows: Tensor, squares: Tensor, picked: Tensor) -> Tensor:
     """Squared Euclidean distances of all rows to the picked ones."""
-    product = rows @ rows[picked].T
-    return (squares[:, None] + squares[picked] - 2 * product).clamp_(min=0)
+    table = products(rows, -2 * rows[picked], squares[picked])
+    return table.add_(squares[:, None]).clamp_(min=0)

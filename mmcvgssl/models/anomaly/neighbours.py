@@ -47,12 +47,14 @@ def nearest_patches(
     k = min(k, len(memory))
     squares = memory.square().sum(1)
     rows = max(_BLOCK // len(memory), 1)
+    if patches.is_cpu:
+        rows = min(rows, _CPU_ROWS)
     distances, indices = [], []
     # a graph takes any number of images, so it has no loop over them
     whole = torch.onnx.is_in_onnx_export()
     for part in [patches] if whole else patches.split(rows):
         # the patch's own square does not change the order: added at the end
-        table = torch.addmm(squares, part, memory.T, alpha=-2)
+        table = products(-2 * part, memory, squares)
         if k == 1:
             best, index = table.min(dim=1, keepdim=True)
         else:
@@ -93,7 +95,7 @@ def nearest_in_each(patches: Tensor, memory: Tensor) -> Tensor:
         flat = part.to(patches).flatten(0, 1)
         squares = flat.square().sum(1)
         nearest = [
-            _products(block, flat, squares).unflatten(1, (-1, many)).amin(2)
+            products(block, flat, squares).unflatten(1, (-1, many)).amin(2)
             for block in doubled
         ]
         found.append(torch.cat(nearest).T)
@@ -101,8 +103,17 @@ def nearest_in_each(patches: Tensor, memory: Tensor) -> Tensor:
     return (torch.cat(found) + patches.square().sum(1)).clamp_(min=0)
 
 
-def _products(rows: Tensor, others: Tensor, bias: Tensor) -> Tensor:
-    """Return ``rows @ others.T + bias``."""
+def products(rows: Tensor, others: Tensor, bias: Tensor) -> Tensor:
+    """Multiply rows by rows, by the faster library of the two that CPUs have.
+
+    Args:
+        rows: [n, D].
+        others: [m, D].
+        bias: Added to each row of the product, [m].
+
+    Returns:
+        ``rows @ others.T + bias``, [n, m].
+    """
     if rows.is_cpu and _onednn_multiplies(rows.dtype):
         # torch.mm of float32 takes MKL, which leaves half of the width of
         # AVX-512 on some processors; this takes oneDNN, which does not
