@@ -13,11 +13,15 @@ from mmengine.config import Config
 from torch import nn
 
 from mmcvgssl.apis.device import choose_device
+from mmcvgssl.apis.selection.draws import (
+    EQUAL,
+    check_draw,
+    draw_labelled,
+)
 from mmcvgssl.datasets import SurfaceImages
 from mmcvgssl.evaluation.few_shot import (
     FewShotResults,
     draw_seed,
-    draw_shots,
     train_classifier,
 )
 from mmcvgssl.evaluation.few_shot import features as data
@@ -78,6 +82,7 @@ class FewShot:
         standardize: Take all levels that the network gives, each feature
             standardised over the training images, which needs no labels; see
             :class:`~mmcvgssl.models.classifiers.Standardized`.
+        draw: Which training images get a label, see :func:`draw_labelled`.
 
     Raises:
         ValueError: If options are out of range or contradict each other, or
@@ -97,6 +102,7 @@ class FewShot:
         report_best: bool = False,
         workers: int = 0,
         standardize: bool = False,
+        draw: str = EQUAL,
     ) -> None:
         if mode not in MODES:
             raise ValueError(f'mode must be one of {MODES}, got {mode!r}')
@@ -113,6 +119,7 @@ class FewShot:
             )
         self.cfg, self.checkpoint, self.mode = cfg, checkpoint, mode
         self.seed, self.report_best, self.workers = seed, report_best, workers
+        self.draw = draw
         for part in ('train', 'test'):
             if not cfg.few_shot.get(part):
                 raise ValueError(
@@ -165,16 +172,14 @@ class FewShot:
             mmcvgssl.locks.FolderInUseError: If another run writes there.
         """
         check_least(runs=(runs, 1))
-        names = self.train.CLASSES
         for k in shots:  # raises before work starts
-            draw_shots(self.labels, k, self.seed, names)
+            check_draw(self.draw, k, self.labels, self.train.CLASSES)
         with locked(out):
             return self._run(shots, runs, out)
 
     def _run(
         self, shots: Sequence[int], runs: int, out: Path
     ) -> FewShotResults:
-        names = self.train.CLASSES
         ours = self.provenance(Provenance.read(out / RECORD))
         settle(ours, out, ['few_shot.*'], f'the runs in {out}')
         results = FewShotResults(out / 'few_shot.json', self._settings())
@@ -188,7 +193,7 @@ class FewShot:
                 if results.has(k, r):
                     continue
                 seed = draw_seed(self.seed, r)
-                drawn = draw_shots(self.labels, k, seed, names)
+                drawn = self.drawn(k, seed)
                 accuracies, balanced = self._learn(drawn, seed)
                 results.add(
                     k,
@@ -201,6 +206,14 @@ class FewShot:
         atomic_write(out / 'few_shot.md', results.table().encode())
         results.plot(out / 'few_shot.png')
         return results
+
+    def drawn(self, shots: int, seed: int) -> np.ndarray:
+        """Return indices of the training images that get a label."""
+        return draw_labelled(
+            *(self.draw, shots, seed, self.labels),
+            lambda: self.extract()[0],
+            self.train.CLASSES,
+        )
 
     def _probe(self, drawn: np.ndarray) -> tuple[list[float], float]:
         """Return accuracy and balanced accuracy of a probe."""
@@ -285,7 +298,7 @@ class FewShot:
                 )
             )
             if self.standardized is not None:
-                train, test = _standardize(self.standardized, train, test)
+                train, test = self.standardized.fit_and_scale(train, test)
             self._features = train, test
         return self._features
 
@@ -337,6 +350,8 @@ class FewShot:
         }
         if self.standardized is not None:
             values['standardize'] = True
+        if self.draw != EQUAL:
+            values['draw'] = self.draw
         return (
             Provenance(values)
             | of_versions(self.cfg.model, also=('sklearn',))
@@ -368,19 +383,11 @@ class FewShot:
             settings['depth_range'] = list(self.cfg.depth_range)
         if self.standardized is not None:
             settings['standardize'] = True
+        if self.draw != EQUAL:
+            settings['draw'] = self.draw
         if self._is_trained():
             settings['schedule'] = self.schedule
         return settings
-
-
-def _standardize(
-    network: Standardized, train: np.ndarray, test: np.ndarray
-) -> list[np.ndarray]:
-    """Standardise features by those of the images to learn from."""
-    device = network.mean.device
-    rows = [torch.from_numpy(part).to(device) for part in (train, test)]
-    network.fit(rows[0])
-    return [network.scale(part).cpu().numpy() for part in rows]
 
 
 def _listed(data_set: SurfaceImages) -> dict[str, str]:

@@ -11,7 +11,8 @@ import numpy as np
 from mmcvgssl.apis.encoder import Encoder
 from mmcvgssl.apis.few_shot import FewShot
 from mmcvgssl.apis.probe_file import probe_file
-from mmcvgssl.evaluation.few_shot import draw_seed, draw_shots
+from mmcvgssl.apis.selection.draws import check_draw
+from mmcvgssl.evaluation.few_shot import draw_seed
 from mmcvgssl.evaluation.few_shot import features as data
 from mmcvgssl.evaluation.few_shot.learners import accuracy, fit_probe
 from mmcvgssl.model_file import ModelFile, check_name
@@ -60,7 +61,16 @@ def images_to_learn_from(
     if run < 0:
         raise ValueError(f'draws are counted from 0, got {run}')
     seed = draw_seed(protocol.seed, run)
-    return draw_shots(protocol.labels, shots, seed, names)
+    check_draw(protocol.draw, shots, protocol.labels, names)
+    rows = protocol.drawn(shots, seed)
+    missed = present - {*protocol.labels[rows].tolist()}
+    if missed:
+        raise ValueError(
+            f'draw {run} of {shots} images a class has none of '
+            f'{", ".join(names[i] for i in sorted(missed))}: save another '
+            'draw, or one of more images'
+        )
+    return rows
 
 
 def save_classifier(

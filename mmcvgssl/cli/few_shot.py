@@ -25,6 +25,7 @@ predict; mmcvgssl fit --update FILE adds images and classes to it.
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
     from mmcvgssl.apis.few_shot import MODES
+    from mmcvgssl.apis.selection.draws import DRAWS, EQUAL
 
     parser.add_argument('config', help='config the weights were trained with')
     parser.add_argument(
@@ -40,6 +41,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action='store_true',
         help='take all levels that the network gives, each feature '
         'standardised over the training images, without their labels',
+    )
+    parser.add_argument(
+        '--draw',
+        choices=DRAWS,
+        default=EQUAL,
+        help='which training images get a label: as many of each class, or '
+        'as many in all by a method of mmcvgssl select, or by two of them in '
+        'rounds, which look at no other labels (default: %(default)s)',
     )
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument('--size', type=int, help='side of the images, pixels')
@@ -79,6 +88,7 @@ def run(args: argparse.Namespace) -> Outcome:
         images_to_learn_from,
         save_classifier,
     )
+    from mmcvgssl.apis.selection.draws import EQUAL
     from mmcvgssl.engine import keep_freed_memory
     from mmcvgssl.runner.build import default_work_dir
 
@@ -93,7 +103,8 @@ def run(args: argparse.Namespace) -> Outcome:
             default_work_dir(args.config),
             'few_shot',
             f'{args.mode}_{Path(args.checkpoint).stem}'
-            + '_standardized' * args.standardize,
+            + '_standardized' * args.standardize
+            + (f'_{args.draw}' if args.draw != EQUAL else ''),
         )
     out = Path(check_folder(named, '--work-dir'))
     protocol = FewShot(
@@ -105,6 +116,7 @@ def run(args: argparse.Namespace) -> Outcome:
         report_best=args.report_best,
         workers=args.workers,
         standardize=args.standardize,
+        draw=args.draw,
     )
     draw = tuple(args.save_draw) if args.save_draw else None
     if args.save is not None:  # complain before work starts

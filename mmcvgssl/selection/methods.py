@@ -19,6 +19,7 @@ from mmcvgssl.selection.distances import by_coverage, k_centre
 
 UNCERTAINTY = 'uncertainty'
 _SAME = 1e-6  # of features of length 1, which are the same
+_MANY = 2  # features for each image, from which on they are made fewer
 Method = Callable[[Pool, int, int], list[int]]
 
 
@@ -116,7 +117,7 @@ def select(
             f'expected a method of {", ".join(METHODS)}, got {method!r}'
         )
     budget, seed = check_numbers(budget, seed)
-    rows = _normalise(features)
+    rows = _compact(_normalise(features))
     marks = np.zeros(len(rows), bool)
     marks[list(known)] = True
     pool = Pool(rows, marks, _check_weights(weights, len(rows)))
@@ -208,6 +209,19 @@ def _normalise(features: np.ndarray) -> np.ndarray:
         )
     norms = np.linalg.norm(rows, axis=1, keepdims=True)
     return rows / np.maximum(norms, 1e-12)
+
+
+def _compact(rows: np.ndarray) -> np.ndarray:
+    """Return coordinates in the span of rows: angles and distances stay.
+
+    They are as many as images, and clusters of them are found sooner.
+    """
+    if rows.shape[1] < _MANY * len(rows):
+        return rows
+    wide = rows.astype(np.float64)
+    values, vectors = np.linalg.eigh(wide @ wide.T)
+    made = vectors * np.sqrt(np.maximum(values, 0))
+    return made.astype(np.float32)
 
 
 def _check_weights(weights: np.ndarray | None, n: int) -> np.ndarray:

@@ -11,7 +11,8 @@ from sklearn.linear_model import LogisticRegression
 
 from mmcvgssl.apis import few_shot, load_config
 from mmcvgssl.apis.few_shot import FewShot
-from mmcvgssl.evaluation.few_shot import draw_seed, features
+from mmcvgssl.apis.few_shot_model import save_classifier
+from mmcvgssl.evaluation.few_shot import draw_seed, draw_shots, features
 from mmcvgssl.models.teachers import TimmTeacher
 from mmcvgssl.registry import MODELS
 from mmcvgssl.weights import KeyMismatchError
@@ -386,7 +387,7 @@ def test_propagation_learns_from_the_rest_of_the_list(
     results = protocol.run([1], 2, tmp_path / 'out')
     train, test = protocol.extract()
     for run in range(2):
-        drawn = few_shot.draw_shots(protocol.labels, 1, draw_seed(5, run))
+        drawn = draw_shots(protocol.labels, 1, draw_seed(5, run))
         others = np.delete(train, drawn, axis=0)
         model = few_shot.fit_probe(
             train[drawn], protocol.labels[drawn], others
@@ -399,3 +400,33 @@ def test_propagation_learns_from_the_rest_of_the_list(
     # a probe's results lie elsewhere in `earlier`
     FewShot(cfg, str(student), 'probe', seed=5).run([1], 1, tmp_path / 'out')
     assert len([*(tmp_path / 'out/earlier').iterdir()]) == 1
+
+
+@pytest.mark.parametrize('draw', ['random', 'kmeans', 'rounds'])
+def test_labels_are_chosen_by_features(tiny_classes, student, tmp_path, draw):
+    """As many in all; other draws in the same folder are kept apart."""
+    cfg, out = load_config(tiny_classes), tmp_path / 'out'
+    FewShot(cfg, str(student)).run([1], 2, out)
+    protocol = FewShot(cfg, str(student), draw=draw)
+    results = protocol.run([1, 2], 2, out)
+    assert results.data['draw'] == draw
+    assert (out / 'earlier').is_dir()
+    assert f'probe, student.pth, {draw}' in results.table()
+    for shots in (1, 2):
+        entry = results.data['shots'][str(shots)]
+        for run, drawn in enumerate(entry['draws']):
+            rows = protocol.drawn(shots, draw_seed(0, run))
+            assert len({*drawn}) == shots * len(CLASSES) == len(rows)
+
+
+def test_a_draw_without_a_class_is_measured_but_not_saved(
+    tiny_classes, student, tmp_path, monkeypatch
+):
+    protocol = FewShot(load_config(tiny_classes), str(student), draw='kmeans')
+    one = np.flatnonzero(protocol.labels == 1)[: len(CLASSES)]
+    monkeypatch.setattr(few_shot, 'draw_labelled', lambda *_: one)
+    results = protocol.run([1], 1, tmp_path / 'out')
+    share = 100 * (protocol.test_labels == 1).mean()
+    assert results.data['shots']['1']['runs'] == [pytest.approx(share)]
+    with pytest.raises(ValueError, match=f'has none of {CLASSES[0]}'):
+        save_classifier(protocol, tmp_path / 'x.safetensors', (1, 0))

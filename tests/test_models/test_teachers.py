@@ -465,3 +465,75 @@ def test_cached_features_come_back_under_autocast(dtype):
         got = cache.get([(9, 0), (7, 0)])
     assert got.dtype == torch.float32
     assert torch.equal(got, features.half().float().flip(0))
+
+
+def test_levels_are_pooled_in_each_way_at_each_size(images):
+    """Against the tower itself, on images that were resized by hand."""
+    poolings, pyramid = ('mean', 'std', 'max'), (24, 32)
+    torch.manual_seed(0)
+    teacher = TimmTeacher(
+        'test_efficientnet',
+        levels=(2, 3),
+        input_size=48,
+        interpolation='bilinear',
+        allow_random=True,
+        poolings=poolings,
+        pyramid=pyramid,
+    )
+    found = teacher.encode(images)
+    whole = F.interpolate(images, (48, 48), mode='bilinear', antialias=True)
+    expected = []
+    for side in (*pyramid, 48):
+        seen = (whole - teacher.mean) / teacher.std
+        if side != 48:
+            seen = F.interpolate(
+                seen, (side, side), mode='bilinear', antialias=True
+            )
+        with torch.no_grad():
+            last, maps = teacher.tower.forward_intermediates(
+                seen, indices=[2, 3]
+            )
+            embedding = teacher.tower.forward_head(last, pre_logits=True)
+        for level in maps:
+            flat = level.flatten(2)
+            expected += [flat.mean(2), flat.std(2, correction=0)]
+            expected.append(flat.max(2).values)
+        expected.append(embedding)
+    assert len(found) == len(expected) == 21
+    for mine, theirs in zip(found, expected, strict=True):
+        torch.testing.assert_close(mine, theirs, atol=1e-4, rtol=1e-4)
+    assert teacher.level_widths == tuple(x.shape[1] for x in expected)
+    channels = [x.shape[1] for x in teacher.local_features(images)]
+    assert [*teacher.map_widths] == channels
+    assert torch.equal(teacher(images), found[-1])
+
+
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        ({'poolings': ()}, 'some of mean, std, max, each once, got'),
+        ({'poolings': ('mean', 'mean')}, 'each once'),
+        ({'poolings': 'median'}, "got 'median'"),
+        ({'pyramid': (48,)}, 'below the input_size of 48, got'),
+        ({'pyramid': (16, 16)}, 'each once'),
+        ({'pyramid': (0.5,)}, 'sides in pixels'),
+    ],
+)
+def test_poolings_and_sizes_that_are_none_are_refused(options, message):
+    tower = timm.create_model('test_efficientnet', pretrained=False)
+    with pytest.raises(ValueError, match=message):
+        TimmTeacher(tower=tower, input_size=48, **options)
+
+
+def test_networks_of_one_size_take_no_pyramid():
+    with pytest.raises(ValueError, match='leave `pyramid` empty'):
+        TimmTeacher('test_vit', allow_random=True, pyramid=(32,))
+
+
+def test_a_backbone_of_a_host_has_a_pyramid(images):
+    teacher = HostTeacher(
+        TinyNet(), input_size=32, poolings=('max',), pyramid=(16,)
+    )
+    small, whole = teacher.encode(images)
+    assert small.shape == whole.shape
+    assert not torch.equal(small, whole)

@@ -195,3 +195,13 @@ def test_bad_input(options, match):
 def test_uncertainty_is_what_the_margin_lacks():
     rows = np.array([[0.4, 0.35, 0.25], [1.0, 0.0, 0.0], [0.2, 0.7, 0.1]])
     assert uncertainty(rows) == pytest.approx([0.95, 1e-3, 0.5])
+
+
+@pytest.mark.parametrize('method', ['kmeans', 'typical', 'kcentre'])
+def test_many_features_of_few_images_choose_the_same(method):
+    """Turned into a wider space, angles and distances are what they were."""
+    random = np.random.RandomState(0)
+    narrow = random.randn(30, 6) + 4 * np.eye(6)[np.arange(30) % 6]
+    turned, _ = np.linalg.qr(random.randn(90, 6))
+    wide = narrow @ turned.T
+    assert select(wide, 6, method) == select(narrow, 6, method)

@@ -23,15 +23,16 @@ from tqdm import tqdm
 
 import mmcvgssl  # noqa: F401  (makes the hosts importable)
 from mmcvgssl.apis.features import FeatureExtractor
+from mmcvgssl.apis.selection.draws import EQUAL, next_round
 from mmcvgssl.apis.selection.scores import score_weights
 from mmcvgssl.datasets.text_lists import read_labelled
 from mmcvgssl.evaluation.few_shot import draw_shots
 from mmcvgssl.evaluation.few_shot.learners import class_probabilities
-from mmcvgssl.selection import select, uncertainty
+from mmcvgssl.selection import select
 from mmcvgssl.selection.methods import METHODS, UNCERTAINTY
 from mmcvgssl.user_errors import user_errors
 
-START, EQUAL = 'start', 'equal'
+START = 'start'
 DEFAULT = (
     *('random', EQUAL, 'kcentre', 'typical', 'kmeans', START),
     *('kmeans+kmeans', 'kmeans+typical', f'kmeans+{UNCERTAINTY}'),
@@ -115,28 +116,13 @@ class Comparison:
         for budget in self.budgets:
             if known and later:
                 count = budget - len(known)
-                known = known + self._next(known, later, count, seed, scores)
+                known = known + next_round(
+                    *(self.train, self.labels, known, count, later, seed),
+                    scores,
+                )
             else:
                 known = select(self.train, budget, first, seed, (), scores)
             yield known
-
-    def _next(
-        self,
-        known: list[int],
-        method: str,
-        budget: int,
-        seed: int,
-        scores: np.ndarray | None,
-    ) -> list[int]:
-        weights = scores
-        labels = self.labels[known]
-        if method == UNCERTAINTY and len({*labels.tolist()}) > 1:
-            weights = uncertainty(
-                class_probabilities(self.train[known], labels, self.train)
-            )
-            if scores is not None:
-                weights = weights * scores
-        return select(self.train, budget, method, seed, known, weights)
 
     def score(self, chosen: list[int]) -> tuple[float, float]:
         """Return accuracy and balanced accuracy of a probe, percent."""

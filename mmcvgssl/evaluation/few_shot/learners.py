@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
+from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import balanced_accuracy_score
 from torch import Tensor, nn
@@ -74,19 +75,23 @@ def fit_probe(
 
     Args:
         features: [n, D] features of labelled images.
-        labels: [n] class indices, without gaps.
+        labels: [n] class indices; of a class that is not among them nothing
+            is learned, and of a single class there is nothing to tell apart.
         unlabelled: [N, D] features of images that learn their labels from
             these, see :func:`propagate_labels`, and count by how sure they
             are; None: there are none.
     """
     model = LogisticRegression(C=INVERSE_PENALTY, max_iter=2000)
     rows = _normalise(features)
+    if len(np.unique(labels)) == 1:
+        return DummyClassifier(strategy='most_frequent').fit(rows, labels)
     if unlabelled is None or not len(unlabelled):
         return model.fit(rows, labels)
     rows = np.concatenate([rows, _normalise(unlabelled)])
-    found, weights = propagate_labels(rows, np.arange(len(labels)), labels)
+    present, codes = np.unique(labels, return_inverse=True)
+    found, weights = propagate_labels(rows, np.arange(len(labels)), codes)
     reached = weights > 0
-    return model.fit(rows[reached], found[reached], weights[reached])
+    return model.fit(rows[reached], present[found[reached]], weights[reached])
 
 
 def accuracy(

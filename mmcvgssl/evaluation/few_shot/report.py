@@ -82,7 +82,7 @@ class FewShotResults:
         entries = [self.data['shots'][k] for k in shots]
         rows = [['accuracy, %', *(f'{k}-shot' for k in shots)]]
         rows.append(['---'] * len(rows[0]))
-        name = f'{self.data["mode"]}, {self.data["checkpoint"]}'
+        name = title_of(self.data)
         rows.append(
             [name, *(f'{e["mean"]:.1f} ± {e["std"]:.1f}' for e in entries)]
         )
@@ -110,8 +110,13 @@ class FewShotResults:
 
     def plot(self, path: Path) -> None:
         """Draw mean, standard deviation and every run over the shots."""
-        name = f'{self.data["mode"]}, {self.data["checkpoint"]}'
-        _plot({name: self.data}, path)
+        _plot({title_of(self.data): self.data}, path)
+
+
+def title_of(data: dict[str, Any]) -> str:
+    """Say what results are of: mode, weights, and draw if not by classes."""
+    parts = [data['mode'], data['checkpoint'], data.get('draw')]
+    return ', '.join(part for part in parts if part)
 
 
 def compare(results: dict[str, dict[str, Any]], path: Path) -> str:

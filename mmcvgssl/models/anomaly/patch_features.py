@@ -70,7 +70,7 @@ class PatchFeatures(nn.Module):
     @property
     def widths(self) -> tuple[int, ...]:
         """Channels of each level, which add up to D."""
-        return self.teacher.level_widths[:-1]
+        return self.teacher.map_widths
 
     def forward(self, images: Tensor) -> Tensor:
         """Map RGB images [N, 3, H, W] in [0, 1] to [N, D, h, w]."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -84,6 +85,22 @@ class Standardized(nn.Module):
         rows = (rows - self.mean) / self.std
         levels = [F.normalize(p, dim=1) for p in rows.split(self.widths, 1)]
         return torch.cat(levels, dim=1) / len(levels) ** 0.5
+
+    def fit_and_scale(
+        self, train: np.ndarray, test: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Standardise two sets by the images of the first.
+
+        Args:
+            train: What :meth:`join` gives of the images to learn from, [n, D].
+            test: The same of others, [m, D].
+        """
+        rows = [
+            torch.from_numpy(x).to(self.mean.device) for x in (train, test)
+        ]
+        self.fit(rows[0])
+        first, second = (self.scale(part).cpu().numpy() for part in rows)
+        return first, second
 
     def forward(self, images: Tensor) -> Tensor:
         """Map RGB images [N, 3, H, W] in [0, 1] to [N, D]."""

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
+POOLINGS = ('mean', 'std', 'max')
+
 
 def global_pool(features: Tensor | Sequence[Tensor]) -> Tensor:
     """Pool a backbone's last output to [N, C].
@@ -34,3 +36,22 @@ def global_pool(features: Tensor | Sequence[Tensor]) -> Tensor:
         'expected a backbone output of shape [N, C, H, W], [N, L, C] or '
         f'[N, C], got {tuple(x.shape)}'
     )
+
+
+def pool_map(level: Tensor, pooling: str) -> Tensor:
+    """Pool a map [N, C, H, W] to [N, C].
+
+    Args:
+        level: The map.
+        pooling: ``'mean'``; ``'std'``, how much a feature varies over the
+            image; or ``'max'``, where it is strongest.
+
+    Example:
+        >>> import torch
+        >>> level = torch.tensor([[[[0.0, 2.0]]]])
+        >>> [pool_map(level, pooling).item() for pooling in POOLINGS]
+        [1.0, 1.0, 2.0]
+    """
+    if pooling == 'std':
+        return level.std(dim=(2, 3), correction=0)
+    return level.mean((2, 3)) if pooling == 'mean' else level.amax((2, 3))

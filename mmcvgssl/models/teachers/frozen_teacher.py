@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from mmcvgssl.models.layers import resize_images
+from mmcvgssl.models.layers.global_pool import POOLINGS, pool_map
+from mmcvgssl.models.layers.resize_images import filtered
 
 
 class FrozenTeacher(nn.Module):
@@ -24,13 +26,21 @@ class FrozenTeacher(nn.Module):
         mean: Mean of RGB channels in [0, 1].
         std: Standard deviation of RGB channels in [0, 1].
         input_size: Height and width in pixels, or one number for both.
-        levels: Inner levels whose averaged features precede the embedding in
+        levels: Inner levels whose pooled features precede the embedding in
             :meth:`encode`; what a number means is the subclass's to say.
         interpolation: ``'bicubic'`` or ``'bilinear'``.
+        poolings: How levels are pooled, each way for itself: ``'mean'``,
+            ``'std'``, ``'max'``.
+        pyramid: Smaller sides in pixels, at which :meth:`encode` looks at the
+            images as well, for what is too large to be seen at full size.
 
     Attributes:
         feature_width: Width of the embedding.
         level_widths: Widths of what :meth:`encode` returns.
+        map_widths: Channels of what :meth:`local_features` returns.
+
+    Raises:
+        ValueError: If an option is out of range.
 
     Example:
         >>> class MeanColour(FrozenTeacher):
@@ -54,6 +64,8 @@ class FrozenTeacher(nn.Module):
         input_size: int | Sequence[int],
         levels: Sequence[int] = (),
         interpolation: str = 'bicubic',
+        poolings: Sequence[str] = ('mean',),
+        pyramid: Sequence[int] = (),
     ) -> None:
         super().__init__()
         if interpolation not in ('bicubic', 'bilinear'):
@@ -71,6 +83,8 @@ class FrozenTeacher(nn.Module):
             else tuple(input_size)
         )
         self.input_size: tuple[int, int] = (size[0], size[1])
+        self.poolings = _checked_poolings(poolings)
+        self.pyramid = _checked_pyramid(pyramid, self.input_size)
         self.register_buffer('mean', torch.tensor(mean).view(-1, 1, 1))
         self.register_buffer('std', torch.tensor(std).view(-1, 1, 1))
         self.training = False
@@ -78,6 +92,9 @@ class FrozenTeacher(nn.Module):
             probe = self.encode(torch.zeros(1, 3, *self.input_size))
         self.level_widths = tuple(feature.shape[1] for feature in probe)
         self.feature_width = self.level_widths[-1]
+        ways = len(self.poolings)
+        ours = self.level_widths[-1 - ways * len(self.levels) : -1]
+        self.map_widths = ours[::ways]
 
     def resize(self, images: Tensor) -> Tensor:
         """Bring images [N, 3, H, W] in [0, 1] to the tower's input size."""
@@ -93,19 +110,31 @@ class FrozenTeacher(nn.Module):
 
     @torch.no_grad()
     def encode(self, images: Tensor) -> list[Tensor]:
-        """Return the averaged levels and, last, the embedding.
+        """Return the pooled levels and, last, the embedding.
 
         Args:
             images: RGB [N, 3, H, W] in [0, 1].
 
         Returns:
-            Matrices [N, w] for w in ``level_widths``.
+            Matrices [N, w] for w in ``level_widths``: levels and embedding at
+            each side of ``pyramid``, then those at full size.
         """
+        found: list[Tensor] = []
         with torch.inference_mode():
-            maps, embedding = self._run(self.preprocess(images))
-            pooled = [m.float().mean(dim=(2, 3)) for m in maps]
+            whole = self.preprocess(images)
+            for side in self.pyramid:
+                small = filtered(whole, (side, side), self.interpolation)
+                found += self._pool(*self._run(small))
+            found += self._pool(*self._run(whole))
         # copied outside inference mode, so that autograd can save it
-        return [x.float().clone() for x in [*pooled, embedding]]
+        return [level.clone() for level in found]
+
+    def _pool(self, maps: Sequence[Tensor], embedding: Tensor) -> list[Tensor]:
+        """Return maps [N, C, h, w], pooled in each way, and the embedding."""
+        pooled = [
+            pool_map(m.float(), way) for m in maps for way in self.poolings
+        ]
+        return [*pooled, embedding.float()]
 
     @torch.no_grad()
     def local_features(self, images: Tensor) -> list[Tensor]:
@@ -129,3 +158,26 @@ class FrozenTeacher(nn.Module):
 
     def __deepcopy__(self, memo: dict) -> FrozenTeacher:
         return self
+
+
+def _checked_poolings(given: Sequence[str]) -> tuple[str, ...]:
+    names = (given,) if isinstance(given, str) else tuple(given)
+    if not names or len({*names}) < len(names) or {*names} - {*POOLINGS}:
+        raise ValueError(
+            f'poolings: expected some of {", ".join(POOLINGS)}, each once, '
+            f'got {given!r}'
+        )
+    return names
+
+
+def _checked_pyramid(
+    given: Sequence[int], size: tuple[int, int]
+) -> tuple[int, ...]:
+    sides = tuple(given)
+    sound = all(type(side) is int and 0 < side < min(size) for side in sides)
+    if not sound or len({*sides}) < len(sides):
+        raise ValueError(
+            'pyramid: expected sides in pixels, each once and below the '
+            f'input_size of {min(size)}, got {given!r}'
+        )
+    return sides

@@ -26,6 +26,8 @@ class HostTeacher(FrozenTeacher):
         input_size: Pixels.
         levels: Indices into what the backbone returns (its ``out_indices``).
         allow_random: Permit a backbone without weights, for tests.
+        poolings: As of :class:`FrozenTeacher`.
+        pyramid: The same.
 
     Raises:
         ValueError: If there is no checkpoint and ``allow_random`` is not set.
@@ -55,6 +57,8 @@ class HostTeacher(FrozenTeacher):
         levels: Sequence[int] = (),
         interpolation: str = 'bilinear',
         allow_random: bool = False,
+        poolings: Sequence[str] = ('mean',),
+        pyramid: Sequence[int] = (),
     ) -> None:
         injected = isinstance(backbone, nn.Module)
         tower = (
@@ -76,6 +80,8 @@ class HostTeacher(FrozenTeacher):
             input_size=input_size,
             levels=levels,
             interpolation=interpolation,
+            poolings=poolings,
+            pyramid=pyramid,
         )
 
     def _run(self, images: Tensor) -> tuple[list[Tensor], Tensor]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import timm
@@ -40,9 +40,12 @@ class TimmTeacher(FrozenTeacher):
             default.
         allow_random: Permit a tower without weights, for tests of mechanics.
         tower: A ready timm model to use instead of creating one.
+        poolings: As of :class:`FrozenTeacher`.
+        pyramid: The same; networks of one size, as ViTs, take none.
 
     Raises:
-        ValueError: If there are no weights and ``allow_random`` is not set.
+        ValueError: If there are no weights and ``allow_random`` is not set,
+            or an option is out of range.
         FileNotFoundError: If a weights file is missing.
         WeightsError: If a download fails or weights do not fit the model.
 
@@ -71,6 +74,8 @@ class TimmTeacher(FrozenTeacher):
         interpolation: str | None = None,
         allow_random: bool = False,
         tower: nn.Module | None = None,
+        poolings: Sequence[str] = ('mean',),
+        pyramid: Sequence[int] = (),
     ) -> None:
         if tower is None:
             tower = _create(model_name, weights, input_size, allow_random)
@@ -78,6 +83,11 @@ class TimmTeacher(FrozenTeacher):
             raise ValueError(
                 f'{model_name} of this timm version gives no inner levels; '
                 'leave `levels` empty'
+            )
+        known: Mapping = getattr(tower, 'pretrained_cfg', {})
+        if pyramid and known.get('fixed_input_size'):
+            raise ValueError(
+                f'{model_name} takes images of one size: leave `pyramid` empty'
             )
         data = timm.data.resolve_model_data_config(tower)
         mode = interpolation or data['interpolation']
@@ -88,6 +98,8 @@ class TimmTeacher(FrozenTeacher):
             input_size=input_size or data['input_size'][-2:],
             levels=levels,
             interpolation=mode if mode == 'bilinear' else 'bicubic',
+            poolings=poolings,
+            pyramid=pyramid,
         )
 
     def _run(self, images: Tensor) -> tuple[list[Tensor], Tensor]:
