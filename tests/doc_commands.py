@@ -107,6 +107,7 @@ def write_workspace(root: Path) -> None:
             save(root / tree / f'good/t{i}.png', 50 + i)
             save(root / tree / f'dent/{i}.png', 60 + i, spot=True)
         save(root / f'parts/new/{i}.png', 70 + i, spot=i % 2 == 0)
+    _write_tour(root)
     _write_labels(root)
     (root / 'data/images').symlink_to(root / 'DIR')  # of 'folder' recipes
 
@@ -139,6 +140,19 @@ def _write_neu(root: Path) -> None:
             for k in ks
         ]
         (root / f'{name}.txt').write_text(''.join(lines))
+
+
+def _write_tour(root: Path) -> None:
+    """Write solar cells, and those that a reader has picked."""
+    lines = []
+    for i in range(12):
+        save(root / f'cells/images/cell{i:04d}.png', 200 + i, spot=i % 2 == 0)
+        lines.append(f'images/cell{i:04d}.png {(i + 1) % 2}.0 mono\n')
+        save(root / f'tour/good/{i}.png', 220 + i)
+    (root / 'cells/labels.csv').write_text(''.join(lines))
+    for i in range(4):
+        save(root / f'tour/new/good/{i}.png', 240 + i)
+        save(root / f'tour/new/defective/{i}.png', 250 + i, spot=True)
 
 
 def _write_labels(root: Path) -> None:
