@@ -128,8 +128,22 @@ def test_patches_are_averaged_levels_on_one_grid(neighbourhood, normalise):
 
 
 @pytest.mark.parametrize(
+    ('grid', 'size'), [('coarsest', (4, 4)), ((6, 5), (6, 5)), (None, (8, 8))]
+)
+def test_maps_have_the_grid_that_is_wanted(grid, size):
+    images = images_of(batches(2))
+    maps = PatchFeatures(LocalTeacher(), 1, False, grid)(images)
+    assert maps.shape[-2:] == size
+    if grid == 'coarsest':  # the fine level is halved
+        fine, coarse = LocalTeacher().local_features(images)
+        halved = nn.functional.avg_pool2d(fine, 2)
+        torch.testing.assert_close(maps, torch.cat([halved, coarse], 1))
+
+
+@pytest.mark.parametrize(
     ('options', 'error', 'word'),
     [
+        (dict(teacher=LocalTeacher(), grid='fine'), ValueError, "'fine'"),
         (dict(teacher=LocalTeacher(levels=())), ValueError, 'levels'),
         (dict(teacher=nn.Identity()), TypeError, 'frozen teacher'),
         (
@@ -184,8 +198,8 @@ def test_whitened_memory_measures_mahalanobis_distances():
             apart = memory - row.double().numpy()
             squares = np.einsum('nd,de,ne->n', apart, inverse, apart)
             value = float(found.flatten()[place])
-            expected = squares.min() ** 0.5
-            assert value == pytest.approx(expected, rel=1e-3, abs=2e-3)
+            expected = (squares.min() / (2 * len(spread))) ** 0.5
+            assert value == pytest.approx(expected, rel=1e-3, abs=1e-3)
     assert not torch.allclose(
         maps, fitted_plain(data).predict_maps(query)[0], rtol=0.1
     )

@@ -18,6 +18,7 @@ from mmcvgssl.models.anomaly.neighbours import (
 )
 from mmcvgssl.models.anomaly.patch_features import (
     PatchFeatures,
+    as_grid,
     as_rows,
     describe,
 )
@@ -89,7 +90,7 @@ class MuSc(AnomalyModel):
         neighbourhoods: Sequence[int] = (1, 3, 5),
         top: float = 0.0,
         normalise: bool = True,
-        grid: Sequence[int] | None = None,
+        grid: Sequence[int] | str | None = None,
         seed: int = 0,
         **kwargs,
     ) -> None:
@@ -107,7 +108,7 @@ class MuSc(AnomalyModel):
             neighbourhoods=list(neighbourhoods),
             top=top,
             normalise=normalise,
-            grid=None if grid is None else list(grid),
+            grid=as_grid(grid),
             seed=seed,
         )
         super().__init__(settings, **kwargs)

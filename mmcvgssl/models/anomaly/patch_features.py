@@ -13,6 +13,8 @@ from mmcvgssl.models.teachers import FrozenTeacher
 from mmcvgssl.provenance import of_config
 from mmcvgssl.registry import MODELS
 
+COARSEST = 'coarsest'
+
 
 class PatchFeatures(nn.Module):
     """Maps of several levels of a teacher on one grid.
@@ -25,7 +27,8 @@ class PatchFeatures(nn.Module):
         neighbourhood: Side of the average, odd; 1 leaves levels as they are.
         normalise: Give every level of every patch unit length, so that no
             level outweighs another.
-        grid: Height and width of the maps; by default the finest level's.
+        grid: Height and width of the maps; by default the finest level's, or
+            the ``'coarsest'`` level's.
 
     Raises:
         ValueError: If the teacher has no levels or an option is out of range.
@@ -43,7 +46,7 @@ class PatchFeatures(nn.Module):
         teacher: FrozenTeacher | dict,
         neighbourhood: int = 3,
         normalise: bool = True,
-        grid: Sequence[int] | None = None,
+        grid: Sequence[int] | str | None = None,
     ) -> None:
         super().__init__()
         if isinstance(teacher, dict):
@@ -65,7 +68,11 @@ class PatchFeatures(nn.Module):
         self.teacher = teacher
         self.neighbourhood = neighbourhood
         self.normalise = normalise
-        self.grid = None if grid is None else (int(grid[0]), int(grid[1]))
+        if isinstance(grid, str) and grid != COARSEST:
+            raise ValueError(
+                f'grid is (height, width), {COARSEST!r} or None, got {grid!r}'
+            )
+        self.grid = as_grid(grid)
 
     @property
     def widths(self) -> tuple[int, ...]:
@@ -78,7 +85,7 @@ class PatchFeatures(nn.Module):
 
     def join(self, levels: Sequence[Tensor]) -> Tensor:
         """Bring levels [N, C, h, w] to one grid, [N, D, h, w]."""
-        grid = self.grid or max(tuple(m.shape[-2:]) for m in levels)
+        grid = self._grid([(m.shape[-2], m.shape[-1]) for m in levels])
         joined = []
         for level in levels:
             level = smooth(level, self.neighbourhood)
@@ -92,6 +99,21 @@ class PatchFeatures(nn.Module):
                 F.normalize(level, dim=1) if self.normalise else level
             )
         return torch.cat(joined, dim=1)
+
+    def _grid(self, sizes: Sequence[tuple[int, int]]) -> tuple[int, int]:
+        """Return the grid of maps of levels of these sizes."""
+        if self.grid is None:
+            return max(sizes)
+        if isinstance(self.grid, str):
+            return min(sizes)
+        return self.grid[0], self.grid[1]
+
+
+def as_grid(grid: Sequence[int] | str | None) -> list[int] | str | None:
+    """Return the option ``grid`` as JSON can hold it."""
+    if grid is None or isinstance(grid, str):
+        return grid
+    return [int(side) for side in grid]
 
 
 def smooth(level: Tensor, side: int) -> Tensor:

@@ -18,6 +18,7 @@ from mmcvgssl.models.anomaly.gathered import Columns, Resumable
 from mmcvgssl.models.anomaly.moments import Moments, moments_forms
 from mmcvgssl.models.anomaly.patch_features import (
     PatchFeatures,
+    as_grid,
     as_rows,
     describe,
 )
@@ -84,7 +85,7 @@ class PatchGaussian(Updatable):
         ridge: float = 0.01,
         neighbourhood: int = 3,
         normalise: bool = False,
-        grid: Sequence[int] | None = None,
+        grid: Sequence[int] | str | None = None,
         seed: int = 0,
         **kwargs,
     ) -> None:
@@ -105,7 +106,7 @@ class PatchGaussian(Updatable):
             ridge=ridge,
             neighbourhood=neighbourhood,
             normalise=normalise,
-            grid=None if grid is None else list(grid),
+            grid=as_grid(grid),
             seed=seed,
         )
         super().__init__(settings, **kwargs)

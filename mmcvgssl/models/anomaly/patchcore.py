@@ -28,6 +28,7 @@ from mmcvgssl.models.anomaly.neighbours import (
 )
 from mmcvgssl.models.anomaly.patch_features import (
     PatchFeatures,
+    as_grid,
     as_rows,
     describe,
 )
@@ -93,7 +94,8 @@ class PatchCore(Updatable):
             size: a memory for each position of a tile, ``coreset_size``
             patches in all, and a tile is compared with its own; else one
             memory for all tiles.
-        whiten: Compare by the Mahalanobis distance of the fitting patches.
+        whiten: Compare by the Mahalanobis distance of the fitting patches, of
+            which two are 1 apart, as a root mean square.
         neighbourhood: See :class:`PatchFeatures`.
         normalise: See :class:`PatchFeatures`.
         grid: See :class:`PatchFeatures`.
@@ -108,13 +110,8 @@ class PatchCore(Updatable):
         >>> from mmpretrain.structures import DataSample
         >>> from mmcvgssl.models import HostTeacher
         >>> conv = nn.Conv2d(3, 8, 4, 4)
-        >>> model = MODELS.build(
-        ...     dict(
-        ...         type='mmcvgssl.PatchCore',
-        ...         teacher=HostTeacher(conv, input_size=32, levels=[0]),
-        ...         coreset_size=64,
-        ...     )
-        ... )
+        >>> teacher = HostTeacher(conv, input_size=32, levels=[0])
+        >>> model = PatchCore(teacher, coreset_size=64)
         >>> good = torch.randint(256, (4, 3, 32, 32), dtype=torch.uint8)
         >>> samples = [DataSample() for _ in good]
         >>> model.fit([dict(inputs=list(good), data_samples=samples)])
@@ -139,7 +136,7 @@ class PatchCore(Updatable):
         whiten: bool = False,
         neighbourhood: int = 3,
         normalise: bool = True,
-        grid: Sequence[int] | None = None,
+        grid: Sequence[int] | str | None = None,
         seed: int = 0,
         **kwargs,
     ) -> None:
@@ -185,7 +182,7 @@ class PatchCore(Updatable):
             **({'whiten': True} if whiten else {}),
             neighbourhood=neighbourhood,
             normalise=normalise,
-            grid=None if grid is None else list(grid),
+            grid=as_grid(grid),
             seed=seed,
         )
         super().__init__(settings, **kwargs)

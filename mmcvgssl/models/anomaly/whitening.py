@@ -47,7 +47,9 @@ def whitening(covariance: Tensor, ridge: float, noise: Tensor) -> Tensor:
 
 
 def whitening_of(moments: Moments, ridge: float) -> dict[str, Tensor]:
-    """Return the space in which rows have equal variance everywhere.
+    """Return the space in which rows have equal variance in all directions.
+
+    Two of the rows are 1 apart there, as a root mean square.
 
     Args:
         moments: Of rows at one position.
@@ -60,6 +62,7 @@ def whitening_of(moments: Moments, ridge: float) -> dict[str, Tensor]:
     mean, covariance = moments.result()
     noise = noise_of(mean, covariance)
     whiten = whitening(covariance, ridge, noise)
+    whiten = whiten / (2 * whiten.shape[-1]) ** 0.5
     step = largest_error(whiten, noise)
     return {
         'mean': mean[0].float(),
