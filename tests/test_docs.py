@@ -137,6 +137,24 @@ def test_the_command_says_what_the_page_explains(
     )
 
 
+LANGUAGES = {'', 'bash', 'dockerfile', 'json', 'python', 'sh', 'text', 'yaml'}
+COMMANDS = r'^(\$ )?(mmcvgssl|mim|python3?|pip|make|torchrun|tools/\S+) '
+
+
+@pytest.mark.parametrize('page', PAGES)
+def test_commands_stand_in_blocks_that_say_whether_they_are_run(page):
+    """Those of ``bash`` are run, those of ``sh`` need what is said."""
+    text = (ROOT / page).read_text('utf-8')
+    fences = list(re.finditer(r'^ *```(\w*)$', text, re.M))
+    assert len(fences) % 2 == 0
+    for first, last in zip(fences[::2], fences[1::2], strict=True):
+        language, block = first[1], text[first.end() : last.start()]
+        assert last[1] == ''
+        assert language in LANGUAGES, (page, language)
+        if language not in ('bash', 'sh'):
+            assert not re.search(COMMANDS, block, re.M), block
+
+
 @pytest.mark.parametrize('page', PAGES)
 def test_what_is_not_run_says_what_it_needs(page):
     text = (ROOT / page).read_text('utf-8')
