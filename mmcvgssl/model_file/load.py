@@ -75,7 +75,7 @@ def build_model(content: ModelFile, source: str) -> LoadedModel:
         source: The file, for messages.
 
     Raises:
-        See :func:`load_model`.
+        ModelFileError: If it cannot be built; else as :func:`load_model`.
 
     Example:
         >>> content = ModelFile.read('model.safetensors')
