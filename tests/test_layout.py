@@ -1,6 +1,7 @@
 """Files are named for their classes, and none is long."""
 
 import ast
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -67,3 +68,22 @@ def test_no_module_is_long():
     }
     assert len(lines) > 300
     assert {path: n for path, n in lines.items() if n > 400} == {}
+
+
+def test_nothing_that_is_needed_is_ignored():
+    """A file that a pattern of .gitignore takes is in no copy."""
+    if not (ROOT / '.git').exists():
+        pytest.skip('this is no copy of the repository')
+    homes = ('configs', 'docs', 'mmcvgssl', 'tests', 'tools')
+    listed = subprocess.run(
+        [
+            *('git', 'ls-files', '--others', '--ignored'),
+            *('--exclude-standard', '--', *homes),
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.splitlines()
+    made = ('__pycache__/', 'mmcvgssl/.mim')
+    assert [f for f in listed if not any(m in f for m in made)] == []
