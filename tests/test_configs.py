@@ -29,6 +29,7 @@ BACKBONES = {
 }
 TEACHERS = {
     'lite0': ['tf_efficientnet_lite0'],
+    'lite0-pyramid': ['tf_efficientnet_lite0'],
     'clip-rn50': ['RN50'],
     'clip-vit-b32': ['ViT-B-32'],
     'clip-rn50-vit-b32': ['RN50', 'ViT-B-32'],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from copy import deepcopy
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,6 @@ from mmcvgssl.apis.selection.draws import (
     check_draw,
     draw_labelled,
 )
-from mmcvgssl.datasets import SurfaceImages
 from mmcvgssl.evaluation.few_shot import (
     FewShotResults,
     draw_seed,
@@ -53,6 +53,7 @@ from mmcvgssl.runner.image_reading import (
     reading_of,
     settle_images,
 )
+from mmcvgssl.selection.methods import compact
 from mmcvgssl.utils import atomic_write, check_least
 from mmcvgssl.weights import load
 from mmcvgssl.weights.pretrained import initialize
@@ -129,6 +130,8 @@ class FewShot:
         self.schedule = check_schedule(cfg.few_shot.get('schedule') or {})
         self.device = choose_device()
         self.encoder = self._build_encoder().to(self.device)
+        # depthwise convolutions on CPUs take half the time
+        self.encoder.to(memory_format=torch.channels_last)
         self.standardized: Standardized | None = None
         if standardize:
             self.standardized = Standardized(self.encoder).to(self.device)
@@ -211,9 +214,14 @@ class FewShot:
         """Return indices of the training images that get a label."""
         return draw_labelled(
             *(self.draw, shots, seed, self.labels),
-            lambda: self.extract()[0],
+            lambda: self._compact,
             self.train.CLASSES,
         )
+
+    @cached_property
+    def _compact(self) -> np.ndarray:
+        """Features of the training images to choose by."""
+        return compact(self.extract()[0])
 
     def _probe(self, drawn: np.ndarray) -> tuple[list[float], float]:
         """Return accuracy and balanced accuracy of a probe."""
@@ -375,8 +383,8 @@ class FewShot:
             'n_train': len(self.train),
             'n_test': len(self.test),
             'lists': {
-                'train': _listed(self.train),
-                'test': _listed(self.test),
+                'train': data.listed(self.train),
+                'test': data.listed(self.test),
             },
         }
         if self.cfg.get('depth_range'):
@@ -388,11 +396,3 @@ class FewShot:
         if self._is_trained():
             settings['schedule'] = self.schedule
         return settings
-
-
-def _listed(data_set: SurfaceImages) -> dict[str, str]:
-    """Name the list, or the folder, that images come from."""
-    file = data_set.ann_file
-    if file:
-        return {'file': str(file), 'content': of_file(file)}
-    return {'folder': str(data_set.img_prefix or data_set.data_root)}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 from pathlib import Path
+from typing import Any
 
 from mmcvgssl.cli.arguments import add_cfg_options, load_named_config
 from mmcvgssl.cli.outcome import Outcome, of_model_file
@@ -45,10 +46,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--draw',
         choices=DRAWS,
-        default=EQUAL,
+        nargs='+',
+        default=[EQUAL],
         help='which training images get a label: as many of each class, or '
         'as many in all by a method of mmcvgssl select, or by two of them in '
-        'rounds, which look at no other labels (default: %(default)s)',
+        'rounds, which look at no other labels (default: equal); results of '
+        'several are in folders of their names',
     )
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument('--size', type=int, help='side of the images, pixels')
@@ -96,6 +99,12 @@ def run(args: argparse.Namespace) -> Outcome:
     keep_freed_memory()
     if args.save_draw and args.save is None:
         raise ValueError('--save-draw says what --save learns from')
+    draws = list(dict.fromkeys(args.draw))
+    if args.save_draw and len(draws) > 1:
+        raise ValueError(
+            f'--save-draw is a run of one --draw, got {", ".join(draws)}: '
+            'leave one'
+        )
     cfg = load_named_config(args.config, args.cfg_options)
     named = args.work_dir
     if named is None:
@@ -104,7 +113,7 @@ def run(args: argparse.Namespace) -> Outcome:
             'few_shot',
             f'{args.mode}_{Path(args.checkpoint).stem}'
             + '_standardized' * args.standardize
-            + (f'_{args.draw}' if args.draw != EQUAL else ''),
+            + ''.join(f'_{name}' for name in draws if draws != [EQUAL]),
         )
     out = Path(check_folder(named, '--work-dir'))
     protocol = FewShot(
@@ -116,19 +125,28 @@ def run(args: argparse.Namespace) -> Outcome:
         report_best=args.report_best,
         workers=args.workers,
         standardize=args.standardize,
-        draw=args.draw,
+        draw=draws[0],
     )
     draw = tuple(args.save_draw) if args.save_draw else None
     if args.save is not None:  # complain before work starts
         images_to_learn_from(protocol, args.save, draw)
-    results = protocol.run(args.shots, args.runs, out)
-    file = out / 'few_shot.json'
-    text = f'{results.table()}{file}, few_shot.md and few_shot.png written'
-    data = {'file': file, **results.data}
+    texts, data = [], []
+    for name in draws:
+        folder = out / name if len(draws) > 1 else out
+        protocol.draw = name  # features are computed once
+        results = protocol.run(args.shots, args.runs, folder)
+        file = folder / 'few_shot.json'
+        texts.append(
+            f'{results.table()}{file}, few_shot.md and few_shot.png written'
+        )
+        data.append({'file': file, **results.data})
+    found: dict[str, Any] = data[0]
+    if len(draws) > 1:
+        found = {'draws': data}
     if args.save is not None:
         saved = of_model_file(
             args.save, save_classifier(protocol, args.save, draw)
         )
-        text += f'\n{saved.text}'
-        data['saved'] = saved.data
-    return Outcome(text, data)
+        texts.append(saved.text)
+        found['saved'] = saved.data
+    return Outcome('\n'.join(texts), found)

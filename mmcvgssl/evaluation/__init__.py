@@ -1,7 +1,7 @@
 """Metrics and evaluation protocols.
 
 Anomaly maps and scores, the few-shot protocol, thresholds and false alarms,
-recall of boxes. Stands on ``datasets``, ``maps``.
+recall of boxes. Stands on ``datasets``, ``maps``, ``provenance``.
 """
 
 from mmcvgssl.evaluation import few_shot

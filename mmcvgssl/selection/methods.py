@@ -117,7 +117,7 @@ def select(
             f'expected a method of {", ".join(METHODS)}, got {method!r}'
         )
     budget, seed = check_numbers(budget, seed)
-    rows = _compact(_normalise(features))
+    rows = compact(features)
     marks = np.zeros(len(rows), bool)
     marks[list(known)] = True
     pool = Pool(rows, marks, _check_weights(weights, len(rows)))
@@ -129,6 +129,35 @@ def select(
     chosen = METHODS[method](pool, budget, seed)
     # fewer clusters than wanted, where features repeat
     return [*chosen, *k_centre(pool, budget - len(chosen), chosen)]
+
+
+def compact(features: np.ndarray) -> np.ndarray:
+    """Return features of length 1, no more of them than there are images.
+
+    Where there are many more, they become coordinates in the images' own span:
+    angles and distances stay, and what works with these, as clusters and a
+    logistic regression do, comes to the same sooner.
+
+    Args:
+        features: [n, D].
+
+    Returns:
+        float32 [n, D] or [n, n].
+
+    Raises:
+        ValueError: If they are not finite, or no matrix.
+
+    Example:
+        >>> rows = compact(np.array([[2.0, 0, 0, 0], [0, 3, 0, 0]]))
+        >>> rows.shape, (rows @ rows.T).round(3).tolist()
+        ((2, 2), [[1.0, 0.0], [0.0, 1.0]])
+    """
+    rows = _normalise(features)
+    if rows.shape[1] < _MANY * len(rows):
+        return rows
+    wide = rows.astype(np.float64)
+    values, vectors = np.linalg.eigh(wide @ wide.T)
+    return (vectors * np.sqrt(np.maximum(values, 0))).astype(np.float32)
 
 
 def uncertainty(probabilities: np.ndarray) -> np.ndarray:
@@ -209,19 +238,6 @@ def _normalise(features: np.ndarray) -> np.ndarray:
         )
     norms = np.linalg.norm(rows, axis=1, keepdims=True)
     return rows / np.maximum(norms, 1e-12)
-
-
-def _compact(rows: np.ndarray) -> np.ndarray:
-    """Return coordinates in the span of rows: angles and distances stay.
-
-    They are as many as images, and clusters of them are found sooner.
-    """
-    if rows.shape[1] < _MANY * len(rows):
-        return rows
-    wide = rows.astype(np.float64)
-    values, vectors = np.linalg.eigh(wide @ wide.T)
-    made = vectors * np.sqrt(np.maximum(values, 0))
-    return made.astype(np.float32)
 
 
 def _check_weights(weights: np.ndarray | None, n: int) -> np.ndarray:

@@ -91,3 +91,16 @@ def test_results_are_set_beside_each_other(results, tmp_path):
         '| theirs | 12.3 ± 1.0 |  |  |',
     ]
     assert (tmp_path / 'c.png').stat().st_size > 0
+
+
+def test_the_comparison_has_balanced_accuracy_and_a_picture(tmp_path):
+    made = FewShotResults(tmp_path / 'few_shot.json', SETTINGS)
+    for accuracy, balanced in ((50.0, 40.0), (60.0, 60.0)):
+        made.add(4, accuracy, ['a.png'], balanced=balanced)
+    sheet = np.zeros((40, 80, 3), np.uint8)
+    sheet[..., 2] = 255
+    table = compare({'ours': made.data}, tmp_path / 'c.png', sheet)
+    assert table.splitlines()[-1] == '| ours | 55.0 ± 5.0 (50.0) |'
+    with Image.open(tmp_path / 'c.png') as picture:
+        pixels = np.asarray(picture.convert('RGB'))
+    assert (pixels == (255, 0, 0)).all(2).any()

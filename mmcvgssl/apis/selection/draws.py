@@ -9,7 +9,7 @@ import numpy as np
 from mmcvgssl.datasets.draws import draw_shots
 from mmcvgssl.evaluation.few_shot.learners import class_probabilities
 from mmcvgssl.selection import select, uncertainty
-from mmcvgssl.selection.methods import METHODS, UNCERTAINTY
+from mmcvgssl.selection.methods import METHODS, UNCERTAINTY, compact
 
 EQUAL, ROUNDS = 'equal', 'rounds'
 DRAWS = (EQUAL, *(name for name in METHODS if name != UNCERTAINTY), ROUNDS)
@@ -120,6 +120,7 @@ def _in_rounds(
     features: np.ndarray, labels: np.ndarray, budget: int, seed: int
 ) -> list[int]:
     known: list[int] = []
+    features = compact(features)  # the same probe, sooner
     for part in _PARTS:
         count = max(round(part * budget), 1) - len(known)
         method = UNCERTAINTY if known else 'kmeans'

@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader
 
 from mmcvgssl.datasets import SurfaceImages
 from mmcvgssl.progress import progress_bar
+from mmcvgssl.provenance import of_file
 from mmcvgssl.registry import DATASETS
 
 
@@ -76,6 +77,7 @@ def paths_of(data_set: SurfaceImages) -> list[str]:
 
 def to_unit_rgb(batch: Tensor) -> Tensor:
     """Turn BGR uint8 [N, 3, H, W] into RGB floats in [0, 1]."""
+    batch = batch.contiguous(memory_format=torch.channels_last)
     return batch.flip(1).float() / 255
 
 
@@ -116,3 +118,11 @@ def load_images(data_set: SurfaceImages, indices: np.ndarray) -> Tensor:
     """Return the images of these indices, RGB [N, 3, H, W] in [0, 1]."""
     batch = [data_set[int(i)]['inputs'] for i in indices]
     return to_unit_rgb(torch.stack(batch))
+
+
+def listed(data_set: SurfaceImages) -> dict[str, str]:
+    """Name the list, or the folder, that images come from."""
+    file = data_set.ann_file
+    if file:
+        return {'file': str(file), 'content': of_file(file)}
+    return {'folder': str(data_set.img_prefix or data_set.data_root)}

@@ -119,36 +119,60 @@ def title_of(data: dict[str, Any]) -> str:
     return ', '.join(part for part in parts if part)
 
 
-def compare(results: dict[str, dict[str, Any]], path: Path) -> str:
+def compare(
+    results: dict[str, dict[str, Any]],
+    path: Path,
+    picture: np.ndarray | None = None,
+) -> str:
     """Set several results beside each other.
 
     Args:
         results: Contents of ``few_shot.json`` files by their titles.
         path: Where the plot goes.
+        picture: BGR uint8 [h, w, 3] to stand below the plot.
 
     Returns:
-        A Markdown table.
+        A Markdown table: accuracy, mean and standard deviation of the draws,
+        and in brackets the mean of the balanced one, %.
     """
-    _plot(results, path)
+    _plot(results, path, picture)
     shots = sorted({int(k) for r in results.values() for k in r['shots']})
     lines = [
         '| features | ' + ' | '.join(f'{k}-shot' for k in shots) + ' |',
         '|' + ' --- |' * (len(shots) + 1),
     ]
     for title, result in results.items():
-        cells = [
-            f'{e["mean"]:.1f} ± {e["std"]:.1f}' if e else ''
-            for e in (result['shots'].get(str(k)) for k in shots)
-        ]
+        cells = [_cell(result['shots'].get(str(k))) for k in shots]
         lines.append(f'| {title} | ' + ' | '.join(cells) + ' |')
     return '\n'.join(lines) + '\n'
 
 
-def _plot(results: dict[str, dict[str, Any]], path: Path) -> None:
+def _cell(entry: dict[str, Any] | None) -> str:
+    if not entry:
+        return ''
+    text = f'{entry["mean"]:.1f} ± {entry["std"]:.1f}'
+    balanced = entry.get('balanced', ())
+    if len(balanced) == len(entry['runs']):
+        text += f' ({np.mean(balanced):.1f})'
+    return text
+
+
+def _plot(
+    results: dict[str, dict[str, Any]],
+    path: Path,
+    picture: np.ndarray | None = None,
+) -> None:
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(6, 4), layout='constrained')
-    axes = figure.add_subplot()
+    figure = Figure(
+        figsize=(6, 4) if picture is None else (8, 9), layout='constrained'
+    )
+    if picture is None:
+        axes = figure.add_subplot()
+    else:
+        axes, below = figure.subplots(2, 1)
+        below.imshow(picture[..., ::-1])
+        below.axis('off')
     ticks: set[int] = set()
     for i, (title, result) in enumerate(results.items()):
         shots = sorted(int(k) for k in result['shots'])
@@ -157,14 +181,10 @@ def _plot(results: dict[str, dict[str, Any]], path: Path) -> None:
         for k, entry in zip(shots, entries, strict=True):
             runs = entry['runs']
             axes.plot([k] * len(runs), runs, '.', color=f'C{i}', alpha=0.25)
-        axes.errorbar(
-            shots,
-            [e['mean'] for e in entries],
-            [e['std'] for e in entries],
-            color=f'C{i}',
-            marker='o',
-            capsize=3,
-            label=title,
+        mean, std = (np.array([e[key] for e in entries]) for key in _BAND)
+        axes.plot(shots, mean, color=f'C{i}', marker='o', label=title)
+        axes.fill_between(
+            shots, mean - std, mean + std, color=f'C{i}', alpha=0.12
         )
     axes.set_xscale('log', base=2)
     axes.set_xticks(sorted(ticks), [str(k) for k in sorted(ticks)])
@@ -175,3 +195,6 @@ def _plot(results: dict[str, dict[str, Any]], path: Path) -> None:
     with io.BytesIO() as buffer:
         figure.savefig(buffer, dpi=150, format='png')
         atomic_write(path, buffer.getvalue())
+
+
+_BAND = 'mean', 'std'
