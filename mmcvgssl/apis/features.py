@@ -255,6 +255,8 @@ class FeatureExtractor:
     def _set_encoder(self, encoder: Encoder) -> None:
         self._encoder = encoder
         network = encoder.network.to(self.device).eval()
+        # as few-shot evaluation has it, so that features are the same
+        network.to(memory_format=torch.channels_last)
         self._network: Encode = network.forward
         self._alone = False
 
@@ -330,6 +332,7 @@ def _encoder_of(loaded: LoadedModel) -> tuple[Encode, bool]:
     model: Any = loaded.model
     if isinstance(model, ProbeClassifier):
         # as of any network; a classifier brings them to length 1
+        model.encoder.to(memory_format=torch.channels_last)
         return lambda images: model.encoder(images / 255), False
     if isinstance(model, OneClassDetector):
         return lambda images: model.embed(images).mean(1), False

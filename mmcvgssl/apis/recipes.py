@@ -24,7 +24,7 @@ def list_models(pattern: str = '*') -> list[str]:
         Sorted names, for :func:`get_config`.
 
     Example:
-        >>> list_models('patchcore*')
+        >>> list_models('patchcore_lite0_*')
         ['patchcore_lite0_folder', 'patchcore_lite0_mvtec']
     """
     return sorted(

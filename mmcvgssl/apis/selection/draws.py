@@ -48,7 +48,8 @@ def draw_labelled(
     Example:
         >>> labels = np.array([0, 0, 1, 1])
         >>> rows = np.array([[1, 0], [0.9, 0.1], [0, 1], [0.1, 0.9]])
-        >>> sorted(draw_labelled('kmeans', 1, 0, labels, lambda: rows))
+        >>> chosen = draw_labelled('kmeans', 1, 0, labels, lambda: rows)
+        >>> sorted(chosen.tolist())
         [1, 3]
     """
     check_draw(draw, shots, labels, names)
