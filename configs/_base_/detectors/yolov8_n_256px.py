@@ -4,6 +4,8 @@ _base_ = 'yolov8_s.py'
 widen_factor = 0.25
 img_scale = (256, 256)
 max_epochs = 300
+# probability of a flip: horizontal, vertical, both at once
+flip_prob = [0.5, 0.0, 0.0]
 
 model = dict(
     backbone=dict(widen_factor=widen_factor),
@@ -19,6 +21,10 @@ test_pipeline = _base_.test_pipeline
 for resize in (*train_pipeline_stage2[2:4], *test_pipeline[1:3]):
     resize.scale = img_scale
 del resize
+for flip in (train_pipeline[5], train_pipeline_stage2[6]):
+    flip.prob = '${flip_prob}'
+    flip.direction = ['horizontal', 'vertical', 'diagonal']
+del flip
 
 train_dataloader = dict(
     batch_size=16, num_workers=2, dataset=dict(pipeline=train_pipeline)

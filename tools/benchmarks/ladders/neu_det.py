@@ -65,12 +65,17 @@ stages = {
 }
 # by kind of start: what is tried on folds, with which row
 lr = 'optim_wrapper.optimizer.lr'
-frozen = 'model.backbone.frozen_stages'
-of_weights = [{lr: 0.01}, {lr: 0.0025}, {lr: 0.0025, frozen: 1}]
+flips = {'flip_prob': [0.25, 0.25, 0.25]}
+tries = [
+    {lr: 0.01},
+    {lr: 0.0025},
+    {lr: 0.01, **flips},
+    {lr: 0.0025, **flips},
+]
 search = {
-    'noise': dict(row='scratch', tries=[{lr: 0.01}, {lr: 0.0025}]),
-    'imagenet': dict(row='ImageNet Lite0', tries=of_weights),
-    'pretrained': dict(row='AGSSP', tries=of_weights),
+    'noise': dict(row='scratch', tries=tries),
+    'imagenet': dict(row='ImageNet Lite0', tries=tries),
+    'pretrained': dict(row='AGSSP', tries=tries),
 }
 from_imagenet = dict(kind='imagenet', detector='lite0')
 agssp = {'options': {'load_from': '{agdp}'}, 'kind': 'pretrained'}
@@ -78,7 +83,16 @@ agssp_lite0 = {**from_imagenet, 'options': {'load_from': '{agdp-lite0}'}}
 rows = {
     'scratch': dict(kind='noise', detector='csp', seeds=3),
     'ImageNet Lite0': {**from_imagenet, 'seeds': 3},
-    'AGSSP': {**agssp, 'detector': 'csp', 'seeds': 2},
+    'AGSSP': {**agssp, 'detector': 'csp', 'seeds': 3},
+    'scratch, self-trained': dict(
+        kind='noise', detector='csp', teacher='scratch', seeds=3
+    ),
+    'AGSSP, self-trained': {
+        **agssp,
+        'detector': 'csp',
+        'teacher': 'AGSSP',
+        'seeds': 3,
+    },
     'AGSSP from ImageNet Lite0': {**agssp_lite0, 'seeds': 3},
     'AGSSP from ImageNet Lite0, self-trained': {
         **agssp_lite0,
