@@ -24,6 +24,7 @@ BACKBONES = {
     'resnet50': ('ResNet', 50),
     'csp-n': ('mmyolo.YOLOv8CSPDarknet', 'P5'),
     'cspnext-tiny': ('mmdet.CSPNeXt', 'P5'),
+    'lite0': ('mmcvgssl.TimmBackbone', 'tf_efficientnet_lite0'),
     'vit-small': ('MoCoV3ViT', 'mocov3-small'),
     'vit-base': ('MoCoV3ViT', 'base'),
 }
@@ -93,7 +94,8 @@ def test_a_recipe_is_what_its_name_says(path):
     cfg, said = load_config(path), NAME.fullmatch(path.stem)
     assert said, f'{path.stem} does not follow the pattern of names'
     backbone = cfg.model.backbone
-    size = backbone.get('depth', backbone.get('arch'))
+    named = ('depth', 'arch', 'model_name')
+    size = next(backbone[key] for key in named if key in backbone)
     kind = backbone.type.removeprefix('mmpretrain.')
     assert (kind, size) == BACKBONES[said['backbone']]
     assert [t.model_name for t in cfg.model.teachers] == TEACHERS[

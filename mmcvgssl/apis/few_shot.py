@@ -333,8 +333,9 @@ class FewShot:
         initialize(backbone)
         if self.checkpoint != 'none':
             load(backbone, self.checkpoint)
-        preprocessor = self.cfg.data_preprocessor
-        return Embedder(backbone, preprocessor['mean'], preprocessor['std'])
+        scales = self.cfg.data_preprocessor
+        poolings = self.cfg.few_shot.get('poolings', ('mean',))
+        return Embedder(backbone, scales['mean'], scales['std'], poolings)
 
     def provenance(self, known: Provenance | None = None) -> Provenance:
         """Return what the runs depend on.
@@ -358,6 +359,7 @@ class FewShot:
         }
         if self.standardized is not None:
             values['standardize'] = True
+            values['poolings'] = list(self.encoder.poolings)
         if self.draw != EQUAL:
             values['draw'] = self.draw
         return (

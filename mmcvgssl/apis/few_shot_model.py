@@ -146,6 +146,8 @@ def _student(protocol: FewShot) -> dict[str, Any]:
         'mean': list(cfg.data_preprocessor['mean']),
         'std': list(cfg.data_preprocessor['std']),
     }
+    if 'poolings' in cfg.few_shot:
+        found['poolings'] = list(cfg.few_shot.poolings)
     if protocol.checkpoint != 'none':
         # weights are the checkpoint's
         own = {k: v for k, v in given.items() if k not in ORIGINS}

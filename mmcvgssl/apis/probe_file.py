@@ -55,6 +55,7 @@ def probe_file(
     part: dict[str, Any] = {'teacher': inner}
     if isinstance(inner, Embedder):
         part = {'backbone': inner.backbone, 'init_backbone': False}
+        part['poolings'] = inner.poolings
     model = ProbeClassifier(**size, **part, standardize=scaled)
     if scaled:
         model.encoder = network

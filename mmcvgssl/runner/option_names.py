@@ -34,7 +34,9 @@ _SECTIONS: dict[str, frozenset[str]] = {
     'env_cfg.mp_cfg': frozenset({'mp_start_method', 'opencv_num_threads'}),
     'randomness': _parameters(Runner.set_randomness),
     'auto_scale_lr': frozenset({'enable', 'base_batch_size'}),
-    'few_shot': frozenset({'view_size', 'train', 'test', 'schedule'}),
+    'few_shot': frozenset(
+        {'view_size', 'poolings', 'train', 'test', 'schedule'}
+    ),
     'few_shot.schedule': frozenset(SCHEDULE),
     'optim_wrapper.clip_grad': frozenset(
         {'max_norm', 'norm_type', 'error_if_nonfinite', 'foreach'}

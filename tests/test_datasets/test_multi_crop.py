@@ -164,6 +164,20 @@ def test_transforms_of_one_view_do_not_reach_the_next():
     assert results['img_shape'] == (SIDE, SIDE)
 
 
+def test_the_weak_view_may_be_the_whole_image():
+    image = np.zeros((40, 20, 3), np.uint8)
+    image[20:, 10:] = 200
+    crop = MultiCrop(16, weak_scale=None, crop_scales=[(0.2, 0.4)])
+    for value in range(3):
+        weak, _ = views_of(crop, image, value)
+        expected = np.zeros((16, 16, 3), np.uint8)
+        expected[8:, 8:] = 200
+        off = (slice(7, 9),), (slice(None), slice(7, 9))  # interpolated
+        for part in off:
+            weak[part] = expected[part] = 0
+        assert np.array_equal(weak, expected)
+
+
 def test_interpolation_is_passed_on():
     flat = np.zeros((8, 8, 3), np.uint8)
     flat[:, 4:] = 255

@@ -58,6 +58,10 @@ def protocol(tiny_classes, tmp_path):
         elif kind == 'package':
             checkpoint = 'none'
             cfg.model.backbone = PACKAGE
+        elif kind == 'levels':
+            checkpoint = 'none'
+            cfg.model.backbone = dict(PACKAGE, levels=[1, 3])
+            cfg.few_shot.poolings = ['mean', 'std', 'max']
         torch.manual_seed(1)
         return FewShot(cfg, checkpoint, **options)
 
@@ -92,6 +96,7 @@ def predicted(path, images):
         ('teacher', 3, False),
         ('teacher', 3, True),
         ('package', 3, True),
+        ('levels', 3, True),
     ],
 )
 def test_probabilities_are_those_of_scikit_learn(
@@ -115,7 +120,9 @@ def test_probabilities_are_those_of_scikit_learn(
     assert content.chosen['test_accuracy'] == pytest.approx(accuracy)
     assert content.chosen['images'] == len(train)
     assert content.chosen['draw'] is None
-    assert [part.stored for part in content.weights] == [kind != 'package']
+    assert [part.stored for part in content.weights] == [
+        kind not in ('package', 'levels')
+    ]
 
 
 def test_a_draw_is_the_one_that_the_results_list(protocol, tmp_path):

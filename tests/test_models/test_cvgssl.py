@@ -438,6 +438,8 @@ def test_teachers_follow_the_model_to_another_type_of_numbers():
         ({**REGRESS, 'mixup': -0.1}, 'mixup is a share'),
         ({**REGRESS, 'mixup': 0.3, 'cache_teacher': True}, 'cache_teacher'),
         ({**REGRESS, 'teachers': []}, 'at least one teacher'),
+        ({**REGRESS, 'teacher_view': 'whole'}, "or 'weak'.*got 'whole'"),
+        ({**BOTH, 'teacher_view': 'weak'}, 'leave these out'),
     ],
 )
 def test_options_that_contradict_each_other(kwargs, message):
@@ -458,3 +460,21 @@ def test_built_heads_are_taken_as_they_are():
     assert model.head is head
     assert model.regression_head is regression
     assert len(losses(model, raw_views())) == 4
+
+
+def test_a_teacher_may_see_the_weak_view_and_the_student_the_crops():
+    model, views = make(**REGRESS, teacher_view='weak'), raw_views()
+    teacher = model.teachers[0]
+    got = losses(model, views)
+    (shown,), (seen,) = teacher.tower.seen, model.backbone.seen
+    weak, *crops = prepared(model, views)
+    images = model.to_unit_range(weak)
+    torch.testing.assert_close(shown, teacher.preprocess(images))
+    torch.testing.assert_close(seen, torch.cat(crops))
+    student = deepcopy(model)
+    rows = student.extract_feat(torch.cat(crops))
+    targets = teacher.encode(images)[-1].repeat(V - 1, 1)
+    expected = student.regression_head.loss(global_pool(rows), [targets])
+    assert_same(got, expected)
+    with pytest.raises(ValueError, match='set crop_scales of MultiCrop'):
+        losses(model, views[:1])

@@ -21,6 +21,7 @@ from mmcvgssl.models.anomaly.density import (
 from mmcvgssl.models.anomaly.one_class_detector import OneClassDetector
 from mmcvgssl.models.anomaly.patch_grid import PatchGrid
 from mmcvgssl.models.backbones import TimmBackbone
+from mmcvgssl.models.classifiers import Embedder
 from mmcvgssl.models.teachers import TimmTeacher
 from mmcvgssl.weights import KeyMismatchError, WeightsError
 
@@ -376,3 +377,21 @@ def test_timm_backbone_is_the_teacher(tmp_path):
     wrong = TimmBackbone('test_resnet', str(tmp_path / 'w.pth'))
     with pytest.raises(WeightsError, match='does not hold weights of timm'):
         wrong.init_weights()
+
+
+def test_levels_of_timm_backbone_are_those_of_the_teacher():
+    package, ways = 'package:efficientnet-lite0', ('mean', 'std', 'max')
+    net = TimmBackbone('tf_efficientnet_lite0', package, levels=(1, 3))
+    net.init_weights()
+    student = Embedder(net.eval(), [127.5] * 3, [127.5] * 3, ways)
+    teacher = TimmTeacher(
+        weights=package, levels=(1, 3), input_size=64, poolings=ways
+    )
+    image = torch.rand(2, 3, 64, 64)
+    with torch.no_grad():
+        found = student.encode(image)
+    for mine, theirs in zip(found, teacher.encode(image), strict=True):
+        torch.testing.assert_close(mine, theirs, rtol=1e-3, atol=1e-4)
+    assert [row.shape[1] for row in found] == [24] * 3 + [112] * 3 + [1280]
+    with pytest.raises(ValueError, match='use out_indices with'):
+        TimmBackbone('test_resnet', levels=(1,), features_only=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from mmcv.transforms import BaseTransform, Compose
 
@@ -28,7 +29,8 @@ class MultiCrop(BaseTransform):
 
     Args:
         view_size: Side of the views in pixels.
-        weak_scale: Range of area of the weak view's random resized crop.
+        weak_scale: Range of area of the weak view's random resized crop; None:
+            it is the whole image, whose aspect ratio may change.
         crop_scales: One range of area per crop; may be empty.
         crop_size: Side of the crops in pixels; one number or one per crop;
             ``view_size`` by default.
@@ -54,7 +56,7 @@ class MultiCrop(BaseTransform):
     def __init__(
         self,
         view_size: int,
-        weak_scale: Sequence[float] = (0.08, 1.0),
+        weak_scale: Sequence[float] | None = (0.08, 1.0),
         crop_scales: Sequence[Sequence[float]] = CROP_SCALES,
         crop_size: int | Sequence[int] | None = None,
         weak_transforms: Sequence[dict] = (),
@@ -79,18 +81,25 @@ class MultiCrop(BaseTransform):
             [weak_transforms] + [crop_transforms] * len(crops),
             strict=True,
         ):
-            if side < 1 or not 0 < scale[0] <= scale[1] <= 1:
+            low, high = scale or (1.0, 1.0)
+            if side < 1 or not 0 < low <= high <= 1:
                 raise ValueError(
                     'a view needs a side of at least 1 pixel and a range of '
                     f'area within (0, 1], got side {side}, range {scale}'
                 )
-            crop = dict(
+            crop: dict[str, Any] = dict(
                 type='mmpretrain.RandomResizedCrop',
                 scale=side,
-                crop_ratio_range=tuple(scale),
+                crop_ratio_range=(low, high),
                 aspect_ratio_range=tuple(aspect_ratio),
                 interpolation=interpolation,
             )
+            if scale is None:
+                crop = dict(
+                    type='mmengine.Resize',
+                    scale=(side, side),
+                    interpolation=interpolation,
+                )
             steps = [TRANSFORMS.build(t) for t in [crop, *after]]
             if not self.views:
                 self.unfit = [t for t in steps if loses_map(t)]

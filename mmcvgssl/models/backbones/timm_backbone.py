@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
 import timm
@@ -35,11 +35,14 @@ class TimmBackbone(TIMMBackbone):
         norm_eval: Freeze the statistics of batch norms while training.
         frozen_stages: Last level, of those that ``out_indices`` counts, that
             is not trained, nor what comes before it; -1: all are trained.
+        levels: Indices into the model's ``feature_info``, as of
+            :class:`TimmTeacher`: maps that precede the last output, which is
+            that of the whole network and not of ``features_only``.
         **kwargs: Options of ``TIMMBackbone``.
 
     Raises:
-        ValueError: If the package is not a known one, or there is no such
-            level.
+        ValueError: If the package is not a known one, there is no such
+            level, or ``levels`` and ``features_only`` are both given.
         FileNotFoundError: If the file is missing.
         WeightsError: If weights do not fit.
 
@@ -63,9 +66,19 @@ class TimmBackbone(TIMMBackbone):
         weights: str | None = None,
         norm_eval: bool = False,
         frozen_stages: int = -1,
+        levels: Sequence[int] = (),
         **kwargs,
     ) -> None:
         super().__init__(model_name, **kwargs)
+        inner = hasattr(self.timm_model, 'forward_intermediates')
+        if levels and (kwargs.get('features_only') or not inner):
+            raise ValueError(
+                f'`levels` of {model_name} are given beside its last output: '
+                'expected a model of timm with inner levels and without '
+                'features_only, got another; use out_indices with '
+                'features_only=True'
+            )
+        self.levels = list(levels)
         self.model_name, self.weights = model_name, weights
         self.norm_eval, self.frozen_stages = norm_eval, frozen_stages
         self._frozen = self._freeze(frozen_stages)
@@ -88,6 +101,15 @@ class TimmBackbone(TIMMBackbone):
         own = self.timm_model.state_dict()
         check_values(state, self.weights, own)
         self.timm_model.load_state_dict(state, strict=False)
+
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        """Return the levels and the last output of images [N, 3, H, W]."""
+        if not self.levels:
+            return super().forward(images)
+        features, maps = self.timm_model.forward_intermediates(
+            images, indices=self.levels, output_fmt='NCHW'
+        )
+        return (*maps, self.timm_model.forward_head(features))
 
     def train(self, mode: bool = True) -> TimmBackbone:
         """Set the mode; what is frozen stays in evaluation."""

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from mmcvgssl.models.layers import channel_scales, global_pool
+from mmcvgssl.models.layers.global_pool import checked_poolings, pool_levels
 
 
 class Embedder(nn.Module):
@@ -16,9 +17,12 @@ class Embedder(nn.Module):
         backbone: A ready one.
         mean: Mean of RGB channels in [0, 255], as in a data preprocessor.
         std: Standard deviation of RGB channels in [0, 255].
+        poolings: How :meth:`encode` pools the levels before the last, as of
+            :class:`FrozenTeacher`.
 
     Raises:
-        ValueError: If mean or std are not of three channels.
+        ValueError: If mean or std are not of three channels, or a pooling is
+            unknown.
 
     Example:
         >>> import torch
@@ -36,9 +40,11 @@ class Embedder(nn.Module):
         backbone: nn.Module,
         mean: Sequence[float],
         std: Sequence[float],
+        poolings: Sequence[str] = ('mean',),
     ) -> None:
         super().__init__()
         self.backbone = backbone
+        self.poolings = checked_poolings(poolings)
         for name, value in channel_scales(mean, std).items():
             self.register_buffer(name, value / 255)
 
@@ -55,7 +61,7 @@ class Embedder(nn.Module):
         levels = self._levels(images)
         if isinstance(levels, Tensor):
             levels = [levels]
-        return [global_pool(level) for level in levels]
+        return pool_levels(levels, self.poolings)
 
     def _levels(self, images: Tensor) -> Tensor | Sequence[Tensor]:
         return self.backbone((images - self.mean) / self.std)

@@ -42,6 +42,8 @@ class ProbeClassifier(BaseClassifier):
             names.
         standardize: Whether features are those of all levels,
             :class:`Standardized`.
+        poolings: Of the backbone's levels, as of :class:`Embedder`; a teacher
+            has its own.
 
     Raises:
         ValueError: If there is not one of backbone and teacher, or a number
@@ -70,6 +72,7 @@ class ProbeClassifier(BaseClassifier):
         std: Sequence[float] = (127.5, 127.5, 127.5),
         init_backbone: bool = True,
         standardize: bool = False,
+        poolings: Sequence[str] = ('mean',),
     ) -> None:
         super().__init__(data_preprocessor=dict(TO_RGB))
         if (backbone is None) == (teacher is None):
@@ -89,7 +92,7 @@ class ProbeClassifier(BaseClassifier):
                 initialize(net)
             if checkpoint is not None:
                 load(net, checkpoint)
-            encoder = Embedder(net, mean, std)
+            encoder = Embedder(net, mean, std, poolings)
         else:
             encoder = _build(teacher)
         self.encoder: nn.Module = encoder

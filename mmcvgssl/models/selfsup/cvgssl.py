@@ -15,6 +15,8 @@ from mmcvgssl.models.teachers import FrozenTeacher
 from mmcvgssl.models.teachers.feature_cache import FeatureCache
 from mmcvgssl.registry import MODELS
 
+WEAK = 'weak'
+
 
 @MODELS.register_module()
 class CVGSSL(BaseSelfSupervisor):
@@ -46,6 +48,10 @@ class CVGSSL(BaseSelfSupervisor):
         cache_teacher: Cache teacher features of a fixed set of views (the data
             set's ``fixed_views``) instead of computing them each epoch.
         cache_megabytes: Upper limit of the cache, in each process.
+        teacher_view: ``'same'``: teachers see what the student sees;
+            ``'weak'``: teachers see the weak view alone, and the student the
+            others alone, of which it learns to tell what the weak view, the
+            whole image perhaps, is like. Beside ``regression_head`` alone.
 
     Raises:
         ValueError: If options contradict each other.
@@ -92,6 +98,7 @@ class CVGSSL(BaseSelfSupervisor):
         init_cfg: dict | None = None,
         distill_head: dict | nn.Module | None = None,
         cache_megabytes: float = 2048,
+        teacher_view: str = 'same',
     ) -> None:
         if not teachers:
             raise ValueError('CVGSSL needs at least one teacher')
@@ -105,6 +112,16 @@ class CVGSSL(BaseSelfSupervisor):
             raise ValueError(
                 'mixup makes new images, so cache_teacher cannot serve it: '
                 'set one of them to its default'
+            )
+        if teacher_view not in ('same', WEAK):
+            raise ValueError(
+                "teacher_view: expected 'same' or 'weak', got "
+                f'{teacher_view!r}'
+            )
+        if teacher_view == WEAK and (head or distill_head):
+            raise ValueError(
+                "teacher_view='weak' shows the student no weak view, which "
+                '`head` and `distill_head` need: leave these out'
             )
         built = [
             t if isinstance(t, FrozenTeacher) else MODELS.build(t)
@@ -130,6 +147,7 @@ class CVGSSL(BaseSelfSupervisor):
         self.distill_head = _build(distill_head)
         self.per_view_bn = per_view_bn
         self.mixup = mixup
+        self.teacher_view = teacher_view
         self.cache = FeatureCache(cache_megabytes) if cache_teacher else None
         self.memory_format = (
             torch.channels_last if channels_last else torch.contiguous_format
@@ -169,7 +187,16 @@ class CVGSSL(BaseSelfSupervisor):
         if self.mixup:  # of the maps, too
             mixed = self._mix([*views, *maps])
             views, maps = mixed[: len(views)], mixed[len(views) :]
-        targets = self.teach(views, data_samples)  # [level][view]
+        seen = views
+        if self.teacher_view == WEAK:
+            views, seen = views[1:], views[:1]
+            if not views:
+                raise ValueError(
+                    "teacher_view='weak' needs a weak view and crops, got one "
+                    'view: set crop_scales of MultiCrop'
+                )
+        targets = self.teach(seen, data_samples)  # [level][view]
+        targets = [level * (len(views) // len(seen)) for level in targets]
         groups = [[i] for i in range(len(views))]
         if not self.per_view_bn and _same_shape(views):
             groups = [list(range(len(views)))]

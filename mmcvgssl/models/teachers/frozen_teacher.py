@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from mmcvgssl.models.layers import resize_images
-from mmcvgssl.models.layers.global_pool import POOLINGS, pool_map
+from mmcvgssl.models.layers.global_pool import checked_poolings, pool_map
 from mmcvgssl.models.layers.resize_images import filtered
 
 
@@ -83,7 +83,7 @@ class FrozenTeacher(nn.Module):
             else tuple(input_size)
         )
         self.input_size: tuple[int, int] = (size[0], size[1])
-        self.poolings = _checked_poolings(poolings)
+        self.poolings = checked_poolings(poolings)
         self.pyramid = _checked_pyramid(pyramid, self.input_size)
         self.register_buffer('mean', torch.tensor(mean).view(-1, 1, 1))
         self.register_buffer('std', torch.tensor(std).view(-1, 1, 1))
@@ -158,16 +158,6 @@ class FrozenTeacher(nn.Module):
 
     def __deepcopy__(self, memo: dict) -> FrozenTeacher:
         return self
-
-
-def _checked_poolings(given: Sequence[str]) -> tuple[str, ...]:
-    names = (given,) if isinstance(given, str) else tuple(given)
-    if not names or len({*names}) < len(names) or {*names} - {*POOLINGS}:
-        raise ValueError(
-            f'poolings: expected some of {", ".join(POOLINGS)}, each once, '
-            f'got {given!r}'
-        )
-    return names
 
 
 def _checked_pyramid(
