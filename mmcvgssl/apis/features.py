@@ -22,7 +22,7 @@ from mmcvgssl.apis.prediction.workers import Workers, workers_for
 from mmcvgssl.datasets.reading import UnreadableImageError
 from mmcvgssl.datasets.tiles import TILES, images_at_once
 from mmcvgssl.datasets.transforms.load_image import reading_options
-from mmcvgssl.evaluation.few_shot.features import to_unit_rgb
+from mmcvgssl.evaluation.few_shot.features import as_encoder, to_unit_rgb
 from mmcvgssl.model_file import LoadedModel, is_model_file, load_model
 from mmcvgssl.models.anomaly import OneClassDetector
 from mmcvgssl.models.anomaly.tiled_images import (
@@ -254,9 +254,7 @@ class FeatureExtractor:
 
     def _set_encoder(self, encoder: Encoder) -> None:
         self._encoder = encoder
-        network = encoder.network.to(self.device).eval()
-        # as few-shot evaluation has it, so that features are the same
-        network.to(memory_format=torch.channels_last)
+        network = as_encoder(encoder.network, self.device).eval()
         self._network: Encode = network.forward
         self._alone = False
 
@@ -332,8 +330,8 @@ def _encoder_of(loaded: LoadedModel) -> tuple[Encode, bool]:
     model: Any = loaded.model
     if isinstance(model, ProbeClassifier):
         # as of any network; a classifier brings them to length 1
-        model.encoder.to(memory_format=torch.channels_last)
-        return lambda images: model.encoder(images / 255), False
+        encode = as_encoder(model.encoder)
+        return lambda images: encode(images / 255), False
     if isinstance(model, OneClassDetector):
         return lambda images: model.embed(images).mean(1), False
     parts = model.frozen().values() if hasattr(model, 'frozen') else ()

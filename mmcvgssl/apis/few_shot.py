@@ -129,9 +129,7 @@ class FewShot:
                 )
         self.schedule = check_schedule(cfg.few_shot.get('schedule') or {})
         self.device = choose_device()
-        self.encoder = self._build_encoder().to(self.device)
-        # depthwise convolutions on CPUs take half the time
-        self.encoder.to(memory_format=torch.channels_last)
+        self.encoder = data.as_encoder(self._build_encoder(), self.device)
         self.standardized: Standardized | None = None
         if standardize:
             self.standardized = Standardized(self.encoder).to(self.device)

@@ -254,7 +254,8 @@ class Ladder:
             f'test_ann_file={test}',
         ]
         run = self.run(row, more, self.on_fold_folder(kind, number, fold))
-        assert run is not None
+        if run is None:
+            raise SystemExit('options that --show cannot choose: train first')
         last = run[int(self.cfg.epochs)]
         return float(np.mean([last[m] for m in METRICS.values()]))
 
