@@ -9,6 +9,7 @@ from typing import Any
 from mmengine.registry import DATA_SAMPLERS as MMENGINE_DATA_SAMPLERS
 from mmengine.registry import DATASETS as MMENGINE_DATASETS
 from mmengine.registry import EVALUATOR as MMENGINE_EVALUATOR
+from mmengine.registry import FUNCTIONS as MMENGINE_FUNCTIONS
 from mmengine.registry import HOOKS as MMENGINE_HOOKS
 from mmengine.registry import LOOPS as MMENGINE_LOOPS
 from mmengine.registry import METRICS as MMENGINE_METRICS
@@ -61,6 +62,12 @@ TRANSFORMS = Registry(
         'mmcvgssl.maps.load_anomaly_map',
         'mmcvgssl.maps.map_crop',
     ],
+)
+FUNCTIONS = Registry(
+    'function',
+    parent=MMENGINE_FUNCTIONS,
+    scope=SCOPE,
+    locations=['mmcvgssl.datasets.canvas_collate'],
 )
 HOOKS = Registry(
     'hook',

@@ -43,6 +43,7 @@ from mmcvgssl.models.selfsup import (
     CutPasteClassifier,
 )
 from mmcvgssl.models.teachers import HostTeacher, OpenCLIPTeacher, TimmTeacher
+from mmcvgssl.models.views_preprocessor import ViewsPreprocessor
 
 __all__ = [
     'CVGSSL',
@@ -68,6 +69,7 @@ __all__ = [
     'ProbeClassifier',
     'TimmBackbone',
     'TimmTeacher',
+    'ViewsPreprocessor',
     'WithSSPCAB',
     'anomaly',
     'backbones',

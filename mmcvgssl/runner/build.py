@@ -36,6 +36,7 @@ from mmcvgssl.models.layers import (
     synchronize_batch_norm,
 )
 from mmcvgssl.models.learner import learner
+from mmcvgssl.models.views_preprocessor import ViewsPreprocessor
 from mmcvgssl.processes import on_first_process
 from mmcvgssl.progress import QUIET, log_level
 from mmcvgssl.randomness import isolated
@@ -48,6 +49,7 @@ from mmcvgssl.runner.image_reading import settle_images
 from mmcvgssl.runner.resume import check_load_from, guard_weights
 from mmcvgssl.runner.run_values import check_run_values
 from mmcvgssl.runner.seed import ensure_epoch_seeds, seed_views
+from mmcvgssl.runner.views import ViewsOnDevice, plan_views
 from mmcvgssl.runner.workers import settle_workers
 from mmcvgssl.terminal_log import settle_terminal
 
@@ -59,6 +61,7 @@ class _Runner(Runner):
     """
 
     ready: nn.Module | None = None
+    views: ViewsOnDevice | None = None
 
     def build_logger(self, *args, **kwargs):
         logger = super().build_logger(*args, **kwargs)
@@ -66,7 +69,15 @@ class _Runner(Runner):
         return logger
 
     def build_model(self, model):
+        if self.views and isinstance(model, dict):
+            own = self.views.preprocessor(model['data_preprocessor'])
+            model = {**model, 'data_preprocessor': own}
         return super().build_model(self.ready or model)
+
+    def build_dataloader(self, dataloader, *args, **kwargs):
+        if self.views and isinstance(dataloader, dict):
+            dataloader = self.views.loader(dataloader)
+        return super().build_dataloader(dataloader, *args, **kwargs)
 
     def wrap_model(self, model_wrapper_cfg, model):
         # DDP refuses it there; alone, the host makes it a plain batch norm
@@ -75,9 +86,12 @@ class _Runner(Runner):
         return super().wrap_model(model_wrapper_cfg, model)
 
 
-def _runner_class(model: nn.Module | None) -> type[_Runner]:
+def _runner_class(
+    model: nn.Module | None, on_device: ViewsOnDevice | None
+) -> type[_Runner]:
     class ReadyRunner(_Runner):
         ready = model
+        views = on_device
 
     return ReadyRunner
 
@@ -149,7 +163,8 @@ def build_runner(
     notes = check_load_from(cfg)
     seed_views(cfg)
     sync_bn = cfg.pop('sync_bn', None)
-    runner = _runner_class(model).from_cfg(cfg)
+    views = plan_views(cfg, torch.cuda.is_available())
+    runner = _runner_class(model, views).from_cfg(cfg)
     if sync_bn and get_world_size() > 1:
         synchronize_batch_norm(runner.model)
     if sync_bn:
@@ -274,12 +289,16 @@ def _tensors(inputs: Any) -> list[Tensor]:
 
 def _check_views(runner: Runner, inputs) -> None:
     model = learner(runner.model)
-    views = _tensors(inputs)
+    preprocessor = getattr(model, 'data_preprocessor', None)
+    if isinstance(preprocessor, ViewsPreprocessor):
+        sizes = preprocessor.sizes
+    else:
+        sizes = [(view.shape[-2], view.shape[-1]) for view in _tensors(inputs)]
     device = next(model.parameters()).device
     was_training = model.training
     model.eval()
     try:
-        for height, width in sorted({tuple(v.shape[-2:]) for v in views}):
+        for height, width in sorted(set(sizes)):
             image = torch.zeros(1, 3, height, width, device=device)
             try:
                 with torch.inference_mode():

@@ -27,6 +27,7 @@ from mmcvgssl.apis import load_config
 from mmcvgssl.datasets.surface_images import EXTENSIONS
 from mmcvgssl.engine import keep_freed_memory
 from mmcvgssl.registry import MODELS, OPTIM_WRAPPERS
+from mmcvgssl.runner.views import plan_views
 
 CONFIG = (
     Path(__file__).parents[2]
@@ -47,6 +48,12 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--workers', type=int, default=2)
     parser.add_argument('--iters', type=int, default=6)
     parser.add_argument('--rounds', type=int, default=3)
+    parser.add_argument(
+        '--views',
+        default='auto',
+        choices=['auto', 'workers', 'device'],
+        help='where ours are made',
+    )
     parser.add_argument('--one', choices=['ours', 'plain', 'losses'])
     return parser.parse_args()
 
@@ -77,9 +84,14 @@ def setup(args: argparse.Namespace, ours: bool):
     )
     init_default_scope(cfg.default_scope)
     torch.manual_seed(0)
-    model = MODELS.build(
-        {**cfg.model, 'data_preprocessor': cfg.data_preprocessor}
-    )
+    preprocessor, plan = cfg.data_preprocessor, None
+    if ours:
+        cfg.views = args.views
+        plan = plan_views(cfg, torch.cuda.is_available())
+    if plan:
+        preprocessor = plan.preprocessor(preprocessor)
+        cfg.train_dataloader = plan.loader(cfg.train_dataloader)
+    model = MODELS.build({**cfg.model, 'data_preprocessor': preprocessor})
     model.init_weights()
     device = 'cuda' if torch.cuda.is_available() else 'cpu'
     return cfg, model.to(device).train()
@@ -198,7 +210,8 @@ def report(args: argparse.Namespace, seconds: float, parts: dict) -> dict:
 def child(args: argparse.Namespace, one: str) -> dict:
     """Run one measurement in a process of its own."""
     command = [sys.executable, __file__, '--one', one]
-    for key in ('config', 'images', 'view_size', 'batch_size', 'workers'):
+    keys = ('config', 'images', 'view_size', 'batch_size', 'workers', 'views')
+    for key in keys:
         command += ['--' + key.replace('_', '-'), str(getattr(args, key))]
     command += ['--iters', str(args.iters)]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE)

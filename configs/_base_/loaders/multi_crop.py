@@ -5,6 +5,7 @@ defaults = dict(
     ann_file='',  # list of images to learn from; '': all
     ignore=[],  # files and folders to leave out, perhaps with *
     view_size=224,
+    views='auto',  # made by 'workers' or 'device'; auto: by a GPU
 )
 
 data_preprocessor = dict(

@@ -12,6 +12,7 @@ from mmcvgssl.datasets.transforms.cutpaste import (
     CutPasteScar,
     CutPasteUnion,
 )
+from mmcvgssl.datasets.transforms.draw_views import DrawViews
 from mmcvgssl.datasets.transforms.fast_color_jitter import FastColorJitter
 from mmcvgssl.datasets.transforms.fast_pack_inputs import FastPackInputs
 from mmcvgssl.datasets.transforms.joint_geometry import JointGeometry
@@ -28,6 +29,7 @@ __all__ = [
     'CutPaste3Way',
     'CutPasteScar',
     'CutPasteUnion',
+    'DrawViews',
     'FastColorJitter',
     'FastPackInputs',
     'JointGeometry',

@@ -75,6 +75,7 @@ class MultiCrop(BaseTransform):
                 f'per range in crop_scales; got {crop_size}'
             )
         self.views: list[Compose] = []
+        self.steps: list[list[BaseTransform]] = []  # of each view
         for side, scale, after in zip(
             [view_size, *sizes],
             [weak_scale, *crops],
@@ -101,6 +102,7 @@ class MultiCrop(BaseTransform):
                     interpolation=interpolation,
                 )
             steps = [TRANSFORMS.build(t) for t in [crop, *after]]
+            self.steps.append(steps)
             if not self.views:
                 self.unfit = [t for t in steps if loses_map(t)]
                 steps = [joint(t) for t in steps]

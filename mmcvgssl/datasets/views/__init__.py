@@ -1,0 +1,11 @@
+"""Random views whose numbers are drawn apart from their pixels.
+
+Workers draw what the hosts' transforms would draw; the pixels of a whole batch
+are then worked out at once, on the device that trains.
+"""
+
+from mmcvgssl.datasets.views.canvas import Canvas
+from mmcvgssl.datasets.views.steps import UnknownStepError
+from mmcvgssl.datasets.views.view import View
+
+__all__ = ['Canvas', 'UnknownStepError', 'View']

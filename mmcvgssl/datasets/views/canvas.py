@@ -1,0 +1,75 @@
+"""Images of several sizes in one batch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+class Canvas(NamedTuple):
+    """Images on one canvas each, in its upper left corner.
+
+    Args:
+        pixels: uint8 [N, C, H, W]; what lies beyond an image is never read.
+        sizes: Height and width of each image [N, 2].
+    """
+
+    pixels: Tensor
+    sizes: Tensor
+
+    @classmethod
+    def of(cls, images: Sequence[Tensor]) -> Canvas:
+        """Put images uint8 [C, h, w] on canvases of the largest size.
+
+        Example:
+            >>> images = [torch.zeros(3, 4, 8), torch.zeros(3, 6, 5)]
+            >>> canvas = Canvas.of(images)
+            >>> tuple(canvas.pixels.shape), canvas.sizes.tolist()
+            ((2, 3, 6, 8), [[4, 8], [6, 5]])
+        """
+        sizes = torch.tensor([image.shape[-2:] for image in images])
+        if (sizes == sizes[0]).all():
+            return cls(torch.stack(list(images)), sizes)
+        height, width = sizes.amax(0).tolist()
+        channels = images[0].shape[0]
+        pixels = images[0].new_empty(len(images), channels, height, width)
+        for own, image in zip(pixels, images, strict=True):
+            own[:, : image.shape[1], : image.shape[2]] = image
+        return cls(pixels, sizes)
+
+    def crop(self, boxes: Tensor, size: tuple[int, int]) -> Tensor:
+        """Crop each image and resize the crop, bilinearly as OpenCV does.
+
+        Args:
+            boxes: Top, left, height and width of the crops in pixels [N, 4].
+            size: Height and width of the result.
+
+        Returns:
+            float32 [N, C, *size] in [0, 255].
+        """
+        height, width = self.pixels.shape[-2:]
+        top, left, high, wide = boxes.float().unbind(1)
+        y = _positions(top, high, size[0]) * (2 / max(height - 1, 1)) - 1
+        x = _positions(left, wide, size[1]) * (2 / max(width - 1, 1)) - 1
+        grid = torch.stack(
+            [
+                x[:, None, :].expand(-1, size[0], -1),
+                y[:, :, None].expand(-1, -1, size[1]),
+            ],
+            dim=-1,
+        )
+        # the positions lie within the crops, so nothing beyond them is read
+        return F.grid_sample(
+            self.pixels.float(), grid, mode='bilinear', align_corners=True
+        )
+
+
+def _positions(start: Tensor, length: Tensor, count: int) -> Tensor:
+    """Return where pixels of a resized crop lie, [N, count]."""
+    steps = torch.arange(count, device=start.device, dtype=torch.float32)
+    inner = (steps + 0.5) * (length[:, None] / count) - 0.5
+    return start[:, None] + inner.clamp(min=0).minimum(length[:, None] - 1)

@@ -1,0 +1,113 @@
+"""The option ``views``: where views are made."""
+
+import pytest
+import torch
+
+from mmcvgssl.apis import build_runner, load_config, run_training
+from mmcvgssl.models import ViewsPreprocessor
+from mmcvgssl.runner.views import plan_views
+from tests.data import CONFIGS
+from tests.surfaces import write_surfaces
+
+RECIPES = {
+    'cvgssl': 'cvgssl/cvgssl-regress_resnet18_lite0_1xb64-100e_folder.py',
+    'simclr': 'simclr/simclr_resnet18_1xb64-100e_folder.py',
+}
+
+
+def recipe(name: str, folder, **options):
+    """A recipe that is trained on generated surfaces for one epoch."""
+    write_surfaces(folder / 'images', count=4)
+    narrow = {
+        'model.backbone.stem_channels': 8,
+        'model.backbone.base_channels': 8,
+    }
+    if name == 'cvgssl':
+        narrow['model.teachers'] = [
+            dict(
+                type='mmcvgssl.HostTeacher',
+                backbone=dict(
+                    type='mmpretrain.ResNet',
+                    depth=18,
+                    stem_channels=8,
+                    base_channels=8,
+                ),
+                input_size=32,
+                allow_random=True,
+            )
+        ]
+        narrow['model.regression_head.in_channels'] = 64
+    else:
+        narrow |= {'model.neck.in_channels': 64, 'model.neck.hid_channels': 8}
+    cfg = load_config(
+        CONFIGS / 'pretrain' / RECIPES[name],
+        {
+            **narrow,
+            'data_root': str(folder / 'images'),
+            'view_size': 32,
+            'train_dataloader.batch_size': 4,
+            'train_dataloader.num_workers': 0,
+            'train_cfg.max_epochs': 1,
+            **options,
+        },
+    )
+    cfg.work_dir = str(folder / 'out')
+    return cfg
+
+
+@pytest.mark.parametrize('name', RECIPES)
+def test_a_recipe_trains_on_views_of_the_device(name, tmp_path):
+    cfg = recipe(name, tmp_path, views='device')
+    before = cfg.train_dataloader.dataset.pipeline[1].type
+    runner = run_training(cfg)
+    assert runner.iter == 2
+    assert isinstance(runner.model.data_preprocessor, ViewsPreprocessor)
+    # what is written down goes on anywhere
+    assert before == 'mmcvgssl.MultiCrop'
+    assert runner.cfg.train_dataloader.dataset.pipeline[1].type == before
+    assert runner.cfg.data_preprocessor.type.startswith('mmpretrain.')
+
+
+def test_both_ways_learn_from_the_same_views(tmp_path):
+    """The views of an epoch differ by rounding alone, and its order not."""
+    made = {}
+    for views in ('workers', 'device'):
+        cfg = recipe('simclr', tmp_path, views=views)
+        cfg.work_dir = str(tmp_path / views)
+        runner = build_runner(cfg)
+        made[views] = [
+            runner.model.data_preprocessor(batch, True)
+            for batch in runner.train_dataloader
+        ]
+    for workers, device in zip(made['workers'], made['device'], strict=True):
+        assert [s.img_path for s in workers['data_samples']] == [
+            s.img_path for s in device['data_samples']
+        ]
+        for a, b in zip(workers['inputs'], device['inputs'], strict=True):
+            assert a.shape == b.shape == (4, 3, 32, 32)
+            assert (a - b).abs().mean() < 2 / 127.5
+            assert a.std() > 0.1
+
+
+def test_by_default_a_gpu_makes_them(tmp_path):
+    cfg = recipe('simclr', tmp_path)
+    assert plan_views(cfg, cuda=False) is None
+    assert plan_views(cfg, cuda=True) is not None
+    assert plan_views({**cfg, 'views': 'workers'}, cuda=True) is None
+
+
+def test_what_a_gpu_cannot_make_stays_with_the_workers(tmp_path):
+    cfg = recipe('simclr', tmp_path)
+    invert = dict(type='mmpretrain.Invert')
+    for loader in (cfg.train_dataloader, cfg.val_dataloader):
+        loader.dataset.pipeline[1].crop_transforms = [invert]
+    assert plan_views(cfg, cuda=True) is None
+    with pytest.raises(
+        ValueError, match=r'Invert is not for .* views=workers'
+    ):
+        plan_views({**cfg, 'views': 'device'}, cuda=False)
+
+
+def test_a_word_that_is_none_is_refused():
+    with pytest.raises(ValueError, match="views='gpu': expected 'auto'"):
+        plan_views({'views': 'gpu'}, cuda=torch.cuda.is_available())
