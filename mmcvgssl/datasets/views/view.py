@@ -23,9 +23,9 @@ class View:
     """A random resized crop, or the whole image, then other transforms.
 
     Args:
-        transforms: mmpretrain's ``RandomResizedCrop`` or mmcv's
-            ``Resize``, bilinear, and then flips, jitter of brightness, contrast and saturation, greys and
-            Gaussian blurs of mmcv and mmpretrain.
+        transforms: mmpretrain's ``RandomResizedCrop`` or mmcv's ``Resize``,
+            bilinear, and then flips, jitter of brightness, contrast and
+            saturation, greys and Gaussian blurs of mmcv and mmpretrain.
 
     Raises:
         UnknownStepError: If there is another transform.
