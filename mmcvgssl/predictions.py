@@ -10,8 +10,9 @@ import csv
 import io
 import json
 import math
+import textwrap
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -75,15 +76,6 @@ class Prediction:
             KeyError: If columns are missing.
         """
         return cls(**{key: row[key] for key in cls.FIELDS})
-
-    def cells(self) -> dict[str, Any]:
-        """Return the columns, lists and dicts of them as JSON text."""
-        return {
-            key: json.dumps(value, ensure_ascii=False)
-            if isinstance(value, (list, dict))
-            else value
-            for key, value in self.row().items()
-        }
 
     def line(self) -> str:
         """Say in a few words what was found, for the terminal."""
@@ -267,22 +259,78 @@ class BoxPrediction(Prediction):
         return replace(found, error=self.error, size=self.size, file=self.file)
 
 
-def csv_table(
-    columns: Sequence[str], predictions: Sequence[Prediction]
-) -> bytes:
-    """Return ``predictions.csv``, with names of files as they are."""
+def row_of(prediction: Prediction) -> dict[str, Any]:
+    """Return the columns, and the size of the image's file."""
+    return {**prediction.row(), 'size': prediction.size}
+
+
+def csv_parts(
+    columns: Sequence[str], rows: Iterable[Mapping[str, Any]]
+) -> Iterator[bytes]:
+    """Yield ``predictions.csv``, with names of files as they are.
+
+    Args:
+        columns: Columns of the table; others of a row are left out.
+        rows: Rows, see :func:`row_of`; none stays in memory.
+    """
     text = io.StringIO()
-    writer = csv.DictWriter(text, columns)
+    writer = csv.DictWriter(text, columns, extrasaction='ignore')
     writer.writeheader()
-    writer.writerows(prediction.cells() for prediction in predictions)
-    # whatever the locale
-    return text.getvalue().encode('utf-8', 'surrogateescape')
+    yield _taken(text)
+    for row in rows:
+        writer.writerow({key: _cell(value) for key, value in row.items()})
+        yield _taken(text)
+
+
+def json_parts(
+    head: Mapping[str, Any], rows: Iterable[Mapping[str, Any]]
+) -> Iterator[bytes]:
+    """Yield ``predictions.json``: what holds for all, then each image.
+
+    Args:
+        head: What holds for all.
+        rows: Rows, see :func:`row_of`; none stays in memory.
+
+    Example:
+        >>> text = b''.join(json_parts({'root': 'a'}, [{'path': 'a/0.png'}]))
+        >>> json.loads(text)
+        {'root': 'a', 'images': [{'path': 'a/0.png'}]}
+    """
+    start, end = json.dumps({**head, 'images': [0]}, indent=2).rsplit('0', 1)
+    yield start.rstrip().encode()
+    comma = ''
+    for row in rows:
+        text = textwrap.indent(json.dumps(row, indent=2), '    ')
+        yield f'{comma}\n{text}'.encode()
+        comma = ','
+    yield (end if comma else end.lstrip()).encode() + b'\n'
+
+
+def csv_table(
+    columns: Sequence[str], predictions: Iterable[Prediction]
+) -> bytes:
+    """Return ``predictions.csv`` as a whole, see :func:`csv_parts`."""
+    return b''.join(csv_parts(columns, map(row_of, predictions)))
 
 
 def json_table(
-    head: Mapping[str, Any], predictions: Sequence[Prediction]
+    head: Mapping[str, Any], predictions: Iterable[Prediction]
 ) -> bytes:
-    """Return ``predictions.json``: what holds for all, then each image."""
-    images = [{**p.row(), 'size': p.size} for p in predictions]
-    values = {**head, 'images': images}
-    return f'{json.dumps(values, indent=2)}\n'.encode()
+    """Return ``predictions.json`` as a whole, see :func:`json_parts`."""
+    return b''.join(json_parts(head, map(row_of, predictions)))
+
+
+def _taken(text: io.StringIO) -> bytes:
+    """Return what was written, and forget it."""
+    # whatever the locale
+    data = text.getvalue().encode('utf-8', 'surrogateescape')
+    text.seek(0)
+    text.truncate()
+    return data
+
+
+def _cell(value: Any) -> Any:
+    """Return a value, lists and dicts as JSON text."""
+    if isinstance(value, (list, dict)):
+        return json.dumps(value, ensure_ascii=False)
+    return value

@@ -20,10 +20,15 @@ _LONGEST_NAME = 255  # bytes
 _logged: set[str] = set()  # what `log_once` of this process has said
 
 
-def atomic_write(path: str | Path, data: bytes) -> None:
+def atomic_write(path: str | Path, data: bytes | Iterable[bytes]) -> None:
     """Write a file whole or not at all; parent folders are made.
 
     Who may read it is as the process's umask says.
+
+    Args:
+        path: The file.
+        data: Its content, or the parts of it, which are not in memory at
+            once then.
 
     Raises:
         OSError: If it cannot be written; names it.
@@ -34,7 +39,7 @@ def atomic_write(path: str | Path, data: bytes) -> None:
     part = path.with_name(f'.{path.name[:40]}.{uuid.uuid4().hex[:12]}')
     with part.open('xb') as file:
         try:
-            file.write(data)
+            file.writelines([data] if isinstance(data, bytes) else data)
             file.close()
             os.replace(part, path)
         except BaseException as error:

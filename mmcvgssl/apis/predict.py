@@ -29,7 +29,12 @@ from mmcvgssl.apis.prediction.prediction_run import (
     NameOverlay,
     PredictionRun,
 )
-from mmcvgssl.apis.prediction.torch_model import TorchModel, notes_of
+from mmcvgssl.apis.prediction.torch_model import (
+    TorchModel,
+    describe,
+    made_by,
+    notes_of,
+)
 from mmcvgssl.apis.prediction.workers import Workers, workers_for
 from mmcvgssl.datasets.tiles import images_at_once
 from mmcvgssl.datasets.transforms.load_image import reading_options
@@ -40,12 +45,10 @@ from mmcvgssl.provenance import (
     FileState,
     Provenance,
     of_bytes,
-    of_config,
     of_file,
-    of_versions,
 )
 from mmcvgssl.runner.image_reading import hand_down
-from mmcvgssl.utils import check_least, printable
+from mmcvgssl.utils import check_least
 
 __all__ = ['Predictor', 'find_images', 'is_list', 'overlay']
 
@@ -164,11 +167,7 @@ class Predictor:
 
     def made_by(self) -> Provenance:
         """Return what predictions depend on beside images and options."""
-        values = {
-            'model': self._digest(),
-            'transforms': of_config(self.steps),
-        }
-        return Provenance(values) | of_versions(self.content.model)
+        return made_by(self.content, self._digest(), self.steps)
 
     @property
     def reading(self) -> dict[str, Any]:
@@ -182,14 +181,7 @@ class Predictor:
 
     def describe(self) -> dict[str, Any]:
         """Return which model file it is, as JSON can hold it."""
-        return {
-            'file': printable(self.path.name),
-            'digest': self._digest(),
-            'kind': self.content.kind,
-            'type': self.content.model.get('type'),
-            'made_with': self.content.made_with,
-            'remarks': list(self.content.remarks),
-        }
+        return describe(self.content, self.path, self._digest())
 
     def _digest(self) -> str:
         """Name the model file by its content."""

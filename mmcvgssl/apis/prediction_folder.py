@@ -12,7 +12,6 @@ from typing import Any, Protocol
 from mmcvgssl.apis.prediction import Prediction, PredictionKind
 from mmcvgssl.apis.prediction.earlier import (
     PARTIAL,
-    TABLE,
     PartialFile,
     find_known,
     settle_predictions,
@@ -20,6 +19,7 @@ from mmcvgssl.apis.prediction.earlier import (
 from mmcvgssl.apis.prediction.find_images import find_images, images_home
 from mmcvgssl.apis.prediction.picture_job import Source
 from mmcvgssl.apis.prediction.prediction_run import NameOverlay
+from mmcvgssl.apis.prediction.tables import MAPS, OVERLAYS, table_parts
 from mmcvgssl.datasets import contents as why
 from mmcvgssl.datasets.contents import Contents
 from mmcvgssl.datasets.files import MARK
@@ -33,8 +33,7 @@ from mmcvgssl.maps.writer import (
     settle_maps,
     write_remarks,
 )
-from mmcvgssl.predictions import TABLE as CSV_TABLE
-from mmcvgssl.predictions import csv_table, json_table
+from mmcvgssl.predictions import row_of
 from mmcvgssl.progress import progress_bar
 from mmcvgssl.provenance import (
     RECORD,
@@ -43,8 +42,6 @@ from mmcvgssl.provenance import (
     Provenance,
 )
 from mmcvgssl.utils import atomic_write, printable, with_suffix_added
-
-OVERLAYS, MAPS = 'overlays', 'maps'  # folders
 
 
 class Predicts(Protocol):
@@ -323,9 +320,9 @@ class _FolderRun:
         )
 
     def _write_tables(self, predictions: list[Prediction]) -> None:
-        tables = table_files(
+        tables = table_parts(
             self.kind,
-            predictions,
+            lambda: map(row_of, predictions),
             model=self.predictor.describe(),
             overlays=OVERLAYS if self.outputs.overlays else None,
             maps=MAPS if self.outputs.maps else None,
@@ -334,39 +331,3 @@ class _FolderRun:
         )
         for name, data in tables.items():
             atomic_write(self.out / name, data)
-
-
-def table_files(
-    kind: PredictionKind,
-    predictions: Sequence[Prediction],
-    *,
-    model: Mapping[str, Any],
-    overlays: str | None = OVERLAYS,
-    maps: str | None = None,
-    root: str = '',
-    contents: Contents | None = None,
-) -> dict[str, bytes]:
-    """Return the tables of predictions by the names of their files.
-
-    Args:
-        kind: What has predicted.
-        predictions: Predictions of all images, in their order.
-        model: Which model it was, see :meth:`Predicts.describe`.
-        overlays: Folder of the overlays, if there are some.
-        maps: Folder of the maps, if there are some.
-        root: Folder that the images were in.
-        contents: What that folder holds and what is left out.
-    """
-    report = contents if contents is not None else Contents(root)
-    values = {
-        'model': model,
-        **kind.head(),
-        **{'overlays': overlays, 'maps': maps, 'root': root},
-        'contents': report.as_dict(),
-    }
-    return {
-        CSV_TABLE: csv_table(kind.prediction.FIELDS, predictions),
-        **kind.files(predictions),
-        # written last: if it is there, all are
-        TABLE: json_table(values, predictions),
-    }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,12 @@ from mmengine.dist import is_main_process
 from mmengine.runner import Runner
 
 from mmcvgssl.apis.model_file_config import open_model
-from mmcvgssl.apis.testing import kind_of_test
+from mmcvgssl.apis.testing import (
+    KeptPredictions,
+    TestedConfig,
+    TestedFile,
+    kind_of_test,
+)
 from mmcvgssl.locks import locked
 from mmcvgssl.model_file import LoadedModel, is_model_file
 from mmcvgssl.runner.build import (
@@ -103,8 +109,15 @@ def run_test(
     images: str | Path | None = None,
     out: str | Path | None = None,
     root: str | Path | None = None,
+    maps: bool = False,
 ) -> dict[str, Any]:
-    """Evaluate by the test loop of a config.
+    """Evaluate by the test loop of a config, and keep what was predicted.
+
+    The folder of the test's logs, below ``work_dir``, gets
+    ``predictions.json`` and ``predictions.csv``, as of ``mmcvgssl predict``,
+    with the truth of each image: of anomaly models, of classifiers and, with
+    the boxes of a score of 0.05 or more, of detectors. Memory does not grow
+    with the number of images.
 
     Args:
         cfg: Config with ``work_dir`` and ``launcher``; is changed.
@@ -116,6 +129,7 @@ def run_test(
             :mod:`mmcvgssl.apis.testing`.
         out: File for the metrics, as JSON; null for those that are NaN.
         root: Folder that the names in a COCO file are relative to.
+        maps: Whether to keep the maps of an anomaly model, too.
 
     Returns:
         The metrics, by name.
@@ -124,7 +138,8 @@ def run_test(
         FileNotFoundError: If the checkpoint is missing.
         OSError: If ``out`` cannot be written.
         ValueError: If the config describes no test, or none for the model
-            of the file, or images are given to one that names its own.
+            of the file, images are given to one that names its own, or maps
+            are wanted of a model that makes none.
 
     Example:
         >>> from mmcvgssl.apis import load_config
@@ -155,7 +170,13 @@ def run_test(
         runner = build_runner(cfg, testing=True)
     else:
         runner = _runner_of_file(cfg, loaded, images, root, model is None)
-    metrics = runner.test()
+    tested = (
+        TestedConfig(cfg, checkpoint) if loaded is None else TestedFile(loaded)
+    )
+    kept = KeptPredictions(tested, maps)
+    runner.register_hook(kept)
+    with closing(kept):
+        metrics = runner.test()
     if out is not None and is_main_process():
         numbers = {key: float(value) for key, value in metrics.items()}
         # a class without a box has no precision, and JSON no NaN

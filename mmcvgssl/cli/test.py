@@ -38,7 +38,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='folder that the names in a COCO file are relative to (default: '
         'that of the file)',
     )
-    parser.add_argument('--work-dir', help='folder of logs')
+    parser.add_argument(
+        '--work-dir',
+        help='folder of logs and predictions, which mmcvgssl report shows',
+    )
+    parser.add_argument(
+        '--maps',
+        action='store_true',
+        help='keep the maps of an anomaly model beside its predictions',
+    )
     parser.add_argument('--out', help='file for the metrics, as JSON')
     add_run_options(parser)
 
@@ -53,7 +61,8 @@ def run(args: argparse.Namespace) -> Outcome:
         named = 'load_from' in (args.cfg_options or {})
         checkpoint = cfg.get('load_from') if named else None
     metrics = run_test(
-        cfg, checkpoint, model, args.images, args.out, args.root
+        *(cfg, checkpoint, model, args.images, args.out, args.root),
+        args.maps,
     )
     width = max(map(len, metrics), default=0)
     lines = [

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from mmcvgssl.apis.prediction.tables import TRUTH
 from mmcvgssl.datasets.coco_file import number
 from mmcvgssl.maps import MapFolder, inside
 from mmcvgssl.predictions import JSON_TABLE
@@ -95,12 +96,15 @@ def read_predicted(result: Result, images: Path | None) -> Predicted:
         kind = content['model']['kind']
         columns = _COLUMNS[kind]
         rows, errors = [], []
+        truth: list[TrueImage | None] = []
         for row in content['images']:
             if row['size'] is None:
                 errors.append(str(row['error']))
                 continue
             _check(row, columns)
             rows.append(row)
+            known = row.get(TRUTH)
+            truth.append(None if known is None else TrueImage.of_row(known))
         root = str(content['root'])
         for name in _THRESHOLDS:
             _check_threshold(name, content.get(name))
@@ -120,6 +124,7 @@ def read_predicted(result: Result, images: Path | None) -> Predicted:
     found = Predicted(
         *(result, kind, content, rows, errors),
         Source(root, images, reading),
+        truth,
     )
     folder = content.get('maps')
     if folder and (result.folder / str(folder)).is_dir():

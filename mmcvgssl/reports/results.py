@@ -20,8 +20,8 @@ KINDS = {
     TRAINING: 'training curves: mmcvgssl train writes scalars.json',
     METRICS: 'metrics of a test: mmcvgssl test writes them',
     FEW_SHOT: 'few-shot accuracy: mmcvgssl few-shot writes few_shot.json',
-    PREDICTIONS: 'scores, classes or boxes of images: mmcvgssl predict '
-    f'writes {JSON_TABLE}',
+    PREDICTIONS: 'scores, classes or boxes of images: mmcvgssl predict and '
+    f'mmcvgssl test write {JSON_TABLE}',
     ONE_CLASS: 'scores of tested images: mmcvgssl one-class writes them',
     MAPS: f'anomaly maps: mmcvgssl maps writes {MANIFEST}',
     BOXES: 'pseudo-boxes: mmcvgssl boxes writes report.json',
@@ -145,8 +145,14 @@ def _walk(
             continue
         if _VIS in inner:
             yield from _of_run(folder, root, silent)
-        yield from _of_files(folder, files, notes)
         below = JSON_TABLE in files
+        if below and _is_tested_again(folder):
+            files.remove(JSON_TABLE)
+            notes.append(
+                f'{printable(str(folder))} holds predictions of a test that '
+                'was done again, which are left out'
+            )
+        yield from _of_files(folder, files, notes)
         inner[:] = sorted(
             name
             for name in inner
@@ -154,6 +160,16 @@ def _walk(
             and not name.startswith('.')
             and not (below and name == MAPS)
         )
+
+
+def _is_tested_again(folder: Path) -> bool:
+    """Whether a folder is that of a test, and one beside it of a later."""
+    if not (folder / _VIS).is_dir():
+        return False
+    return any(
+        other.parent.name > folder.name and (other.parent / _VIS).is_dir()
+        for other in folder.parent.glob(f'*/{JSON_TABLE}')
+    )
 
 
 def _of_run(
@@ -213,10 +229,19 @@ def _of_report(folder: Path, notes: list[str]) -> Iterator[tuple[str, Path]]:
 
 def _name(results: Sequence[Result]) -> None:
     """Name results by the ends of their paths, as long as they must be."""
-    ends = [result.folder.resolve().parts for result in results]
+    homes = [_home(result.folder) for result in results]
+    ends = [
+        (home if homes.count(home) == 1 else result.folder).resolve().parts
+        for home, result in zip(homes, results, strict=True)
+    ]
     for result, parts in zip(results, ends, strict=True):
         for length in range(1, len(parts) + 1):
             end = parts[-length:]
             if sum(other[-length:] == end for other in ends) == 1:
                 break
         result.name = printable('/'.join(end))
+
+
+def _home(folder: Path) -> Path:
+    """Return the work directory of a test whose folder has its time's name."""
+    return folder.parent if (folder / _VIS).is_dir() else folder

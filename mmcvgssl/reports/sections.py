@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -18,14 +18,14 @@ from mmcvgssl.reports.detections import section_of_detections
 from mmcvgssl.reports.embeddings import Shown
 from mmcvgssl.reports.few_shot import section_of_few_shot
 from mmcvgssl.reports.one_class import scored_by_one_class
-from mmcvgssl.reports.pictures import Pictures
+from mmcvgssl.reports.pictures import Pictures, Source
 from mmcvgssl.reports.predicted import Predicted, read_predicted
 from mmcvgssl.reports.pseudo_boxes import section_of_boxes, section_of_joined
 from mmcvgssl.reports.results import Result, Results
 from mmcvgssl.reports.scores import Scored, section_of_scores
 from mmcvgssl.reports.section import Section
 from mmcvgssl.reports.tables import section_of_metrics, section_of_pipeline
-from mmcvgssl.reports.truth import ANOMALY, CLASSIFIER, Truth
+from mmcvgssl.reports.truth import ANOMALY, CLASSIFIER, TrueImage, Truth
 
 
 @dataclass
@@ -96,7 +96,7 @@ class Sections:
 
     def _predicted(self, result: Result) -> Section:
         found = read_predicted(result, self.images)
-        found.truth = [None] * len(found.rows)
+        found.truth = [_with_mask(t, found.source) for t in found.truth]
         if self.truth is not None and found.rows:
             files = [str(found.source.locate(path)) for path in found.paths]
             found.truth = self.truth.fit(found.kind, files, self.notes)
@@ -141,6 +141,13 @@ class Sections:
                 *(scores, of),
             )
         )
+
+
+def _with_mask(true: TrueImage | None, source: Source) -> TrueImage | None:
+    """Return a truth with its mask where the images are now."""
+    if true is None or true.mask is None:
+        return true
+    return replace(true, mask=str(source.locate(true.mask)))
 
 
 def _labels(scored: Scored) -> list[str]:

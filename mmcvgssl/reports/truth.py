@@ -39,6 +39,31 @@ class TrueImage:
     boxes: np.ndarray = field(default_factory=lambda: np.zeros((0, 4)))
     labels: tuple[str, ...] = ()
 
+    @classmethod
+    def of_row(cls, row: Mapping[str, Any]) -> TrueImage:
+        """Return what a row of a test says, see ``truth_in`` of it.
+
+        Raises:
+            KeyError: If something is missing.
+            TypeError: If something is of another type.
+            ValueError: If a box is none.
+        """
+        mask, defective = row.get('mask'), row.get('defective')
+        if not isinstance(mask, str | None):
+            raise TypeError(f'a mask is {mask!r:.40}')
+        boxes = row.get('boxes') or ()
+        corners = np.array([b['box'] for b in boxes], float).reshape(-1, 4)
+        if not np.isfinite(corners).all():
+            raise ValueError(f'a true box is {boxes!r:.60}')
+        return cls(
+            str(row['name']),
+            None if defective is None else bool(defective),
+            mask,
+            'boxes' in row,
+            corners,
+            tuple(str(b['label']) for b in boxes),
+        )
+
 
 class Truth:
     """Labels that a user names, read as the kind of prediction needs them.

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import cv2
 
-from mmcvgssl.apis.prediction_folder import OVERLAYS, table_files
+from mmcvgssl.apis.prediction.tables import OVERLAYS, table_files
 from mmcvgssl.predictions import csv_table
 from mmcvgssl.serving.pictures import drawn_image
 from mmcvgssl.serving.session import Session

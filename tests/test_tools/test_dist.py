@@ -177,6 +177,16 @@ def test_two_processes_test_as_one_does(process, tmp_path):
     )
     assert both == pytest.approx(alone, rel=1e-4, nan_ok=True)
     assert {'image_auroc', 'pixel_auroc', 'detected'} <= both.keys()
+    kept = [kept_in(tmp_path / name) for name in ('one', 'two')]
+    assert [row['path'] for row in kept[0]] == [row['path'] for row in kept[1]]
+    for ours, theirs in zip(*kept, strict=True):
+        assert ours['score'] == pytest.approx(theirs['score'], rel=1e-4)
+        assert ours['truth'] == theirs['truth']
+
+
+def kept_in(folder):
+    [file] = folder.glob('*/predictions.json')
+    return json.loads(file.read_text())['images']
 
 
 def test_two_processes_train_a_detector_that_is_frozen_at_first(

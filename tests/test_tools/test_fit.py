@@ -96,6 +96,50 @@ def test_one_file_serves_fit_test_predict_and_maps(recipe, tool, tmp_path):
         assert name.read_bytes() == made.read_bytes()
 
 
+def test_a_test_keeps_scores_and_maps_for_a_report(tool, tmp_path):
+    root = write_mvtec(tmp_path / 'data', names=('bolt',))
+    work, out = tmp_path / 'work', tmp_path / 'report.html'
+    options = [f'data_root={root}', 'category=bolt', *SMALL, TEACHER]
+    config = ANOMALY / 'patchcore/patchcore_lite0_mvtec.py'
+    run = ('test.py', config, '--work-dir', work, '--maps', '--cfg-options')
+    code, _, err = tool(*run, *options, 'test_dataloader.num_workers=0')
+    assert code == 0, err
+    [file] = work.glob('*/predictions.json')
+    kept = json.loads(file.read_text())
+    assert kept['root'] == str(root)
+    maps = MapFolder(file.parent / 'maps')
+    truths = {}
+    for row in kept['images']:
+        name = row['path'].removeprefix(f'{root}/')
+        truths[name] = row['truth']
+        assert maps[name].score == row['score']
+        assert np.isfinite(maps.load_map(name)).all()
+    assert truths['bolt/test/good/0.png'] == {
+        **{'name': 'good', 'defective': False},
+        'mask': None,
+    }
+    assert truths['bolt/test/dent/2.png'] == {
+        **{'name': 'dent', 'defective': True},
+        'mask': str(root / 'bolt/ground_truth/dent/2_mask.png'),
+    }
+    code, _, err = tool('report.py', work, '--out', out)
+    assert code == 0, err
+    page = out.read_text()
+    assert 'AUROC' in page
+    assert 'then the truth outlined in green' in page
+    assert page.count('data:image/jpeg') == 6
+    # nothing is left of a test that fails, and masks move with images
+    (root / 'bolt/test/dent/2.png').write_text('no image')
+    code, _, err = tool(*run, *options, 'test_dataloader.num_workers=0')
+    assert code == 1
+    assert len([*work.glob('*/maps')]) == 1
+    assert not [*work.glob('*/.predictions*')]
+    moved = root.rename(tmp_path / 'moved')
+    code, _, err = tool('report.py', work, '--out', out, '--images', moved)
+    assert code == 0, err
+    assert out.read_text().count('data:image/jpeg') == 5
+
+
 def test_what_is_trained_is_trained_first(tool, tmp_path):
     root = write_mvtec(tmp_path / 'data')
     options = {

@@ -4,6 +4,7 @@ import contextlib
 import copy
 import io
 import json
+import shutil
 from pprint import pformat
 
 import cv2
@@ -255,6 +256,69 @@ def test_a_classifier_is_tested_as_it_predicts(
     (root / NAMES[1]).rename(tmp_path / 'away')
     part = test(path, '--images', root, *ALONE)
     assert part[f'single-label/{NAMES[1]}_support'] == 0
+
+
+def kept_in(tmp_path) -> dict:
+    """Return what the last test kept, with the folder that it lies in."""
+    file = max((tmp_path / 'w').glob('*/predictions.json'))
+    left = {path.name for path in file.parent.iterdir()}
+    assert not [name for name in left if name.startswith('.')]
+    return {**json.loads(file.read_text()), 'folder': file.parent}
+
+
+def test_a_test_keeps_the_boxes_that_predict_shows(
+    written, test, predict, tmp_path
+):
+    path, root = written('detector'), write_boxes(tmp_path / 'data')
+    content = predict(path, root, '--threshold', 0.05)
+    write_boxes(root, content)
+    test(path, '--images', root, *ALONE)
+    kept = kept_in(tmp_path)
+    assert kept['score_threshold'] == 0.3
+    assert kept['kept_from'] == 0.05
+    for ours, theirs in zip(kept['images'], content['images'], strict=True):
+        truth = ours.pop('truth')
+        assert ours == theirs
+        own = theirs['boxes'][:2] if not ours['path'].endswith('2.png') else []
+        assert [b['label'] for b in truth['boxes']] == [
+            b['label'] for b in own
+        ]
+        found = [b['box'] for b in truth['boxes']]
+        assert found == [pytest.approx(b['box'], abs=1e-3) for b in own]
+        assert truth['defective'] == bool(own)
+    theirs = json.loads((tmp_path / 'out/predictions.bbox.json').read_text())
+    ours = json.loads((kept['folder'] / 'predictions.bbox.json').read_text())
+    assert ours == theirs
+
+
+def test_a_test_keeps_classes_and_a_report_finds_them(
+    written, test, predict, tool, tmp_path
+):
+    path, root = written('classifier'), write_classes(tmp_path / 'data')
+    content = predict(path, root)
+    accuracy = test(path, '--images', root, *ALONE)['accuracy/top1']
+    kept = kept_in(tmp_path)
+    assert [{**row, 'truth': None} for row in kept['images']] == [
+        {**row, 'truth': None} for row in content['images']
+    ]
+    for row in kept['images']:
+        assert row['truth'] == {'name': row['path'].split('/')[-2]}
+    table = (kept['folder'] / 'predictions.csv').read_text().splitlines()
+    assert table[0] == 'path,label,probability,probabilities,error,truth'
+    assert [line.rpartition(',')[2] for line in table[1:]] == [
+        row['truth']['name'] for row in kept['images']
+    ]
+
+    # a second test of the folder takes the place of the first
+    again = tmp_path / 'w' / '99999999_000000'
+    shutil.copytree(kept['folder'], again)
+    out = tmp_path / 'report.html'
+    code, _, err = tool('report.py', tmp_path / 'w', '--out', out)
+    assert code == 0, err
+    page = out.read_text()
+    assert f'accuracy {accuracy:.1f} % of 7 images' in page
+    assert page.count('<h2>Classes: w</h2>') == 1
+    assert 'a test that was done again' in err
 
 
 def test_deep_images_are_read_as_the_file_says(

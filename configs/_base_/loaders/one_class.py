@@ -29,7 +29,7 @@ test_pipeline = [
     dict(
         type='mmpretrain.PackInputs',
         algorithm_keys=('gt_mask',),
-        meta_keys=meta_keys,
+        meta_keys=(*meta_keys, 'mask_path'),
     ),
 ]
 images = dict(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -87,22 +87,27 @@ class BoxKind(PredictionKind):
             },
         }
 
-    def files(self, predictions: Sequence[Prediction]) -> Mapping[str, bytes]:
+    def files(
+        self, rows: Iterable[Mapping[str, Any]]
+    ) -> Mapping[str, Iterator[bytes]]:
         """Return the boxes as a file of COCO results."""
+        return {COCO: self._results(rows)}
+
+    def _results(self, rows: Iterable[Mapping[str, Any]]) -> Iterator[bytes]:
         ids = {name: i for i, name in enumerate(self.classes, 1)}
-        results = []
-        for image_id, prediction in enumerate(predictions, 1):
-            for found in prediction.row()['boxes'] or ():
+        before = '['
+        for image_id, row in enumerate(rows, 1):
+            for found in row['boxes'] or ():
                 x1, y1, x2, y2 = found['box']
-                results.append(
-                    {
-                        'image_id': image_id,
-                        'category_id': ids[found['label']],
-                        'bbox': [x1, y1, x2 - x1, y2 - y1],
-                        'score': found['score'],
-                    }
-                )
-        return {COCO: f'{json.dumps(results)}\n'.encode()}
+                result = {
+                    'image_id': image_id,
+                    'category_id': ids[found['label']],
+                    'bbox': [x1, y1, x2 - x1, y2 - y1],
+                    'score': found['score'],
+                }
+                yield f'{before}{json.dumps(result)}'.encode()
+                before = ', '
+        yield b']\n' if before == ', ' else b'[]\n'
 
     def depends_on(self) -> dict[str, Any]:
         """Return the threshold of the boxes."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, ClassVar, Protocol
 
@@ -94,10 +94,12 @@ class PredictionKind(ABC):
         """Return what rows and overlays depend on beside file and image."""
         return {}
 
-    def files(self, predictions: Sequence[Prediction]) -> Mapping[str, bytes]:
-        """Return further files to write, by names that begin `predictions.`.
+    def files(
+        self, rows: Iterable[Mapping[str, Any]]
+    ) -> Mapping[str, Iterator[bytes]]:
+        """Return further files, in parts, by names that begin `predictions.`.
 
         Args:
-            predictions: Predictions of all images, in the order of the tables.
+            rows: Rows of all images, in the order of the tables.
         """
         return {}

@@ -22,6 +22,7 @@ _LABELS: Sequence[Mapping[str, Any]] = (
         algorithm_keys=('gt_mask',),
         meta_keys=(
             *('sample_idx', 'img_path', 'ori_shape', 'category', 'defect'),
+            'mask_path',
         ),
     ),
 )

@@ -15,6 +15,7 @@ from mmcvgssl.apis.testing.kind import (
     check_classes,
     has_boxes,
     split_steps,
+    with_meta,
 )
 from mmcvgssl.datasets.coco_check import check_coco
 from mmcvgssl.datasets.tiles import cut_steps, uncut_steps
@@ -29,7 +30,7 @@ _LABELS = (
     # what the metrics look at
     dict(
         type='mmdet.PackDetInputs',
-        meta_keys=('img_id', 'ori_shape', 'instances'),
+        meta_keys=('img_id', 'instances'),
     ),
 )
 
@@ -143,7 +144,7 @@ def merged_steps(
         >>> [step['type'] for step in made]
         ['LoadImage', 'Resize', 'LoadAnnotations', 'PackDetInputs']
         >>> made[-1]['meta_keys']
-        ('img_id', 'instances')
+        ('img_id', 'img_path', 'ori_shape', 'instances')
     """
     whole, _ = uncut_steps(theirs)
     own_steps, tiles = uncut_steps(ours)
@@ -151,8 +152,7 @@ def merged_steps(
     reading, _, packing = split_steps(own_steps, 'LoadAnnotations')
     made = [ConfigDict(step) for step in (*reading, *labels, *packing)]
     more = [k for step in their_packing for k in step.get('meta_keys') or ()]
-    own = made[-1].get('meta_keys') or _default_keys()
-    made[-1]['meta_keys'] = tuple(dict.fromkeys([*own, *more]))
+    made[-1] = ConfigDict(with_meta(made[-1], _default_keys(), *more))
     if tiles is None:
         return made
     return [ConfigDict(step) for step in cut_steps(made, *tiles)]

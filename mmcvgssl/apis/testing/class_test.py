@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import MutableMapping, Sequence
+from inspect import signature
 from pathlib import Path
 from typing import Any, ClassVar
 
 from mmengine.config import Config, ConfigDict
-from mmpretrain.datasets import CustomDataset
+from mmpretrain.datasets import CustomDataset, PackInputs
 
 from mmcvgssl.apis.testing.kind import (
     KindOfTest,
     check_classes,
     has_boxes,
     refuse_root,
+    with_meta,
 )
 from mmcvgssl.datasets import OneClassDataset
 from mmcvgssl.datasets.image_folders import class_folders
@@ -96,7 +98,9 @@ class ClassTest(KindOfTest):
 
     def _steps(self) -> list[ConfigDict]:
         """Return the file's steps: what packs them takes the label along."""
-        return [ConfigDict(step) for step in self.steps]
+        *steps, packing = self.steps
+        keys = signature(PackInputs).parameters['meta_keys'].default
+        return [ConfigDict(s) for s in (*steps, with_meta(packing, keys))]
 
     def _name_classes(self, node: MutableMapping[str, Any]) -> None:
         """Check the names of a data set, or give it the file's.

@@ -237,6 +237,25 @@ def refuse_root(root: str | Path | None) -> None:
         )
 
 
+def with_meta(
+    packing: Mapping[str, Any], defaults: Sequence[str], *more: str
+) -> dict[str, Any]:
+    """Return a step that packs, with what is kept of each tested image.
+
+    Args:
+        packing: The step.
+        defaults: Its ``meta_keys``, where it names none.
+        more: Further ``meta_keys``.
+
+    Example:
+        >>> with_meta({'type': 'PackInputs'}, ['img_id'])['meta_keys']
+        ('img_id', 'img_path', 'ori_shape')
+    """
+    own = packing.get('meta_keys') or defaults
+    keys = dict.fromkeys([*own, 'img_path', 'ori_shape', *more])
+    return {**packing, 'meta_keys': tuple(keys)}
+
+
 def split_steps(
     steps: Sequence[Mapping[str, Any]], labels: str
 ) -> tuple[list[Any], list[Any], list[Any]]:
