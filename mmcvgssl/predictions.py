@@ -10,7 +10,6 @@ import csv
 import io
 import json
 import math
-import textwrap
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -285,7 +284,7 @@ def csv_parts(
 def json_parts(
     head: Mapping[str, Any], rows: Iterable[Mapping[str, Any]]
 ) -> Iterator[bytes]:
-    """Yield ``predictions.json``: what holds for all, then each image.
+    """Yield ``predictions.json``: what holds for all, then an image a line.
 
     Args:
         head: What holds for all.
@@ -300,8 +299,7 @@ def json_parts(
     yield start.rstrip().encode()
     comma = ''
     for row in rows:
-        text = textwrap.indent(json.dumps(row, indent=2), '    ')
-        yield f'{comma}\n{text}'.encode()
+        yield f'{comma}\n    {json.dumps(row)}'.encode()
         comma = ','
     yield (end if comma else end.lstrip()).encode() + b'\n'
 
