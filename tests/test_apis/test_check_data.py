@@ -299,6 +299,42 @@ def test_boxes_are_looked_at(coco):
     assert any(r.startswith('crowds (iscrowd=1)') for r in reasons)
 
 
+def test_a_box_of_a_wrong_class_is_found_beside_right_ones(tmp_path):
+    images, boxes = [], []
+    corners = [(4, 4), (68, 4), (4, 68), (68, 68)]
+    for i in range(4):
+        picture = np.full((128, 128, 3), 128, np.uint8)
+        for k, (x, y) in enumerate(corners):
+            patch = surface(10 * i + k, 56)
+            smooth = (i + k) % 2
+            if smooth:
+                patch = cv2.GaussianBlur(patch, (0, 0), 6)
+            picture[y : y + 56, x : x + 56] = patch[..., None]
+            wrong = (i, k) == (2, 1)
+            boxes.append(
+                {
+                    **{'id': len(boxes) + 1, 'image_id': i},
+                    'category_id': int(bool(smooth) != wrong),
+                    **{'bbox': [x, y, 56, 56], 'area': 3136, 'iscrowd': 0},
+                }
+            )
+        cv2.imwrite(str(tmp_path / f'{i}.png'), picture)
+        size = {'width': 128, 'height': 128}
+        images.append({'id': i, 'file_name': f'{i}.png', **size})
+    classes = [{'id': 0, 'name': 'rough'}, {'id': 1, 'name': 'smooth'}]
+    content = dict(images=images, annotations=boxes, categories=classes)
+    file = tmp_path / 'boxes.json'
+    file.write_text(json.dumps(content))
+    options = {'features': 'package:efficientnet-lite0', 'size': 64}
+    _, kinds = check(file, **options)
+    assert lines(kinds, 'box-labels') == [
+        'boxes: 2.png [68, 4, 124, 60] (rough): smooth? 100% of its neighbours'
+    ]
+    boxes[9]['category_id'] = 1
+    file.write_text(json.dumps(content))
+    assert 'box-labels' not in check(file, **options)[1]
+
+
 def test_names_of_classes_cannot_act_on_a_terminal(coco):
     name = 'dent\x1b[2J\nx'
     file = coco(

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mmcvgssl.apis.checking.box_labels import box_label_findings
 from mmcvgssl.apis.checking.labels import label_findings
 from mmcvgssl.apis.checking.reading import mask_findings, read_all
 from mmcvgssl.compat import require
@@ -169,6 +170,7 @@ def _check(
     )
     if extractor is not None and in_common:
         found += label_findings(table, copies.first, extractor)
+        found += box_label_findings(parts, table, copies.first, extractor)
     found.sort(key=lambda finding: SEVERITIES.index(finding.severity))
     about: dict[str, dict[str, Any]] = {}
     for part in parts:
@@ -187,7 +189,11 @@ def _check(
 
 
 def _labelled(parts: Sequence[DataPart]) -> bool:
-    return len({label for part in parts for label in part.classes}) > 1
+    labels = {label for part in parts for label in part.classes}
+    for part in parts:
+        boxes = {} if part.boxes is None else part.boxes.boxes
+        labels |= {name for name, count in boxes.items() if count}
+    return len(labels) > 1
 
 
 def _named(
