@@ -26,7 +26,10 @@ from mmcvgssl.weights.packages import PACKAGES
 from mmcvgssl.weights.safe_build import build_within
 
 PACKAGE = 'package:'
-_PARTS = (*('backbone', 'teacher', 'mean', 'std', 'standardize', 'poolings'),)
+_PARTS = (
+    *('backbone', 'teacher', 'mean', 'std'),
+    *('standardize', 'poolings'),
+)
 
 
 @dataclass

@@ -63,7 +63,7 @@ def plan_views(cfg: Mapping[str, Any], cuda: bool) -> ViewsOnDevice | None:
         >>> plan_views({'views': 'workers'}, cuda=True) is None
         True
     """
-    wanted = cfg.get('views', AUTO)
+    wanted = cfg.get('views', WORKERS)
     if wanted not in (AUTO, WORKERS, DEVICE):
         raise ValueError(
             f'views={wanted!r}: expected {AUTO!r}, {WORKERS!r} or {DEVICE!r}'

@@ -11,6 +11,7 @@ from mmcvgssl.datasets.canvas_collate import canvas_collate
 from mmcvgssl.datasets.transforms import DrawViews, MultiCrop
 from mmcvgssl.datasets.transforms.draw_views import NUMBERS
 from mmcvgssl.datasets.views import Canvas, UnknownStepError
+from mmcvgssl.datasets.views import canvas as canvas_module
 from mmcvgssl.models import ViewsPreprocessor
 from mmcvgssl.registry import TRANSFORMS
 
@@ -126,6 +127,15 @@ def test_all_pixels_of_a_crop_come_from_it():
     boxes = torch.tensor([[4.0, 6.0, 5.0, 8.0]])
     canvas = Canvas(image[None], torch.tensor([[20, 30]]))
     assert (canvas.crop(boxes, (32, 32)) - 7).abs().max() < 1e-3
+
+
+def test_large_images_are_floats_a_few_at_a_time(monkeypatch):
+    images = torch.randint(0, 256, (5, 3, 12, 10), dtype=torch.uint8)
+    boxes = torch.tensor([[1.0, 2, 8, 6]]).expand(5, -1)
+    canvas = Canvas.of(list(images))
+    at_once = canvas.crop(boxes, (4, 4))
+    monkeypatch.setattr(canvas_module, '_FLOATS', 2 * images[0].numel())
+    assert torch.equal(canvas.crop(boxes, (4, 4)), at_once)
 
 
 def test_what_lies_beyond_an_image_is_never_read():

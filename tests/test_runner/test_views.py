@@ -89,15 +89,16 @@ def test_both_ways_learn_from_the_same_views(tmp_path):
             assert a.std() > 0.1
 
 
-def test_by_default_a_gpu_makes_them(tmp_path):
+def test_a_gpu_makes_them_if_asked(tmp_path):
     cfg = recipe('simclr', tmp_path)
-    assert plan_views(cfg, cuda=False) is None
-    assert plan_views(cfg, cuda=True) is not None
-    assert plan_views({**cfg, 'views': 'workers'}, cuda=True) is None
+    assert plan_views(cfg, cuda=True) is None
+    auto = {**cfg, 'views': 'auto'}
+    assert plan_views(auto, cuda=False) is None
+    assert plan_views(auto, cuda=True) is not None
 
 
 def test_what_a_gpu_cannot_make_stays_with_the_workers(tmp_path):
-    cfg = recipe('simclr', tmp_path)
+    cfg = recipe('simclr', tmp_path, views='auto')
     invert = dict(type='mmpretrain.Invert')
     for loader in (cfg.train_dataloader, cfg.val_dataloader):
         loader.dataset.pipeline[1].crop_transforms = [invert]

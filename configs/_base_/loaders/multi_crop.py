@@ -5,7 +5,7 @@ defaults = dict(
     ann_file='',  # list of images to learn from; '': all
     ignore=[],  # files and folders to leave out, perhaps with *
     view_size=224,
-    views='auto',  # made by 'workers' or 'device'; auto: by a GPU
+    views='workers',  # or 'device' makes them; 'auto': a GPU does
 )
 
 data_preprocessor = dict(

@@ -9,6 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+_FLOATS = 2**26  # numbers of a canvas that are floats at once: 256 MiB
+
 
 class Canvas(NamedTuple):
     """Images on one canvas each, in its upper left corner.
@@ -62,9 +64,17 @@ class Canvas(NamedTuple):
             ],
             dim=-1,
         )
-        # the positions lie within the crops, so nothing beyond them is read
-        return F.grid_sample(
-            self.pixels.float(), grid, mode='bilinear', align_corners=True
+        # the positions lie within the crops, so nothing beyond them is read;
+        # a few images at a time are floats, as all large ones would not fit
+        at_once = max(1, _FLOATS // self.pixels[0].numel())
+        parts = zip(
+            self.pixels.split(at_once), grid.split(at_once), strict=True
+        )
+        return torch.cat(
+            [
+                F.grid_sample(images.float(), where, align_corners=True)
+                for images, where in parts
+            ]
         )
 
 
