@@ -66,12 +66,7 @@ stages = {
 # by kind of start: what is tried on folds, with which row
 lr = 'optim_wrapper.optimizer.lr'
 flips = {'flip_prob': [0.25, 0.25, 0.25]}
-tries = [
-    {lr: 0.01},
-    {lr: 0.0025},
-    {lr: 0.01, **flips},
-    {lr: 0.0025, **flips},
-]
+tries = [{lr: 0.01}, {lr: 0.0025}, {lr: 0.01, **flips}]
 search = {
     'noise': dict(row='scratch', tries=tries),
     'imagenet': dict(row='ImageNet Lite0', tries=tries),
