@@ -39,7 +39,8 @@ def atomic_write(path: str | Path, data: bytes | Iterable[bytes]) -> None:
     part = path.with_name(f'.{path.name[:40]}.{uuid.uuid4().hex[:12]}')
     with part.open('xb') as file:
         try:
-            file.writelines([data] if isinstance(data, bytes) else data)
+            for each in [data] if isinstance(data, bytes) else data:
+                file.write(each)
             file.close()
             os.replace(part, path)
         except BaseException as error:

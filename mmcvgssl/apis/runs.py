@@ -173,9 +173,9 @@ def run_test(
     tested = (
         TestedConfig(cfg, checkpoint) if loaded is None else TestedFile(loaded)
     )
-    kept = KeptPredictions(tested, maps)
-    runner.register_hook(kept)
-    with closing(kept):
+    predictions = KeptPredictions(tested, maps)
+    runner.register_hook(predictions)
+    with closing(predictions):
         metrics = runner.test()
     if out is not None and is_main_process():
         numbers = {key: float(value) for key, value in metrics.items()}

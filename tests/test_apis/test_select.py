@@ -184,8 +184,9 @@ def test_the_same_pixels_in_other_files_are_said(choose, folder, tmp_path):
     cv2.imwrite(str(folder / 'good/1.bmp'), image)
     found = choose(11)
     assert found.candidates == 11
-    # to this network two other good images look the same, too
-    assert len({'good/1.png', 'good/1.bmp'} & {*found.repeats}) == 1
+    # others may look the same to this network, too
+    later = max('good/1.png', 'good/1.bmp', key=found.paths.index)
+    assert later in found.repeats
     assert read(tmp_path / 'out')['repeats'] == found.repeats
     assert 'with the features of another' in selection_text(found, 'out')
     assert choose(2).repeats == []  # there are enough others

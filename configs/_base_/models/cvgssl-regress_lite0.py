@@ -4,7 +4,7 @@ _base_ = 'teacher_lite0-levels.py'
 
 poolings = ('mean', 'std', 'max')
 teachers = _base_.teachers
-teachers[0].update(input_size='${view_size}', poolings=poolings)
+teachers[0].update(input_size=224, poolings=poolings)
 model = dict(
     type='mmcvgssl.CVGSSL',
     backbone=dict(
