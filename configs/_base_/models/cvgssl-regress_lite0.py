@@ -1,6 +1,6 @@
 # a student that begins as its teacher, ImageNet's EfficientNet-Lite0: of a
 # crop it learns to say what the teacher says of the whole image
-_base_ = 'teacher_lite0-levels.py'
+_base_ = ['teacher_lite0-levels.py', 'lite0.py']
 
 poolings = ('mean', 'std', 'max')
 teachers = _base_.teachers
@@ -8,12 +8,7 @@ teachers[0].update(input_size=224, poolings=poolings)
 model = dict(
     type='mmcvgssl.CVGSSL',
     backbone=dict(
-        type='mmcvgssl.TimmBackbone',
-        model_name='tf_efficientnet_lite0',
-        weights='package:efficientnet-lite0',
-        levels=(3, 4),
-        frozen_stages=2,
-        norm_eval=True,
+        **_base_.lite0, levels=(3, 4), frozen_stages=2, norm_eval=True
     ),
     teachers=teachers,
     teacher_view='weak',
