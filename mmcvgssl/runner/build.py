@@ -45,6 +45,7 @@ from mmcvgssl.runner.annotations import (
     check_annotations,
     count_false_alarms,
 )
+from mmcvgssl.runner.cached_images import cache_images
 from mmcvgssl.runner.image_reading import settle_images
 from mmcvgssl.runner.resume import check_load_from, guard_weights
 from mmcvgssl.runner.run_values import check_run_values
@@ -155,6 +156,7 @@ def build_runner(
     check_run_values(cfg)
     if not testing:
         check_backbone_checkpoint(cfg)
+        cache_images(cfg)
     start_processes(cfg)
     lines = [] if settled else settle_images(cfg, testing, log=False)
     parts = ('test',) if testing else PARTS

@@ -54,7 +54,7 @@ _RUNNER_KEYS = frozenset(
             'views',
         ),
         *('model_wrapper_cfg', 'find_unused_parameters', 'compile'),
-        *('check_images', 'max_unreadable'),
+        *('check_images', 'max_unreadable', 'image_cache'),
         *('depth_range', 'page', 'max_pixels', 'tile', 'overlap'),
     }
 )

@@ -51,6 +51,21 @@ stages = {
         options={**pseudo, 'backbone_checkpoint': '{agbp}'},
         epochs=10,
     ),
+    # both anew, with another seed
+    'agbp-1': dict(
+        recipe='configs/pretrain/agbp/agbp_csp-n_1xb32-30e_folder.py',
+        options={**unlabelled, 'maps': '{maps}', 'randomness.seed': 1},
+        epochs=30,
+    ),
+    'agdp-1': dict(
+        recipe='configs/pretrain/agdp/agdp_yolov8_n_1xb16-10e_pseudo-boxes.py',
+        options={
+            **pseudo,
+            'backbone_checkpoint': '{agbp-1}',
+            'randomness.seed': 1,
+        },
+        epochs=10,
+    ),
     'agbp-lite0': dict(
         recipe='configs/pretrain/agbp/agbp_lite0_1xb32-30e_folder.py',
         options={**unlabelled, 'maps': '{maps}'},
@@ -79,6 +94,12 @@ rows = {
     'scratch': dict(kind='noise', detector='csp', seeds=3),
     'ImageNet Lite0': {**from_imagenet, 'seeds': 3},
     'AGSSP': {**agssp, 'detector': 'csp', 'seeds': 3},
+    'AGSSP, pretrained with another seed': {
+        **agssp,
+        'detector': 'csp',
+        'options': {'load_from': '{agdp-1}'},
+        'seeds': 2,
+    },
     'scratch, self-trained': dict(
         kind='noise', detector='csp', teacher='scratch', seeds=3
     ),
