@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 _KEY = 16  # bytes
-_LEAST = 4096  # bytes of memory for which there is a place in the table
+_LEAST = 4096  # bytes of memory for which there is a row of the table
 _ENTRY = np.dtype(
     [
         ('key', 'u1', (_KEY,)),
@@ -62,9 +62,9 @@ class ImageCache:
         if megabytes <= 0:
             raise ValueError(f'megabytes is above 0, got {megabytes}')
         room = int(megabytes * 2**20)
-        places = max(room // _LEAST, 256)
+        rows = max(room // _LEAST, 256)
         self._room = mmap.mmap(-1, room)
-        table = mmap.mmap(-1, places * _ENTRY.itemsize)
+        table = mmap.mmap(-1, rows * _ENTRY.itemsize)
         self._table = np.frombuffer(table, _ENTRY)
         # bytes and images that are taken
         self._taken = np.frombuffer(mmap.mmap(-1, 16), np.int64)
@@ -103,13 +103,13 @@ class ImageCache:
         return image
 
     def _entry(self, key: np.ndarray) -> np.void | None:
-        """Return the place of an image, or an empty one."""
-        place = int.from_bytes(key[:8].tobytes(), 'little')
+        """Return the row of an image, or an empty row."""
+        row = int.from_bytes(key[:8].tobytes(), 'little')
         for _ in range(len(self._table)):
-            entry = self._table[place % len(self._table)]
+            entry = self._table[row % len(self._table)]
             if not entry['whole'] or (entry['key'] == key).all():
                 return entry
-            place += 1
+            row += 1
         return None
 
     def _image(self, entry: np.void) -> Decoded:
@@ -126,7 +126,7 @@ class ImageCache:
         with self._lock:
             start = int(self._taken[0])
             full = start + pixels.nbytes > len(self._room)
-            # half of the places stay empty, so that a search is short
+            # half of the table stays empty, so that a search is short
             if full or 2 * self.count >= len(self._table):
                 return
             entry = self._entry(key)
