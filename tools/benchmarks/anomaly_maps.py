@@ -5,20 +5,28 @@ in processes of its own, in turn; the ratio of their rates is what counts.
 """
 
 import argparse
-import json
-import resource
-import subprocess
 import sys
-import time
 from collections.abc import Callable
 
-import numpy as np
 import open_clip
 import torch
+from limits import matrix_rate
 from mmpretrain.structures import DataSample
 from plain_coreset import plain_coreset
 from plain_kead import plain_maps, plain_texts
 from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+from turns import (
+    apart,
+    clock,
+    device,
+    in_turns,
+    median_of,
+    peaks,
+    print_table,
+    ratio,
+    say,
+)
 
 from mmcvgssl.models import TimmTeacher
 from mmcvgssl.models.anomaly import KeAD, MuSc, PatchCore, greedy_coreset
@@ -37,7 +45,8 @@ def parse_args() -> argparse.Namespace:
     )
     parts = parser.add_subparsers(dest='part', required=True)
     kead = parts.add_parser('kead', help='maps by words and V-V attention')
-    kead.add_argument('--tower', choices=TOWERS, default=TOWERS[0])
+    gpu = device() == 'cuda'
+    kead.add_argument('--tower', choices=TOWERS, default=TOWERS[gpu])
     kead.set_defaults(measure=measure_kead, compare=compare_kead)
     memory = parts.add_parser('memory', help='maps by a bank of patches')
     memory.add_argument('--bank', type=int, default=10_000)
@@ -49,14 +58,14 @@ def parse_args() -> argparse.Namespace:
     coreset.set_defaults(measure=measure_coreset, compare=compare_coreset)
     mutual = parts.add_parser('musc', help='maps by the other images')
     mutual.add_argument('--size', type=int, default=512)
-    mutual.add_argument('--references', type=int, default=20)
+    mutual.add_argument('--level', type=int, default=3, help='of the network')
+    mutual.add_argument('--references', type=int, default=100)
     mutual.set_defaults(measure=measure_musc, compare=compare_musc)
     for part in (kead, memory, coreset, mutual):
-        part.add_argument('--batch-size', type=int, default=8)
-        part.add_argument('--iters', type=int, default=4)
+        part.add_argument('--batch-size', type=int, default=64 if gpu else 8)
+        part.add_argument('--iters', type=int, default=20 if gpu else 4)
         part.add_argument('--rounds', type=int, default=3)
-        part.add_argument('--one', help=argparse.SUPPRESS)
-    mutual.set_defaults(batch_size=16, iters=1, rounds=1)
+    mutual.set_defaults(batch_size=16 if gpu else 4, iters=4 if gpu else 1)
     return parser.parse_args()
 
 
@@ -103,7 +112,13 @@ def measure_kead(args: argparse.Namespace, kind: str) -> dict:
             'category': CATEGORY,
             'kead': model,
         }
-    return rate(lambda: run(images=images, **options), args)
+    found = rate(lambda: run(images=images, **options), args)
+    if half:
+        with FlopCounterMode(display=False) as counter, torch.no_grad():
+            run(images=images[:1])
+        work = found['rate'] * counter.get_total_flops() / 1e12
+        found['of_matrices'] = work / matrix_rate(device(), torch.bfloat16)
+    return found
 
 
 def compare_kead(args: argparse.Namespace) -> dict:
@@ -176,7 +191,9 @@ def compare_memory(args: argparse.Namespace) -> dict:
 def make_musc(args: argparse.Namespace) -> tuple[MuSc, Tensor]:
     """Make references of random textures, and other images to score."""
     teacher = TimmTeacher(
-        weights='package:efficientnet-lite0', levels=(2,), input_size=args.size
+        weights='package:efficientnet-lite0',
+        levels=(args.level,),
+        input_size=args.size,
     )
     model = MuSc(teacher, references=args.references).to(device())
     made = [textures(1, args.size, i)[0] for i in range(args.references)]
@@ -247,9 +264,8 @@ def measure_coreset(args: argparse.Namespace, kind: str) -> dict:
         first = int(greedy_coreset(patches, 1)[0])
         plain_coreset(patches, args.chosen, first)
     seconds = clock() - start
-    usage = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(f'{kind}: {seconds:.1f} s', file=sys.stderr)
-    return {'rate': 1 / seconds, 'peak_host_mib': usage}
+    return {'rate': 1 / seconds, **peaks()}
 
 
 def compare_coreset(args: argparse.Namespace) -> dict:
@@ -279,18 +295,6 @@ UNITS = dict.fromkeys(KINDS, 'images/s') | {'coreset': 'choices/s'}
 # how
 
 
-def device() -> str:
-    """Name the device to run on."""
-    return 'cuda' if torch.cuda.is_available() else 'cpu'
-
-
-def clock() -> float:
-    """Return the time when all queued work is done."""
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
-    return time.perf_counter()
-
-
 def gap(ours: Tensor, theirs: Tensor) -> float:
     """Return the largest difference."""
     return float((ours - theirs).abs().max())
@@ -305,58 +309,35 @@ def rate(run: Callable[[], object], args: argparse.Namespace) -> dict:
     for _ in range(args.iters):
         run()
     seconds = clock() - start
-    usage = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    out = {
-        'rate': args.iters * args.batch_size / seconds,
-        'peak_host_mib': usage,
-    }
-    if torch.cuda.is_available():
-        out['peak_device_mib'] = torch.cuda.max_memory_allocated() / 2**20
-    return out
+    return {'rate': args.iters * args.batch_size / seconds, **peaks()}
 
 
-def child(one: str) -> dict:
-    """Run one measurement in a process of its own."""
-    command = [sys.executable, *sys.argv, '--one', one]
-    done = subprocess.run(command, check=True, stdout=subprocess.PIPE)
-    return json.loads(done.stdout.splitlines()[-1])
+def measure(args: argparse.Namespace, kind: str) -> dict:
+    """Time a kind of the part."""
+    return args.measure(args, kind)
+
+
+@torch.no_grad()
+def compare(args: argparse.Namespace) -> dict:
+    """Return the largest differences of the part."""
+    return args.compare(args)
 
 
 def main() -> None:
     """Measure in turn and print medians and ratios."""
     args = parse_args()
-    if args.one == 'compare':
-        with torch.no_grad():
-            print(json.dumps(args.compare(args)))
-        return
-    if args.one:
-        print(json.dumps(args.measure(args, args.one)))
-        return
-    for name, value in child('compare').items():
+    for name, value in apart(compare, args).items():
         print(f'largest difference of {name}: {value:.1e}')
-    kinds = KINDS[args.part]
-    rounds = []
-    for i in range(args.rounds):
-        rounds.append({kind: child(kind) for kind in kinds})
-        figures = ', '.join(
-            f'{kind}: {rounds[-1][kind]["rate"]:.3g}' for kind in kinds
-        )
-        print(f'round {i + 1}, {UNITS[args.part]}: {figures}', flush=True)
-    for kind in kinds:
-        rates = [r[kind]['rate'] for r in rounds]
-        ratios = [
-            ours / r[kinds[0]]['rate']
-            for ours, r in zip(rates, rounds, strict=True)
-        ]
-        memory = ', '.join(
-            f'{key} {rounds[-1][kind][key]:.0f}'
-            for key in ('peak_host_mib', 'peak_device_mib')
-            if key in rounds[-1][kind]
-        )
-        print(
-            f'{kind}: median {np.median(rates):.3g} {UNITS[args.part]}, '
-            f'{np.median(ratios):.2f} x {kinds[0]}, {memory}'
-        )
+    kinds, unit = KINDS[args.part], UNITS[args.part]
+    found = in_turns(measure, args, kinds, unit)
+    print_table(found, kinds[0], unit)
+    values = {}
+    for kind in kinds[1:]:
+        values[f'{kind}, times plain'] = ratio(found, kind, kinds[0])
+        if 'of_matrices' in found[kind][0]:
+            share = median_of(found, kind, 'of_matrices')
+            values[f'{kind}, % of bfloat16 matrix rate'] = 100 * share
+    say(values)
 
 
 if __name__ == '__main__':

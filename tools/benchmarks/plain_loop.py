@@ -50,7 +50,7 @@ class PlainViews(Dataset):
 def plain_loader(
     paths: list[str], size: int, batch: int, workers: int
 ) -> DataLoader:
-    """Make an endless enough loader of lists of views."""
+    """Make a loader of lists of views."""
     random.seed(0)
     torch.manual_seed(0)
     return DataLoader(

@@ -1,0 +1,157 @@
+"""Compare PatchCore with a plain one and, if it is there, anomalib's.
+
+Each fits to images and predicts as many others, which are in memory, with the
+same network and weights and a coreset of the same size: ours, one that takes
+a patch at a time and tables of all distances, and the model of anomalib, if
+it is installed. Each is timed in processes of its own, in turn.
+"""
+
+import argparse
+import importlib.util
+
+import torch
+from anomaly_maps import textures
+from mmpretrain.structures import DataSample
+from plain_coreset import plain_coreset
+from torch import Tensor
+from turns import (
+    clock,
+    device,
+    in_turns,
+    peaks,
+    print_table,
+    ratio,
+    say,
+)
+
+from mmcvgssl.models import TimmTeacher
+from mmcvgssl.models.anomaly import PatchCore
+from mmcvgssl.models.anomaly.patch_features import as_rows
+
+SHARE = 10  # one of so many patches is kept
+LEVELS = 2, 3
+PLAIN, OURS, ANOMALIB = 'plain', 'ours', 'anomalib'
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument('--count', type=int, default=32)
+    parser.add_argument('--size', type=int, default=256, help='pixels')
+    parser.add_argument('--batch-size', type=int, default=16)
+    parser.add_argument('--rounds', type=int, default=3)
+    return parser.parse_args()
+
+
+def make(args: argparse.Namespace) -> PatchCore:
+    """Make a model to fit."""
+    teacher = TimmTeacher(
+        weights='package:efficientnet-lite0',
+        levels=LEVELS,
+        input_size=args.size,
+    )
+    patches = args.count * (args.size // 8) ** 2
+    model = PatchCore(
+        teacher, coreset_size=patches // SHARE, pool_size=patches
+    )
+    return model.to(device())
+
+
+def batches(args: argparse.Namespace, seed: int) -> list[Tensor]:
+    """Make images uint8 [N, 3, size, size], in batches."""
+    made = textures(args.count, args.size, seed)
+    return list((made * 255).to(torch.uint8).split(args.batch_size))
+
+
+def run_ours(
+    model: PatchCore, known: list[Tensor], new: list[Tensor]
+) -> list[Tensor]:
+    """Fit and predict as this package does; return maps."""
+    model.fit(
+        [
+            dict(inputs=list(part), data_samples=[DataSample() for _ in part])
+            for part in known
+        ]
+    )
+    return [model.predict_maps(part / 255)[0] for part in new]
+
+
+def run_plain(
+    model: PatchCore, known: list[Tensor], new: list[Tensor]
+) -> list[Tensor]:
+    """Fit and predict patch by patch and by a table of all distances."""
+    rows = torch.cat([as_rows(model.features(part / 255)) for part in known])
+    memory = rows[plain_coreset(rows, len(rows) // SHARE, 0)]
+    maps = []
+    for part in new:
+        features = model.features(part / 255)
+        table = torch.cdist(as_rows(features), memory)
+        nearest = table.min(1).values
+        maps.append(nearest.view(len(part), *features.shape[-2:]))
+    return maps
+
+
+def run_anomalib(
+    model: PatchCore, known: list[Tensor], new: list[Tensor]
+) -> list[Tensor]:
+    """Fit and predict as anomalib does."""
+    from anomalib.models.image.patchcore.torch_model import PatchcoreModel
+
+    theirs = PatchcoreModel(
+        [f'blocks.{level}' for level in LEVELS],
+        'tf_efficientnet_lite0',
+        pre_trained=False,
+    ).to(device())
+    teacher = model.teacher
+    missing, _ = theirs.feature_extractor.feature_extractor.load_state_dict(
+        teacher.tower.state_dict(), strict=False
+    )
+    if missing:
+        raise SystemExit(f'anomalib has layers that ours has not: {missing}')
+    theirs.train()
+    theirs.feature_extractor.eval()
+    for part in known:
+        theirs(teacher.preprocess(part / 255))
+    theirs.subsample_embedding(1 / SHARE)
+    theirs.eval()
+    return [theirs(teacher.preprocess(part / 255)).anomaly_map for part in new]
+
+
+RUNS = {PLAIN: run_plain, OURS: run_ours, ANOMALIB: run_anomalib}
+
+
+@torch.no_grad()
+def measure(args: argparse.Namespace, kind: str) -> dict:
+    """Return images a second, fitted to and predicted."""
+    model = make(args)
+    known, new = batches(args, 0), batches(args, 1)
+    model.features(known[0] / 255)  # warm up
+    start = clock()
+    RUNS[kind](model, known, new)
+    return {'rate': args.count / (clock() - start), **peaks()}
+
+
+def main() -> None:
+    """Measure in turn and print medians and ratios."""
+    args = parse_args()
+    kinds = [PLAIN, OURS]
+    if importlib.util.find_spec('anomalib'):
+        kinds.append(ANOMALIB)
+    else:
+        print('anomalib is not installed: beside a plain one alone')
+    found = in_turns(measure, args, kinds)
+    print_table(found, PLAIN)
+    say(
+        {
+            f'times {kind}': ratio(found, OURS, kind)
+            for kind in kinds
+            if kind != OURS
+        }
+    )
+
+
+if __name__ == '__main__':
+    main()
