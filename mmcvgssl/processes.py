@@ -6,8 +6,11 @@ import datetime
 import os
 import pickle
 import sys
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from mmcvgssl.utils import available_cores
@@ -16,10 +19,13 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
+S = TypeVar('S')
 T = TypeVar('T')
 
 # longer than anything takes; a process that ends is noticed at once
 PATIENCE = datetime.timedelta(days=365)
+# items that a thread takes at once, and such parts that wait for each thread
+_PART, _AHEAD = 8, 4
 
 
 def on_first_process(work: Callable[[], T]) -> T:
@@ -194,3 +200,34 @@ def limited_threads(most: int) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+def in_threads(
+    work: Callable[[S], T], items: Iterable[S], threads: int | None = None
+) -> Iterator[T]:
+    """Do something with each item in threads; yield the results in order.
+
+    Few items are taken ahead, so that memory does not grow with their number.
+
+    Args:
+        work: What waits for files, or lets other threads go on.
+        items: The items.
+        threads: Number of threads; by default some more than there are cores.
+
+    Raises:
+        Exception: The first error of the work, in the order of the items.
+
+    Example:
+        >>> list(in_threads(abs, [-1, 2, -3]))
+        [1, 2, 3]
+    """
+    count = threads or min(32, available_cores() + 4)
+    left = iter(items)
+    waiting: deque[Future[list[T]]] = deque()
+    with ThreadPoolExecutor(count) as pool:
+        while part := list(islice(left, _PART)):
+            waiting.append(pool.submit(list, map(work, part)))
+            if len(waiting) >= count * _AHEAD:
+                yield from waiting.popleft().result()
+        while waiting:
+            yield from waiting.popleft().result()

@@ -22,7 +22,11 @@ from mmcvgssl.apis.prediction.workers import Workers, workers_for
 from mmcvgssl.datasets.reading import UnreadableImageError
 from mmcvgssl.datasets.tiles import TILES, images_at_once
 from mmcvgssl.datasets.transforms.load_image import reading_options
-from mmcvgssl.evaluation.few_shot.features import as_encoder, to_unit_rgb
+from mmcvgssl.evaluation.few_shot.features import (
+    Rows,
+    as_encoder,
+    to_unit_rgb,
+)
 from mmcvgssl.model_file import LoadedModel, is_model_file, load_model
 from mmcvgssl.models.anomaly import OneClassDetector
 from mmcvgssl.models.anomaly.tiled_images import (
@@ -182,7 +186,7 @@ class FeatureExtractor:
         count = workers_for(
             len(names), self.workers, self.device.type == 'cpu'
         )
-        rows: list[np.ndarray] = []
+        rows = Rows(len(names))
         reading = reading_options(transforms)
         found = Features(np.zeros((0, 0), np.float32), [], {}, {}, reading)
         with (
@@ -208,11 +212,10 @@ class FeatureExtractor:
                     for i in follower
                 ]
                 with limited_threads(compute_threads()):
-                    rows += self._encode(_note(found, part, images))
+                    for own in self._encode(_note(found, part, images)):
+                        rows.add(own)
                 bar.update(len(part))
-        if not rows:
-            return found
-        return replace(found, rows=np.concatenate(rows))
+        return replace(found, rows=rows.all())
 
     @torch.no_grad()
     def _encode(self, images: Sequence[LoadedImage]) -> list[np.ndarray]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 from urllib.parse import unquote
@@ -15,6 +14,7 @@ from mmengine.logging import print_log
 from mmcvgssl.datasets.coco_boxes import image_size
 from mmcvgssl.datasets.files import ask_for_similar
 from mmcvgssl.datasets.reading import OpenedImage, UnreadableImageError
+from mmcvgssl.processes import in_threads
 from mmcvgssl.utils import available_cores, printable
 
 # how images are checked: not opened, by header, by pixels
@@ -65,20 +65,21 @@ def look_at_images(
         )
     last = time.monotonic()
     threads = min(16, available_cores())
-    with ThreadPoolExecutor(threads) as pool:
-        found = pool.map(
-            lambda image: _look_at(image, folder, look, reading or {}), images
-        )
-        for done, (image, lines) in enumerate(zip(images, found, strict=True)):
-            for line in lines:
-                yield image, line
-            if time.monotonic() > last + _EVERY:
-                last = time.monotonic()
-                print_log(
-                    f'{done + 1} of {len(images)} images checked '
-                    '(check_images=sizes reads their headers alone)',
-                    'current',
-                )
+    found = in_threads(
+        lambda image: _look_at(image, folder, look, reading or {}),
+        images,
+        threads,
+    )
+    for done, (image, lines) in enumerate(zip(images, found, strict=True)):
+        for line in lines:
+            yield image, line
+        if time.monotonic() > last + _EVERY:
+            last = time.monotonic()
+            print_log(
+                f'{done + 1} of {len(images)} images checked '
+                '(check_images=sizes reads their headers alone)',
+                'current',
+            )
 
 
 def _look_at(

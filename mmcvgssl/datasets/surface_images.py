@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +29,7 @@ from mmcvgssl.datasets.text_lists import (
 from mmcvgssl.datasets.transforms.load_image import find_load_image
 from mmcvgssl.datasets.unreadable_share import UnreadableShare
 from mmcvgssl.datasets.view_seeds import ViewSeeds
+from mmcvgssl.processes import in_threads
 from mmcvgssl.registry import DATASETS
 from mmcvgssl.utils import printable, some
 
@@ -384,8 +384,7 @@ class SurfaceImages(CustomDataset):
         def reason(i: int) -> str | None:
             return check(self.get_data_info(i)['img_path'])
 
-        with ThreadPoolExecutor() as pool:
-            reasons = list(pool.map(reason, range(self.n_images)))
+        reasons = list(in_threads(reason, range(self.n_images)))
         broken = [i for i, text in enumerate(reasons) if text is not None]
         for i in broken:
             self.unreadable.mark(i, str(reasons[i]))

@@ -88,7 +88,8 @@ def neighbour_shares(
         neighbours: Neighbours that vote.
     """
     lengths = np.linalg.norm(features, axis=1, keepdims=True)
-    rows = (features / np.maximum(lengths, 1e-12)).astype(np.float32)
+    rows = features / np.maximum(lengths, 1e-12)
+    rows = rows.astype(np.float32, copy=False)
     n = len(rows)
     own = np.arange(n) if groups is None else np.asarray(groups)
     voters = np.sort(np.unique(own, return_index=True)[1])
@@ -96,10 +97,12 @@ def neighbour_shares(
     count = min(neighbours, len(voters) - 1)
     if count < 1:
         return shares
+    # once, as a copy for each block would be as many bytes as all pairs
+    voting = rows if len(voters) == n else rows[voters]
     step = max(_BLOCK // n, 1)
     for start in range(0, n, step):
         part = slice(start, start + step)
-        near = rows[part] @ rows[voters].T
+        near = rows[part] @ voting.T
         near[own[part, None] == own[voters]] = -np.inf
         chosen = np.argpartition(-near, count - 1, axis=1)[:, :count]
         numbers = np.arange(start, start + len(near))[:, None]

@@ -5,18 +5,19 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
+
+from mmcvgssl.processes import in_threads
 
 _CHUNK = 2**20
 _MANY = 8  # number of files from which threads pay
 _FILES = 200_000  # digests that a process remembers
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class FileState:
     """A file at one time.
 
@@ -154,8 +155,8 @@ class FileTable(Mapping[str, FileState]):
 
         if len(names) < _MANY:
             return cls({name: look(name) for name in names})
-        with ThreadPoolExecutor() as pool:
-            return cls(dict(zip(names, pool.map(look, names), strict=True)))
+        states = in_threads(look, names)
+        return cls(dict(zip(names, states, strict=True)))
 
     def __getitem__(self, name: str) -> FileState:
         return self.states[name]

@@ -110,8 +110,7 @@ def choose_in_strata(pool: Pool, budget: int, seed: int) -> list[int]:
 
 def _cluster(pool: Pool, count: int, seed: int) -> KMeans:
     """Find clusters of all images, fewer if features repeat."""
-    distinct = len(np.unique(pool.features, axis=0))
-    count = min(count, distinct)
+    count = _distinct(pool.features, count)
     restarts = min(max(_PAIRS // (len(pool.features) * count), 1), RESTARTS)
     with warnings.catch_warnings():
         # of features that all but repeat, whose clusters are empty
@@ -119,6 +118,16 @@ def _cluster(pool: Pool, count: int, seed: int) -> KMeans:
         return KMeans(count, n_init=restarts, random_state=seed).fit(
             pool.features, sample_weight=pool.weights
         )
+
+
+def _distinct(rows: np.ndarray, most: int) -> int:
+    """Count different rows, as far as to ``most`` of them."""
+    seen: set[bytes] = set()
+    for row in rows:
+        seen.add((row + 0.0).tobytes())  # no zero is negative
+        if len(seen) == most:
+            break
+    return len(seen)
 
 
 def central(pool: Pool) -> Worth:

@@ -14,7 +14,7 @@ _FARTHEST = 4.0  # squared distance of opposite rows of length 1
 
 def squared_distances(rows: np.ndarray, others: np.ndarray) -> np.ndarray:
     """Return squared distances [n, m] of rows of length 1, [n, D], [m, D]."""
-    return np.maximum(2 - 2 * rows @ others.T, 0)
+    return np.maximum(2 - 2 * (rows @ others.T), 0)
 
 
 def k_centre(pool: Pool, count: int, chosen: Sequence[int] = ()) -> list[int]:

@@ -43,6 +43,27 @@ def test_shares_are_those_of_the_nearest(neighbours, grouped, monkeypatch):
     np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
+class Counted(np.ndarray):
+    """Counts copies that indices make."""
+
+    copies = 0
+
+    def __getitem__(self, key):
+        Counted.copies += isinstance(key, np.ndarray)
+        return super().__getitem__(key)
+
+
+@pytest.mark.parametrize('block', [700, 1 << 24])
+def test_voters_are_copied_once_whatever_the_number_of_blocks(
+    block, monkeypatch
+):
+    monkeypatch.setattr('mmcvgssl.evaluation.label_errors._BLOCK', block)
+    rows, labels = clusters()
+    Counted.copies = 0
+    neighbour_shares(rows.view(Counted), labels, np.arange(len(rows)) // 3)
+    assert Counted.copies == 1
+
+
 def test_flipped_labels_are_found():
     rows, labels = clusters()
     flipped = labels.copy()

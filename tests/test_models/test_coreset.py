@@ -76,6 +76,20 @@ def test_pool_is_bounded_and_uniform():
     assert abs(thirds - 4000).max() < 250
 
 
+def test_a_long_stream_is_not_many_small_parts(monkeypatch):
+    whole = 'mmcvgssl.models.anomaly.coreset._PARTS'
+    pools = [PatchPool(64, seed=1), PatchPool(64, seed=1)]
+    for pool, most in zip(pools, (32, 10**9), strict=True):
+        monkeypatch.setattr(whole, most)
+        for part in torch.arange(6000.0)[:, None].split(4):
+            pool.add(part)
+            assert len(pool._keys) <= most
+            assert pool._held == sum(map(len, pool._keys))
+    few, many = pools
+    assert len(many._keys) > 100
+    assert torch.equal(few.patches(), many.patches())
+
+
 def test_pool_gives_all_of_a_short_stream():
     pool = PatchPool(100)
     pool.add(torch.arange(30.0)[:, None])

@@ -1,10 +1,12 @@
 """Choosing images worth labelling from their features."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
 from mmcvgssl.selection import select, uncertainty
-from mmcvgssl.selection.clusters import Pool
+from mmcvgssl.selection.clusters import Pool, _distinct
 from mmcvgssl.selection.distances import by_coverage, k_centre
 from mmcvgssl.selection.methods import METHODS
 
@@ -168,6 +170,29 @@ def test_draws_differ_by_seed():
     rows, _ = blobs()
     draws = {tuple(select(rows, 5, 'random', seed)) for seed in range(6)}
     assert len(draws) == 6
+
+
+@pytest.mark.parametrize(
+    ('method', 'copies'), [('kcentre', 1.5), ('stratified', 3.5)]
+)
+@pytest.mark.parametrize('count', [6_000, 18_000])
+def test_features_are_not_copied_more_than_they_have_to(method, copies, count):
+    """Once to length 1, once by k-means, and for a moment to square them."""
+    rows = np.random.RandomState(0).rand(count, 256).astype(np.float32)
+    select(rows[:600], 3, method)  # what is imported late
+    tracemalloc.start()
+    select(rows, 3, method)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < copies * rows.nbytes
+
+
+def test_features_that_repeat_are_counted_once():
+    rows = np.repeat(np.eye(4), 5, axis=0)
+    rows[::5] *= -1  # zeros with a sign
+    rows[::5] += 2 * np.eye(4)
+    assert _distinct(rows, 9) == 4
+    assert _distinct(rows, 3) == 3
 
 
 ROWS = np.eye(4)

@@ -2,12 +2,12 @@
 
     python tools/benchmarks/growth.py --counts 1000 10000 100000 --out growth
 
-Writes that many images of 64 pixels, all different, runs the commands one
-after another, and states for each the processor's seconds, the peak memory of
-its largest process and, from the smallest count to the largest, the exponent
-of time: 1 is linear. `growth.json` keeps each figure as soon as it is there,
-and the command goes on where it was stopped; `growth.md` and `growth.png` show
-them.
+Writes that many images of 64 pixels, all different, and runs the commands one
+after another, with one thread in each process. States for each the processor's
+seconds, the peak memory of its largest process and, from the smallest count to
+the largest, the exponent of time: 1 is linear. `growth.json` keeps each figure
+as soon as it is there, and the command goes on where it was stopped;
+`growth.md` and `growth.png` show them.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -34,7 +35,8 @@ SIDE, CLASSES, PER_FOLDER = 64, 7, 1000
 SIMCLR = 'simclr_resnet18_1xb64-100e_folder'
 ONE_UPDATE = (
     "train_dataloader.sampler=dict(_delete_=True,type='mmcvgssl.UpdateSampler',"
-    'updates=1,batch_size=64)'
+    'updates=1,batch_size=64)',
+    'train_cfg.val_begin=2',  # none
 )
 Command = Callable[[Path], list[str]]
 
@@ -52,14 +54,20 @@ def pretrain(out: Path, *options: str) -> list[str]:
 # what is measured, in this order: later commands read what earlier ones wrote
 COMMANDS: dict[str, Command] = {
     'start of a pretraining, one update': lambda f: pretrain(
-        f / 'start', ONE_UPDATE
+        f / 'start', *ONE_UPDATE
     ),
-    'start and an epoch of SimCLR': lambda f: pretrain(f / 'epoch'),
+    'start, an epoch of SimCLR and its validation': lambda f: pretrain(
+        f / 'epoch'
+    ),
     'lists of a folder': lambda f: ['prepare', 'folder', str(f / 'images')],
     'few-shot evaluation, 2 draws': lambda f: [
         *('few-shot', SIMCLR, '--checkpoint', 'none', '--shots', '4'),
         *('--runs', '2', '--work-dir', str(f / 'few_shot'), '--cfg-options'),
         *(f'data_root={f / "images"}', f'view_size={SIDE // 2}'),
+    ],
+    'check': lambda f: [
+        *('check', str(f / 'images'), '--size', str(SIDE)),
+        *('--fail-on', 'never', '--out', str(f / 'checked')),
     ],
     'select 100': lambda f: [
         *('select', str(f / 'images'), '--budget', '100', '--features'),
@@ -70,6 +78,8 @@ COMMANDS: dict[str, Command] = {
         *('fit', 'patchcore_lite0_folder', '--images', str(f / 'images')),
         *('--out', str(f / 'model.safetensors'), '--cfg-options'),
         *(f'input_size={SIDE}', 'good_names=[c0,c1,c2,c3,c4,c5,c6]'),
+        # a memory that is full at any count
+        *('model.coreset_size=1000', 'model.pool_size=10000'),
     ],
     'maps': lambda f: [
         *('maps', str(f / 'model.safetensors')),
@@ -171,6 +181,8 @@ def plot(rows: dict[str, dict[int, tuple[float, float]]], path: Path) -> None:
 def main() -> None:
     """Run what is not there yet."""
     args = parse_args()
+    # threads that wait for each other count as work where cores are taken
+    os.environ['OMP_NUM_THREADS'] = '1'
     args.out.mkdir(parents=True, exist_ok=True)
     file = args.out / 'growth.json'
     known = json.loads(file.read_text()) if file.is_file() else {}

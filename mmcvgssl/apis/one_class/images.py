@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from mmcv.transforms import Compose
 
 from mmcvgssl.datasets.reading import UnreadableImageError
+from mmcvgssl.processes import in_threads
 from mmcvgssl.utils import printable, some
 
 _READING = ('LoadImage', 'LoadMask')
@@ -36,8 +36,7 @@ def check_test_images(
             return str(error)
         return None
 
-    with ThreadPoolExecutor() as pool:
-        reasons = list(pool.map(reason, infos))
+    reasons = list(in_threads(reason, infos))
     broken = {
         printable(info['img_path']): text
         for info, text in zip(infos, reasons, strict=True)

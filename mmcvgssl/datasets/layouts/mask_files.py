@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import cache, lru_cache
 from pathlib import Path
 from posixpath import splitext
@@ -14,6 +13,7 @@ import numpy as np
 from mmcvgssl.datasets.contents import Contents
 from mmcvgssl.datasets.layouts.good_names import is_of_masks
 from mmcvgssl.datasets.reading import UnreadableImageError, read_image
+from mmcvgssl.processes import in_threads
 from mmcvgssl.utils import evenly, printable, some
 
 AUTO = 'auto'
@@ -61,8 +61,7 @@ def look_like_masks(
     A mask has two values, but for a few pixels of an edge, the ratio of
     sides of its image, and does not show the same.
     """
-    with ThreadPoolExecutor() as pool:
-        return list(pool.map(lambda pair: _check(root, *pair), pairs))
+    return list(in_threads(lambda pair: _check(root, *pair), pairs))
 
 
 def find_masks(root: Path, files: Sequence[str]) -> str | None:

@@ -100,6 +100,36 @@ def to_unit_rgb(batch: Tensor) -> Tensor:
     return batch.flip(1).float() / 255
 
 
+class Rows:
+    """Features as they come, in one array: joining parts would take two.
+
+    Args:
+        most: Number of images, of which some may have none.
+
+    Example:
+        >>> rows = Rows(9)
+        >>> rows.add(np.ones((2, 4), np.float32))
+        >>> rows.all().shape
+        (2, 4)
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most, self._count = most, 0
+        self._rows = np.zeros((0, 0), np.float32)
+
+    def add(self, part: np.ndarray) -> None:
+        """Add features of the next images, float32 [n, D]."""
+        if not self._count:
+            self._rows = np.empty((self._most, part.shape[1]), np.float32)
+        end = self._count + len(part)
+        self._rows[self._count : end] = part
+        self._count = end
+
+    def all(self) -> np.ndarray:
+        """Return the features of all images, float32 [n, D]."""
+        return self._rows[: self._count]
+
+
 @torch.no_grad()
 def extract(
     encode: Callable[[Tensor], Tensor],
@@ -124,13 +154,11 @@ def extract(
         num_workers=workers,
         collate_fn=default_collate,
     )
-    rows = [
-        encode(to_unit_rgb(batch['inputs'].to(device))).float().cpu()
-        for batch in progress_bar(
-            loader, desc=title, unit='batch', leave=False
-        )
-    ]
-    return torch.cat(rows).numpy()
+    rows = Rows(len(data_set))
+    for batch in progress_bar(loader, desc=title, unit='batch', leave=False):
+        found = encode(to_unit_rgb(batch['inputs'].to(device)))
+        rows.add(found.float().cpu().numpy())
+    return rows.all()
 
 
 def load_images(data_set: SurfaceImages, indices: np.ndarray) -> Tensor:

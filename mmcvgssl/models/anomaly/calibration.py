@@ -26,7 +26,7 @@ class RawValues:
     def __init__(self) -> None:
         self._patches: list[Tensor] = []
         self._scores: list[Tensor] = []
-        self._step = 1
+        self._step, self._held = 1, 0
         self.likeness = Likeness()
 
     def add(self, maps: Tensor, scores: Tensor) -> None:
@@ -35,8 +35,10 @@ class RawValues:
         self._scores.append(scores.detach().float().cpu())
         # a copy: a view would hold all of the maps in memory
         self._patches.append(maps.flatten()[:: self._step].clone())
-        if sum(len(p) for p in self._patches) > _SAMPLES:
-            self._patches = [torch.cat(self._patches)[::2]]
+        self._held += len(self._patches[-1])
+        if self._held > _SAMPLES:
+            self._patches = [torch.cat(self._patches)[::2].clone()]
+            self._held = len(self._patches[0])
             self._step *= 2
         for one in maps.numpy():
             self.likeness.add(one)
@@ -58,6 +60,7 @@ class RawValues:
         self._step = int(saved['step'])
         self._patches = [saved['patches']] if 'patches' in saved else []
         self._scores = [saved['scores']] if 'scores' in saved else []
+        self._held = sum(map(len, self._patches))
         known = part_of(saved, 'likeness')
         self.likeness.load_state_dict({k: v.numpy() for k, v in known.items()})
 

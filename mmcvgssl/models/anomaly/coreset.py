@@ -10,6 +10,7 @@ from torch import Tensor
 from mmcvgssl.models.anomaly.neighbours import products
 
 _CANDIDATES = 512
+_PARTS = 256  # of a pool, until they are joined
 
 
 class PatchPool:
@@ -28,6 +29,7 @@ class PatchPool:
         self._random = torch.Generator().manual_seed(seed)
         self._rows: list[Tensor] = []
         self._keys: list[Tensor] = []
+        self._held = 0
         self._least = -1.0
 
     def add(self, rows: Tensor) -> None:
@@ -39,7 +41,10 @@ class PatchPool:
         chosen = keys > self._least
         self._rows.append(rows[chosen.to(rows.device)])
         self._keys.append(keys[chosen])
-        if sum(len(k) for k in self._keys) > 1.25 * self.size:
+        self._held += int(chosen.sum())
+        # batches of which hardly any patch stays would be many small parts
+        many = len(self._keys) >= _PARTS
+        if many or self._held > 1.25 * self.size:
             self._reduce()
 
     def state_dict(self) -> dict[str, Tensor]:
@@ -60,6 +65,7 @@ class PatchPool:
         self._random.set_state(state['random'].cpu())
         self._keys = [state['keys'].cpu()] if 'keys' in state else []
         self._rows = [state['rows']] if 'rows' in state else []
+        self._held = sum(map(len, self._keys))
 
     def patches(self) -> Tensor:
         """Return the sample, [min(size, seen), D]."""
@@ -73,6 +79,7 @@ class PatchPool:
             rows = rows[top.to(rows.device)]
             self._least = float(keys[-1])
         self._keys, self._rows = [keys], [rows]
+        self._held = len(keys)
 
 
 def greedy_coreset(
