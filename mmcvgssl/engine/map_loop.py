@@ -28,7 +28,12 @@ from mmcvgssl.maps.writer import (
     write_remarks,
 )
 from mmcvgssl.models.anomaly import AnomalyModel
-from mmcvgssl.processes import Team, on_first_process
+from mmcvgssl.processes import (
+    Team,
+    compute_threads,
+    limited_threads,
+    on_first_process,
+)
 from mmcvgssl.progress import progress_bar
 from mmcvgssl.provenance import FileState, Provenance
 from mmcvgssl.registry import LOOPS
@@ -228,7 +233,8 @@ class MapLoop(BaseLoop):
         """Compute the maps of a batch."""
         at: dict[str, Any] = dict(batch_idx=idx, data_batch=data_batch)
         self._call_hooks('before_test_iter', **at)
-        with autocast(enabled=self.fp16):
+        # what prepares a batch is small: threads would wait for the readers'
+        with limited_threads(compute_threads()), autocast(enabled=self.fp16):
             samples = self.runner.model.test_step(data_batch)
         self._call_hooks('after_test_iter', **at, outputs=samples)
         return samples

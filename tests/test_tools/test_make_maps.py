@@ -14,6 +14,7 @@ import pytest
 import torch
 from mmengine.dataset import pseudo_collate
 from mmengine.hooks import Hook
+from mmengine.model import ImgDataPreprocessor
 from PIL import Image
 
 from mmcvgssl.apis import MapError, MapFolder, load_config
@@ -86,6 +87,30 @@ def maps(folder) -> list[str]:
     return sorted(
         p.relative_to(folder).as_posix() for p in folder.rglob('*.npy')
     )
+
+
+def test_whole_batches_pass_with_the_threads_that_compute(
+    config, make, tmp_path, monkeypatch
+):
+    write_images(tmp_path / 'images', 3)
+    place = 'mmcvgssl.engine.map_loop.compute_threads'
+    monkeypatch.setattr(place, lambda: 1)
+    prepared, before = [], torch.get_num_threads()
+    forward = ImgDataPreprocessor.forward
+
+    def prepare(self, *args):
+        prepared.append(torch.get_num_threads())
+        return forward(self, *args)
+
+    monkeypatch.setattr(ImgDataPreprocessor, 'forward', prepare)
+    torch.set_num_threads(3)
+    try:
+        code, _, err = make(config(), tmp_path / 'images')
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)
+    assert code == 0, err
+    assert prepared[-1] == 1
 
 
 def test_a_map_for_each_image_at_its_relative_path(config, make, tmp_path):

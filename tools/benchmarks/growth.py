@@ -26,12 +26,18 @@ import numpy as np
 from peak import measured
 from tqdm import tqdm
 
+from mmcvgssl.datasets.image_folders import images_below
+from mmcvgssl.maps import MapFolder
+from mmcvgssl.maps.writer import MapWriter
+from mmcvgssl.provenance import FileState
 from mmcvgssl.utils import atomic_write
 
 mpl.use('agg')
 import matplotlib.pyplot as plt
 
 SIDE, CLASSES, PER_FOLDER = 64, 7, 1000
+LAST = 1000  # images whose maps are made where all others have theirs
+MORE = f'maps of {LAST:,} images more'
 SIMCLR = 'simclr_resnet18_1xb64-100e_folder'
 ONE_UPDATE = (
     "train_dataloader.sampler=dict(_delete_=True,type='mmcvgssl.UpdateSampler',"
@@ -85,8 +91,12 @@ COMMANDS: dict[str, Command] = {
         *('maps', str(f / 'model.safetensors')),
         *('--images', str(f / 'images'), '--out', str(f / 'maps')),
     ],
+    MORE: lambda f: [
+        *('maps', str(f.parent / f'{LAST}/model.safetensors')),
+        *('--images', str(f / 'images'), '--out', str(f / 'more')),
+    ],
     'boxes': lambda f: [
-        *('boxes', str(f / 'maps'), str(f / 'images')),
+        *('boxes', str(f / 'more'), str(f / 'images')),
         *('--out', str(f / 'boxes/annotations.json')),
     ],
     'predictions': lambda f: [
@@ -133,6 +143,31 @@ def write_images(folder: Path, count: int) -> None:
         grey = image.clip(0, 255).astype(np.uint8)
         cv2.imwrite(str(inner / f'{i}.png'), grey)
     atomic_write(whole, b'')
+
+
+def give_maps(folder: Path) -> None:
+    """Give all images but the last ones a map, copies of that of the first.
+
+    To compute them all takes long, and reading, comparing and listing what is
+    there is what could grow faster than their number.
+    """
+    out, images = folder / 'more', folder / 'images'
+    shutil.rmtree(out, ignore_errors=True)
+    names = images_below(images)[:-LAST]
+    if not names:
+        return
+    one = folder / 'one.txt'
+    one.write_text(f'{names[0]}\n')
+    command = COMMANDS[MORE](folder)
+    command[command.index('--images') + 1] = str(one)
+    measured(['-m', 'mmcvgssl', *command, '--root', str(images)])
+    maps = MapFolder(out)
+    first = maps[names[0]]
+    values = maps.load_map(first.path)
+    with MapWriter(out) as writer:
+        for name in names[1:]:
+            state = FileState.of(images / name)
+            writer.write(name, values, first.size, first.score, state)
 
 
 def exponent(found: dict[int, tuple[float, float]]) -> float:
@@ -195,6 +230,8 @@ def main() -> None:
         write_images(folder / 'images', count)
         for name, found in rows.items():
             if count not in found:
+                if name == MORE:
+                    give_maps(folder)
                 words = ['-m', 'mmcvgssl', *COMMANDS[name](folder)]
                 found[count] = measured(words)
                 known.setdefault(name, {})[str(count)] = found[count]
