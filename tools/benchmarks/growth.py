@@ -4,10 +4,10 @@
 
 Writes that many images of 64 pixels, all different, and runs the commands one
 after another, with one thread in each process. States for each the processor's
-seconds, the peak memory of its largest process and, from the smallest count to
-the largest, the exponent of time: 1 is linear. `growth.json` keeps each figure
-as soon as it is there, and the command goes on where it was stopped;
-`growth.md` and `growth.png` show them.
+seconds, the peak memory of its largest process and, between the two largest
+counts, the exponent of time: 1 is linear. `growth.json` keeps each figure as
+soon as it is there, and the command goes on where it was stopped; `growth.md`
+and `growth.png` show them.
 """
 
 from __future__ import annotations
@@ -57,6 +57,14 @@ def pretrain(out: Path, *options: str) -> list[str]:
     ]
 
 
+def check(folder: Path, *options: str) -> list[str]:
+    """Return the command of a check."""
+    return [
+        *('check', str(folder / 'images'), *options),
+        *('--fail-on', 'never', '--out', str(folder / 'checked')),
+    ]
+
+
 # what is measured, in this order: later commands read what earlier ones wrote
 COMMANDS: dict[str, Command] = {
     'start of a pretraining, one update': lambda f: pretrain(
@@ -71,10 +79,8 @@ COMMANDS: dict[str, Command] = {
         *('--runs', '2', '--work-dir', str(f / 'few_shot'), '--cfg-options'),
         *(f'data_root={f / "images"}', f'view_size={SIDE // 2}'),
     ],
-    'check': lambda f: [
-        *('check', str(f / 'images'), '--size', str(SIDE)),
-        *('--fail-on', 'never', '--out', str(f / 'checked')),
-    ],
+    'check, labels apart': lambda f: check(f, '--features', 'none'),
+    'check': lambda f: check(f, '--size', str(SIDE)),
     'select 100': lambda f: [
         *('select', str(f / 'images'), '--budget', '100', '--features'),
         *('package:efficientnet-lite0', '--size', str(SIDE)),
@@ -82,7 +88,8 @@ COMMANDS: dict[str, Command] = {
     ],
     'fit of PatchCore': lambda f: [
         *('fit', 'patchcore_lite0_folder', '--images', str(f / 'images')),
-        *('--out', str(f / 'model.safetensors'), '--cfg-options'),
+        *('--out', str(f / 'model.safetensors')),
+        *('--work-dir', str(f / 'fit'), '--cfg-options'),
         *(f'input_size={SIDE}', 'good_names=[c0,c1,c2,c3,c4,c5,c6]'),
         # a memory that is full at any count
         *('model.coreset_size=1000', 'model.pool_size=10000'),
@@ -172,7 +179,7 @@ def give_maps(folder: Path) -> None:
 
 def exponent(found: dict[int, tuple[float, float]]) -> float:
     """Return by what power of the number of images the time grows."""
-    few, many = min(found), max(found)
+    few, many = sorted(found)[-2:]
     return math.log(found[many][0] / found[few][0]) / math.log(many / few)
 
 
@@ -202,12 +209,19 @@ def plot(rows: dict[str, dict[int, tuple[float, float]]], path: Path) -> None:
         (axes[0], 0, "processor's seconds"),
         (axes[1], 1, 'peak memory, MiB'),
     ):
-        for name, found in rows.items():
+        for number, (name, found) in enumerate(rows.items()):
             counts = sorted(found)
             values = [found[count][index] for count in counts]
-            axis.plot(counts, values, marker='o', label=name)
-        axis.set(xscale='log', yscale='log', xlabel='images', ylabel=label)
+            axis.plot(
+                *(counts, values),
+                marker='o',
+                color=mpl.colormaps['tab20'](number),
+                label=name,
+            )
+        axis.set(xscale='log', xlabel='images', ylabel=label)
         axis.grid(alpha=0.3)
+    axes[0].set_yscale('log')
+    axes[1].set_ylim(bottom=0)
     axes[1].legend(fontsize=8, loc='center left', bbox_to_anchor=(1, 0.5))
     figure.savefig(path, dpi=110)
     plt.close(figure)
