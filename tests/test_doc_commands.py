@@ -83,6 +83,7 @@ NOT_RUN = {
     r'benchmarks/select_images\.py': 'chooses 56 images, has its own test',
     r'benchmarks/check_data\.py': 'measures for minutes',
     r'benchmarks/predict\.py': 'forks processes that measure',
+    r'benchmarks/run_all\.py': 'measures for an hour, has its own test',
     r'benchmarks/labelling\.py': 'no image may be twice, has its own test',
     r'serve\.py ': 'serves until Ctrl-C, has its own test',
     r'benchmarks/report\.py': 'starts a process, has its own test',

@@ -64,7 +64,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--workers', type=int, default=min(available_cores(), 16)
     )
-    parser.add_argument('--iters', type=int, default=60 if GPU else 3)
+    parser.add_argument('--iters', type=int, default=60 if GPU else 2)
     parser.add_argument('--rounds', type=int, default=3)
     parser.add_argument(
         '--views',

@@ -111,6 +111,7 @@ def machine() -> dict[str, Any]:
     return {
         'cpu': named[1].strip() if named else platform.processor(),
         'cores': available_cores(),
+        'threads': torch.get_num_threads(),
         'gpu': torch.cuda.get_device_name() if GPU else None,
     }
 

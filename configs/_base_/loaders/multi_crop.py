@@ -9,15 +9,13 @@ defaults = dict(
 )
 
 data_preprocessor = dict(
-    type='mmpretrain.SelfSupDataPreprocessor',
+    type='mmcvgssl.InPlaceSelfSupDataPreprocessor',
     mean=[127.5, 127.5, 127.5],
     std=[127.5, 127.5, 127.5],
     to_rgb=True,
 )
 
-jitter = dict(
-    type='mmpretrain.ColorJitter', brightness=0.2, contrast=0.2, backend='cv2'
-)
+jitter = dict(type='mmcvgssl.FastColorJitter', brightness=0.2, contrast=0.2)
 train_pipeline = [
     dict(type='mmcvgssl.LoadImage'),
     dict(
@@ -41,7 +39,7 @@ train_pipeline = [
         ],
     ),
     dict(
-        type='mmpretrain.PackInputs',
+        type='mmcvgssl.FastPackInputs',
         meta_keys=('sample_idx', 'img_path', 'view_set'),
     ),
 ]
