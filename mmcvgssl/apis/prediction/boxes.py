@@ -12,7 +12,7 @@ import numpy as np
 from mmcvgssl.apis.prediction.captions import (
     Colour,
     class_colour,
-    draw_frame,
+    draw_frames,
 )
 from mmcvgssl.apis.prediction.classes import shown_name
 from mmcvgssl.apis.prediction.notes import Notes
@@ -150,7 +150,9 @@ def draw_boxes(
     """
     drawn = picture.copy()
     scale = [drawn.shape[1] / size[1], drawn.shape[0] / size[0]] * 2
-    for box, text, colour in frames:
-        x1, y1, x2, y2 = (v * s for v, s in zip(box, scale, strict=True))
-        draw_frame(drawn, (x1, y1, x2, y2), text, colour)
+    scaled = [
+        ([v * s for v, s in zip(box, scale, strict=True)], text, colour)
+        for box, text, colour in frames
+    ]
+    draw_frames(drawn, scaled)
     return drawn

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import colorsys
+from collections.abc import Sequence
 from functools import cache, lru_cache
 from importlib.util import find_spec
 from typing import Any
@@ -12,6 +13,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 Colour = tuple[int, int, int]
+Area = tuple[int, int, int, int]  # left, top, width, height
 _FONT = 'DejaVu Sans'  # of matplotlib
 _GOLDEN = 0.618034  # of the circle of colours, so that neighbours differ
 
@@ -40,10 +42,7 @@ def write_caption(
         colour: BGR, of the ground.
     """
     mask = _mask(text, text_height(picture))
-    height = min(mask.shape[0], picture.shape[0])
-    width = min(mask.shape[1], picture.shape[1])
-    x = min(max(corner[0], 0), picture.shape[1] - width)
-    y = min(max(corner[1] - height, 0), picture.shape[0] - height)
+    x, y, width, height = _area(picture, mask, corner)
     ink = mask[:height, :width, None] / 255.0
     light = 0.114 * colour[0] + 0.587 * colour[1] + 0.299 * colour[2]
     letters = np.zeros(3) if light > 128 else np.full(3, 255.0)
@@ -52,24 +51,69 @@ def write_caption(
     picture[y : y + height, x : x + width] = drawn.round().astype(np.uint8)
 
 
-def draw_frame(
-    picture: np.ndarray,
-    box: tuple[float, float, float, float],
-    text: str,
-    colour: Colour,
+def draw_frames(
+    picture: np.ndarray, frames: Sequence[tuple[Sequence[float], str, Colour]]
 ) -> None:
-    """Draw a box and its caption.
+    """Draw boxes and their captions, none of which covers another.
+
+    A caption is above its box, or else below, beside or in it, where there is
+    room; the last one chooses first. Where there is none, captions overlap,
+    and later ones are on top.
 
     Args:
         picture: BGR uint8 [h, w, 3], changed in place.
-        box: x1, y1, x2, y2 in its pixels.
-        text: One line, above the box where there is room.
-        colour: BGR.
+        frames: x1, y1, x2, y2 in its pixels, one line, and BGR of each.
     """
     thick = max(1, round(max(picture.shape[:2]) / 300))
-    x1, y1, x2, y2 = (round(value) for value in box)
-    cv2.rectangle(picture, (x1, y1), (x2 - 1, y2 - 1), colour, thick)
-    write_caption(picture, text, (x1, y1), colour)
+    boxes = [[round(value) for value in box] for box, _, _ in frames]
+    for (x1, y1, x2, y2), (_, _, colour) in zip(boxes, frames, strict=True):
+        cv2.rectangle(picture, (x1, y1), (x2 - 1, y2 - 1), colour, thick)
+    taken: list[Area] = []
+    corners = []
+    for box, (_, text, _) in zip(boxes[::-1], frames[::-1], strict=True):
+        mask = _mask(text, text_height(picture))
+        found = [(_area(picture, mask, c), c) for c in _corners(box, mask)]
+        free = (each for each in found if not _covers(each[0], taken))
+        area, corner = next(free, found[0])
+        taken.append(area)
+        corners.append(corner)
+    for corner, (_, text, colour) in zip(corners[::-1], frames, strict=True):
+        write_caption(picture, text, corner, colour)
+
+
+def _corners(box: Sequence[int], mask: np.ndarray) -> list[tuple[int, int]]:
+    """Return lower left ends of a caption of a box, the best first."""
+    x1, y1, x2, y2 = box
+    height, width = mask.shape
+    return [
+        *((x1, y1), (x2 - width, y1), (x1, y2 + height)),
+        *((x2 - width, y2 + height), (x1, y1 + height), (x1, y2)),
+        *((x2, y1 + height), (x1 - width, y1 + height)),
+        *((x2, y2), (x1 - width, y2)),
+    ]
+
+
+def _area(
+    picture: np.ndarray, mask: np.ndarray, corner: tuple[int, int]
+) -> Area:
+    """Return where a caption is written, within a picture."""
+    height = min(mask.shape[0], picture.shape[0])
+    width = min(mask.shape[1], picture.shape[1])
+    x = min(max(corner[0], 0), picture.shape[1] - width)
+    y = min(max(corner[1] - height, 0), picture.shape[0] - height)
+    return x, y, width, height
+
+
+def _covers(area: Area, others: Sequence[Area]) -> bool:
+    """Whether an area has pixels of another."""
+    x, y, width, height = area
+    return any(
+        x < left + wide
+        and left < x + width
+        and y < top + high
+        and top < y + height
+        for left, top, wide, high in others
+    )
 
 
 def can_write(text: str) -> bool:
