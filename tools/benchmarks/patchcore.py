@@ -100,12 +100,12 @@ def run_anomalib(
     """Fit and predict as anomalib does."""
     from anomalib.models.image.patchcore.torch_model import PatchcoreModel
 
+    teacher = model.features.teacher
     theirs = PatchcoreModel(
-        [f'blocks.{level}' for level in LEVELS],
+        [teacher.tower.feature_info[level]['module'] for level in LEVELS],
         'tf_efficientnet_lite0',
         pre_trained=False,
     ).to(device())
-    teacher = model.teacher
     missing, _ = theirs.feature_extractor.feature_extractor.load_state_dict(
         teacher.tower.state_dict(), strict=False
     )
