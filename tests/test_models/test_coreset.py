@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from mmcvgssl.models.anomaly import coreset
 from mmcvgssl.models.anomaly.coreset import PatchPool, greedy_coreset
 from mmcvgssl.models.anomaly.neighbours import nearest_patches
 
@@ -67,7 +68,7 @@ def test_pool_is_bounded_and_uniform():
         pool = PatchPool(300, seed)
         for part in torch.arange(3000.0)[:, None].split(170):
             pool.add(part)
-            assert sum(len(k) for k in pool._keys) <= 375 + 170
+            assert len(pool._keys) == len(pool._rows) <= 375
         sample = pool.patches()[:, 0].long()
         assert len(sample) == len(set(sample.tolist())) == 300
         kept[sample] += 1
@@ -76,18 +77,26 @@ def test_pool_is_bounded_and_uniform():
     assert abs(thirds - 4000).max() < 250
 
 
-def test_a_long_stream_is_not_many_small_parts(monkeypatch):
-    whole = 'mmcvgssl.models.anomaly.coreset._PARTS'
-    pools = [PatchPool(64, seed=1), PatchPool(64, seed=1)]
-    for pool, most in zip(pools, (32, 10**9), strict=True):
-        monkeypatch.setattr(whole, most)
-        for part in torch.arange(6000.0)[:, None].split(4):
+@pytest.mark.parametrize('size', [1, 3, 64, 5000])
+def test_the_sample_does_not_depend_on_how_patches_come(size):
+    patches = torch.arange(6000.0)[:, None] * torch.tensor([1.0, -1.0])
+    samples = []
+    for length in (1, 4, 700, 6000):
+        pool = PatchPool(size, seed=1)
+        for part in patches.split(length):
             pool.add(part)
-            assert len(pool._keys) <= most
-            assert pool._held == sum(map(len, pool._keys))
-    few, many = pools
-    assert len(many._keys) > 100
-    assert torch.equal(few.patches(), many.patches())
+        assert pool.seen == 6000
+        samples.append(pool.patches())
+    for sample in samples:
+        assert torch.equal(sample, samples[0])
+
+
+def test_a_pool_takes_no_more_memory_than_it_needs():
+    pool = PatchPool(10**9)
+    for part in torch.arange(600.0)[:, None].split(60):
+        pool.add(part)
+    assert len(pool._rows) <= 1200
+    assert len(pool.patches()) == 600
 
 
 def test_pool_gives_all_of_a_short_stream():
@@ -108,3 +117,21 @@ def test_nearest_patches(k, monkeypatch):
         distances, table.values[:, :k].float(), atol=1e-4, rtol=1e-4
     )
     assert torch.equal(indices, table.indices[:, :k])
+
+
+def test_a_coreset_needs_no_table_of_all_distances(monkeypatch):
+    patches = torch.rand(500, 6, generator=torch.Generator().manual_seed(0))
+    whole = greedy_coreset(patches, 200)
+    sizes = []
+    given = coreset.products
+
+    def products(rows, others, bias):
+        sizes.append(len(rows))
+        return given(rows, others, bias)
+
+    monkeypatch.setattr(coreset, 'products', products)
+    monkeypatch.setattr(coreset, '_CANDIDATES', 16)
+    monkeypatch.setattr(coreset, '_BLOCK', 64)
+    assert torch.equal(greedy_coreset(patches, 200), whole)
+    # one column of all rows at first
+    assert max(sizes[1:]) <= 64

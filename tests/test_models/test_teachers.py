@@ -537,3 +537,44 @@ def test_a_backbone_of_a_host_has_a_pyramid(images):
     small, whole = teacher.encode(images)
     assert small.shape == whole.shape
     assert not torch.equal(small, whole)
+
+
+@pytest.mark.parametrize('levels', [(1,), (0, 2), (4,)])
+def test_maps_of_levels_are_those_on_the_way_to_the_embedding(levels):
+    teacher = TimmTeacher(
+        'resnet18', levels=levels, input_size=64, allow_random=True
+    )
+    batch = torch.rand(
+        3, 3, 64, 64, generator=torch.Generator().manual_seed(0)
+    )
+    maps = teacher.local_features(batch)
+    wanted = teacher._run(teacher.preprocess(batch))[0]
+    assert len(maps) == len(wanted) == len(levels)
+    for own, other in zip(maps, wanted, strict=True):
+        torch.testing.assert_close(own, other, rtol=1e-4, atol=1e-5)
+
+
+def test_maps_need_nothing_behind_the_last_level(monkeypatch):
+    teacher = TimmTeacher(
+        'resnet18', levels=(1, 2), input_size=64, allow_random=True
+    )
+    calls = []
+    for name in ('layer2', 'layer3'):
+        part = getattr(teacher.tower, name)
+        part.register_forward_hook(lambda *_, name=name: calls.append(name))
+    teacher.local_features(torch.rand(1, 3, 64, 64))
+    assert calls == ['layer2']
+
+
+def test_large_images_are_run_a_few_at_a_time():
+    teacher = TimmTeacher(
+        'resnet18', levels=(2,), input_size=256, allow_random=True
+    )
+    counts = []
+    teacher.tower.conv1.register_forward_hook(
+        lambda _, given, __: counts.append(len(given[0]))
+    )
+    batch = torch.rand(18, 3, 256, 256)
+    maps = teacher.local_features(batch)
+    assert counts == [16, 2]
+    assert len(maps[0]) == 18

@@ -10,13 +10,16 @@ from torch import Tensor
 from mmcvgssl.models.anomaly.neighbours import products
 
 _CANDIDATES = 512
-_PARTS = 256  # of a pool, until they are joined
+# rows whose distances to the chosen are in memory at once: 16 MiB and 256 MiB
+_BLOCK, _DEVICE_BLOCK = 1 << 13, 1 << 17
 
 
 class PatchPool:
     """A uniform sample of a stream of patches, of bounded size.
 
-    Every patch gets a random key; those with the largest keys stay.
+    Every patch gets a random key; those with the largest keys stay. They are
+    in one block of memory: many small ones, between the large ones that a
+    network needs for a moment, would leave it no room to come again.
 
     Args:
         size: Patches in the sample at most.
@@ -27,9 +30,9 @@ class PatchPool:
         self.size = size
         self.seen = 0
         self._random = torch.Generator().manual_seed(seed)
-        self._rows: list[Tensor] = []
-        self._keys: list[Tensor] = []
-        self._held = 0
+        self._count = 0
+        self._rows = torch.zeros(0, 0)
+        self._keys = torch.zeros(0, dtype=torch.float64)
         self._least = -1.0
 
     def add(self, rows: Tensor) -> None:
@@ -38,14 +41,15 @@ class PatchPool:
             len(rows), generator=self._random, dtype=torch.float64
         )
         self.seen += len(rows)
-        chosen = keys > self._least
-        self._rows.append(rows[chosen.to(rows.device)])
-        self._keys.append(keys[chosen])
-        self._held += int(chosen.sum())
-        # batches of which hardly any patch stays would be many small parts
-        many = len(self._keys) >= _PARTS
-        if many or self._held > 1.25 * self.size:
-            self._reduce()
+        while len(keys):
+            chosen = keys > self._least
+            keys, rows = keys[chosen], rows[chosen.to(rows.device)]
+            self._make_room(rows)
+            end = self._count + min(len(keys), len(self._keys) - self._count)
+            part = slice(self._count, end)
+            fits = end - self._count
+            self._keys[part], self._rows[part] = keys[:fits], rows[:fits]
+            keys, rows, self._count = keys[fits:], rows[fits:], end
 
     def state_dict(self) -> dict[str, Tensor]:
         """Return the sample so far, and the state of the generator."""
@@ -54,32 +58,48 @@ class PatchPool:
             'random': self._random.get_state(),
             'least': torch.tensor(self._least, dtype=torch.float64),
         }
-        if self._keys:
-            state['keys'] = torch.cat(self._keys)
-            state['rows'] = torch.cat(self._rows)
+        if self._count:
+            state['keys'] = self._keys[: self._count].clone()
+            state['rows'] = self._rows[: self._count].clone()
         return state
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
         """Take what :meth:`state_dict` gave."""
         self.seen, self._least = int(state['seen']), float(state['least'])
         self._random.set_state(state['random'].cpu())
-        self._keys = [state['keys'].cpu()] if 'keys' in state else []
-        self._rows = [state['rows']] if 'rows' in state else []
-        self._held = sum(map(len, self._keys))
+        self._count = 0
+        if 'keys' in state:
+            self._keys, self._rows = state['keys'].cpu(), state['rows']
+            self._count = len(self._keys)
 
     def patches(self) -> Tensor:
         """Return the sample, [min(size, seen), D]."""
         self._reduce()
-        return self._rows[0]
+        return self._rows[: self._count]
+
+    def _make_room(self, rows: Tensor) -> None:
+        """Have room for some of these rows, at most for 1.25 of the size."""
+        most = self.size + max(self.size // 4, 1)
+        wanted = min(self._count + len(rows), most)
+        if self._count == most:
+            self._reduce()
+        elif wanted > len(self._keys):
+            # so that there are few larger blocks, too
+            length = min(max(wanted, 2 * len(self._keys)), most)
+            for name, like in (('_rows', rows), ('_keys', self._keys)):
+                block = like.new_empty(length, *like.shape[1:])
+                if self._count:
+                    block[: self._count] = getattr(self, name)[: self._count]
+                setattr(self, name, block)
 
     def _reduce(self) -> None:
-        keys, rows = torch.cat(self._keys), torch.cat(self._rows)
-        if len(keys) > self.size:
-            keys, top = keys.topk(self.size)
-            rows = rows[top.to(rows.device)]
-            self._least = float(keys[-1])
-        self._keys, self._rows = [keys], [rows]
-        self._held = len(keys)
+        if self._count <= self.size:
+            return
+        keys, top = self._keys[: self._count].topk(self.size)
+        rows = self._rows[: self._count][top.to(self._rows.device)]
+        self._least = float(keys[-1])
+        self._count = self.size
+        self._keys[: self._count], self._rows[: self._count] = keys, rows
 
 
 def greedy_coreset(
@@ -129,7 +149,7 @@ def greedy_coreset(
     first = int(torch.randint(n, (1,), generator=random))
     chosen = [torch.tensor([first], device=rows.device)]
     count = 1
-    nearest = _distances(rows, squares, chosen[0]).squeeze(1)
+    nearest = _distances(rows, squares, rows[chosen[0]]).squeeze(1)
     nearest[first] = -1  # not chosen again, even if equal patches exist
     while count < size:
         m = min(_CANDIDATES, n - 1)
@@ -139,8 +159,7 @@ def greedy_coreset(
             rows[candidates], top.values[:m], float(bound), size - count
         )
         picked = candidates[group]
-        new = _distances(rows, squares, picked).amin(1)
-        nearest = torch.minimum(nearest, new)
+        _bring_nearer(nearest, rows, squares, picked)
         nearest[picked] = -1
         chosen.append(picked)
         count += len(picked)
@@ -149,14 +168,28 @@ def greedy_coreset(
     return torch.cat(chosen)
 
 
+def _bring_nearer(
+    nearest: Tensor, rows: Tensor, squares: Tensor, picked: Tensor
+) -> None:
+    """Bring squared distances [n] up to date, in place.
+
+    The table of all rows and those picked is made in blocks of a few sizes,
+    as memory for many sizes would be that of their sum.
+    """
+    length = _BLOCK if rows.is_cpu else _DEVICE_BLOCK
+    for start in range(0, len(rows), length):
+        part = slice(start, start + length)
+        table = _distances(rows[part], squares[part], rows[picked])
+        torch.minimum(nearest[part], table.amin(1), out=nearest[part])
+
+
 def _greedy_among(
     rows: Tensor, nearest: Tensor, bound: float, limit: int
 ) -> list[int]:
     """Choose farthest candidates while none outside can be farther."""
     nearest = nearest.clone()
     group: list[int] = []
-    everyone = torch.arange(len(rows), device=rows.device)
-    mutual = _distances(rows, rows.square().sum(1), everyone)
+    mutual = _distances(rows, rows.square().sum(1), rows)
     while len(group) < limit:
         best = int(nearest.argmax())
         if group and float(nearest[best]) <= bound:
@@ -168,6 +201,6 @@ def _greedy_among(
 
 
 def _distances(rows: Tensor, squares: Tensor, picked: Tensor) -> Tensor:
-    """Squared Euclidean distances of all rows to the picked ones."""
-    table = products(rows, -2 * rows[picked], squares[picked])
+    """Squared Euclidean distances of rows to the picked ones, [n, m]."""
+    table = products(rows, -2 * picked, picked.square().sum(1))
     return table.add_(squares[:, None]).clamp_(min=0)

@@ -12,6 +12,10 @@ from mmcvgssl.models.layers import resize_images
 from mmcvgssl.models.layers.global_pool import checked_poolings, pool_map
 from mmcvgssl.models.layers.resize_images import filtered
 
+# of the images of which a processor makes maps at once: 16 of 256 px, for
+# whose inner levels a network needs 0.5 GB
+_CPU_PIXELS = 1 << 20
+
 
 class FrozenTeacher(nn.Module):
     """An image encoder that owns its normalisation and never learns.
@@ -143,8 +147,20 @@ class FrozenTeacher(nn.Module):
         Args:
             images: RGB [N, 3, H, W] in [0, 1].
         """
-        maps, _ = self._run(self.preprocess(images))
-        return [m.float() for m in maps]
+        prepared = self.preprocess(images)
+        parts = [prepared]
+        # a graph takes any number of images, so it does not split them
+        if prepared.is_cpu and not torch.onnx.is_in_onnx_export():
+            height, width = prepared.shape[-2:]
+            # convolutions of processors are faster in this layout
+            prepared = prepared.contiguous(memory_format=torch.channels_last)
+            parts = prepared.split(max(_CPU_PIXELS // (height * width), 1))
+        found = [self._maps(part) for part in parts]
+        return [torch.cat(maps).float() for maps in zip(*found, strict=True)]
+
+    def _maps(self, images: Tensor) -> Sequence[Tensor]:
+        """Return maps [N, C, h, w] of the levels alone."""
+        return self._run(images)[0]
 
     def _run(self, images: Tensor) -> tuple[list[Tensor], Tensor]:
         """Return maps [N, C, h, w] of the levels and the embedding [N, D]."""

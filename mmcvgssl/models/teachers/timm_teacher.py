@@ -112,6 +112,17 @@ class TimmTeacher(FrozenTeacher):
             features = self.tower.forward_features(images)
         return maps, self.tower.forward_head(features, pre_logits=True)
 
+    def _maps(self, images: Tensor) -> Sequence[Tensor]:
+        if not self.levels:
+            return []
+        return self.tower.forward_intermediates(
+            images,
+            indices=list(self.levels),
+            output_fmt='NCHW',
+            stop_early=True,  # what follows the last level is not needed
+            intermediates_only=True,
+        )
+
 
 def _create(
     name: str, weights: str | None, input_size: int | None, allow_random: bool
