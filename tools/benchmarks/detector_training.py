@@ -20,6 +20,7 @@ from mmengine.runner import Runner
 
 from mmcvgssl.apis import get_config
 from mmcvgssl.registry import MODELS
+from mmcvgssl.runner.cached_images import cache_images
 from mmcvgssl.runner.undisturbed import undisturbed
 
 RECIPES = (
@@ -42,6 +43,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--recipes', nargs='+', default=RECIPES)
     parser.add_argument('--updates', type=int, default=10, help='to measure')
     parser.add_argument('--batch-size', type=int, default=16)
+    parser.add_argument(
+        '--image-cache', type=int, default=512, help='MiB, as of a training'
+    )
     return parser.parse_args()
 
 
@@ -76,8 +80,10 @@ def measure(
             'data_root': str(images),
             'classes': (CLASS,),
             'ann_file': 'coco.json',
+            'image_cache': args.image_cache,
         },
     )
+    cache_images(cfg)
     seconds = [0.0, 0.0]
     with undisturbed(cfg.default_scope):
         loader: dict[str, Any] = cfg.train_dataloader.to_dict()

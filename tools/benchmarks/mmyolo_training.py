@@ -31,6 +31,7 @@ from turns import (
 from mmcvgssl.apis import get_config
 from mmcvgssl.engine import keep_freed_memory
 from mmcvgssl.registry import MODELS
+from mmcvgssl.runner.cached_images import cache_images
 from mmcvgssl.runner.undisturbed import undisturbed
 from mmcvgssl.utils import available_cores
 
@@ -58,7 +59,7 @@ def parse_args() -> argparse.Namespace:
 
 def ours(images: Path) -> Config:
     """Return the recipe of this package."""
-    return get_config(
+    cfg = get_config(
         RECIPE,
         {
             'data_root': str(images),
@@ -67,6 +68,8 @@ def ours(images: Path) -> Config:
             'optim_wrapper.type': 'mmcvgssl.AutocastOptimWrapper',
         },
     )
+    cache_images(cfg)
+    return cfg
 
 
 def mmyolos(images: Path) -> Config:
