@@ -119,7 +119,8 @@ def machine() -> dict[str, Any]:
 def stored() -> tuple[Path, dict[str, Any]]:
     """Return the file of this kind of machine, and the results in it."""
     kind = machine()
-    words = f'{kind["cpu"]} {kind["cores"]} cores {kind["gpu"] or ""}'
+    words = f'{kind["cpu"]} {kind["cores"]} cores {kind["threads"]} threads '
+    words += kind['gpu'] or ''
     name = '-'.join(re.findall(r'[a-z0-9]+', words.lower()))
     path = STORED / f'{name}.json'
     return path, read_json(path)['found'] if path.is_file() else {}
@@ -198,7 +199,8 @@ def main() -> None:
             print(f'nothing is stored of a machine like this: no {home.name}')
         print(table(shown, before))
         if args.store:
-            atomic_write(home, args.out.read_bytes())
+            record['found'] = {**before, **found}
+            atomic_write(home, json.dumps(record, indent=1).encode())
             print(f'stored as {home}')
 
 
