@@ -223,11 +223,32 @@ def in_threads(
     """
     count = threads or min(32, available_cores() + 4)
     left = iter(items)
-    waiting: deque[Future[list[T]]] = deque()
+    parts = iter(lambda: list(islice(left, _PART)), [])
     with ThreadPoolExecutor(count) as pool:
-        while part := list(islice(left, _PART)):
-            waiting.append(pool.submit(list, map(work, part)))
-            if len(waiting) >= count * _AHEAD:
-                yield from waiting.popleft().result()
-        while waiting:
-            yield from waiting.popleft().result()
+        futures = (pool.submit(list, map(work, part)) for part in parts)
+        for found in in_order(futures, count * _AHEAD):
+            yield from found
+
+
+def in_order(futures: Iterable[Future[T]], most: int) -> Iterator[T]:
+    """Yield results in order, of which few are waited for at once.
+
+    Args:
+        futures: Given one by one, each as it is asked for.
+        most: Number that wait at most.
+
+    Raises:
+        Exception: The first error, in this order.
+
+    Example:
+        >>> with ThreadPoolExecutor() as pool:
+        ...     list(in_order((pool.submit(abs, -i) for i in range(3)), 2))
+        [0, 1, 2]
+    """
+    waiting: deque[Future[T]] = deque()
+    for future in futures:
+        waiting.append(future)
+        if len(waiting) >= most:
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()

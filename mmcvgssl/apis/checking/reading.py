@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +26,7 @@ from mmcvgssl.datasets.preparation.masks import (
     look_at_mask,
 )
 from mmcvgssl.datasets.reading import UnreadableImageError
+from mmcvgssl.processes import in_order
 from mmcvgssl.progress import progress_bar
 from mmcvgssl.utils import printable
 
@@ -105,22 +104,17 @@ def _in_parts(
 ) -> Iterator[list[Any]]:
     """Have workers look at items, a few at a time, and in order."""
     count = workers_for(len(items), workers, computes_here=False)
-    waiting: deque[Future] = deque()
-    most = max(count, 1) * _AHEAD
     with (
         Workers(CheckJob(), count) as pool,
         progress_bar(
             total=len(items), desc=what, unit=what.removesuffix('s')
         ) as bar,
     ):
-        for number, start in enumerate(range(0, len(items), _AT_ONCE)):
-            part = items[start : start + _AT_ONCE]
-            waiting.append(pool.submit(number, name, *before, part))
-            if len(waiting) >= most:
-                found = waiting.popleft().result()
-                bar.update(len(found))
-                yield found
-        while waiting:
-            found = waiting.popleft().result()
+        starts = enumerate(range(0, len(items), _AT_ONCE))
+        futures = (
+            pool.submit(number, name, *before, items[i : i + _AT_ONCE])
+            for number, i in starts
+        )
+        for found in in_order(futures, max(count, 1) * _AHEAD):
             bar.update(len(found))
             yield found
