@@ -99,6 +99,23 @@ def test_a_pool_takes_no_more_memory_than_it_needs():
     assert len(pool.patches()) == 600
 
 
+@pytest.mark.parametrize('size', [4, 40])
+def test_a_pool_goes_on_with_any_number_of_patches(size):
+    """Also with more than it would have room for, and beside the given."""
+    patches = torch.arange(200.0)[:, None]
+    whole = PatchPool(100, seed=2)
+    whole.add(patches[:90])
+    state = whole.state_dict()
+    rows = state['rows'].clone()
+    pool = PatchPool(size, seed=2)
+    pool.load_state_dict(state)
+    for part in patches[90:].split(7):
+        pool.add(part)
+    assert len(pool.patches()) == size
+    assert pool.seen == 200
+    assert torch.equal(state['rows'], rows)
+
+
 def test_pool_gives_all_of_a_short_stream():
     pool = PatchPool(100)
     pool.add(torch.arange(30.0)[:, None])

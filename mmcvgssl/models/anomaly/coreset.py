@@ -69,7 +69,9 @@ class PatchPool:
         self._random.set_state(state['random'].cpu())
         self._count = 0
         if 'keys' in state:
-            self._keys, self._rows = state['keys'].cpu(), state['rows']
+            # copies, as later patches are written beside them
+            self._keys = state['keys'].cpu().clone()
+            self._rows = state['rows'].clone()
             self._count = len(self._keys)
 
     def patches(self) -> Tensor:
@@ -81,7 +83,7 @@ class PatchPool:
         """Have room for some of these rows, at most for 1.25 of the size."""
         most = self.size + max(self.size // 4, 1)
         wanted = min(self._count + len(rows), most)
-        if self._count == most:
+        if self._count >= most:
             self._reduce()
         elif wanted > len(self._keys):
             # so that there are few larger blocks, too
@@ -177,9 +179,10 @@ def _bring_nearer(
     as memory for many sizes would be that of their sum.
     """
     length = _BLOCK if rows.is_cpu else _DEVICE_BLOCK
+    others = rows[picked]
     for start in range(0, len(rows), length):
         part = slice(start, start + length)
-        table = _distances(rows[part], squares[part], rows[picked])
+        table = _distances(rows[part], squares[part], others)
         torch.minimum(nearest[part], table.amin(1), out=nearest[part])
 
 

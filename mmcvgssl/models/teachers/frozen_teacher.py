@@ -156,6 +156,8 @@ class FrozenTeacher(nn.Module):
             prepared = prepared.contiguous(memory_format=torch.channels_last)
             parts = prepared.split(max(_CPU_PIXELS // (height * width), 1))
         found = [self._maps(part) for part in parts]
+        if len(found) == 1:  # nothing to copy
+            return [maps.float() for maps in found[0]]
         return [torch.cat(maps).float() for maps in zip(*found, strict=True)]
 
     def _maps(self, images: Tensor) -> Sequence[Tensor]:
