@@ -37,7 +37,7 @@ from turns import (
 )
 
 import mmcvgssl  # noqa: F401  (makes the hosts importable)
-from mmcvgssl.apis import load_config
+from mmcvgssl.cli.arguments import load_named_config
 from mmcvgssl.datasets.surface_images import EXTENSIONS
 from mmcvgssl.engine import keep_freed_memory
 from mmcvgssl.registry import MODELS
@@ -45,7 +45,6 @@ from mmcvgssl.runner.views import plan_views
 from mmcvgssl.utils import available_cores
 
 CONFIG = 'cvgssl_resnet18_lite0_1xb64-300e_folder'
-RECIPES = Path(__file__).parents[2] / 'configs/pretrain/cvgssl'
 PLAIN, HOSTS, OURS = 'plain', 'hosts', 'ours'
 GPU = device() == 'cuda'
 
@@ -56,7 +55,7 @@ def parse_args() -> argparse.Namespace:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument('--config', default=str(RECIPES / f'{CONFIG}.py'))
+    parser.add_argument('--config', default=CONFIG, help='or a recipe')
     parser.add_argument('--against', default=PLAIN, choices=[PLAIN, HOSTS])
     parser.add_argument('--images', help='folder; generated if not given')
     parser.add_argument('--view-size', type=int, default=224 if GPU else 128)
@@ -79,7 +78,7 @@ def recipe(args: argparse.Namespace, kind: str) -> Config:
     """Return the config of a kind."""
     # not a line for each weight
     MMLogger.get_current_instance().setLevel('ERROR')
-    cfg = load_config(
+    cfg = load_named_config(
         args.config,
         {
             'data_root': args.images,
