@@ -143,7 +143,7 @@ class ImageCache:
 _caches: dict[int, ImageCache] = {}
 
 
-def image_cache(megabytes: int) -> ImageCache:
+def shared_cache(megabytes: int) -> ImageCache:
     """Return the cache of this process and its workers.
 
     Args:

@@ -23,7 +23,7 @@ from mmcvgssl.provenance.record import RECORD, Provenance
 SPEED = frozenset(
     {
         *('num_workers', 'persistent_workers', 'pin_memory'),
-        *('prefetch_factor', 'cache_dir', 'timeout', 'cache'),
+        *('prefetch_factor', 'cache_dir', 'timeout', 'image_cache'),
     }
 )
 # options of data sets that are paths; the images themselves count

@@ -21,21 +21,32 @@ OPTIONS = {
 }
 
 
-def load_steps(node: Any) -> Iterator[MutableMapping[str, Any]]:
-    """Find what takes options at the top, at any depth of a config."""
+def load_steps(
+    node: Any, cached: bool = True
+) -> Iterator[MutableMapping[str, Any]]:
+    """Find what takes options at the top, at any depth of a config.
+
+    Args:
+        node: The config, or a part of it.
+        cached: Whether steps count whose results ``Cached`` stores.
+    """
     if isinstance(node, MutableMapping):
         if type_name(node) in OPTIONS:
             yield node
+        if not cached and type_name(node) == 'Cached':
+            return
         for value in node.values():
-            yield from load_steps(value)
+            yield from load_steps(value, cached)
     elif isinstance(node, (list, tuple)):
         for item in node:
-            yield from load_steps(item)
+            yield from load_steps(item, cached)
 
 
-def image_steps(node: Any) -> Iterator[MutableMapping[str, Any]]:
-    """Find the steps that load images."""
-    for step in load_steps(node):
+def image_steps(
+    node: Any, cached: bool = True
+) -> Iterator[MutableMapping[str, Any]]:
+    """Find the steps that load images; see :func:`load_steps`."""
+    for step in load_steps(node, cached):
         if type_name(step) == 'LoadImage':
             yield step
 

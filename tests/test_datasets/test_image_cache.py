@@ -12,7 +12,7 @@ from mmcvgssl.datasets.image_cache import (
     Decoded,
     ImageCache,
     clear_image_caches,
-    image_cache,
+    shared_cache,
 )
 from mmcvgssl.datasets.reading import UnreadableImageError
 from mmcvgssl.datasets.transforms import LoadImage
@@ -97,7 +97,7 @@ def test_many_small_images_leave_the_table_half_empty(tmp_path):
 
 
 def test_a_missing_file_has_the_readers_message(tmp_path):
-    load = LoadImage(cache=1)
+    load = LoadImage(image_cache=1)
     with pytest.raises(UnreadableImageError, match=r'none\.png'):
         load(dict(img_path=str(tmp_path / 'none.png')))
 
@@ -118,11 +118,11 @@ def test_refuses_no_room(limit):
 
 def test_a_new_limit_or_run_begins_anew():
     clear_image_caches()
-    first = image_cache(1)
-    assert image_cache(1) is first
-    assert image_cache(2) is not first
+    first = shared_cache(1)
+    assert shared_cache(1) is first
+    assert shared_cache(2) is not first
     clear_image_caches()
-    assert image_cache(1) is not first
+    assert shared_cache(1) is not first
 
 
 def test_threads_agree(paths):
@@ -145,7 +145,7 @@ def test_threads_agree(paths):
 
 class Files(torch.utils.data.Dataset):
     def __init__(self, paths):
-        self.paths, self.load = paths, LoadImage(cache=4)
+        self.paths, self.load = paths, LoadImage(image_cache=4)
 
     def __len__(self):
         return len(self.paths)
@@ -174,4 +174,4 @@ def test_workers_decode_once_between_them(tmp_path, method):
         for pixels, expected in zip(found, wanted, strict=True):
             np.testing.assert_array_equal(pixels, expected)
     # what forked workers decoded is there for this process, too
-    assert image_cache(4).count == (12 if method == 'fork' else 0)
+    assert shared_cache(4).count == (12 if method == 'fork' else 0)

@@ -8,7 +8,7 @@ from mmengine.runner import Runner
 
 import mmcvgssl.datasets.transforms.load_image as module
 from mmcvgssl.apis import get_config
-from mmcvgssl.datasets.image_cache import image_cache
+from mmcvgssl.datasets.image_cache import shared_cache
 from mmcvgssl.provenance import of_config
 from mmcvgssl.randomness import seed_generators
 from mmcvgssl.runner.cached_images import cache_images
@@ -35,7 +35,7 @@ def config(**options):
 
 
 def caches(cfg):
-    return [step.get('cache') for step in image_steps(cfg._cfg_dict)]
+    return [step.get('image_cache') for step in image_steps(cfg._cfg_dict)]
 
 
 def test_what_is_read_again_is_cached():
@@ -100,4 +100,4 @@ def test_batches_are_the_same_and_files_are_read_once(
     for first, second in zip(plain[0], cached[0], strict=True):
         np.testing.assert_array_equal(first, second)
     assert plain[1] > plain[2]  # several times
-    assert cached[1] == cached[2] == image_cache(64).count
+    assert cached[1] == cached[2] == shared_cache(64).count

@@ -10,7 +10,7 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 from mmengine.logging import MMLogger
 
-from mmcvgssl.datasets.image_cache import Decoded, image_cache
+from mmcvgssl.datasets.image_cache import Decoded, shared_cache
 from mmcvgssl.datasets.reading import (
     TooManyUnreadableError,
     UnreadableImageError,
@@ -45,9 +45,9 @@ class LoadImage(BaseTransform):
         max_unreadable: How many files may be unreadable in the training of a
             host's data set: they are named, counted and skipped, and one more
             ends the run. 0: the first one is an error.
-        cache: Memory for decoded images, MiB, that all such steps and all
-            workers share; see :class:`ImageCache`. 0: files are decoded each
-            time.
+        image_cache: Memory for decoded images, MiB, that all such steps and
+            all workers share; see :class:`ImageCache`. 0: files are decoded
+            each time.
 
     Raises:
         UnreadableImageError: If the file cannot be decoded in full.
@@ -73,7 +73,7 @@ class LoadImage(BaseTransform):
         page: int | None = None,
         max_pixels: int | None = None,
         max_unreadable: int = 0,
-        cache: int = 0,
+        image_cache: int = 0,
     ) -> None:
         check_depth_range(depth_range)
         pixel_limit(max_pixels)
@@ -84,9 +84,9 @@ class LoadImage(BaseTransform):
         self.page = page
         self.max_pixels = max_pixels
         self.max_unreadable = max_unreadable
-        self.cache = cache
-        if cache:
-            image_cache(cache)  # before workers are forked, which share it
+        self.image_cache = image_cache
+        if image_cache:  # before workers are forked, which share it
+            shared_cache(image_cache)
         self._unreadable = UNREADABLE
 
     @property
@@ -128,10 +128,10 @@ class LoadImage(BaseTransform):
 
     def _read_once(self, path: str) -> tuple[np.ndarray, tuple[int, int]]:
         """Read a file, or take it from memory."""
-        if not self.cache:
+        if not self.image_cache:
             return self._read(path, self.input_size)
         how = (self.depth_range, self.input_size, self.page, self.max_pixels)
-        return image_cache(self.cache).read(
+        return shared_cache(self.image_cache).read(
             str(path), how, lambda: Decoded(*self._read(path, self.input_size))
         )
 
@@ -181,7 +181,8 @@ class LoadImage(BaseTransform):
             f'{type(self).__name__}(depth_range={self.depth_range}, '
             f'input_size={self.input_size}, page={self.page}, '
             f'max_pixels={self.max_pixels}, '
-            f'max_unreadable={self.max_unreadable}, cache={self.cache})'
+            f'max_unreadable={self.max_unreadable}, '
+            f'image_cache={self.image_cache})'
         )
 
 
