@@ -63,6 +63,12 @@ def record_input(module: nn.Module) -> list[Tensor]:
     return seen
 
 
+def ready(teacher):
+    """Return what runs, after the first use."""
+    teacher(torch.rand(1, 3, 8, 8))
+    return teacher.network
+
+
 def timm_teacher(**kwargs) -> TimmTeacher:
     torch.manual_seed(0)
     return TimmTeacher('test_efficientnet', allow_random=True, **kwargs)
@@ -98,7 +104,7 @@ def test_images_come_in_the_teachers_size_and_normalisation(
 
 def test_timm_sizes_and_normalisation_are_the_models_own(images):
     teacher = timm_teacher()
-    seen = record_input(teacher.tower.conv_stem)
+    seen = record_input(ready(teacher).conv_stem)
     out = teacher(images)
     data = timm.data.resolve_model_data_config(teacher.tower)
     size = tuple(data['input_size'][1:])
@@ -128,7 +134,7 @@ def test_host_normalisation_is_that_of_the_preprocessor(images):
     wanted = expected_input(
         images, (16, 16), 'bilinear', (0.5,) * 3, (0.5,) * 3
     )
-    torch.testing.assert_close(teacher.tower.seen[-1], wanted)
+    torch.testing.assert_close(teacher.network.seen[-1], wanted)
     assert out.shape == (3, teacher.feature_width) == (3, 6)
 
 
@@ -558,9 +564,9 @@ def test_maps_need_nothing_behind_the_last_level(monkeypatch):
     teacher = TimmTeacher(
         'resnet18', levels=(1, 2), input_size=64, allow_random=True
     )
-    calls = []
+    calls, network = [], ready(teacher)
     for name in ('layer2', 'layer3'):
-        part = getattr(teacher.tower, name)
+        part = getattr(network, name)
         part.register_forward_hook(lambda *_, name=name: calls.append(name))
     teacher.local_features(torch.rand(1, 3, 64, 64))
     assert calls == ['layer2']
@@ -571,7 +577,7 @@ def test_large_images_are_run_a_few_at_a_time():
         'resnet18', levels=(2,), input_size=256, allow_random=True
     )
     counts = []
-    teacher.tower.conv1.register_forward_hook(
+    ready(teacher).conv1.register_forward_hook(
         lambda _, given, __: counts.append(len(given[0]))
     )
     batch = torch.rand(18, 3, 256, 256)

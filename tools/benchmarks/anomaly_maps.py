@@ -114,7 +114,7 @@ def measure_kead(args: argparse.Namespace, kind: str) -> dict:
             'kead': model,
         }
     found = rate(lambda: run(images=images, **options), args)
-    if half and device() == 'cuda':
+    if half:
         with FlopCounterMode(display=False) as counter, torch.no_grad():
             run(images=images[:1])
         work = found['rate'] * counter.get_total_flops() / 1e12

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from limits import matrix_rate
 from mmengine.config import Config
 from mmengine.logging import MMLogger
 from mmengine.optim import build_optim_wrapper
@@ -23,6 +24,7 @@ from plain_loop import plain_loader, plain_losses, plain_step
 from plain_recipe import as_hosts
 from surfaces import write_surfaces
 from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 from turns import (
     apart,
     busy_share,
@@ -46,6 +48,7 @@ from mmcvgssl.utils import available_cores
 
 CONFIG = 'cvgssl_resnet18_lite0_1xb64-300e_folder'
 PLAIN, HOSTS, OURS = 'plain', 'hosts', 'ours'
+MATRICES = '% of bfloat16 matrix rate'
 GPU = device() == 'cuda'
 
 
@@ -140,7 +143,14 @@ def run_recipe(args: argparse.Namespace, kind: str) -> dict:
     model = build(cfg)
     loader = iter(Runner.build_dataloader(cfg.train_dataloader, seed=0))
     wrapper = build_optim_wrapper(model, cfg.optim_wrapper)
-    return rate(args, lambda: model.train_step(next(loader), wrapper))
+    found = rate(args, lambda: model.train_step(next(loader), wrapper))
+    if kind == OURS:
+        with FlopCounterMode(display=False) as counter:
+            model.train_step(next(loader), wrapper)
+        work = counter.get_total_flops() / args.batch_size / 1e12
+        best = matrix_rate(device(), torch.bfloat16)
+        found['of_matrices'] = found['rate'] * work / best
+    return found
 
 
 def run_plain(args: argparse.Namespace) -> dict:
@@ -235,7 +245,7 @@ def main() -> None:
         if args.images is None:
             args.images = folder
             # an epoch is as long as a measurement
-            updates = warm_up(args) + (1 + GPU) * args.iters
+            updates = warm_up(args) + (1 + GPU) * args.iters + 1
             write_surfaces(Path(folder), updates * args.batch_size, 256)
         print('loss terms of one batch')
         for title, row in apart(run_losses, args).items():
@@ -249,6 +259,7 @@ def main() -> None:
     values = {
         f'times {args.against}': ratio(found, OURS, args.against),
         'images/s': median_of(found, OURS),
+        MATRICES: 100 * median_of(found, OURS, 'of_matrices'),
     }
     if GPU:
         values['GPU busy, %'] = 100 * median_of(found, OURS, 'busy')

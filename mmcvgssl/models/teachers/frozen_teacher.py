@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 from mmcvgssl.models.layers import resize_images
 from mmcvgssl.models.layers.global_pool import checked_poolings, pool_map
 from mmcvgssl.models.layers.resize_images import filtered
+from mmcvgssl.models.teachers.folded_norms import fold_norms
 
 # of the images of which a processor makes maps at once: 16 of 256 px, for
 # whose inner levels a network needs 0.5 GB
@@ -49,7 +51,7 @@ class FrozenTeacher(nn.Module):
     Example:
         >>> class MeanColour(FrozenTeacher):
         ...     def _run(self, images):
-        ...         return [], self.tower(images).flatten(1)
+        ...         return [], self.network(images).flatten(1)
         >>> pool = nn.AdaptiveAvgPool2d(1)
         >>> teacher = MeanColour(pool, (0.5,) * 3, (0.5,) * 3, input_size=8)
         >>> teacher(torch.rand(2, 3, 40, 30)).shape, teacher.feature_width
@@ -92,8 +94,11 @@ class FrozenTeacher(nn.Module):
         self.register_buffer('mean', torch.tensor(mean).view(-1, 1, 1))
         self.register_buffer('std', torch.tensor(std).view(-1, 1, 1))
         self.training = False
-        with torch.random.fork_rng(devices=[]):
-            probe = self.encode(torch.zeros(1, 3, *self.input_size))
+        # what runs, and the tensors of the tower that it was made from; a
+        # tuple keeps it out of the state
+        self._ready: tuple[tuple, Any] = (), tower
+        with torch.random.fork_rng(devices=[]), torch.no_grad():
+            probe = self._encode(torch.zeros(1, 3, *self.input_size))
         self.level_widths = tuple(feature.shape[1] for feature in probe)
         self.feature_width = self.level_widths[-1]
         ways = len(self.poolings)
@@ -123,15 +128,19 @@ class FrozenTeacher(nn.Module):
             Matrices [N, w] for w in ``level_widths``: levels and embedding at
             each side of ``pyramid``, then those at full size.
         """
-        found: list[Tensor] = []
+        self._prepare()
         with torch.inference_mode():
-            whole = self.preprocess(images)
-            for side in self.pyramid:
-                small = filtered(whole, (side, side), self.interpolation)
-                found += self._pool(*self._run(small))
-            found += self._pool(*self._run(whole))
+            found = self._encode(images)
         # copied outside inference mode, so that autograd can save it
         return [level.clone() for level in found]
+
+    def _encode(self, images: Tensor) -> list[Tensor]:
+        found: list[Tensor] = []
+        whole = self.preprocess(images)
+        for side in self.pyramid:
+            small = filtered(whole, (side, side), self.interpolation)
+            found += self._pool(*self._run(small))
+        return found + self._pool(*self._run(whole))
 
     def _pool(self, maps: Sequence[Tensor], embedding: Tensor) -> list[Tensor]:
         """Return maps [N, C, h, w], pooled in each way, and the embedding."""
@@ -147,6 +156,7 @@ class FrozenTeacher(nn.Module):
         Args:
             images: RGB [N, 3, H, W] in [0, 1].
         """
+        self._prepare()
         prepared = self.preprocess(images)
         parts = [prepared]
         # a graph takes any number of images, so it does not split them
@@ -160,12 +170,52 @@ class FrozenTeacher(nn.Module):
             return [maps.float() for maps in found[0]]
         return [torch.cat(maps).float() for maps in zip(*found, strict=True)]
 
+    @property
+    def network(self) -> Any:
+        """The tower as it runs: with batch norms in its convolutions."""
+        # graphs are written with the tower's own weights
+        if torch.onnx.is_in_onnx_export():
+            return self.tower
+        return self._ready[1]
+
+    def _prepare(self) -> None:
+        """Make what runs anew, where the tower's weights have changed."""
+        if torch.onnx.is_in_onnx_export():
+            return
+        every = [*self.tower.parameters(), *self.tower.buffers()]
+        state = tuple(
+            (t.data_ptr(), 0 if t.is_inference() else t._version)
+            for t in every
+        )
+        if self._ready[0] == state:
+            return
+        random = torch.Generator().manual_seed(0)
+        example = torch.randn(1, 3, *self.input_size, generator=random)
+        example = example.to(self.mean)
+
+        def run(network: nn.Module) -> list[Tensor]:
+            other = copy.copy(self)
+            other._ready = (), network
+            maps, embedding = other._run(example)
+            return [*maps, embedding]
+
+        kind = self.mean.device.type
+        with (
+            torch.inference_mode(False),
+            torch.no_grad(),
+            torch.autocast(kind, enabled=False),
+        ):
+            self._ready = state, fold_norms(self.tower, run)
+
     def _maps(self, images: Tensor) -> Sequence[Tensor]:
         """Return maps [N, C, h, w] of the levels alone."""
         return self._run(images)[0]
 
     def _run(self, images: Tensor) -> tuple[list[Tensor], Tensor]:
-        """Return maps [N, C, h, w] of the levels and the embedding [N, D]."""
+        """Return maps [N, C, h, w] of the levels and the embedding [N, D].
+
+        Subclasses run :attr:`network`.
+        """
         raise NotImplementedError(
             f'{type(self).__name__} must implement _run()'
         )

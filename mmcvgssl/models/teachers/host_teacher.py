@@ -85,6 +85,6 @@ class HostTeacher(FrozenTeacher):
         )
 
     def _run(self, images: Tensor) -> tuple[list[Tensor], Tensor]:
-        out = self.tower(images)
+        out = self.network(images)
         outputs = (out,) if torch.is_tensor(out) else tuple(out)
         return [outputs[i] for i in self.levels], global_pool(outputs)

@@ -79,8 +79,8 @@ class OpenCLIPTeacher(FrozenTeacher):
 
     def _run(self, images: Tensor) -> tuple[list[Tensor], Tensor]:
         if not self.levels:
-            return [], self.tower(images)
-        out = self.tower.forward_intermediates(
+            return [], self.network(images)
+        out = self.network.forward_intermediates(
             images, indices=list(self.levels), output_fmt='NCHW'
         )
         return out['image_intermediates'], out['image_features']

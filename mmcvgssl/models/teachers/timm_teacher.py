@@ -105,17 +105,17 @@ class TimmTeacher(FrozenTeacher):
     def _run(self, images: Tensor) -> tuple[list[Tensor], Tensor]:
         maps: list[Tensor] = []
         if self.levels:
-            features, maps = self.tower.forward_intermediates(
+            features, maps = self.network.forward_intermediates(
                 images, indices=list(self.levels), output_fmt='NCHW'
             )
         else:
-            features = self.tower.forward_features(images)
-        return maps, self.tower.forward_head(features, pre_logits=True)
+            features = self.network.forward_features(images)
+        return maps, self.network.forward_head(features, pre_logits=True)
 
     def _maps(self, images: Tensor) -> Sequence[Tensor]:
         if not self.levels:
             return []
-        return self.tower.forward_intermediates(
+        return self.network.forward_intermediates(
             images,
             indices=list(self.levels),
             output_fmt='NCHW',
