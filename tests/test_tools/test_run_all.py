@@ -137,3 +137,16 @@ def test_hosts_parts_make_the_same_views(benchmark, name, tmp_path):
     for ours, theirs in zip(*made, strict=True):
         assert ours.shape == theirs.shape == (3, 64, 64)
         assert ours.equal(theirs)
+
+
+def test_an_option_is_measured_beside_the_recipe_as_it_is(tool, monkeypatch):
+    monkeypatch.syspath_prepend(str(HERE))
+    code, out, errors = tool(
+        *(HERE / 'options.py', '--only', 'float32', '--rounds', '1'),
+        *('--batch-size', '2', '--view-size', '32', '--iters', '1'),
+        *('--workers', '0'),
+    )
+    assert code == 0, errors
+    (times,) = json.loads(out.splitlines()[-1]).items()
+    assert times[0] == 'float32, times as it is'
+    assert times[1] > 0

@@ -1,11 +1,13 @@
 """Measure mmcvgssl check: what it finds of what was planted, and its cost.
 
     python tools/benchmarks/check_data.py labels data/x_sdd
+    python tools/benchmarks/check_data.py boxes train.json --root data/neu_det
     python tools/benchmarks/check_data.py copies data/x_sdd
     python tools/benchmarks/check_data.py files --count 50000
 
 `labels` gives a share of the images a wrong class, drawn by seeds, and counts
-which of them are named. `copies` changes some of the images as programs and
+which of them are named; `boxes` does the same with the boxes of a COCO file.
+`copies` changes some of the images as programs and
 cameras do, and counts which of these are near copies of the right one. `files`
 writes images of 64 pixels, one of a thousand a mirrored copy of another, and
 states seconds, memory and what of them is found. Each prints a table.
@@ -33,6 +35,7 @@ from mmcvgssl.utils import evenly
 sys.path.insert(0, str(Path(__file__).parent))
 from peak import measured
 
+HEAD = '| wrong | named | precision, % | recall, % |\n|---|---|---|---|'
 TOOL = Path(__file__).parents[1] / 'check_data.py'
 Change = Callable[[np.ndarray], np.ndarray]
 
@@ -87,10 +90,14 @@ def parse_args() -> argparse.Namespace:
     labels.add_argument(
         '--features', default='package:efficientnet-lite0', metavar='MODEL'
     )
-    labels.add_argument(
-        '--shares', type=float, nargs='+', default=[0.0, 0.02, 0.05]
-    )
-    labels.add_argument('--seeds', type=int, default=5)
+    boxes = commands.add_parser('boxes')
+    boxes.add_argument('set', help='COCO file')
+    boxes.add_argument('--root', required=True, help='folder of its images')
+    for part, seeds in ((labels, 5), (boxes, 1)):
+        part.add_argument(
+            '--shares', type=float, nargs='+', default=[0.0, 0.02, 0.05]
+        )
+        part.add_argument('--seeds', type=int, default=seeds)
     copies = commands.add_parser('copies')
     copies.add_argument('set')
     copies.add_argument('--count', type=int, default=200)
@@ -114,23 +121,76 @@ def measure_labels(args: argparse.Namespace) -> None:
     right = np.array(
         [names.index(str(labels[used[i]])) for i in found.indices]
     )
-    print('| wrong | named | precision, % | recall, % |\n|---|---|---|---|')
+    print(HEAD)
     for share in args.shares:
         rows = []
         for seed in range(args.seeds if share else 1):
-            random = np.random.RandomState(seed)
-            wrong = random.permutation(len(right))[: round(share * len(right))]
-            given = right.copy()
-            moves = random.randint(1, len(names), len(wrong))
-            given[wrong] = (given[wrong] + moves) % len(names)
+            wrong, given = _made_wrong(right, len(names), share, seed)
             named = {e.index for e in find_label_errors(found.rows, given)}
-            hits = len(named & {*wrong.tolist()})
+            rows.append((len(wrong), len(named), len(named & wrong)))
+        print(_line(len(right), rows))
+
+
+def measure_boxes(args: argparse.Namespace) -> None:
+    """Print precision and recall of labels of boxes made wrong."""
+    truth = json.loads(Path(args.set).read_text())
+    boxes = truth['annotations']
+    numbers = [category['id'] for category in truth['categories']]
+    right = np.array([numbers.index(box['category_id']) for box in boxes])
+    files = {image['id']: image['file_name'] for image in truth['images']}
+    keys = []
+    for box in boxes:
+        x, y, w, h = box['bbox']
+        corners = [round(v) for v in (x, y, x + w, y + h)]
+        keys.append(f'{files[box["image_id"]]} {corners} ')
+    print(HEAD)
+    for share in args.shares:
+        rows = []
+        for seed in range(args.seeds if share else 1):
+            wrong, given = _made_wrong(right, len(numbers), share, seed)
+            for box, label in zip(boxes, given, strict=True):
+                box['category_id'] = numbers[label]
+            named = _doubted(truth, args.root)
+            hits = sum(any(keys[i] in n for n in named) for i in wrong)
             rows.append((len(wrong), len(named), hits))
-        n, named_n, hits_n = np.mean(rows, axis=0)
-        cells = [f'{n:.0f} of {len(right)}', f'{named_n:.0f}']
-        cells += [f'{100 * hits_n / max(named_n, 1):.0f}']
-        cells += [f'{100 * hits_n / n:.0f}'] if n else ['–']
-        print(f'| {" | ".join(cells)} |')
+        print(_line(len(right), rows), flush=True)
+
+
+def _doubted(truth: dict, root: str) -> list[str]:
+    """Return what the tool says of labels of boxes."""
+    with tempfile.TemporaryDirectory() as folder:
+        file, out = Path(folder) / 'boxes.json', Path(folder) / 'out'
+        file.write_text(json.dumps(truth))
+        words = [TOOL, file, '--root', root, '--fail-on', 'never']
+        measured([str(word) for word in (*words, '--out', out)])
+        found = json.loads((out / 'findings.json').read_text())['findings']
+    return [
+        example['text']
+        for each in found
+        if each['kind'] == 'box-labels'
+        for example in each['examples']
+    ]
+
+
+def _made_wrong(
+    right: np.ndarray, classes: int, share: float, seed: int
+) -> tuple[set[int], np.ndarray]:
+    """Give a share of the labels another class; return which, and all."""
+    random = np.random.RandomState(seed)
+    wrong = random.permutation(len(right))[: round(share * len(right))]
+    given = right.copy()
+    moves = random.randint(1, classes, len(wrong))
+    given[wrong] = (given[wrong] + moves) % classes
+    return {*wrong.tolist()}, given
+
+
+def _line(count: int, rows: list[tuple[int, int, int]]) -> str:
+    """Return a row of the table, the mean over draws."""
+    n, named, hits = np.mean(rows, axis=0)
+    cells = [f'{n:.0f} of {count}', f'{named:.0f}']
+    cells += [f'{100 * hits / max(named, 1):.0f}']
+    cells += [f'{100 * hits / n:.0f}'] if n else ['–']
+    return f'| {" | ".join(cells)} |'
 
 
 def measure_copies(args: argparse.Namespace) -> None:
@@ -216,6 +276,7 @@ def main() -> None:
     args = parse_args()
     measure = {
         'labels': measure_labels,
+        'boxes': measure_boxes,
         'copies': measure_copies,
         'files': measure_files,
     }

@@ -3,27 +3,35 @@
 Each fits to images and predicts as many others, which are in memory, with the
 same network and weights and a coreset of the same size: ours, one that takes
 a patch at a time and tables of all distances, and the model of anomalib, if
-it is installed. Each is timed in processes of its own, in turn.
+it is installed. Each is timed in processes of its own, in turn. With images of
+an object the image AUROC of each is said, too.
 """
 
 import argparse
 import importlib.util
+from pathlib import Path
 
+import cv2
+import numpy as np
 import torch
 from anomaly_maps import textures
 from mmpretrain.structures import DataSample
 from plain_coreset import plain_coreset
+from sklearn.metrics import roc_auc_score
 from torch import Tensor
 from turns import (
     clock,
     device,
     in_turns,
+    median_of,
     peaks,
     print_table,
     ratio,
     say,
 )
 
+from mmcvgssl.apis.predict import find_images
+from mmcvgssl.datasets.reading import read_image
 from mmcvgssl.models import TimmTeacher
 from mmcvgssl.models.anomaly import PatchCore
 from mmcvgssl.models.anomaly.patch_features import as_rows
@@ -43,6 +51,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--size', type=int, default=256, help='pixels')
     parser.add_argument('--batch-size', type=int, default=16)
     parser.add_argument('--rounds', type=int, default=3)
+    parser.add_argument(
+        '--object', type=Path, help="folder of MVTec's: train/good, test/..."
+    )
     return parser.parse_args()
 
 
@@ -66,37 +77,61 @@ def batches(args: argparse.Namespace, seed: int) -> list[Tensor]:
     return list((made * 255).to(torch.uint8).split(args.batch_size))
 
 
+def read(paths: list[Path], args: argparse.Namespace) -> list[Tensor]:
+    """Read images as those that are made, in batches."""
+    size = args.size, args.size
+    images = [
+        cv2.resize(
+            read_image(path)[..., ::-1], size, interpolation=cv2.INTER_AREA
+        )
+        for path in paths
+    ]
+    made = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2)
+    return list(made.contiguous().to(device()).split(args.batch_size))
+
+
+def given(
+    args: argparse.Namespace,
+) -> tuple[list[Tensor], list[Tensor], list[int]]:
+    """Return images to fit to, others, and which of these are defective."""
+    if args.object is None:
+        return batches(args, 0), batches(args, 1), []
+    known = find_images(args.object / 'train/good')[: args.count]
+    new = find_images(args.object / 'test')
+    truth = [int(path.parent.name != 'good') for path in new]
+    return read(known, args), read(new, args), truth
+
+
 def run_ours(
     model: PatchCore, known: list[Tensor], new: list[Tensor]
-) -> list[Tensor]:
-    """Fit and predict as this package does; return maps."""
+) -> Tensor:
+    """Fit and predict as this package does; return scores."""
     model.fit(
         [
             dict(inputs=list(part), data_samples=[DataSample() for _ in part])
             for part in known
         ]
     )
-    return [model.predict_maps(part / 255)[0] for part in new]
+    return torch.cat([model.predict_maps(part / 255)[1] for part in new])
 
 
 def run_plain(
     model: PatchCore, known: list[Tensor], new: list[Tensor]
-) -> list[Tensor]:
+) -> Tensor:
     """Fit and predict patch by patch and by a table of all distances."""
     rows = torch.cat([as_rows(model.features(part / 255)) for part in known])
     memory = rows[plain_coreset(rows, len(rows) // SHARE, 0)]
-    maps = []
+    scores = []
     for part in new:
-        features = model.features(part / 255)
-        table = torch.cdist(as_rows(features), memory)
+        table = torch.cdist(as_rows(model.features(part / 255)), memory)
         nearest = table.min(1).values
-        maps.append(nearest.view(len(part), *features.shape[-2:]))
-    return maps
+        scores.append(nearest.view(len(part), -1).amax(1))
+    return torch.cat(scores)
 
 
 def run_anomalib(
     model: PatchCore, known: list[Tensor], new: list[Tensor]
-) -> list[Tensor]:
+) -> Tensor:
     """Fit and predict as anomalib does."""
     from anomalib.models.image.patchcore.torch_model import PatchcoreModel
 
@@ -117,7 +152,8 @@ def run_anomalib(
         theirs(teacher.preprocess(part / 255))
     theirs.subsample_embedding(1 / SHARE)
     theirs.eval()
-    return [theirs(teacher.preprocess(part / 255)).anomaly_map for part in new]
+    scores = [theirs(teacher.preprocess(p / 255)).pred_score for p in new]
+    return torch.cat([each.flatten() for each in scores])
 
 
 RUNS = {PLAIN: run_plain, OURS: run_ours, ANOMALIB: run_anomalib}
@@ -127,11 +163,15 @@ RUNS = {PLAIN: run_plain, OURS: run_ours, ANOMALIB: run_anomalib}
 def measure(args: argparse.Namespace, kind: str) -> dict:
     """Return images a second, fitted to and predicted."""
     model = make(args)
-    known, new = batches(args, 0), batches(args, 1)
+    known, new, truth = given(args)
     RUNS[kind](model, [known[0][:2]], [new[0][:2]])  # imports, warms up
     start = clock()
-    RUNS[kind](model, known, new)
-    return {'rate': args.count / (clock() - start), **peaks()}
+    scores = RUNS[kind](model, known, new)
+    seconds = clock() - start
+    found = {'rate': sum(map(len, known)) / seconds, **peaks()}
+    if truth:
+        found['auroc'] = float(roc_auc_score(truth, scores.cpu()))
+    return found
 
 
 def main() -> None:
@@ -144,13 +184,17 @@ def main() -> None:
         print('anomalib is not installed: beside a plain one alone')
     found = in_turns(measure, args, kinds)
     print_table(found, PLAIN)
-    say(
-        {
-            f'times {kind}': ratio(found, OURS, kind)
+    values = {
+        f'times {kind}': ratio(found, OURS, kind)
+        for kind in kinds
+        if kind != OURS
+    }
+    if args.object:
+        values |= {
+            f'image AUROC, {kind}': median_of(found, kind, 'auroc')
             for kind in kinds
-            if kind != OURS
         }
-    )
+    say(values)
 
 
 if __name__ == '__main__':
