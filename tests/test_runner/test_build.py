@@ -246,8 +246,9 @@ def test_teacher_features_are_computed_once_for_fixed_views(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(TimmTeacher, '_run', count)
         runner = fit(tiny(), tmp_path / 'work', options)
-    # one call to learn the width, then two sets of two batches of five views
-    assert calls == [1] + [4 * 5] * 4
+    # one image to learn the width, and as it is and with folded norms to see
+    # that these are the same; then two sets of two batches of five views
+    assert calls == [1] * 3 + [4 * 5] * 4
     assert len(runner.model.cache) == 8 * 2
 
 
