@@ -7,10 +7,10 @@
 
 `labels` gives a share of the images a wrong class, drawn by seeds, and counts
 which of them are named; `boxes` does the same with the boxes of a COCO file.
-`copies` changes some of the images as programs and
-cameras do, and counts which of these are near copies of the right one. `files`
-writes images of 64 pixels, one of a thousand a mirrored copy of another, and
-states seconds, memory and what of them is found. Each prints a table.
+`copies` changes some of the images as programs and cameras do, and counts
+which of these are near copies of the right one. `files` writes images of 64
+pixels, one of a thousand a mirrored copy of another, and states seconds,
+memory and what of them is found. Each prints a table.
 """
 
 import argparse

@@ -14,9 +14,7 @@ from unittest import mock
 
 import torch
 from mmengine.config import Config
-from mmengine.optim import build_optim_wrapper
-from mmengine.runner import Runner
-from pretrain import CONFIG, GPU, OURS, build, rate, recipe, warm_up
+from pretrain import CONFIG, GPU, OURS, build, rate, ready, recipe, warm_up
 from surfaces import write_surfaces
 from torch import nn
 from turns import in_turns, print_table, ratio, say
@@ -78,9 +76,8 @@ def run(args: argparse.Namespace, cfg: Config, kind: str) -> dict:
     model = build(cfg)
     if kind == 'compiled student':
         model.backbone = torch.compile(model.backbone)
-    loader = iter(Runner.build_dataloader(cfg.train_dataloader, seed=0))
-    wrapper = build_optim_wrapper(model, cfg.optim_wrapper)
-    return rate(args, lambda: model.train_step(next(loader), wrapper))
+    _, update = ready(cfg, model)
+    return rate(args, update)
 
 
 def main() -> None:

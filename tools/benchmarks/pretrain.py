@@ -10,8 +10,9 @@ of their rates is what counts.
 
 import argparse
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import torch
 from limits import matrix_rate
@@ -135,15 +136,23 @@ def rate(args: argparse.Namespace, step: Callable[[], object]) -> dict:
     return out
 
 
+def ready(
+    cfg: Config, model: nn.Module
+) -> tuple[Iterator[Any], Callable[[], Any]]:
+    """Return the batches of a config, and what makes an update."""
+    loader = iter(Runner.build_dataloader(cfg.train_dataloader, seed=0))
+    wrapper = build_optim_wrapper(model, cfg.optim_wrapper)
+    return loader, lambda: model.train_step(next(loader), wrapper)
+
+
 def run_recipe(args: argparse.Namespace, kind: str) -> dict:
     """Time this package, or the hosts."""
     if kind == OURS and not GPU:
         keep_freed_memory()
     cfg = recipe(args, kind)
     model = build(cfg)
-    loader = iter(Runner.build_dataloader(cfg.train_dataloader, seed=0))
-    wrapper = build_optim_wrapper(model, cfg.optim_wrapper)
-    found = rate(args, lambda: model.train_step(next(loader), wrapper))
+    loader, update = ready(cfg, model)
+    found = rate(args, update)
     if kind == OURS:
         work = operations(model, next(loader)) / args.batch_size / 1e12
         best = matrix_rate(device(), torch.bfloat16)
