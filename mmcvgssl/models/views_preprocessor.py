@@ -9,7 +9,7 @@ import torch
 from mmpretrain.models.utils import SelfSupDataPreprocessor
 from torch import Tensor
 
-from mmcvgssl.datasets.transforms.draw_views import NUMBERS, DrawViews
+from mmcvgssl.datasets.transforms.draw_views import NUMBERS, drawn_views
 from mmcvgssl.datasets.views import Canvas
 from mmcvgssl.registry import MODELS
 
@@ -19,37 +19,44 @@ class ViewsPreprocessor(SelfSupDataPreprocessor):
     """Make views of whole images, then normalise them.
 
     The numbers of each view come from :class:`DrawViews`, so that the views
-    are those which :class:`MultiCrop` makes in the workers, to rounding: here
+    are those which the transform makes in the workers, to rounding: here
     pixels stay floats between a view's steps. What is no canvas is normalised
     as it is.
 
     Args:
-        views: Options of :class:`MultiCrop`.
+        views: Config of the transform, see :class:`DrawViews`.
         **kwargs: Options of mmpretrain's ``SelfSupDataPreprocessor``.
 
     Attributes:
-        sizes: Height and width of each view.
+        views: How the views are made.
+
+    Raises:
+        ValueError: If images differ in size, and the views have theirs.
 
     Example:
-        >>> options = dict(view_size=8, crop_scales=())
-        >>> draw = DrawViews(**options)
+        >>> from mmcvgssl.datasets.transforms import DrawViews
+        >>> crops = dict(
+        ...     type='mmcvgssl.MultiCrop', view_size=8, crop_scales=()
+        ... )
+        >>> draw = DrawViews(crops)
         >>> image = torch.zeros(3, 16, 16, dtype=torch.uint8)
         >>> drawn = draw(dict(img=image.permute(1, 2, 0).numpy()))
         >>> from mmpretrain.structures import DataSample
         >>> sample = DataSample(view_numbers=drawn['view_numbers'])
         >>> batch = dict(inputs=Canvas.of([image]), data_samples=[sample])
-        >>> ViewsPreprocessor(options)(batch)['inputs'][0].shape
+        >>> ViewsPreprocessor(crops)(batch)['inputs'][0].shape
         torch.Size([1, 3, 8, 8])
     """
 
     def __init__(self, views: Mapping[str, Any], **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.views = DrawViews(**views).drawn
-        self.sizes = [view.size for view in self.views]
+        self.views = drawn_views(views)
 
     def forward(self, data: dict, training: bool = False) -> dict:
         """Make the views of ``data['inputs']`` and normalise them."""
         if isinstance(data['inputs'], Canvas):
+            if self.views.one_size:
+                _require_one_size(data['inputs'].sizes)
             data = self.cast_data(data)
             numbers = [getattr(s, NUMBERS) for s in data['data_samples']]
             inputs = self._paint(data['inputs'], torch.stack(numbers))
@@ -58,10 +65,15 @@ class ViewsPreprocessor(SelfSupDataPreprocessor):
 
     @torch.no_grad()
     def _paint(self, canvas: Canvas, numbers: Tensor) -> list[Tensor]:
-        parts = numbers.split([view.width for view in self.views], dim=1)
         # in half precision grey levels would be lost
         with torch.autocast(numbers.device.type, enabled=False):
-            return [
-                view.paint(canvas, part)
-                for view, part in zip(self.views, parts, strict=True)
-            ]
+            return self.views.paint(canvas, numbers)
+
+
+def _require_one_size(sizes: Tensor) -> None:
+    if (sizes != sizes[0]).any():
+        found = sorted({tuple(size) for size in sizes.tolist()})
+        raise ValueError(
+            f'expected images of one size in a batch, got {found[:3]}: have '
+            'mmcvgssl.SquareResize precede the pastes'
+        )

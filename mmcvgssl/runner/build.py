@@ -292,9 +292,10 @@ def _tensors(inputs: Any) -> list[Tensor]:
 def _check_views(runner: Runner, inputs) -> None:
     model = learner(runner.model)
     preprocessor = getattr(model, 'data_preprocessor', None)
+    sizes: Sequence[tuple[int, int]] = ()
     if isinstance(preprocessor, ViewsPreprocessor):
-        sizes = preprocessor.sizes
-    else:
+        sizes = preprocessor.views.sizes
+    if not sizes:
         sizes = [(view.shape[-2], view.shape[-1]) for view in _tensors(inputs)]
     device = next(model.parameters()).device
     was_training = model.training

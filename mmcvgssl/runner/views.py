@@ -6,12 +6,19 @@ from collections.abc import Iterator, Mapping, MutableMapping
 from copy import deepcopy
 from typing import Any
 
-from mmcvgssl.datasets.transforms.draw_views import NUMBERS, DrawViews
+from mmcvgssl.datasets.transforms.draw_views import NUMBERS, drawn_views
 from mmcvgssl.datasets.views import UnknownStepError
 from mmcvgssl.runner.load_steps import type_name
 
 AUTO, WORKERS, DEVICE = 'auto', 'workers', 'device'
 _LOADERS = ('train_dataloader', 'val_dataloader')
+_MAKERS = (
+    'MultiCrop',
+    'CutPaste',
+    'CutPasteScar',
+    'CutPasteUnion',
+    'CutPaste3Way',
+)
 
 
 class ViewsOnDevice:
@@ -20,18 +27,18 @@ class ViewsOnDevice:
     The config itself stays as it is, so that a training goes on elsewhere.
 
     Args:
-        options: Those of ``MultiCrop``.
+        step: Config of the transform that makes them.
     """
 
-    def __init__(self, options: Mapping[str, Any]) -> None:
-        self.options = dict(options)
+    def __init__(self, step: Mapping[str, Any]) -> None:
+        self.step = dict(step)
 
     def loader(self, cfg: Mapping[str, Any]) -> dict[str, Any]:
         """Return a loader that draws the numbers of views."""
         changed = deepcopy(dict(cfg))
         pipelines = list(_pipelines(changed.get('dataset')))
         for pipeline, index in pipelines:
-            pipeline[index] = {**self.options, 'type': 'mmcvgssl.DrawViews'}
+            pipeline[index] = dict(type='mmcvgssl.DrawViews', of=self.step)
             pack = pipeline[index + 1]
             pack['algorithm_keys'] = (*pack.get('algorithm_keys', ()), NUMBERS)
         if pipelines:
@@ -41,7 +48,7 @@ class ViewsOnDevice:
     def preprocessor(self, cfg: Mapping[str, Any]) -> dict[str, Any]:
         """Return a data preprocessor that makes the views."""
         own = {**cfg, 'type': 'mmcvgssl.ViewsPreprocessor'}
-        return {**own, 'views': self.options}
+        return {**own, 'views': self.step}
 
 
 def plan_views(cfg: Mapping[str, Any], cuda: bool) -> ViewsOnDevice | None:
@@ -71,7 +78,7 @@ def plan_views(cfg: Mapping[str, Any], cuda: bool) -> ViewsOnDevice | None:
     if wanted == WORKERS or (wanted == AUTO and not cuda):
         return None
     try:
-        return ViewsOnDevice(_options(cfg))
+        return ViewsOnDevice(_step(cfg))
     except UnknownStepError as error:
         if wanted == AUTO:
             return None
@@ -80,25 +87,27 @@ def plan_views(cfg: Mapping[str, Any], cuda: bool) -> ViewsOnDevice | None:
         ) from error
 
 
-def _options(cfg: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options of the only ``MultiCrop`` that a config has."""
+def _step(cfg: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the only transform of a config that makes views."""
     found: list[dict[str, Any]] = []
     for name in _LOADERS:
         for pipeline, index in _pipelines(cfg.get(name) or {}):
             step = dict(pipeline[index])
-            del step['type']
             if step not in found:
                 found.append(step)
+            kind = type_name(step)
             after = [type_name(each) for each in pipeline[index + 1 :]]
             if after not in (['PackInputs'], ['FastPackInputs']):
                 raise UnknownStepError(
-                    f'expected PackInputs alone behind MultiCrop, got {after}'
+                    f'expected PackInputs alone behind {kind}, got {after}'
                 )
             if any('Map' in type_name(each) for each in pipeline):
                 raise UnknownStepError('anomaly maps follow their images')
+            if 'paste_masks' in pipeline[-1].get('algorithm_keys', ()):
+                raise UnknownStepError('the device makes no paste_masks')
     if len(found) != 1:
         raise UnknownStepError(
-            f'expected one kind of MultiCrop, got {len(found)}'
+            f'expected one kind of {" or ".join(_MAKERS)}, got {len(found)}'
         )
     if type_name(cfg.get('data_preprocessor') or {}) not in (
         'SelfSupDataPreprocessor',
@@ -108,17 +117,17 @@ def _options(cfg: Mapping[str, Any]) -> dict[str, Any]:
             "expected mmpretrain's SelfSupDataPreprocessor as "
             'data_preprocessor'
         )
-    DrawViews(**found[0])  # knows all of its transforms
+    drawn_views(found[0])  # knows all of its transforms
     return found[0]
 
 
 def _pipelines(node: Any) -> Iterator[tuple[list, int]]:
-    """Find pipelines with a ``MultiCrop`` at any depth, and its index."""
+    """Find pipelines that make views, at any depth, and where they do."""
     if isinstance(node, MutableMapping):
         for key, value in node.items():
             if key == 'pipeline' and isinstance(value, list):
                 for index, step in enumerate(value):
-                    if type_name(step) == 'MultiCrop':
+                    if type_name(step) in _MAKERS:
                         yield value, index
             else:
                 yield from _pipelines(value)

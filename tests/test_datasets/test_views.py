@@ -8,7 +8,7 @@ import torch
 from mmpretrain.structures import DataSample
 
 from mmcvgssl.datasets.canvas_collate import canvas_collate
-from mmcvgssl.datasets.transforms import DrawViews, MultiCrop
+from mmcvgssl.datasets.transforms import DrawViews
 from mmcvgssl.datasets.transforms.draw_views import NUMBERS
 from mmcvgssl.datasets.views import Canvas, UnknownStepError
 from mmcvgssl.datasets.views import canvas as canvas_module
@@ -26,6 +26,7 @@ JITTER = dict(
     contrast=0.4,
     saturation=0.4,
 )
+HUE = dict(type='mmcvgssl.FastColorJitter', hue=0.5)
 GREY = dict(type='RandomGrayscale', prob=0.5, keep_channels=True)
 BLUR = dict(
     type='mmpretrain.GaussianBlur',
@@ -52,9 +53,13 @@ def surface(height: int, width: int, value: int) -> np.ndarray:
     return (128 + 90 * np.stack(waves, axis=2)).astype(np.uint8)
 
 
-def both(options: dict, images: list[np.ndarray]) -> list[tuple]:
+def crops(**options) -> dict:
+    return dict(type='mmcvgssl.MultiCrop', **options)
+
+
+def both(step: dict, images: list[np.ndarray]) -> list[tuple]:
     """Views of the workers, and of the device, by the same seeds."""
-    workers, draw = MultiCrop(**options), DrawViews(**options)
+    workers, draw = TRANSFORMS.build(step), DrawViews(step)
     pack = TRANSFORMS.build(
         dict(
             type='mmpretrain.PackInputs',
@@ -71,7 +76,7 @@ def both(options: dict, images: list[np.ndarray]) -> list[tuple]:
         samples.append(pack(draw(dict(img=image.copy()))))
         # nothing more and nothing less was drawn
         assert (np.random.rand(), random.random()) == after
-    made = ViewsPreprocessor(options)(canvas_collate(samples))['inputs']
+    made = ViewsPreprocessor(step)(canvas_collate(samples))['inputs']
     return [
         (
             np.stack([views[i] for views in ours]).astype(np.float32),
@@ -88,16 +93,18 @@ def both(options: dict, images: list[np.ndarray]) -> list[tuple]:
         ([], 1.0, 0.3),
         ([FLIPS], 1.0, 0.3),
         ([JITTER], 6.0, 1.3),
+        # OpenCV's hues and saturations are bytes, too
+        ([HUE], 9.0, 1.5),
         ([GREY], 2.0, 0.6),
         ([MAYBE], 6.0, 1.3),
         # Pillow comes near a Gaussian by three boxes, less so at borders
         ([BLUR], 40.0, 1.5),
         ([JITTER, GREY, BLUR, FLIPS], 40.0, 2.0),
     ],
-    ids=['crop', 'flip', 'jitter', 'grey', 'apply', 'blur', 'all'],
+    ids=['crop', 'flip', 'jitter', 'hue', 'grey', 'apply', 'blur', 'all'],
 )
 def test_views_are_those_of_the_workers(steps, most, mean):
-    options = dict(
+    step = crops(
         view_size=24,
         crop_size=16,
         crop_scales=((0.2, 1.0), (0.1, 0.5)),
@@ -106,7 +113,7 @@ def test_views_are_those_of_the_workers(steps, most, mean):
     )
     sizes = [(40, 56), (64, 32), (48, 48)] * 6
     images = [surface(*size, i) for i, size in enumerate(sizes)]
-    views = both(options, images)
+    views = both(step, images)
     assert [b.shape[1:3] for _, b in views] == [(24, 24), (16, 16), (16, 16)]
     for expected, got in views:
         difference = np.abs(expected - got)
@@ -116,8 +123,8 @@ def test_views_are_those_of_the_workers(steps, most, mean):
 
 
 def test_the_whole_image_is_a_view():
-    options = dict(view_size=24, weak_scale=None, crop_scales=())
-    ((expected, got),) = both(options, [surface(40, 56, 1)])
+    step = crops(view_size=24, weak_scale=None, crop_scales=())
+    ((expected, got),) = both(step, [surface(40, 56, 1)])
     assert np.abs(expected - got).max() <= 1
 
 
@@ -148,15 +155,15 @@ def test_what_lies_beyond_an_image_is_never_read():
 
 
 def test_autocast_does_not_reach_the_pixels():
-    options = dict(view_size=16, crop_scales=(), weak_transforms=[BLUR])
-    draw = DrawViews(**options)
+    step = crops(view_size=16, crop_scales=(), weak_transforms=[BLUR])
+    draw = DrawViews(step)
     seed(3)
     sample = draw(dict(img=surface(32, 32, 0)))
     image = torch.from_numpy(sample['img']).permute(2, 0, 1)
     batch = dict(
         inputs=image, data_samples=DataSample(view_numbers=sample[NUMBERS])
     )
-    preprocessor = ViewsPreprocessor(options)
+    preprocessor = ViewsPreprocessor(step)
     plain = preprocessor(canvas_collate([batch]))['inputs'][0]
     with torch.autocast('cpu', torch.bfloat16):
         cast = preprocessor(canvas_collate([batch]))['inputs'][0]
@@ -167,7 +174,6 @@ def test_autocast_does_not_reach_the_pixels():
 @pytest.mark.parametrize(
     ('step', 'said'),
     [
-        (dict(type='mmpretrain.ColorJitter', hue=0.1), 'hue'),
         (dict(type='RandomGrayscale', prob=0.1), 'keep_channels=True'),
         (dict(type='mmpretrain.Solarize', thr=9), 'Solarize is not for'),
         (
@@ -181,16 +187,100 @@ def test_autocast_does_not_reach_the_pixels():
 )
 def test_what_the_device_cannot_make_is_named(step, said):
     with pytest.raises(UnknownStepError, match=said):
-        DrawViews(view_size=8, crop_transforms=[step])
+        DrawViews(crops(view_size=8, crop_transforms=[step]))
 
 
 def test_another_interpolation_is_named():
     with pytest.raises(UnknownStepError, match="'bicubic' is not for"):
-        DrawViews(view_size=8, interpolation='bicubic')
+        DrawViews(crops(view_size=8, interpolation='bicubic'))
 
 
 def test_a_map_cannot_follow():
-    draw = DrawViews(view_size=8)
+    draw = DrawViews(crops(view_size=8))
     heat = np.zeros((16, 16), np.float32)
     with pytest.raises(ValueError, match='views=workers'):
         draw(dict(img=surface(16, 16, 0), anomaly_map=heat))
+
+
+def test_a_transform_that_makes_no_views_is_named():
+    with pytest.raises(UnknownStepError, match='RandomFlip is not for'):
+        DrawViews(FLIPS)
+
+
+@pytest.mark.parametrize(
+    'kind', ['CutPaste', 'CutPasteScar', 'CutPasteUnion', 'CutPaste3Way']
+)
+@pytest.mark.parametrize('size', [(64, 64), (40, 90), (12, 7)])
+def test_pasted_views_are_those_of_the_workers(kind, size):
+    step = dict(type=f'mmcvgssl.{kind}')
+    views = both(step, [surface(*size, i) for i in range(40)])
+    assert len(views) == (3 if kind == 'CutPaste3Way' else 2)
+    normal = views[0][0]
+    for expected, got in views:
+        difference = np.abs(expected - got)
+        assert difference.mean() <= 1.5
+        # at an edge of a turned scar OpenCV rounds positions
+        assert (difference > 12).mean() <= 0.002
+    for expected, _ in views[1:]:
+        assert (expected != normal).any((1, 2, 3)).mean() > 0.8
+
+
+def test_a_piece_lies_where_the_workers_paste_it():
+    """Without jitters, pixels tell which they are, and none is between."""
+    y, x = np.mgrid[0:48, 0:60]
+    image = np.stack([4 * y, 4 * x, 0 * y], axis=2).astype(np.uint8)
+    step = dict(type='mmcvgssl.CutPaste', jitter=0, patch_jitter=0)
+    for expected, got in both(step, [image] * 30):
+        np.testing.assert_allclose(got, expected, atol=0.01)
+
+
+@pytest.mark.parametrize('angle', [-90, -30, 0, 45, 180])
+def test_a_scar_is_turned_as_the_workers_turn_it(angle):
+    y, x = np.mgrid[0:80, 0:80]
+    image = np.stack([3 * y, 3 * x, 0 * y], axis=2).astype(np.uint8)
+    step = dict(
+        type='mmcvgssl.CutPasteScar',
+        jitter=0,
+        patch_jitter=0,
+        rotation=(angle, angle),
+        widths=(20, 50),
+        heights=(30, 90),
+    )
+    (_, _), (expected, got) = both(step, [image] * 20)
+    difference = np.abs(expected - got)
+    assert (difference > 2).mean() <= 0.003
+    assert (expected != image).any()
+
+
+def test_contrast_is_about_the_piece():
+    """Of a dark piece of a light image, the dark becomes darker."""
+    image = np.full((32, 32, 3), 250, np.uint8)
+    image[:16] = 20
+    image[::4] += 5
+    patch = dict(brightness=0, contrast=(1.5, 1.5))
+    step = dict(
+        type='mmcvgssl.CutPaste', jitter=0, patch_jitter=patch, area=(0.1, 0.1)
+    )
+    for expected, got in both(step, [image] * 30):
+        assert np.abs(expected - got).max() <= 1.5
+
+
+def test_samples_say_which_view_is_pasted():
+    draw = DrawViews(dict(type='mmcvgssl.CutPaste3Way'))
+    drawn = draw(dict(img=surface(16, 16, 0)))
+    assert drawn['view_labels'].tolist() == [0, 1, 2]
+
+
+def test_pastes_need_images_of_one_size():
+    step = dict(type='mmcvgssl.CutPaste')
+    with pytest.raises(ValueError, match=r'one size .*SquareResize'):
+        both(step, [surface(16, 16, 0), surface(16, 18, 0)])
+
+
+def test_grey_images_stay_grey():
+    grey = surface(32, 32, 0)[..., :1].repeat(3, axis=2)
+    jitter = dict(brightness=0.2, contrast=0.2, saturation=0.5, hue=0.5)
+    step = dict(type='mmcvgssl.CutPaste3Way', jitter=jitter)
+    for expected, got in both(step, [grey] * 10):
+        assert np.ptp(got, axis=-1).max() < 0.01
+        assert np.abs(expected - got).mean() < 1.5

@@ -1,10 +1,11 @@
 """Measure views of CutPaste beside PIL and torchvision, and predictions.
 
 Both make the same three views of the same files, up to the normalised tensor
-that the network takes, in turn and in one process; the ratio of their rates
-is what counts. Ours caches the decoded images in its first pass, of which a
-training makes hundreds, so both passes are reported. Predictions are timed
-with decoding, at batch 1 and 32.
+that the network takes, in turn and in one process; a GPU, if there is one,
+takes them, and makes ours. The ratio of their rates is what counts. Ours
+caches the decoded images in its first pass, of which a training makes
+hundreds, so both passes are reported. Predictions are timed with decoding, at
+batch 1 and 32.
 """
 
 import argparse
@@ -21,15 +22,17 @@ from mmengine.dataset import default_collate
 from mmengine.registry import init_default_scope
 from plain_cutpaste import PlainViews
 from surfaces import write_surfaces
-from turns import clock, say
+from turns import clock, device, say
 
 import mmcvgssl  # noqa: F401  (makes the hosts importable)
 from mmcvgssl.apis import load_config
 from mmcvgssl.apis.predict import Predictor, find_images
+from mmcvgssl.datasets.canvas_collate import canvas_collate
 from mmcvgssl.engine import keep_freed_memory
 from mmcvgssl.model_file import prediction_steps
 from mmcvgssl.model_file.anomaly import to_file
 from mmcvgssl.registry import MODELS
+from mmcvgssl.runner.views import plan_views
 
 CONFIG = (
     Path(__file__).parents[2]
@@ -68,23 +71,28 @@ def rate(function, count: int) -> float:
 
 def compare_views(cfg, paths: list[str], rounds: int) -> tuple[float, float]:
     """Return how many times as fast ours are, in the first pass and later."""
-    data = MODELS.build(cfg.data_preprocessor)
-    settings = cfg.data_preprocessor
+    settings, loader = cfg.data_preprocessor, cfg.train_dataloader
     plain = PlainViews(cfg.input_size, settings.mean, settings.std)
+    cfg.views = 'auto'
+    plan = plan_views(cfg, torch.cuda.is_available())
+    if plan:
+        settings, loader = plan.preprocessor(settings), plan.loader(loader)
+    data = MODELS.build(settings).to(device())
+    collate = canvas_collate if plan else default_collate
 
     def ours(pipeline, files=paths, size: int = 32) -> None:
         for first in range(0, len(files), size):
             part = files[first : first + size]
             items = [pipeline({'img_path': p, 'view_set': 0}) for p in part]
-            data(default_collate(items), True)
+            data(collate(items), True)
 
     def theirs(files=paths, size: int = 32) -> None:
         for first in range(0, len(files), size):
             views = [plain(path) for path in files[first : first + size]]
             for batch in zip(*views, strict=True):
-                torch.stack(batch)
+                torch.stack(batch).to(device())
 
-    steps = cfg.train_dataloader.dataset.pipeline
+    steps = loader['dataset']['pipeline']
     ours(Compose(steps), paths[:8])
     theirs(paths[:8])
     ratios = []

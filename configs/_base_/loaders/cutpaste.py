@@ -2,7 +2,10 @@
 # set's size, and `repeat` only has to be large enough
 _base_ = 'one_class.py'
 
-defaults = dict(batch_size=32)
+defaults = dict(
+    batch_size=32,
+    views='workers',  # or 'device' makes them; 'auto': a GPU does
+)
 train_pipeline = [
     dict(
         type='mmcvgssl.Cached',

@@ -52,7 +52,7 @@ class PasteViews(BaseTransform):
         normal = self.jitter.jitter(_checked(results['img']))
         views, masks = [normal], [np.zeros(normal.shape[:2], np.uint8)]
         for paste in self.pastes:
-            view, mask = paste(normal)
+            view, mask = paste.draw(normal.shape[:2]).paint(normal)
             views.append(view)
             masks.append(mask)
         results['img'] = views

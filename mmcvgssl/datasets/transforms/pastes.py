@@ -1,13 +1,16 @@
-"""Pasting a piece of an image elsewhere into it."""
+"""Which piece of an image is pasted elsewhere into it, at random."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import cv2
 import numpy as np
 
-from mmcvgssl.datasets.transforms.fast_color_jitter import jitter_of
+from mmcvgssl.datasets.transforms.fast_color_jitter import (
+    FastColorJitter,
+    jitter_of,
+)
+from mmcvgssl.datasets.transforms.pasting import Pasting, grown
 
 
 class RectanglePaste:
@@ -39,18 +42,13 @@ class RectanglePaste:
         self.aspect = _range('aspect', aspect)
         self.jitter = jitter_of(patch_jitter)
 
-    def __call__(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Paste into a copy of an image.
+    def draw(self, size: tuple[int, int]) -> Pasting:
+        """Draw a paste.
 
         Args:
-            image: BGR uint8 [H, W, 3].
-
-        Returns:
-            The copy, and the mask uint8 [H, W] of what was pasted (1).
+            size: Height and width of the image.
         """
-        size = self._size(*image.shape[:2])
-        patch = self.jitter.jitter(_cut(image, size))
-        return _paste(image, patch, np.ones(size, np.uint8))
+        return _draw(size, self._size(*size), self.jitter)
 
     def _size(self, height: int, width: int) -> tuple[int, int]:
         """Draw height and width in pixels."""
@@ -103,17 +101,15 @@ class ScarPaste:
         self.jitter = jitter_of(patch_jitter)
         self.side, _ = _range('side', (side, side))
 
-    def __call__(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Paste into a copy of an image, as :class:`RectanglePaste`."""
-        height, width = image.shape[:2]
+    def draw(self, size: tuple[int, int]) -> Pasting:
+        """Draw a paste, as :class:`RectanglePaste`."""
+        height, width = size
         scale = min(height, width) / self.side
-        size = (
+        piece = (
             _pixels(np.random.uniform(*self.heights) * scale, height),
             _pixels(np.random.uniform(*self.widths) * scale, width),
         )
-        patch = self.jitter.jitter(_cut(image, size))
-        angle = np.random.uniform(*self.rotation)
-        return _paste(image, *_rotate(patch, angle))
+        return _draw(size, piece, self.jitter, self.rotation)
 
     def __repr__(self) -> str:
         return (
@@ -127,15 +123,15 @@ class EitherPaste:
     """One of several pastes, with equal chances.
 
     Args:
-        pastes: They take and return what :class:`RectanglePaste` does.
+        pastes: They draw what :class:`RectanglePaste` does.
     """
 
     def __init__(self, *pastes: RectanglePaste | ScarPaste) -> None:
         self.pastes = pastes
 
-    def __call__(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Paste into a copy of an image, as :class:`RectanglePaste`."""
-        return self.pastes[np.random.randint(len(self.pastes))](image)
+    def draw(self, size: tuple[int, int]) -> Pasting:
+        """Draw a paste, as :class:`RectanglePaste`."""
+        return self.pastes[np.random.randint(len(self.pastes))].draw(size)
 
     def __repr__(self) -> str:
         return f'{type(self).__name__}{self.pastes}'
@@ -164,68 +160,40 @@ def _pixels(length: float, most: int) -> int:
     return min(max(round(float(length)), 1), most)
 
 
-def _cut(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Cut a rectangle of this height and width out, anywhere."""
-    y, x = _random_corner(image, size)
-    return image[y : y + size[0], x : x + size[1]]
+def _draw(
+    size: tuple[int, int],
+    piece: tuple[int, int],
+    jitter: FastColorJitter,
+    rotation: tuple[float, float] | None = None,
+) -> Pasting:
+    """Draw where a piece of a height and width comes from and goes to.
+
+    Args:
+        size: Height and width of the image.
+        piece: Those of the piece.
+        jitter: Draws its colours.
+        rotation: Range of its angle; None: it is not turned.
+    """
+    top, left = _corner(size, piece)
+    colours = jitter.draw()
+    angle, grow = 0.0, (0, 0)
+    if rotation is not None:
+        angle = float(np.random.uniform(*rotation))
+        grow = grown(piece, angle)
+    # what is larger than the image loses its borders
+    sides = [p + 2 * g for p, g in zip(piece, grow, strict=True)]
+    y, x = _corner(size, (min(sides[0], size[0]), min(sides[1], size[1])))
+    lost = [
+        max(side - most, 0) // 2
+        for side, most in zip(sides, size, strict=True)
+    ]
+    corner = y - lost[0] + grow[0], x - lost[1] + grow[1]
+    return Pasting((top, left, *piece), colours, angle, corner)
 
 
-def _random_corner(
-    image: np.ndarray, size: tuple[int, int]
-) -> tuple[int, int]:
+def _corner(size: tuple[int, int], piece: tuple[int, int]) -> tuple[int, int]:
+    """Draw where a piece of a height and width lies in an image."""
     return (
-        np.random.randint(image.shape[0] - size[0] + 1),
-        np.random.randint(image.shape[1] - size[1] + 1),
+        np.random.randint(size[0] - piece[0] + 1),
+        np.random.randint(size[1] - piece[1] + 1),
     )
-
-
-def _paste(
-    image: np.ndarray, patch: np.ndarray, shape: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Paste a patch [h, w, 3] anywhere, where its shape [h, w] is 1.
-
-    What is larger than the image loses its borders.
-    """
-    size = image.shape[:2]
-    patch, shape = _middle(patch, *size), _middle(shape, *size)
-    height, width = shape.shape
-    y, x = _random_corner(image, (height, width))
-    pasted, mask = image.copy(), np.zeros(size, np.uint8)
-    mask[y : y + height, x : x + width] = shape
-    window = pasted[y : y + height, x : x + width]
-    np.copyto(window, patch, where=shape[..., None] > 0)
-    return pasted, mask
-
-
-def _middle(array: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Cut an array down to a height and width, where it exceeds them."""
-    y = max(array.shape[0] - height, 0) // 2
-    x = max(array.shape[1] - width, 0) // 2
-    return array[y : y + height, x : x + width]
-
-
-def _rotate(patch: np.ndarray, angle: float) -> tuple[np.ndarray, np.ndarray]:
-    """Rotate a patch [h, w, 3]; return it and its shape, 1 inside, 0 around.
-
-    The box around it is larger by even numbers, so that the middle stays on
-    the grid: no blur without a rotation, and a scar of one pixel does not
-    vanish.
-    """
-    height, width = patch.shape[:2]
-    cos, sin = (abs(f(np.radians(angle))) for f in (np.cos, np.sin))
-    grow_x = int(np.ceil((width * cos + height * sin - width) / 2))
-    grow_y = int(np.ceil((width * sin + height * cos - height) / 2))
-    middle = (width - 1) / 2, (height - 1) / 2
-    turn: np.ndarray = cv2.getRotationMatrix2D(middle, angle, 1)
-    turn[:, 2] += grow_x, grow_y
-    box = width + 2 * grow_x, height + 2 * grow_y
-    # repeated edges avoid black borders
-    turned = cv2.warpAffine(
-        patch,
-        turn,
-        box,
-        flags=cv2.INTER_LINEAR,
-        borderMode=cv2.BORDER_REPLICATE,
-    )
-    shape = np.ones((height, width), np.uint8)
-    return turned, cv2.warpAffine(shape, turn, box, flags=cv2.INTER_NEAREST)

@@ -5,7 +5,8 @@ are then worked out at once, on the device that trains.
 """
 
 from mmcvgssl.datasets.views.canvas import Canvas
+from mmcvgssl.datasets.views.drawn_views import Crops, DrawnViews
+from mmcvgssl.datasets.views.pasted_views import PastedViews
 from mmcvgssl.datasets.views.steps import UnknownStepError
-from mmcvgssl.datasets.views.view import View
 
-__all__ = ['Canvas', 'UnknownStepError', 'View']
+__all__ = ['Canvas', 'Crops', 'DrawnViews', 'PastedViews', 'UnknownStepError']

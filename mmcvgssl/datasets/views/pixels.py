@@ -14,21 +14,52 @@ from torch import Tensor
 LUMA = (0.114, 0.587, 0.299)  # of blue, green and red, as OpenCV weighs them
 
 
-def brightness(images: Tensor, factor: Tensor) -> Tensor:
-    """Multiply images by factors [N]."""
-    return (images * _rows(factor)).clamp(0, 255)
+def blend(
+    images: Tensor, change: Tensor, factor: Tensor, region: Tensor | None
+) -> Tensor:
+    """Move images away from black, their mean grey or their own greys.
 
-
-def contrast(images: Tensor, factor: Tensor) -> Tensor:
-    """Move images away from their mean grey, by factors [N]."""
-    mean = grey(images, LUMA).mean((1, 2, 3), keepdim=True).round()
-    return (mean + (images - mean) * _rows(factor)).clamp(0, 255)
-
-
-def saturation(images: Tensor, factor: Tensor) -> Tensor:
-    """Move images away from their grey, by factors [N]."""
+    Args:
+        images: The images.
+        change: What of each image changes [N]: brightness (0), contrast (1)
+            or saturation (2).
+        factor: By how much [N]; 1 leaves an image.
+        region: What the mean is of [N, 1, H, W], 1 or 0; None: all.
+    """
     plain = grey(images, LUMA)
-    return (plain + (images - plain) * _rows(factor)).clamp(0, 255)
+    if region is None:
+        mean = plain.mean((1, 2, 3), keepdim=True)
+    else:
+        area = region.sum((1, 2, 3), keepdim=True)
+        mean = (plain * region).sum((1, 2, 3), keepdim=True) / area
+    change = _rows(change)
+    base = torch.where(change == 1, mean.round(), plain)
+    base = torch.where(change == 0, 0.0, base)
+    return (base + (images - base) * _rows(factor)).clamp_(0, 255)
+
+
+def hue(images: Tensor, turns: Tensor) -> Tensor:
+    """Turn the hues of images by shares of a circle [N]."""
+    value, least = images.amax(1), images.amin(1)
+    spread = value - least
+    blue, green, red = images.unbind(1)
+    # sixths of the circle, from red by green to blue
+    safe = spread.clamp(min=1e-6)
+    at = torch.where(
+        value == red,
+        (green - blue) / safe,
+        torch.where(
+            value == green, (blue - red) / safe + 2, (red - green) / safe + 4
+        ),
+    )
+    # OpenCV has 256 steps in a circle
+    at = at + (turns * 255).trunc().view(-1, 1, 1) * (6 / 256)
+    channels = []
+    for start in (1, 3, 5):  # of blue, green and red
+        step = (at + start) % 6
+        fall = step.minimum(4 - step).clamp(0, 1)
+        channels.append(value - spread * fall)
+    return torch.stack(channels, 1)
 
 
 def grey(images: Tensor, weights: Sequence[float]) -> Tensor:

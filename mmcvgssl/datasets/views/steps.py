@@ -24,6 +24,7 @@ from torch import Tensor
 
 from mmcvgssl.datasets.views import pixels
 
+_HUE = 3  # of brightness, contrast, saturation and hue
 NONE = math.nan  # of a number that a transform did not need
 
 
@@ -79,41 +80,19 @@ class Flip(Step):
 
 
 class Jitter(Step):
-    """mmpretrain's ``ColorJitter`` of brightness, contrast and saturation."""
+    """mmpretrain's ``ColorJitter``."""
 
-    width = 4 + 3  # order of the four, then the factors
-    _CHANGES = (pixels.brightness, pixels.contrast, pixels.saturation)
-
-    def __init__(self, transform: ColorJitter) -> None:
-        if transform.hue is not None:
-            raise UnknownStepError(f'{transform}: hue is not for the device')
-        super().__init__(transform)
+    width = 4 + 4  # order of the four changes, then their amounts
 
     def draw(self) -> Sequence[float]:
         order, *amounts = self.transform._rand_params()
-        return [*map(float, order)] + [
-            NONE if amount is None else float(amount) for amount in amounts[:3]
-        ]
+        return colour_numbers(order, amounts)
 
     def paint(self, images: Tensor, values: Tensor) -> Tensor:
-        order, factors = values[:, :4], values[:, 4:]
-        for turn in range(4):
-            before = images
-            for index, change in enumerate(self._CHANGES):
-                factor = factors[:, index]
-                mine = (order[:, turn] == index) & ~factor.isnan()
-                if self._drawn[index]:
-                    changed = change(before, factor.nan_to_num(1.0))
-                    images = torch.where(_rows(mine), changed, images)
-        return images
-
-    @property
-    def _drawn(self) -> list[bool]:
         own = self.transform
-        return [
-            amount is not None
-            for amount in (own.brightness, own.contrast, own.saturation)
-        ]
+        options = own.brightness, own.contrast, own.saturation, own.hue
+        drawn = [amount is not None for amount in options]
+        return change_colours(images, values, drawn)
 
 
 class Grey(Step):
@@ -222,6 +201,42 @@ def paint_all(steps: Sequence[Step], images: Tensor, values: Tensor) -> Tensor:
     parts = values.split([step.width for step in steps], dim=1)
     for step, part in zip(steps, parts, strict=True):
         images = step.paint(images, part)
+    return images
+
+
+def colour_numbers(
+    order: Sequence[int], amounts: Sequence[float | None]
+) -> list[float]:
+    """Lay out what a ``ColorJitter`` draws: the order, then the amounts."""
+    return [*map(float, order)] + [
+        NONE if amount is None else float(amount) for amount in amounts
+    ]
+
+
+def change_colours(
+    images: Tensor,
+    values: Tensor,
+    drawn: Sequence[bool] = (True,) * 4,
+    region: Tensor | None = None,
+) -> Tensor:
+    """Change brightness, contrast, saturation and hue, in drawn orders.
+
+    Args:
+        images: BGR float32 [N, 3, H, W] in [0, 255].
+        values: What :func:`colour_numbers` gives for each [N, 8].
+        drawn: Which of the four are drawn for any image.
+        region: What contrast is about [N, 1, H, W], 1 or 0; by default all.
+    """
+    order, amounts = values[:, :4].long(), values[:, 4:]
+    for change in order.unbind(1):
+        amount = amounts.gather(1, change[:, None])[:, 0]
+        turned = (change == _HUE) & ~amount.isnan()
+        if any(drawn[:_HUE]):
+            factor = amount.nan_to_num(1.0).where(change != _HUE, 1.0)
+            images = pixels.blend(images, change, factor, region)
+        if drawn[_HUE]:
+            hues = pixels.hue(images, amount.nan_to_num(0.0))
+            images = torch.where(_rows(turned), hues, images)
     return images
 
 
