@@ -13,6 +13,7 @@ from mmcvgssl.engine.atomic_backend import (
 from mmcvgssl.engine.autocast_optim_wrapper import AutocastOptimWrapper
 from mmcvgssl.engine.channels_last_hook import ChannelsLastHook
 from mmcvgssl.engine.check_weights_hook import CheckWeightsHook
+from mmcvgssl.engine.deferred_info_hook import DeferredInfoHook
 from mmcvgssl.engine.epoch_seed_hook import EpochSeedHook
 from mmcvgssl.engine.fit_checkpoint_hook import FitCheckpointHook
 from mmcvgssl.engine.fit_loop import FitLoop, fit
@@ -41,6 +42,7 @@ __all__ = [
     'AutocastOptimWrapper',
     'ChannelsLastHook',
     'CheckWeightsHook',
+    'DeferredInfoHook',
     'EpochSeedHook',
     'FitCheckpointHook',
     'FitLoop',

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
-import torch
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from torch import Tensor
 
+from mmcvgssl.engine.device_numbers import DeviceNumbers, wanted
 from mmcvgssl.registry import HOOKS
 from mmcvgssl.weights import check_values
 from mmcvgssl.weights.checkpoints import newest_whole
@@ -24,17 +23,20 @@ class InvalidLossError(RuntimeError):
 class InvalidLossHook(Hook):
     """Stop the run when the loss or a weight is NaN or infinite.
 
-    It looks before checkpoints are written, so the last one on disk is good.
-    All terms of an iteration come from the device at once, for this hook and
-    the log: it is the one time in an iteration that the device is waited
-    for.
+    It looks at weights before checkpoints are written, so the last one on
+    disk is good. Losses on a CPU are looked at in each iteration, those on a
+    GPU when the log is written or an epoch ends, so that nothing waits for
+    the device meanwhile.
 
     Raises:
         InvalidLossError: Names the iteration, the terms and that checkpoint.
     """
 
-    # before the log takes each term from the device by itself
+    # before the log has them
     priority = 'HIGHEST'
+
+    def __init__(self) -> None:
+        self._numbers = DeviceNumbers()
 
     def after_train_iter(
         self,
@@ -43,22 +45,15 @@ class InvalidLossHook(Hook):
         data_batch: dict | None = None,
         outputs: dict | None = None,
     ) -> None:
-        """Look at every loss term of the iteration."""
-        if not outputs:
-            return
-        _fetch(outputs)
-        values = {
-            k: float(v.detach() if torch.is_tensor(v) else v)
-            for k, v in outputs.items()
-            if 'loss' in k
-        }
-        bad = {
-            key: value
-            for key, value in values.items()
-            if not -float('inf') < value < float('inf')
-        }
-        if bad:
-            _stop(runner, bad, runner.iter + 1)
+        """Look at every loss term since the last look, or wait."""
+        terms = {k: v for k, v in (outputs or {}).items() if 'loss' in k}
+        self._numbers.add(runner.iter + 1, terms)
+        if not self._numbers.wait or wanted(runner, batch_idx):
+            self._look(runner)
+
+    def after_train(self, runner: Runner) -> None:
+        """Look at the terms since the last look."""
+        self._look(runner)
 
     def before_train(self, runner: Runner) -> None:
         """Look at the weights that training starts with."""
@@ -72,26 +67,22 @@ class InvalidLossHook(Hook):
         """Look at what is to be written, whenever that is."""
         _check_weights(runner, checkpoint['state_dict'])
 
+    def _look(self, runner: Runner) -> None:
+        for iteration, values in self._numbers.take():
+            bad = {
+                key: value
+                for key, value in values.items()
+                if not -float('inf') < float(value) < float('inf')
+            }
+            if bad:
+                _stop(runner, bad, iteration)
+
 
 def _check_weights(runner: Runner, state: Mapping[str, Tensor]) -> None:
     bad = not_finite(state)
     if bad:
         text = f'weights without finite values ({first(bad)})'
         _stop(runner, text, runner.iter)
-
-
-def _fetch(outputs: dict[str, Any]) -> None:
-    """Replace numbers on a device by their values, with one transfer."""
-    numbers = {
-        name: value.detach().reshape(()).float()
-        for name, value in outputs.items()
-        if isinstance(value, Tensor)
-        and value.numel() == 1
-        and value.device.type != 'cpu'
-    }
-    if numbers:
-        values = torch.stack(list(numbers.values())).cpu()
-        outputs.update(zip(numbers, values.unbind(), strict=True))
 
 
 def _stop(runner: Runner, what: object, iteration: int) -> None:

@@ -67,7 +67,9 @@ def images_of(data: list[dict]) -> Tensor:
     return raw.flip(1).float() / 255
 
 
-def slow_rows(image: Tensor, neighbourhood: int, normalise: bool) -> Tensor:
+def slow_rows(
+    image: Tensor, neighbourhood: int, normalise: bool, zeros: bool = False
+) -> Tensor:
     """Patches [64, 12] of one image, one by one."""
     levels = LocalTeacher().local_features(image[None])
     joined = []
@@ -81,7 +83,8 @@ def slow_rows(image: Tensor, neighbourhood: int, normalise: bool) -> Tensor:
                 around = level[
                     :, max(y - r, 0) : y + r + 1, max(x - r, 0) : x + r + 1
                 ]
-                mean[:, y, x] = around.mean((1, 2))
+                count = neighbourhood**2 if zeros else around[0].numel()
+                mean[:, y, x] = around.sum((1, 2)) / count
         if h == 4:  # to the finer grid
             mean = nn.functional.interpolate(
                 mean[None], (8, 8), mode='bilinear'
@@ -91,6 +94,14 @@ def slow_rows(image: Tensor, neighbourhood: int, normalise: bool) -> Tensor:
             rows / rows.norm(dim=1, keepdim=True) if normalise else rows
         )
     return torch.cat(joined, 1)
+
+
+def test_the_way_of_averages_is_among_the_settings():
+    """A memory of one way is not for the other; older ones stay readable."""
+    known = PatchCore(LocalTeacher()).settings
+    zeros = PatchCore(LocalTeacher(), count_include_pad=True).settings
+    assert zeros == {**known, 'count_include_pad': True}
+    assert 'count_include_pad' not in known
 
 
 MODELS_TO_TRY = {
@@ -117,13 +128,18 @@ every_model = pytest.mark.parametrize('kind', MODELS_TO_TRY)
 
 @pytest.mark.parametrize('neighbourhood', [1, 3])
 @pytest.mark.parametrize('normalise', [True, False])
-def test_patches_are_averaged_levels_on_one_grid(neighbourhood, normalise):
+@pytest.mark.parametrize('zeros', [True, False])
+def test_patches_are_averaged_levels_on_one_grid(
+    neighbourhood, normalise, zeros
+):
     images = images_of(batches(2))
-    features = PatchFeatures(LocalTeacher(), neighbourhood, normalise)
+    features = PatchFeatures(
+        LocalTeacher(), neighbourhood, normalise, count_include_pad=zeros
+    )
     maps = features(images)
     assert maps.shape == (2, 12, 8, 8)
     for image, ours in zip(images, maps, strict=True):
-        theirs = slow_rows(image, neighbourhood, normalise)
+        theirs = slow_rows(image, neighbourhood, normalise, zeros)
         torch.testing.assert_close(ours.flatten(1).T, theirs)
 
 

@@ -80,12 +80,13 @@ def in_turns(
 
     Args:
         measure: Gives the ``rate`` of a kind, and more.
-        args: Options, with the number of ``rounds``.
+        args: Options, with the number of ``rounds``; their ``round`` is set.
         kinds: Their names.
         unit: Of the rates.
     """
     found: Found = {kind: [] for kind in kinds}
     for i in range(args.rounds):
+        args.round = i
         for kind in kinds:
             found[kind].append(apart(measure, args, kind))
         figures = ', '.join(f'{k}: {found[k][-1]["rate"]:.3g}' for k in kinds)

@@ -53,10 +53,11 @@ custom_hooks = [
 ]
 # the last epoch counts: the data sets have no part to choose one on
 default_hooks = dict(
+    runtime_info=dict(type='mmcvgssl.DeferredInfoHook'),
     checkpoint=dict(
         interval=5,
         max_keep_ckpts=2,
-    )
+    ),
 )
 
 max_epochs = 50

@@ -66,6 +66,7 @@ test_evaluator = val_evaluator
 backbone_checkpoint = ''
 pipeline_switch = _base_.custom_hooks[1]
 pipeline_switch.switch_pipeline = train_pipeline_stage2
+default_hooks = dict(runtime_info=dict(type='mmcvgssl.DeferredInfoHook'))
 custom_hooks = [
     _base_.custom_hooks[0],
     pipeline_switch,

@@ -58,4 +58,7 @@ custom_hooks = [
     dict(type='mmcvgssl.FitCheckpointHook'),
 ]
 # the last epoch counts: the data sets have no part to choose one on
-default_hooks = dict(checkpoint=dict(save_best=None))
+default_hooks = dict(
+    runtime_info=dict(type='mmcvgssl.DeferredInfoHook'),
+    checkpoint=dict(save_best=None),
+)

@@ -27,6 +27,8 @@ class PatchFeatures(nn.Module):
         neighbourhood: Side of the average, odd; 1 leaves levels as they are.
         normalise: Give every level of every patch unit length, so that no
             level outweighs another.
+        count_include_pad: Count zeros beyond the borders in averages, as
+            PatchCore's authors do, so that patches at borders are shorter.
         grid: Height and width of the maps; by default the finest level's, or
             the ``'coarsest'`` level's.
 
@@ -47,6 +49,7 @@ class PatchFeatures(nn.Module):
         neighbourhood: int = 3,
         normalise: bool = True,
         grid: Sequence[int] | str | None = None,
+        count_include_pad: bool = False,
     ) -> None:
         super().__init__()
         if isinstance(teacher, dict):
@@ -68,6 +71,7 @@ class PatchFeatures(nn.Module):
         self.teacher = teacher
         self.neighbourhood = neighbourhood
         self.normalise = normalise
+        self.count_include_pad = count_include_pad
         if isinstance(grid, str) and grid != COARSEST:
             raise ValueError(
                 f'grid is (height, width), {COARSEST!r} or None, got {grid!r}'
@@ -88,7 +92,7 @@ class PatchFeatures(nn.Module):
         grid = self._grid([(m.shape[-2], m.shape[-1]) for m in levels])
         joined = []
         for level in levels:
-            level = smooth(level, self.neighbourhood)
+            level = smooth(level, self.neighbourhood, self.count_include_pad)
             # cells of a network's levels correspond by their middles: this
             # joins features, and is not the geometry of maps on images
             if tuple(level.shape[-2:]) != grid:
@@ -116,11 +120,21 @@ def as_grid(grid: Sequence[int] | str | None) -> list[int] | str | None:
     return [int(side) for side in grid]
 
 
-def smooth(level: Tensor, side: int) -> Tensor:
-    """Average maps [N, C, h, w] over neighbourhoods, smaller at borders."""
+def smooth(
+    level: Tensor, side: int, count_include_pad: bool = False
+) -> Tensor:
+    """Average maps [N, C, h, w] over neighbourhoods, smaller at borders.
+
+    Args:
+        level: The maps.
+        side: Side of a neighbourhood, odd.
+        count_include_pad: Fill those at borders with zeros instead.
+    """
     if side == 1:
         return level
-    return F.avg_pool2d(level, side, 1, side // 2, count_include_pad=False)
+    return F.avg_pool2d(
+        level, side, 1, side // 2, count_include_pad=count_include_pad
+    )
 
 
 def as_rows(maps: Tensor) -> Tensor:

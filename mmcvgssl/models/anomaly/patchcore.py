@@ -33,6 +33,7 @@ from mmcvgssl.models.anomaly.patch_features import (
     describe,
 )
 from mmcvgssl.models.anomaly.positions import (
+    IN_TILES,
     PositionPools,
     check_count,
     check_positions,
@@ -55,11 +56,6 @@ _RIDGE = 0.01  # of the mean variance, as PatchGaussian's default
 _THINNED = (
     'the memory was updated from the earlier memory, which had left patches '
     'out, and may differ from that of a fit to all images'
-)
-_IN_TILES = (
-    'PatchCore with per_position=True compares a tile with the tiles at its '
-    'position: expected images in tiles, got whole ones; set tile=512, take '
-    'it out of an ensemble, or leave per_position out'
 )
 
 
@@ -99,6 +95,7 @@ class PatchCore(Updatable):
         neighbourhood: See :class:`PatchFeatures`.
         normalise: See :class:`PatchFeatures`.
         grid: See :class:`PatchFeatures`.
+        count_include_pad: See :class:`PatchFeatures`.
         seed: Seed of sample and coreset.
         **kwargs: Options of
             :class:`~mmcvgssl.models.anomaly.AnomalyModel`.
@@ -137,6 +134,7 @@ class PatchCore(Updatable):
         neighbourhood: int = 3,
         normalise: bool = True,
         grid: Sequence[int] | str | None = None,
+        count_include_pad: bool = False,
         seed: int = 0,
         **kwargs,
     ) -> None:
@@ -164,11 +162,15 @@ class PatchCore(Updatable):
             )
         if whiten and (metric == 'cosine' or per_position):
             raise ValueError(
-                'whiten=True is a metric of its own, and one for all '
-                f'positions: it does not go with metric={metric!r} and '
-                f"per_position={per_position}; set 'euclidean' and False, or "
-                'leave whiten out'
+                'whiten=True is a metric of all positions: it does not go '
+                f'with metric={metric!r} and per_position={per_position}; set '
+                "'euclidean' and False, or leave whiten out"
             )
+        flags = dict(
+            per_position=per_position,
+            whiten=whiten,
+            count_include_pad=count_include_pad,
+        )
         settings = dict(
             teacher=describe(teacher),
             coreset_size=coreset_size,
@@ -178,15 +180,16 @@ class PatchCore(Updatable):
             local_scale=local_scale,
             top=top,
             reweight=reweight,
-            **({'per_position': True} if per_position else {}),
-            **({'whiten': True} if whiten else {}),
+            **{name: True for name, on in flags.items() if on},
             neighbourhood=neighbourhood,
             normalise=normalise,
             grid=as_grid(grid),
             seed=seed,
         )
         super().__init__(settings, **kwargs)
-        self.features = PatchFeatures(teacher, neighbourhood, normalise, grid)
+        self.features = PatchFeatures(
+            teacher, neighbourhood, normalise, grid, count_include_pad
+        )
         self.note_weights(self.features.teacher)
         self.coreset_size, self.pool_size = coreset_size, pool_size
         self.metric, self.seed = metric, seed
@@ -201,7 +204,7 @@ class PatchCore(Updatable):
     def predict_maps(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Return distances [N, h, w] and their (re-weighted) maxima [N]."""
         if self.per_position:
-            raise ValueError(_IN_TILES)
+            raise ValueError(IN_TILES)
         return self._score(images, self.state)
 
     def _raw(
@@ -210,7 +213,7 @@ class PatchCore(Updatable):
         if not self.per_position:
             return super()._raw(inputs, data_samples)
         if not isinstance(inputs, TiledImages):
-            raise ValueError(_IN_TILES)
+            raise ValueError(IN_TILES)
         memories = memories_of(self.state)
         for grid, sample in zip(inputs.grids, data_samples, strict=True):
             # what stands for an image that cannot be read has no positions
@@ -313,7 +316,7 @@ class PatchCore(Updatable):
             inputs: Tensor | TiledImages, samples: list, _: Any
         ) -> tuple[Any, Any, list[Tensor]]:
             if not isinstance(inputs, TiledImages):  # a single one
-                raise ValueError(_IN_TILES)
+                raise ValueError(IN_TILES)
             rows = [
                 self._rows(self.features(tile[None]))
                 for tiles, _ in inputs.parts(samples)

@@ -12,6 +12,12 @@ from mmcvgssl.datasets.tiles import TileGrid
 from mmcvgssl.models.anomaly.coreset import PatchPool
 from mmcvgssl.models.anomaly.fitted_state import FittedStateError, part_of
 
+IN_TILES = (
+    'PatchCore with per_position=True compares a tile with the tiles at its '
+    'position: expected images in tiles, got whole ones; set tile=512, take '
+    'it out of an ensemble, or leave per_position out'
+)
+
 
 class PositionPools:
     """A :class:`PatchPool` for each position of a tile.
