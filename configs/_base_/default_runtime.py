@@ -12,6 +12,7 @@ default_hooks = dict(
 custom_hooks = [
     dict(type='mmcvgssl.EpochSeedHook'),
     dict(type='mmcvgssl.InvalidLossHook'),
+    dict(type='mmcvgssl.MoreWorkersHook'),
     dict(type='SyncBuffersHook'),
 ]
 

@@ -26,6 +26,7 @@ from mmcvgssl.engine.load_backbone_hook import (
     check_backbone_checkpoint,
 )
 from mmcvgssl.engine.map_loop import MapLoop
+from mmcvgssl.engine.more_workers_hook import MoreWorkersHook
 from mmcvgssl.engine.progress_hook import ProgressHook
 from mmcvgssl.engine.skipped_images_hook import SkippedImagesHook
 from mmcvgssl.engine.sspcab_loss_hook import (
@@ -50,6 +51,7 @@ __all__ = [
     'InvalidLossHook',
     'LoadBackboneHook',
     'MapLoop',
+    'MoreWorkersHook',
     'ProgressHook',
     'SSPCABLossHook',
     'SkippedImagesHook',

@@ -50,6 +50,7 @@ from mmcvgssl.runner.image_reading import settle_images
 from mmcvgssl.runner.resume import check_load_from, guard_weights
 from mmcvgssl.runner.run_values import check_run_values
 from mmcvgssl.runner.seed import ensure_epoch_seeds, seed_views
+from mmcvgssl.runner.transfers import copy_ahead, pinned
 from mmcvgssl.runner.views import ViewsOnDevice, plan_views
 from mmcvgssl.runner.workers import settle_workers
 from mmcvgssl.terminal_log import settle_terminal
@@ -73,11 +74,15 @@ class _Runner(Runner):
         if self.views and isinstance(model, dict):
             own = self.views.preprocessor(model['data_preprocessor'])
             model = {**model, 'data_preprocessor': own}
-        return super().build_model(self.ready or model)
+        built = super().build_model(self.ready or model)
+        copy_ahead(built)
+        return built
 
     def build_dataloader(self, dataloader, *args, **kwargs):
         if self.views and isinstance(dataloader, dict):
             dataloader = self.views.loader(dataloader)
+        if torch.cuda.is_available() and isinstance(dataloader, dict):
+            dataloader = pinned(dataloader)
         return super().build_dataloader(dataloader, *args, **kwargs)
 
     def wrap_model(self, model_wrapper_cfg, model):

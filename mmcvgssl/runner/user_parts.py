@@ -8,7 +8,11 @@ from typing import Any
 from mmengine.config import Config, ConfigDict
 from mmengine.hooks import SyncBuffersHook
 
-from mmcvgssl.engine import EpochSeedHook, InvalidLossHook
+from mmcvgssl.engine import (
+    EpochSeedHook,
+    InvalidLossHook,
+    MoreWorkersHook,
+)
 from mmcvgssl.engine.hook_stages import (
     acts_in_tests,
     custom_hooks,
@@ -18,7 +22,12 @@ from mmcvgssl.engine.hook_stages import (
 )
 
 # of configs/_base_/default_runtime.py, which many configs inherit
-_INHERITED = (EpochSeedHook, InvalidLossHook, SyncBuffersHook)
+_INHERITED = (
+    EpochSeedHook,
+    InvalidLossHook,
+    MoreWorkersHook,
+    SyncBuffersHook,
+)
 
 
 def join_hooks(
