@@ -200,7 +200,7 @@ def test_two_processes_train_a_detector_that_is_frozen_at_first(
         'model.backbone.model_name': 'test_efficientnet',
         'model.backbone.weights': None,
         'model.in_channels': 256,
-        'custom_hooks.3.epochs': 1,
+        'custom_hooks.4.epochs': 1,
     }
     (tmp_path / 'sitecustomize.py').write_text(AT_EXIT)
     done = process(

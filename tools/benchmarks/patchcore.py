@@ -56,6 +56,12 @@ def parse_args() -> argparse.Namespace:
         '--share', type=int, default=10, help='one of so many patches is kept'
     )
     parser.add_argument(
+        '--count-include-pad',
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help='zeros beyond the borders in averages; anomalib always has them',
+    )
+    parser.add_argument(
         '--object', type=Path, help="folder of MVTec's: train/good, test/..."
     )
     return parser.parse_args()
@@ -75,7 +81,7 @@ def make(args: argparse.Namespace) -> PatchCore:
         pool_size=patches,
         reweight=9,
         normalise=False,
-        count_include_pad=True,
+        count_include_pad=args.count_include_pad,
         seed=args.round,
     )
     return model.to(device())
