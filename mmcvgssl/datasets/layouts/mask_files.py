@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from functools import cache, lru_cache
+from functools import lru_cache
 from pathlib import Path
 from posixpath import splitext
 
@@ -35,22 +35,24 @@ def pair_masks(files: Collection[str], suffix: str) -> dict[str, str]:
         suffix: End of a mask's name, after its image's stem, in small
             letters.
     """
+    masks = {path for path in files if has_suffix(path, suffix)}
+    if not masks:
+        return {}
     images = {
-        _without_suffix(path): path
-        for path in files
-        if not has_suffix(path, suffix)
+        _without_suffix(path): path for path in files if path not in masks
     }
     return {
         path: images[path[: -len(suffix)]]
         for path in files
-        if has_suffix(path, suffix) and path[: -len(suffix)] in images
+        if path in masks and path[: -len(suffix)] in images
     }
 
 
 def has_suffix(path: str, suffix: str) -> bool:
     """Say whether a name ends as that of a mask."""
-    name = path.rpartition('/')[2]
-    return name.lower().endswith(suffix.lower()) and len(name) > len(suffix)
+    if not path.lower().endswith(suffix.lower()):
+        return False
+    return len(path.rpartition('/')[2]) > len(suffix)
 
 
 def look_like_masks(
@@ -74,21 +76,21 @@ def find_masks(root: Path, files: Sequence[str]) -> str | None:
         root: Folder of the files.
         files: Paths with /.
     """
-    is_mask_folder = cache(is_of_masks)  # a folder stands in many paths
-    pairs: dict[str, str | None] = {
-        path: None
-        for path in files
-        if any(map(is_mask_folder, _without_suffix(path).split('/')))
-    }
-    for suffix in SUFFIXES:
-        pairs |= pair_masks(files, suffix)
+    pairs: dict[str, str | None] = {}
     stems: dict[str, list[str]] = {}
     for path in files:
-        stems.setdefault(_without_suffix(path), []).append(path)
+        stem = _without_suffix(path)
+        stems.setdefault(stem, []).append(path)
+        folder, _, name = stem.rpartition('/')
+        if _has_masks(folder) or is_of_masks(name):
+            pairs[path] = None
+    for suffix in SUFFIXES:
+        pairs |= pair_masks(files, suffix)
     for same in stems.values():
-        for path, other in zip(same, [*same[1:], same[0]], strict=True):
-            if path != other:
-                pairs.setdefault(path, other)
+        if len(same) > 1:
+            for path, other in zip(same, [*same[1:], same[0]], strict=True):
+                if path != other:
+                    pairs.setdefault(path, other)
     names = sorted(pairs)
     shown = [names[i] for i in evenly(len(names), _LOOKED_AT)]
     looks = look_like_masks(root, [(name, pairs[name]) for name in shown])
@@ -118,6 +120,12 @@ def warn_of_masks(
             f'{found}, but all are taken for images; leave them out, as by '
             'ignore="*_mask.png", or list the images'
         )
+
+
+@lru_cache(maxsize=1024)
+def _has_masks(folder: str) -> bool:
+    """Say whether a name in the path of a folder speaks of masks."""
+    return any(map(is_of_masks, folder.split('/')))
 
 
 def _without_suffix(path: str) -> str:
