@@ -7,12 +7,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.cluster import KMeans
+from sklearn.cluster import KMeans, kmeans_plusplus
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neighbors import NearestNeighbors
 
 RESTARTS = 10  # of k-means, at most, of which the best counts
 _PAIRS = 1_000_000  # of images and clusters, over all restarts
+_WIDE = 1_500_000  # numbers that become float64: 12 MB
 IN_STRATUM = 9  # images to choose of a cluster, about
 _NEIGHBOURS = 20  # of a typical image, as in TypiClust
 
@@ -115,9 +116,34 @@ def _cluster(pool: Pool, count: int, seed: int) -> KMeans:
     with warnings.catch_warnings():
         # of features that all but repeat, whose clusters are empty
         warnings.simplefilter('ignore', ConvergenceWarning)
-        return KMeans(count, n_init=restarts, random_state=seed).fit(
-            pool.features, sample_weight=pool.weights
-        )
+        return KMeans(
+            count,
+            init=_first_centres(pool.weights),
+            n_init=restarts,
+            random_state=seed,
+        ).fit(pool.features, sample_weight=pool.weights)
+
+
+def _first_centres(weights: np.ndarray) -> Callable[..., np.ndarray]:
+    """Return k-means++ that makes float64 of rows once.
+
+    scikit-learn makes it anew for each centre, which takes most of the time of
+    k-means with many clusters; what it computes is the same.
+
+    Args:
+        weights: Of the rows.
+    """
+
+    def choose(
+        rows: np.ndarray, count: int, random_state: np.random.RandomState
+    ) -> np.ndarray:
+        if rows.size <= _WIDE:
+            rows = rows.astype(np.float64)
+        return kmeans_plusplus(
+            rows, count, sample_weight=weights, random_state=random_state
+        )[0]
+
+    return choose
 
 
 def _distinct(rows: np.ndarray, most: int) -> int:

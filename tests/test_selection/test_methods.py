@@ -4,8 +4,9 @@ import tracemalloc
 
 import numpy as np
 import pytest
+from sklearn.cluster import KMeans
 
-from mmcvgssl.selection import select, uncertainty
+from mmcvgssl.selection import clusters, select, uncertainty
 from mmcvgssl.selection.clusters import Pool, _distinct
 from mmcvgssl.selection.distances import by_coverage, k_centre
 from mmcvgssl.selection.methods import METHODS
@@ -230,3 +231,20 @@ def test_many_features_of_few_images_choose_the_same(method):
     turned, _ = np.linalg.qr(random.randn(90, 6))
     wide = narrow @ turned.T
     assert select(wide, 6, method) == select(narrow, 6, method)
+
+
+@pytest.mark.parametrize('most', [0, 1_500_000])
+def test_centres_begin_as_those_of_scikit_learn(monkeypatch, most):
+    """As k-means++ of weighted rows, from the same random numbers."""
+    monkeypatch.setattr(clusters, '_WIDE', most)
+    random = np.random.default_rng(0)
+    rows = random.normal(size=(200, 16)).astype(np.float32)
+    weights = random.uniform(0.1, 5, 200)
+    theirs = KMeans(30, random_state=3, n_init=4)
+    theirs.fit(rows, sample_weight=weights)
+    pool = clusters.Pool(rows, np.zeros(200, bool), weights)
+    monkeypatch.setattr(clusters, 'RESTARTS', 4)
+    ours = clusters._cluster(pool, 30, 3)
+    np.testing.assert_allclose(
+        ours.cluster_centers_, theirs.cluster_centers_, atol=1e-5
+    )
