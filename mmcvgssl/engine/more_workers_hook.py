@@ -13,6 +13,8 @@ from torch.utils.data import DataLoader
 from mmcvgssl.registry import HOOKS
 from mmcvgssl.utils import available_cores
 
+_WAITED, _WHOLE = 'train/data_time', 'train/time'  # of each update, seconds
+
 
 @HOOKS.register_module()
 class MoreWorkersHook(Hook):
@@ -44,11 +46,13 @@ class MoreWorkersHook(Hook):
         workers = loader.num_workers
         first = 2 * workers  # which are there when an epoch begins, or not
         count = len(loader) - first
+        scalars = runner.message_hub.log_scalars
         if not workers or count < 4 or self.is_last_train_epoch(runner):
             return
+        if not {_WAITED, _WHOLE} <= set(scalars):  # there is no IterTimerHook
+            return
         waited, whole = (
-            runner.message_hub.get_scalar(f'train/{name}').data[0][-count:]
-            for name in ('data_time', 'time')
+            scalars[name].data[0][-count:] for name in (_WAITED, _WHOLE)
         )
         share = float(waited.sum() / whole.sum())
         most = self.most or max(available_cores() // get_local_size(), 1)

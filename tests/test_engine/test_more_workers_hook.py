@@ -91,6 +91,8 @@ def test_loaders_that_cannot_have_more_stay(request):
     assert after(runner([0.9] * 12, name, workers=0)) == 0
     # nothing follows
     assert after(runner([0.9] * 12, name + ' 2', epoch=2)) == 2
+    # nothing was measured
+    assert after(runner([], name + ' 4')) == 2
     # too few updates to tell
     assert after(runner([0.9] * 12, name + ' 3', workers=5)) == 5
 
