@@ -342,7 +342,7 @@ def main() -> None:
         for name, seeds in rows.items()
         if seed < seeds
     ]
-    runs: dict[str, list[dict]] = {}
+    runs: dict[str, dict[int, dict]] = {}  # by row and seed
     failed = []
     with ThreadPoolExecutor(2 * len(todo)) as pool:
         if not args.show:  # stages begin before the options are chosen
@@ -360,8 +360,15 @@ def main() -> None:
                     failed.append(f'{name}, seed {seed}: {error}')
                     continue
                 if found is not None:
-                    runs.setdefault(name, []).append(found)
-                    write(ladder, {n: runs[n] for n in rows if n in runs})
+                    runs.setdefault(name, {})[seed] = found
+                    write(
+                        ladder,
+                        {
+                            row: [own for _, own in sorted(runs[row].items())]
+                            for row in rows
+                            if row in runs
+                        },
+                    )
         finally:
             ladder.stopped.set()
     if runs:
