@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from mmengine.hooks import RuntimeInfoHook
 from mmengine.runner import Runner
 
-from mmcvgssl.engine.device_numbers import DeviceNumbers, wanted
+from mmcvgssl.engine.device_numbers import DeviceNumbers
 from mmcvgssl.registry import HOOKS
 
 
@@ -31,27 +32,29 @@ class DeferredInfoHook(RuntimeInfoHook):
         outputs: dict | None = None,
     ) -> None:
         """Record the outputs of the iteration, or keep them."""
-        self._numbers.add(runner.iter + 1, outputs or {})
-        if not self._numbers.wait or wanted(runner, batch_idx):
-            self._record(runner)
+        self._record(
+            runner, self._numbers.due(runner, batch_idx, outputs or {})
+        )
 
     def before_val(self, runner: Runner) -> None:
         """Record what was kept, as metrics may be joined with it."""
-        self._record(runner)
+        self._record(runner, self._numbers.take())
         super().before_val(runner)
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Have the checkpoint hold all values."""
-        self._record(runner)
+        self._record(runner, self._numbers.take())
         if 'message_hub' in checkpoint:
             checkpoint['message_hub'] = runner.message_hub.state_dict()
 
     def after_train(self, runner: Runner) -> None:
         """Record what was kept."""
-        self._record(runner)
+        self._record(runner, self._numbers.take())
         super().after_train(runner)
 
-    def _record(self, runner: Runner) -> None:
-        for _, row in self._numbers.take():
+    def _record(
+        self, runner: Runner, rows: Sequence[tuple[int, dict[str, Any]]]
+    ) -> None:
+        for _, row in rows:
             for name, value in row.items():
                 runner.message_hub.update_scalar(f'train/{name}', value)

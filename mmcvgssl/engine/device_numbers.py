@@ -17,9 +17,6 @@ class DeviceNumbers:
     To fetch a number is to wait until the device has worked it out, and the
     host then prepares no further work meanwhile.
 
-    Attributes:
-        wait: Whether numbers are kept that are on a device.
-
     Example:
         >>> numbers = DeviceNumbers()
         >>> numbers.add(1, dict(loss=torch.tensor(0.5), lr=0.25))
@@ -30,7 +27,7 @@ class DeviceNumbers:
     """
 
     def __init__(self) -> None:
-        self.wait = False
+        self._wait = False  # whether numbers are kept that are on a device
         self._rows: list[tuple[int, dict[str, Any]]] = []
 
     def add(self, iteration: int, outputs: Mapping[str, Any]) -> None:
@@ -39,12 +36,30 @@ class DeviceNumbers:
             name: value.detach() if isinstance(value, Tensor) else value
             for name, value in outputs.items()
         }
-        self.wait = self.wait or any(map(_on_device, row.values()))
+        self._wait = self._wait or any(map(_on_device, row.values()))
         self._rows.append((iteration, row))
+
+    def due(
+        self, runner: Runner, batch_idx: int, outputs: Mapping[str, Any]
+    ) -> list[tuple[int, dict[str, Any]]]:
+        """Keep the outputs of an iteration; return what is looked at now.
+
+        That is what was kept, where none of it is on a device, the log is
+        written, or an epoch or the training ends; else nothing.
+
+        Args:
+            runner: It trains.
+            batch_idx: Index of the batch in the epoch.
+            outputs: Those of the iteration.
+        """
+        self.add(runner.iter + 1, outputs)
+        if self._wait and not _is_looked_at(runner, batch_idx):
+            return []
+        return self.take()
 
     def take(self) -> list[tuple[int, dict[str, Any]]]:
         """Return what was kept, numbers on the host, and forget it."""
-        rows, self._rows, self.wait = self._rows, [], False
+        rows, self._rows, self._wait = self._rows, [], False
         there = [v for _, row in rows for v in row.values() if _on_device(v)]
         if there:
             flat = torch.stack([v.reshape(()).double() for v in there])
@@ -62,13 +77,7 @@ class DeviceNumbers:
         ]
 
 
-def wanted(runner: Runner, batch_idx: int) -> bool:
-    """Whether the log is written, or an epoch or the training ends.
-
-    Args:
-        runner: It trains.
-        batch_idx: Index of the batch in the epoch.
-    """
+def _is_looked_at(runner: Runner, batch_idx: int) -> bool:
     intervals = [h.interval for h in runner.hooks if isinstance(h, LoggerHook)]
     done = runner.iter + 1
     return (

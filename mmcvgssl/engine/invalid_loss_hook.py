@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from torch import Tensor
 
-from mmcvgssl.engine.device_numbers import DeviceNumbers, wanted
+from mmcvgssl.engine.device_numbers import DeviceNumbers
 from mmcvgssl.registry import HOOKS
 from mmcvgssl.weights import check_values
 from mmcvgssl.weights.checkpoints import newest_whole
@@ -47,13 +48,11 @@ class InvalidLossHook(Hook):
     ) -> None:
         """Look at every loss term since the last look, or wait."""
         terms = {k: v for k, v in (outputs or {}).items() if 'loss' in k}
-        self._numbers.add(runner.iter + 1, terms)
-        if not self._numbers.wait or wanted(runner, batch_idx):
-            self._look(runner)
+        self._look(runner, self._numbers.due(runner, batch_idx, terms))
 
     def after_train(self, runner: Runner) -> None:
         """Look at the terms since the last look."""
-        self._look(runner)
+        self._look(runner, self._numbers.take())
 
     def before_train(self, runner: Runner) -> None:
         """Look at the weights that training starts with."""
@@ -67,8 +66,10 @@ class InvalidLossHook(Hook):
         """Look at what is to be written, whenever that is."""
         _check_weights(runner, checkpoint['state_dict'])
 
-    def _look(self, runner: Runner) -> None:
-        for iteration, values in self._numbers.take():
+    def _look(
+        self, runner: Runner, rows: Sequence[tuple[int, dict[str, Any]]]
+    ) -> None:
+        for iteration, values in rows:
             bad = {
                 key: value
                 for key, value in values.items()

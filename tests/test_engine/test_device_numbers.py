@@ -112,13 +112,13 @@ def test_what_is_taken_is_fetched_by_one_transfer(monkeypatch):
     for i in range(2):
         row = {k: torch.tensor(0.0, device='meta') for k in ('a', 'b')}
         numbers.add(i, row | {'lr': 0.5})
-    assert numbers.wait
+    assert numbers._wait
     assert numbers.take() == [
         (0, {'a': 0, 'b': 1, 'lr': 0.5}),
         (1, {'a': 2, 'b': 3, 'lr': 0.5}),
     ]
     assert fetched == [(4,)]
-    assert not numbers.wait
+    assert not numbers._wait
 
 
 def test_a_training_logs_what_the_host_logs(tmp_path, as_device):
@@ -150,3 +150,7 @@ def test_the_usual_recipes_defer(tmp_path):
     path = tiny_config(tmp_path / 'configs', images, head=False)
     hook = load_config(path).default_hooks.runtime_info
     assert hook.type == 'mmcvgssl.DeferredInfoHook'
+
+
+def test_losses_are_looked_at_before_they_are_recorded():
+    assert InvalidLossHook.priority == 'HIGHEST'
