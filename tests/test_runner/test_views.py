@@ -62,8 +62,10 @@ def test_a_recipe_trains_on_views_of_the_device(name, tmp_path):
     assert normalising != 'mmcvgssl.ViewsPreprocessor'
 
 
-@pytest.mark.parametrize('name', ['simclr', 'cutpaste'])
-def test_both_ways_learn_from_the_same_views(name, tmp_path):
+@pytest.mark.parametrize(
+    ('name', 'batch', 'std'), [('simclr', 4, 127.5), ('cutpaste', 2, 57.12)]
+)
+def test_both_ways_learn_from_the_same_views(name, batch, std, tmp_path):
     """The views of an epoch differ by rounding alone, and its order not."""
     made = {}
     for views in ('workers', 'device'):
@@ -79,8 +81,8 @@ def test_both_ways_learn_from_the_same_views(name, tmp_path):
             s.img_path for s in device['data_samples']
         ]
         for a, b in zip(workers['inputs'], device['inputs'], strict=True):
-            assert a.shape == b.shape == (len(a), 3, 32, 32)
-            assert (a - b).abs().mean() < 2 / 55
+            assert a.shape == b.shape == (batch, 3, 32, 32)
+            assert (a - b).abs().mean() < 2 / std
             assert a.std() > 0.1
 
 
