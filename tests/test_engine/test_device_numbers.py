@@ -133,6 +133,8 @@ def test_a_training_logs_what_the_host_logs(tmp_path, as_device):
         }
         cfg = load_config(path, options)
         cfg.work_dir = str(tmp_path / kind)
+        # by default runs of one second share their record
+        cfg.experiment_name = f'{tmp_path} {kind}'
         run_training(cfg)
         (file,) = (tmp_path / kind).rglob('scalars.json')
         rows = [json.loads(line) for line in file.read_text().splitlines()]
