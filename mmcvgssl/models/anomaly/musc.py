@@ -12,16 +12,14 @@ from mmcvgssl.models.anomaly.anomaly_model import AnomalyModel
 from mmcvgssl.models.anomaly.fitting_images import FittingImages
 from mmcvgssl.models.anomaly.identities import identities, with_identities
 from mmcvgssl.models.anomaly.image_scores import highest
-from mmcvgssl.models.anomaly.neighbours import (
-    distance_rounding,
-    nearest_in_each,
-)
+from mmcvgssl.models.anomaly.neighbours import distance_rounding
 from mmcvgssl.models.anomaly.patch_features import (
     PatchFeatures,
     as_grid,
     as_rows,
     describe,
 )
+from mmcvgssl.models.anomaly.quantised_images import QuantisedImages
 from mmcvgssl.models.anomaly.references import Draw, References
 from mmcvgssl.models.anomaly.state_forms import Form, Forms
 from mmcvgssl.models.anomaly.tiled_images import TiledImages
@@ -46,7 +44,8 @@ class MuSc(AnomalyModel):
     Args:
         teacher: A frozen teacher with ``levels``, or its config.
         references: Images drawn, or tiles of as many images as there are;
-            memory is references * h * w * D numbers.
+            memory is references * h * w * D numbers, of 3 bytes, a side of
+            ``neighbourhoods``.
         share: Share of the references that are averaged over, the nearest
             ones.
         neighbourhoods: Sides of the averages of features; values are
@@ -110,6 +109,7 @@ class MuSc(AnomalyModel):
             normalise=normalise,
             grid=as_grid(grid),
             seed=seed,
+            bits=8,  # maps differ from those of float32
         )
         super().__init__(settings, **kwargs)
         first = PatchFeatures(teacher, neighbourhoods[0], normalise, grid)
@@ -123,6 +123,15 @@ class MuSc(AnomalyModel):
         self.references, self.share = references, share
         self.fit_sample = references
         self.top, self.seed = top, seed
+        # by scale, with the patches of the state that they are made of
+        self._made: dict[int, tuple[Tensor, QuantisedImages]] = {}
+
+    def _quantised(self, scale: int) -> QuantisedImages:
+        """Return the references' patches in 8 bits, made once."""
+        patches = self.state[f'patches.{scale}']
+        if scale not in self._made or self._made[scale][0] is not patches:
+            self._made[scale] = patches, QuantisedImages(patches)
+        return self._made[scale][1]
 
     def frozen(self) -> dict[str, nn.Module]:
         """Return the teacher."""
@@ -156,12 +165,12 @@ class MuSc(AnomalyModel):
         made = []
         for i, scale in enumerate(self.scales):
             maps = scale.join(levels)
-            memory = self.state[f'patches.{i}']
+            known_patches = self._quantised(i)
             every_row = as_rows(maps)
             # one part is not cut, which would fix its size in a graph
             own = [every_row] if parts == 1 else every_row.chunk(parts)
             values = [
-                self._rarity(nearest_in_each(rows, memory)[which])
+                self._rarity(known_patches.nearest(rows)[which])
                 for rows, which in zip(own, others, strict=True)
             ]
             made.append(torch.cat(values))
@@ -178,9 +187,10 @@ class MuSc(AnomalyModel):
 
     def rounding(self) -> tuple[float, float]:
         """Return the largest rounding errors of maps and scores."""
+        scales = range(len(self.scales))
         least = max(
-            distance_rounding(self.state[f'patches.{i}'])
-            for i in range(len(self.scales))
+            max(distance_rounding(self.state[f'patches.{i}']) for i in scales),
+            2 * max(self._quantised(i).step for i in scales),
         )
         return least, least
 

@@ -8,8 +8,6 @@ from torch import Tensor
 
 # distances in memory at once: 64 MiB
 _BLOCK = 1 << 24
-# the same on a CPU, where 4 MiB stay in its cache
-_CPU_BLOCK = 1 << 20
 # patches of a query that share a table there
 _CPU_ROWS = 256
 # number of memory patches that are compared at once
@@ -63,44 +61,6 @@ def nearest_patches(
         distances.append((best + own).clamp_(min=0).sqrt_())
         indices.append(index)
     return torch.cat(distances), torch.cat(indices)
-
-
-def nearest_in_each(patches: Tensor, memory: Tensor) -> Tensor:
-    """Find the squared distance to the nearest patch of each image.
-
-    Distances are in float32; those in memory at once take 4 MiB on a CPU and
-    64 MiB on other devices, or those of one patch to one image.
-
-    Args:
-        patches: [n, D].
-        memory: Patches of images, in half precision or not, [R, L, D].
-
-    Returns:
-        [R, n].
-    """
-    images, many, _ = memory.shape
-    # a graph takes any number of patches, so it does not split them
-    whole = torch.onnx.is_in_onnx_export()
-    if whole:
-        rows = group = 1
-    elif patches.is_cpu:
-        rows = min(max(_CPU_BLOCK // many, 1), _CPU_ROWS)
-        group = max(_CPU_BLOCK // (rows * many), 1)
-    else:
-        rows = max(_BLOCK // many, 1)
-        group = max(_BLOCK // (min(rows, len(patches)) * many), 1)
-    doubled = [-2 * patches] if whole else (-2 * patches).split(rows)
-    found = []
-    for part in memory.split(min(group, images)):
-        flat = part.to(patches).flatten(0, 1)
-        squares = flat.square().sum(1)
-        nearest = [
-            products(block, flat, squares).unflatten(1, (-1, many)).amin(2)
-            for block in doubled
-        ]
-        found.append(torch.cat(nearest).T)
-    # the patch's own square does not change the order: added at the end
-    return (torch.cat(found) + patches.square().sum(1)).clamp_(min=0)
 
 
 def products(rows: Tensor, others: Tensor, bias: Tensor) -> Tensor:
