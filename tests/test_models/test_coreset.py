@@ -140,13 +140,13 @@ def test_a_coreset_needs_no_table_of_all_distances(monkeypatch):
     patches = torch.rand(500, 6, generator=torch.Generator().manual_seed(0))
     whole = greedy_coreset(patches, 200)
     sizes = []
-    given = coreset.products
+    given = coreset.linear
 
-    def products(rows, others, bias):
+    def linear(rows, others, bias):
         sizes.append(len(rows))
         return given(rows, others, bias)
 
-    monkeypatch.setattr(coreset, 'products', products)
+    monkeypatch.setattr(coreset, 'linear', linear)
     monkeypatch.setattr(coreset, '_CANDIDATES', 16)
     monkeypatch.setattr(coreset, '_BLOCK', 64)
     assert torch.equal(greedy_coreset(patches, 200), whole)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from mmcvgssl.models.anomaly.neighbours import products
+from mmcvgssl.models.layers import linear
 
 _CANDIDATES = 512
 # rows whose distances to the chosen are in memory at once: 16 MiB and 256 MiB
@@ -205,5 +205,5 @@ def _greedy_among(
 
 def _distances(rows: Tensor, squares: Tensor, picked: Tensor) -> Tensor:
     """Squared Euclidean distances of rows to the picked ones, [n, m]."""
-    table = products(rows, -2 * picked, picked.square().sum(1))
+    table = linear(rows, -2 * picked, picked.square().sum(1))
     return table.add_(squares[:, None]).clamp_(min=0)

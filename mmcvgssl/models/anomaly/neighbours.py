@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from mmcvgssl.models.layers import linear
+
 # distances in memory at once: 64 MiB
 _BLOCK = 1 << 24
 # patches of a query that share a table there
@@ -52,7 +54,7 @@ def nearest_patches(
     whole = torch.onnx.is_in_onnx_export()
     for part in [patches] if whole else patches.split(rows):
         # the patch's own square does not change the order: added at the end
-        table = products(-2 * part, memory, squares)
+        table = linear(-2 * part, memory, squares)
         if k == 1:
             best, index = table.min(dim=1, keepdim=True)
         else:
@@ -61,37 +63,6 @@ def nearest_patches(
         distances.append((best + own).clamp_(min=0).sqrt_())
         indices.append(index)
     return torch.cat(distances), torch.cat(indices)
-
-
-def products(rows: Tensor, others: Tensor, bias: Tensor) -> Tensor:
-    """Multiply rows by rows, by the faster library of the two that CPUs have.
-
-    Args:
-        rows: [n, D].
-        others: [m, D].
-        bias: Added to each row of the product, [m].
-
-    Returns:
-        ``rows @ others.T + bias``, [n, m].
-    """
-    if rows.is_cpu and _onednn_multiplies(rows.dtype):
-        # torch.mm of float32 takes MKL, which leaves half of the width of
-        # AVX-512 on some processors; this takes oneDNN, which does not
-        return torch.ops.mkldnn._linear_pointwise(
-            rows, others, bias, 'none', [], ''
-        )
-    return torch.addmm(bias, rows, others.T)
-
-
-def _onednn_multiplies(dtype: torch.dtype) -> bool:
-    return (
-        dtype == torch.float32
-        and not torch.onnx.is_in_onnx_export()
-        and torch.backends.mkldnn.is_available()
-        and bool(torch.backends.mkldnn.enabled)
-        and torch.backends.cpu.get_cpu_capability() == 'AVX512'
-        and hasattr(torch.ops.mkldnn, '_linear_pointwise')
-    )
 
 
 def nearest_cosine(patches: Tensor, memory: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from mmcvgssl.models.anomaly.neighbours import products
+from mmcvgssl.models.layers import linear
 
 _LARGEST = 127
 # distances in memory at once: 64 MiB
@@ -152,7 +152,7 @@ def _differences(
         torch._int_mm(rows, others.T, out=table)
         return torch.sub(squares.flatten(), table, alpha=2, out=table)
     others, bias = others.float(), squares.flatten().float()
-    return products(-2 * rows.float(), others, bias)
+    return linear(-2 * rows.float(), others, bias)
 
 
 def _eight_bits_pay(rows: Tensor) -> bool:

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from open_clip.transformer import ResidualAttentionBlock, VisionTransformer
 from torch import Tensor, nn
 
-from mmcvgssl.models.layers import filtered
+from mmcvgssl.models.layers import filtered, linear, two_layers
 
 _SUPPORTED = (
     "open_clip's own vision transformers with a class token and plain "
@@ -194,20 +194,21 @@ def run_both(
     inner = block.ln_1(x)
     q_weight, kv_weight = split_projection(attn.in_proj_weight)
     q_bias, kv_bias = split_projection(attn.in_proj_bias)
-    q = F.linear(inner[:, :keep], q_weight, q_bias)
-    k, v = F.linear(inner, kv_weight, kv_bias).chunk(2, dim=-1)
+    q = linear(inner[:, :keep], q_weight, q_bias)
+    k, v = linear(inner, kv_weight, kv_bias).chunk(2, dim=-1)
     q, k, v = (
         t.unflatten(-1, (n_heads, -1)).transpose(1, 2) for t in (q, k, v)
     )
+    projection = attn.out_proj.weight, attn.out_proj.bias
     normal, value = (
-        block.ls_1(attn.out_proj(heads.transpose(1, 2).flatten(2)))
+        block.ls_1(linear(heads.transpose(1, 2).flatten(2), *projection))
         for heads in (
             F.scaled_dot_product_attention(q, k, v),
             F.scaled_dot_product_attention(v, v, v),
         )
     )
     x = x[:, :keep] + normal
-    return x + block.ls_2(block.mlp(block.ln_2(x))), value
+    return x + block.ls_2(two_layers(block.mlp, block.ln_2(x))), value
 
 
 def split_projection(joint: Tensor) -> tuple[Tensor, Tensor]:

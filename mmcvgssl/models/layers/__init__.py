@@ -2,6 +2,7 @@
 
 from mmcvgssl.models.layers.channel_scales import channel_scales
 from mmcvgssl.models.layers.fast_depthwise import FastDepthwise
+from mmcvgssl.models.layers.fast_linear import linear, two_layers
 from mmcvgssl.models.layers.gather import gather_rows, whole_gradient
 from mmcvgssl.models.layers.global_pool import global_pool
 from mmcvgssl.models.layers.resize_images import (
@@ -29,12 +30,14 @@ __all__ = [
     'filtered',
     'gather_rows',
     'global_pool',
+    'linear',
     'needs_sspcab_loss',
     'replace_sync_batch_norm',
     'resize_images',
     'resizing_by_tables',
     'sspcab_losses',
     'synchronize_batch_norm',
+    'two_layers',
     'whole_gradient',
     'with_sspcab_loss',
 ]
