@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     )
     from mmcvgssl.maps.map_crop import MapCrop
     from mmcvgssl.maps.map_folder import MapEntry, MapFolder
+    from mmcvgssl.maps.mapped_view import DrawMappedView, MappedView
     from mmcvgssl.maps.picture import lay_map
     from mmcvgssl.maps.thresholds import (
         dataset_threshold,
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     'AnomalyMapDataset',
+    'DrawMappedView',
     'JoinedMap',
     'Likeness',
     'LoadAnomalyMap',
@@ -41,6 +43,7 @@ __all__ = [
     'MapEntry',
     'MapError',
     'MapFolder',
+    'MappedView',
     'PackInputsWithMap',
     'dataset_threshold',
     'good_map_threshold',
@@ -56,6 +59,8 @@ lazy_names(
     __name__,
     {
         'AnomalyMapDataset': '.anomaly_map_dataset',
+        'DrawMappedView': '.mapped_view',
+        'MappedView': '.mapped_view',
         'JoinedMap': '.joined_map',
         'Likeness': '.likeness',
         'LoadAnomalyMap': '.load_anomaly_map',

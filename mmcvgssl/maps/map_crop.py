@@ -84,28 +84,48 @@ class MapCrop(RandomCrop):
         """Crop both to one box."""
         if 'anomaly_map' not in results:
             return super().transform(results)
-        heat = results['anomaly_map']
+        image = self._pad(results['img'], self.pad_val)
+        top, left, results['anomaly_map'] = self.crop_map(
+            results['anomaly_map']
+        )
+        height, width = results['anomaly_map'].shape
+        results['img'] = np.ascontiguousarray(
+            image[top : top + height, left : left + width]
+        )
+        results['img_shape'] = results['img'].shape[:2]
+        return results
+
+    def crop_map(self, heat: np.ndarray) -> tuple[int, int, np.ndarray]:
+        """Crop a map alone.
+
+        Args:
+            heat: [H, W].
+
+        Returns:
+            Top and left of the crop in the padded map, and the crop.
+        """
         threshold = self.threshold
         if threshold is None:
             threshold = halfway(heat)
-        image = self._pad(results['img'], self.pad_val)
         heat = self._pad(heat, float(heat.min()))
         box = self._choose(is_anomalous(heat, threshold))
-        results['img'] = np.ascontiguousarray(image[box])
-        results['anomaly_map'] = np.ascontiguousarray(heat[box])
-        results['img_shape'] = results['img'].shape[:2]
-        return results
+        top, left = (side.start or 0 for side in box)
+        return top, left, np.ascontiguousarray(heat[box])
+
+    def padding_of(self, size: tuple[int, int]) -> list[int]:
+        """Return the padding above and left of an image of a size."""
+        lack = [
+            -(-max(0, want - have) // 2)  # of each side, rounded up
+            for want, have in zip(self.crop_size, size, strict=False)
+        ]
+        return lack if self.pad_if_needed else [0, 0]
 
     def _pad(
         self, image: np.ndarray, value: float | tuple[float, ...]
     ) -> np.ndarray:
-        lack = [
-            -(-max(0, want - have) // 2)  # padding of each side, rounded up
-            for want, have in zip(self.crop_size, image.shape, strict=False)
-        ]
-        if not self.pad_if_needed or not any(lack):
+        y, x = self.padding_of(image.shape[:2])
+        if not (y or x):
             return image
-        y, x = lack
         return mmcv.impad(
             image,
             padding=(x, y, x, y),

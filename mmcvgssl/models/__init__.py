@@ -35,6 +35,7 @@ from mmcvgssl.models.in_place_selfsup_data_preprocessor import (
     InPlaceSelfSupDataPreprocessor,
 )
 from mmcvgssl.models.layers import SSPCAB
+from mmcvgssl.models.mapped_view_preprocessor import MappedViewPreprocessor
 from mmcvgssl.models.pretrained_backbone import PretrainedBackbone
 from mmcvgssl.models.selfsup import (
     CVGSSL,
@@ -60,6 +61,7 @@ __all__ = [
     'KeAD',
     'MahalanobisAD',
     'MapEnsemble',
+    'MappedViewPreprocessor',
     'MuSc',
     'OneClassDetector',
     'OpenCLIPTeacher',

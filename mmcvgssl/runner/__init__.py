@@ -2,6 +2,6 @@
 
 Configs and their options, the data sets of a run and what its model learns of
 them, how images are read, seeds, workers, work directories and resuming.
-Stands on ``compat``, ``datasets``, ``engine``, ``evaluation``, ``models``,
-``provenance``, ``weights``.
+Stands on ``compat``, ``datasets``, ``engine``, ``evaluation``, ``maps``,
+``models``, ``provenance``, ``weights``.
 """

@@ -6,19 +6,24 @@ from collections.abc import Iterator, Mapping, MutableMapping
 from copy import deepcopy
 from typing import Any
 
-from mmcvgssl.datasets.transforms.draw_views import NUMBERS, drawn_views
+from mmcvgssl.datasets.transforms.draw_views import (
+    MAKERS,
+    NUMBERS,
+    drawn_views,
+)
 from mmcvgssl.datasets.views import UnknownStepError
+from mmcvgssl.maps import MappedView
 from mmcvgssl.runner.load_steps import type_name
 
 AUTO, WORKERS, DEVICE = 'auto', 'workers', 'device'
 _LOADERS = ('train_dataloader', 'val_dataloader')
-_MAKERS = (
-    'MultiCrop',
-    'CutPaste',
-    'CutPasteScar',
-    'CutPasteUnion',
-    'CutPaste3Way',
-)
+_NAMES = tuple(kind.__name__ for kind in MAKERS)
+_JOINT = 'JointGeometry'
+# what packs views, and what normalises them, of one kind or the other
+_PACKS = 'PackInputs', 'FastPackInputs'
+_NORMALISING = 'SelfSupDataPreprocessor', 'InPlaceSelfSupDataPreprocessor'
+_PACKS_WITH_MAP = ('PackInputsWithMap',)
+_NORMALISING_WITH_MAP = ('ClsDataPreprocessor',)
 
 
 class ViewsOnDevice:
@@ -27,19 +32,29 @@ class ViewsOnDevice:
     The config itself stays as it is, so that a training goes on elsewhere.
 
     Args:
-        step: Config of the transform that makes them.
+        steps: Configs of the transforms that make them: one that makes
+            several views, or ``JointGeometry`` and what follows it.
     """
 
-    def __init__(self, step: Mapping[str, Any]) -> None:
-        self.step = dict(step)
+    def __init__(self, steps: list[dict[str, Any]]) -> None:
+        self.steps = steps
+        first, *others = steps
+        if type_name(first) == _JOINT:
+            options: dict[str, Any] = dict(geometry=first, others=others)
+            self._draw = dict(type='mmcvgssl.DrawMappedView', **options)
+            kind = 'mmcvgssl.MappedViewPreprocessor'
+            self._make = dict(type=kind, **options)
+        else:
+            self._draw = dict(type='mmcvgssl.DrawViews', of=first)
+            self._make = dict(type='mmcvgssl.ViewsPreprocessor', views=first)
 
     def loader(self, cfg: Mapping[str, Any]) -> dict[str, Any]:
         """Return a loader that draws the numbers of views."""
         changed = deepcopy(dict(cfg))
         pipelines = list(_pipelines(changed.get('dataset')))
-        for pipeline, index in pipelines:
-            pipeline[index] = dict(type='mmcvgssl.DrawViews', of=self.step)
-            pack = pipeline[index + 1]
+        for pipeline, start in pipelines:
+            pipeline[start:-1] = [deepcopy(self._draw)]
+            pack = pipeline[-1]
             pack['algorithm_keys'] = (*pack.get('algorithm_keys', ()), NUMBERS)
         if pipelines:
             changed['collate_fn'] = dict(type='mmcvgssl.canvas_collate')
@@ -47,8 +62,7 @@ class ViewsOnDevice:
 
     def preprocessor(self, cfg: Mapping[str, Any]) -> dict[str, Any]:
         """Return a data preprocessor that makes the views."""
-        own = {**cfg, 'type': 'mmcvgssl.ViewsPreprocessor'}
-        return {**own, 'views': self.step}
+        return {**cfg, **self._make}
 
 
 def plan_views(cfg: Mapping[str, Any], cuda: bool) -> ViewsOnDevice | None:
@@ -78,7 +92,7 @@ def plan_views(cfg: Mapping[str, Any], cuda: bool) -> ViewsOnDevice | None:
     if wanted == WORKERS or (wanted == AUTO and not cuda):
         return None
     try:
-        return ViewsOnDevice(_step(cfg))
+        return ViewsOnDevice(_steps(cfg))
     except UnknownStepError as error:
         if wanted == AUTO:
             return None
@@ -87,48 +101,70 @@ def plan_views(cfg: Mapping[str, Any], cuda: bool) -> ViewsOnDevice | None:
         ) from error
 
 
-def _step(cfg: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the only transform of a config that makes views."""
-    found: list[dict[str, Any]] = []
+def _steps(cfg: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the transforms of a config that make views, all alike."""
+    found: list[list[dict[str, Any]]] = []
     for name in _LOADERS:
-        for pipeline, index in _pipelines(cfg.get(name) or {}):
-            step = dict(pipeline[index])
-            if step not in found:
-                found.append(step)
-            kind = type_name(step)
-            after = [type_name(each) for each in pipeline[index + 1 :]]
-            if after not in (['PackInputs'], ['FastPackInputs']):
-                raise UnknownStepError(
-                    f'expected PackInputs alone behind {kind}, got {after}'
-                )
-            if any('Map' in type_name(each) for each in pipeline):
-                raise UnknownStepError('anomaly maps follow their images')
-            if 'paste_masks' in pipeline[-1].get('algorithm_keys', ()):
-                raise UnknownStepError('the device makes no paste_masks')
+        for pipeline, start in _pipelines(cfg.get(name) or {}):
+            steps = [dict(step) for step in pipeline[start:-1]]
+            _check(pipeline, start)
+            if steps not in found:
+                found.append(steps)
     if len(found) != 1:
         raise UnknownStepError(
-            f'expected one kind of {" or ".join(_MAKERS)}, got {len(found)}'
+            f'expected one kind of {" or ".join((*_NAMES, _JOINT))}, got '
+            f'{len(found)}'
         )
-    if type_name(cfg.get('data_preprocessor') or {}) not in (
-        'SelfSupDataPreprocessor',
-        'InPlaceSelfSupDataPreprocessor',
-    ):
+    first, *others = found[0]
+    mapped = type_name(first) == _JOINT
+    known = _NORMALISING_WITH_MAP if mapped else _NORMALISING
+    if _normalising(cfg) not in known:
         raise UnknownStepError(
-            "expected mmpretrain's SelfSupDataPreprocessor as "
-            'data_preprocessor'
+            f"expected mmpretrain's {known[0]} as data_preprocessor"
         )
-    drawn_views(found[0])  # knows all of its transforms
+    # each knows all of its transforms
+    if mapped:
+        MappedView(first, others)
+    else:
+        drawn_views(first)
     return found[0]
 
 
+def _check(pipeline: list, start: int) -> None:
+    """Check what stands around the transforms that make views."""
+    kind, *after = (type_name(each) for each in pipeline[start:])
+    if kind == _JOINT:
+        if after[-1:] != list(_PACKS_WITH_MAP):
+            raise UnknownStepError(
+                f'expected {_PACKS_WITH_MAP[0]} at the end, got {after}'
+            )
+        return
+    if len(after) != 1 or after[0] not in _PACKS:
+        raise UnknownStepError(
+            f'expected PackInputs alone behind {kind}, got {after}'
+        )
+    if any('Map' in type_name(each) for each in pipeline):
+        raise UnknownStepError('anomaly maps follow their images')
+    if 'paste_masks' in pipeline[-1].get('algorithm_keys', ()):
+        raise UnknownStepError('the device makes no paste_masks')
+
+
+def _normalising(cfg: Mapping[str, Any]) -> str:
+    """Return the type of a config's data preprocessor."""
+    own = (cfg.get('model') or {}).get('data_preprocessor')
+    return type_name(own or cfg.get('data_preprocessor') or {})
+
+
 def _pipelines(node: Any) -> Iterator[tuple[list, int]]:
-    """Find pipelines that make views, at any depth, and where they do."""
+    """Find pipelines that make views, at any depth, and where they begin."""
     if isinstance(node, MutableMapping):
         for key, value in node.items():
             if key == 'pipeline' and isinstance(value, list):
-                for index, step in enumerate(value):
-                    if type_name(step) in _MAKERS:
+                kinds = [type_name(step) for step in value]
+                for index, kind in enumerate(kinds):
+                    if kind in (*_NAMES, _JOINT):
                         yield value, index
+                        break
             else:
                 yield from _pipelines(value)
     elif isinstance(node, (list, tuple)):

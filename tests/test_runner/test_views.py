@@ -1,16 +1,18 @@
 """The option ``views``: where views are made."""
 
+import numpy as np
 import pytest
 import torch
 
 from mmcvgssl.apis import build_runner, load_config, run_training
-from mmcvgssl.models import ViewsPreprocessor
+from mmcvgssl.models import MappedViewPreprocessor, ViewsPreprocessor
 from mmcvgssl.runner.views import plan_views
 from tests.data import CONFIGS, tiny_config
 from tests.one_class_data import narrow
 from tests.surfaces import write_surfaces
 
 CUTPASTE = CONFIGS / 'anomaly/cutpaste/cutpaste-3way_resnet18_folder.py'
+AGBP = CONFIGS / 'pretrain/agbp/agbp_csp-n_1xb32-30e_folder.py'
 SIMCLR = CONFIGS / 'pretrain/simclr/simclr_resnet18_1xb64-100e_folder.py'
 
 
@@ -31,6 +33,23 @@ def recipe(name: str, folder, **options):
             'train_dataloader.num_workers': 0,
             'train_dataloader.sampler.updates': 2,
         }
+    elif name == 'agbp':
+        pytest.importorskip('mmyolo')
+        for i, image in enumerate(sorted(images.glob('**/*.png'))):
+            heat = np.zeros((4, 4), np.float16)
+            heat[i % 4, 1:3] = 1
+            target = folder / 'maps' / image.relative_to(images)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            np.save(target.with_suffix('.npy'), heat)
+        path = AGBP
+        options |= {
+            'data_root': str(images),
+            'maps': str(folder / 'maps'),
+            'crop_size': 64,
+            'model.backbone.widen_factor': 0.125,
+            'train_dataloader.batch_size': 2,
+            'train_dataloader.num_workers': 0,
+        }
     else:
         path = SIMCLR
         options |= narrow() | {
@@ -46,20 +65,25 @@ def recipe(name: str, folder, **options):
     return cfg
 
 
-@pytest.mark.parametrize('name', ['cvgssl', 'simclr', 'cutpaste'])
+@pytest.mark.parametrize('name', ['cvgssl', 'simclr', 'cutpaste', 'agbp'])
 def test_a_recipe_trains_on_views_of_the_device(name, tmp_path):
     cfg = recipe(name, tmp_path, views='device')
     before = [step.type for step in cfg.train_dataloader.dataset.pipeline]
-    normalising = cfg.data_preprocessor.type
+    normalising = normalising_of(cfg)
     runner = run_training(cfg)
-    assert runner.iter == 2
-    assert isinstance(runner.model.data_preprocessor, ViewsPreprocessor)
+    assert runner.iter == (4 if name == 'agbp' else 2)
+    kind = MappedViewPreprocessor if name == 'agbp' else ViewsPreprocessor
+    assert isinstance(runner.model.data_preprocessor, kind)
     # what is written down goes on anywhere
-    assert 'mmcvgssl.DrawViews' not in before
+    assert not any('Draw' in step for step in before)
     after = runner.cfg.train_dataloader.dataset.pipeline
     assert [step.type for step in after] == before
-    assert runner.cfg.data_preprocessor.type == normalising
-    assert normalising != 'mmcvgssl.ViewsPreprocessor'
+    assert normalising_of(runner.cfg) == normalising
+    assert 'View' not in normalising
+
+
+def normalising_of(cfg) -> str:
+    return (cfg.model.get('data_preprocessor') or cfg.data_preprocessor).type
 
 
 @pytest.mark.parametrize(
@@ -84,6 +108,36 @@ def test_both_ways_learn_from_the_same_views(name, batch, std, tmp_path):
             assert a.shape == b.shape == (batch, 3, 32, 32)
             assert (a - b).abs().mean() < 2 / std
             assert a.std() > 0.1
+
+
+def test_both_ways_learn_from_the_same_views_and_maps(tmp_path):
+    made = {}
+    for views in ('workers', 'device'):
+        cfg = recipe('agbp', tmp_path, views=views)
+        cfg.work_dir = str(tmp_path / views)
+        runner = build_runner(cfg)
+        made[views] = [
+            runner.model.data_preprocessor(batch, True)
+            for batch in runner.train_dataloader
+        ]
+    for workers, device in zip(made['workers'], made['device'], strict=True):
+        ours, theirs = device['inputs'], workers['inputs']
+        assert ours.shape == theirs.shape == (2, 3, 64, 64)
+        assert (ours - theirs).abs().mean() < 2 / 255
+        for a, b in zip(
+            device['data_samples'], workers['data_samples'], strict=True
+        ):
+            assert a.img_path == b.img_path
+            assert torch.equal(a.anomaly_map, b.anomaly_map)
+            assert a.anomaly_map.shape == (1, 64, 64)
+
+
+def test_masked_images_stay_with_the_workers():
+    path = AGBP.parent / 'agbp_swin-b-simmim_8xb56-100e_folder.py'
+    cfg = load_config(path, {'views': 'auto'})
+    assert plan_views(cfg, cuda=True) is None
+    with pytest.raises(ValueError, match=r'expected .* views=workers'):
+        plan_views({**cfg, 'views': 'device'}, cuda=False)
 
 
 def test_a_gpu_makes_them_if_asked(tmp_path):

@@ -5,6 +5,7 @@ defaults = dict(
     split_dir='mmcvgssl',  # folder of lists, in data_root
     ann_file='',  # list of images; '': all
     crop_size=224,
+    views='workers',  # or 'device' makes them; 'auto': a GPU does
 )
 
 geometry = [

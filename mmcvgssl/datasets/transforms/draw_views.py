@@ -8,7 +8,12 @@ from typing import Any
 import torch
 from mmcv.transforms import BaseTransform
 
-from mmcvgssl.datasets.transforms.cutpaste import PasteViews
+from mmcvgssl.datasets.transforms.cutpaste import (
+    CutPaste,
+    CutPaste3Way,
+    CutPasteScar,
+    CutPasteUnion,
+)
 from mmcvgssl.datasets.transforms.multi_crop import MultiCrop
 from mmcvgssl.datasets.views import (
     Crops,
@@ -19,6 +24,9 @@ from mmcvgssl.datasets.views import (
 from mmcvgssl.registry import TRANSFORMS
 
 NUMBERS = 'view_numbers'
+_PASTES = (CutPaste, CutPasteScar, CutPasteUnion, CutPaste3Way)
+# transforms that make views which the device can make, too
+MAKERS = (MultiCrop, *_PASTES)
 
 
 @TRANSFORMS.register_module()
@@ -59,8 +67,8 @@ class DrawViews(BaseTransform):
         """Draw the numbers of all views."""
         if 'anomaly_map' in results:
             raise ValueError(
-                'the anomaly map cannot follow views that the device makes: '
-                'set views=workers'
+                'the anomaly map cannot follow several views that the device '
+                'makes: set views=workers'
             )
         numbers = self.views.draw(results['img'].shape[:2])
         results[NUMBERS] = torch.tensor(numbers, dtype=torch.float32)
@@ -80,9 +88,9 @@ def drawn_views(of: Mapping[str, Any]) -> DrawnViews:
     transform = TRANSFORMS.build(dict(of))
     if isinstance(transform, MultiCrop):
         return Crops(transform.steps)
-    if isinstance(transform, PasteViews):
+    if isinstance(transform, _PASTES):
         return PastedViews(transform.jitter, transform.pastes)
     raise UnknownStepError(
         f'{type(transform).__name__} is not for the device: expected '
-        'MultiCrop or a CutPaste'
+        f'{", ".join(kind.__name__ for kind in MAKERS)}'
     )

@@ -53,18 +53,32 @@ class Canvas(NamedTuple):
         Returns:
             float32 [N, C, *size] in [0, 255].
         """
-        height, width = self.pixels.shape[-2:]
         top, left, high, wide = boxes.float().unbind(1)
-        y = _positions(top, high, size[0]) * (2 / max(height - 1, 1)) - 1
-        x = _positions(left, wide, size[1]) * (2 / max(width - 1, 1)) - 1
+        return self.at(
+            _positions(top, high, size[0]), _positions(left, wide, size[1])
+        )
+
+    def at(self, rows: Tensor, columns: Tensor) -> Tensor:
+        """Read each image between its pixels, bilinearly.
+
+        Args:
+            rows: Positions within the images in pixels [N, h].
+            columns: The same along the other axis [N, w].
+
+        Returns:
+            float32 [N, C, h, w] in [0, 255].
+        """
+        height, width = self.pixels.shape[-2:]
+        y = rows * (2 / max(height - 1, 1)) - 1
+        x = columns * (2 / max(width - 1, 1)) - 1
         grid = torch.stack(
             [
-                x[:, None, :].expand(-1, size[0], -1),
-                y[:, :, None].expand(-1, -1, size[1]),
+                x[:, None, :].expand(-1, rows.shape[1], -1),
+                y[:, :, None].expand(-1, -1, columns.shape[1]),
             ],
             dim=-1,
         )
-        # the positions lie within the crops, so nothing beyond them is read;
+        # the positions lie within the images, so nothing beyond is read;
         # a few images at a time are floats, as all large ones would not fit
         at_once = max(1, _FLOATS // self.pixels[0].numel())
         parts = zip(
