@@ -120,3 +120,19 @@ def test_both_paths_agree_to_the_last_digit(monkeypatch):
         )
         found.append(images.nearest(patches))
     assert torch.equal(*found)
+
+
+@pytest.mark.parametrize('error', [AttributeError, RuntimeError])
+def test_a_library_that_cannot_leaves_it_to_float32(monkeypatch, error):
+    def refuse(*args, **kwargs):
+        raise error('not here')
+
+    patches, memory = unit(40, 16, seed=6), unit(3, 20, 16, seed=7)
+    images = QuantisedImages(memory)
+    wanted = images.nearest(patches)
+    monkeypatch.setattr(torch, '_int_mm', refuse)
+    quantised_images._multiplies.cache_clear()
+    try:
+        assert torch.equal(images.nearest(patches), wanted)
+    finally:
+        quantised_images._multiplies.cache_clear()

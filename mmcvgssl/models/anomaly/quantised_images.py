@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cache
 
 import torch
 import torch.nn.functional as F
@@ -157,12 +158,21 @@ def _differences(
 
 def _eight_bits_pay(rows: Tensor) -> bool:
     """Whether the device multiplies 8 bits faster than float32."""
-    if rows.is_cuda:
-        return torch.cuda.get_device_capability(rows.device) >= (8, 0)
-    known = getattr(torch.cpu, '_is_vnni_supported', lambda: False)
-    return (
-        rows.is_cpu
-        and bool(known())
-        and torch.backends.mkldnn.is_available()
-        and bool(torch.backends.mkldnn.enabled)
-    )
+    if rows.is_cpu:
+        known = getattr(torch.cpu, '_is_vnni_supported', lambda: False)
+        fast = bool(known()) and bool(torch.backends.mkldnn.enabled)
+    elif rows.is_cuda:
+        fast = torch.cuda.get_device_capability(rows.device) >= (8, 0)
+    else:
+        fast = False
+    return fast and _multiplies(rows.device)
+
+
+@cache
+def _multiplies(device: torch.device) -> bool:
+    """Whether it does at all, which depends on versions of libraries."""
+    ones = torch.ones(4 * _MULTIPLE, _MULTIPLE, dtype=torch.int8).to(device)
+    try:
+        return bool((torch._int_mm(ones, ones.T) == _MULTIPLE).all())
+    except (AttributeError, RuntimeError):
+        return False
