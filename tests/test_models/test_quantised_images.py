@@ -79,6 +79,17 @@ def test_copies_are_no_distance_away(path):
     assert float(found[1].min()) > 0
 
 
+def test_what_is_no_number_stays_none(path):
+    patches, memory = unit(5, 16, seed=8), unit(3, 20, 16, seed=9)
+    wanted = QuantisedImages(memory).nearest(patches)
+    patches[2, 3] = float('nan')
+    found = QuantisedImages(memory).nearest(patches)
+    assert bool(found[:, 2].isnan().all())
+    assert torch.equal(found[:, [0, 1, 3, 4]], wanted[:, [0, 1, 3, 4]])
+    memory[1, 4, 5] = float('nan')
+    assert bool(QuantisedImages(memory).nearest(patches).isnan().all())
+
+
 def test_all_alike_are_no_distance_apart(path):
     memory = torch.full((3, 4, 5), 0.25)
     assert not QuantisedImages(memory).nearest(memory[0]).any()

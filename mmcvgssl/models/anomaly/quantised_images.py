@@ -80,7 +80,8 @@ class QuantisedImages:
         # a graph takes any number of patches, so it does not split them
         if torch.onnx.is_in_onnx_export() or not _eight_bits_pay(rows):
             return self._nearest(rows)
-        far = rows.abs().amax(1) > _LARGEST
+        # what is beyond 8 bits, or no number
+        far = ~(rows.abs().amax(1) <= _LARGEST)
         found = self._nearest(rows.clamp(-_LARGEST, _LARGEST).to(torch.int8))
         if far.any():
             found[:, far] = self._nearest(rows[far])
