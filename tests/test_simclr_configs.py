@@ -21,7 +21,7 @@ RECIPES = sorted(FOLDER.glob('*.py'))
 SIDE = 32
 COUNT = 9
 NAME = re.compile(
-    r'simclr_(?P<backbone>resnet\d+|yolov8-s)_1xb(?P<batch>\d+)'
+    r'simclr_(?P<backbone>resnet\d+|yolov8-s|lite0)_1xb(?P<batch>\d+)'
     r'-(?P<epochs>\d+)e_folder'
 )
 # of each backbone, made narrow: options and width
@@ -33,6 +33,7 @@ NARROW = {
     'resnet18': (RESNET, 64),
     'resnet50': (RESNET, 256),
     'yolov8-s': ({'model.backbone.widen_factor': 0.125}, 128),
+    'lite0': ({}, 1280),
 }
 DATA = ['', 'mvtec_few_labels', 'x_sdd', 'neu_cls', 'elpv']
 LISTS = {'train.txt', 'test.txt', 'train_unlabelled.txt'}
@@ -97,6 +98,9 @@ def test_a_recipe_is_what_its_name_says(path):
     if said['backbone'] == 'yolov8-s':
         assert backbone.type == 'mmyolo.YOLOv8CSPDarknet'
         assert (backbone.deepen_factor, backbone.widen_factor) == (0.33, 0.5)
+    elif said['backbone'] == 'lite0':
+        assert backbone.type == 'mmcvgssl.TimmBackbone'
+        assert backbone.weights == 'package:efficientnet-lite0'
     else:
         assert backbone.type == 'mmpretrain.ResNet'
         assert f'resnet{backbone.depth}' == said['backbone']
@@ -144,7 +148,9 @@ def test_a_recipe_builds_and_steps(path, images):
         for name, value in model.named_parameters()
         if torch.equal(value, before[name])
     ]
-    assert not still
+    frozen = {k for k, p in model.named_parameters() if not p.requires_grad}
+    assert {*still} == frozen
+    assert bool(frozen) == ('lite0' in path.stem)
     evaluator = METRICS.build(cfg.val_evaluator.to_dict())
     assert isinstance(evaluator, ContrastiveAccuracy)
     for part in (cfg.few_shot.train, cfg.few_shot.test):
