@@ -173,7 +173,9 @@ def _eight_bits_pay(rows: Tensor) -> bool:
 def _multiplies(device: torch.device) -> bool:
     """Whether it does at all, which depends on versions of libraries."""
     ones = torch.ones(4 * _MULTIPLE, _MULTIPLE, dtype=torch.int8).to(device)
+    made = ones.new_empty(len(ones), len(ones), dtype=torch.int32)
     try:
-        return bool((torch._int_mm(ones, ones.T) == _MULTIPLE).all())
+        torch._int_mm(ones, ones.T, out=made)
+        return bool((made == _MULTIPLE).all())
     except (AttributeError, RuntimeError):
         return False
