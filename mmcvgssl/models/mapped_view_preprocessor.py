@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import torch
 from mmpretrain.models.utils import ClsDataPreprocessor
 
-from mmcvgssl.datasets.transforms.draw_views import NUMBERS
 from mmcvgssl.datasets.views import Canvas
 from mmcvgssl.maps import MappedView
+from mmcvgssl.models.views_preprocessor import painted
 from mmcvgssl.registry import MODELS
 
 
@@ -29,8 +28,9 @@ class MappedViewPreprocessor(ClsDataPreprocessor):
         **kwargs: Options of mmpretrain's ``ClsDataPreprocessor``.
 
     Example:
-        >>> from mmpretrain.structures import DataSample
         >>> import numpy as np
+        >>> import torch
+        >>> from mmpretrain.structures import DataSample
         >>> from mmcvgssl.maps import DrawMappedView
         >>> crop = dict(type='mmcvgssl.MapCrop', crop_size=4)
         >>> joint = dict(type='mmcvgssl.JointGeometry', transforms=[crop])
@@ -57,14 +57,5 @@ class MappedViewPreprocessor(ClsDataPreprocessor):
         """Make the views of ``data['inputs']`` and normalise them."""
         if isinstance(data['inputs'], Canvas):
             data = self.cast_data(data)
-            numbers = torch.stack(
-                [getattr(s, NUMBERS) for s in data['data_samples']]
-            )
-            # in half precision grey levels would be lost
-            with (
-                torch.no_grad(),
-                torch.autocast(numbers.device.type, enabled=False),
-            ):
-                images = self.view.paint(data['inputs'], numbers)
-            data = {**data, 'inputs': images}
+            data = {**data, 'inputs': painted(data, self.view.paint)}
         return super().forward(data, training)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -58,16 +58,24 @@ class ViewsPreprocessor(SelfSupDataPreprocessor):
             if self.views.one_size:
                 _require_one_size(data['inputs'].sizes)
             data = self.cast_data(data)
-            numbers = [getattr(s, NUMBERS) for s in data['data_samples']]
-            inputs = self._paint(data['inputs'], torch.stack(numbers))
-            data = {**data, 'inputs': inputs}
+            data = {**data, 'inputs': painted(data, self.views.paint)}
         return super().forward(data, training)
 
-    @torch.no_grad()
-    def _paint(self, canvas: Canvas, numbers: Tensor) -> list[Tensor]:
-        # in half precision grey levels would be lost
-        with torch.autocast(numbers.device.type, enabled=False):
-            return self.views.paint(canvas, numbers)
+
+@torch.no_grad()
+def painted(
+    data: Mapping[str, Any], paint: Callable[[Canvas, Tensor], Any]
+) -> Any:
+    """Make the views of a batch from the numbers in its data samples.
+
+    Args:
+        data: ``inputs``, a :class:`Canvas`, and ``data_samples``.
+        paint: Takes the canvas and the numbers [N, width].
+    """
+    numbers = torch.stack([getattr(s, NUMBERS) for s in data['data_samples']])
+    # in half precision grey levels would be lost
+    with torch.autocast(numbers.device.type, enabled=False):
+        return paint(data['inputs'], numbers)
 
 
 def _require_one_size(sizes: Tensor) -> None:

@@ -11,7 +11,7 @@ from mmcvgssl.datasets.views import Canvas, UnknownStepError
 from mmcvgssl.maps import DrawMappedView, MappedView
 from mmcvgssl.models import MappedViewPreprocessor
 from mmcvgssl.registry import TRANSFORMS
-from tests.test_datasets.test_views import seed, surface
+from tests.test_datasets.test_views import FLIPS, seed, surface
 
 RESIZE = dict(
     type='RandomResize',
@@ -20,11 +20,6 @@ RESIZE = dict(
     keep_ratio=True,
 )
 CROP = dict(type='mmcvgssl.MapCrop', crop_size=48, cat_max_ratio=0.6)
-FLIPS = dict(
-    type='RandomFlip',
-    prob=[0.25, 0.25, 0.25],
-    direction=['horizontal', 'vertical', 'diagonal'],
-)
 JITTER = dict(
     type='mmcvgssl.FastColorJitter',
     brightness=0.125,

@@ -86,21 +86,26 @@ def normalising_of(cfg) -> str:
     return (cfg.model.get('data_preprocessor') or cfg.data_preprocessor).type
 
 
-@pytest.mark.parametrize(
-    ('name', 'batch', 'std'), [('simclr', 4, 127.5), ('cutpaste', 2, 57.12)]
-)
-def test_both_ways_learn_from_the_same_views(name, batch, std, tmp_path):
-    """The views of an epoch differ by rounding alone, and its order not."""
+def both_ways(name: str, folder) -> list[tuple[dict, dict]]:
+    """The batches of an epoch by workers, and those by the device."""
     made = {}
     for views in ('workers', 'device'):
-        cfg = recipe(name, tmp_path, views=views)
-        cfg.work_dir = str(tmp_path / views)
+        cfg = recipe(name, folder, views=views)
+        cfg.work_dir = str(folder / views)
         runner = build_runner(cfg)
         made[views] = [
             runner.model.data_preprocessor(batch, True)
             for batch in runner.train_dataloader
         ]
-    for workers, device in zip(made['workers'], made['device'], strict=True):
+    return list(zip(made['workers'], made['device'], strict=True))
+
+
+@pytest.mark.parametrize(
+    ('name', 'batch', 'std'), [('simclr', 4, 127.5), ('cutpaste', 2, 57.12)]
+)
+def test_both_ways_learn_from_the_same_views(name, batch, std, tmp_path):
+    """The views of an epoch differ by rounding alone, and its order not."""
+    for workers, device in both_ways(name, tmp_path):
         assert [s.img_path for s in workers['data_samples']] == [
             s.img_path for s in device['data_samples']
         ]
@@ -111,19 +116,11 @@ def test_both_ways_learn_from_the_same_views(name, batch, std, tmp_path):
 
 
 def test_both_ways_learn_from_the_same_views_and_maps(tmp_path):
-    made = {}
-    for views in ('workers', 'device'):
-        cfg = recipe('agbp', tmp_path, views=views)
-        cfg.work_dir = str(tmp_path / views)
-        runner = build_runner(cfg)
-        made[views] = [
-            runner.model.data_preprocessor(batch, True)
-            for batch in runner.train_dataloader
-        ]
-    for workers, device in zip(made['workers'], made['device'], strict=True):
+    for workers, device in both_ways('agbp', tmp_path):
         ours, theirs = device['inputs'], workers['inputs']
         assert ours.shape == theirs.shape == (2, 3, 64, 64)
         assert (ours - theirs).abs().mean() < 2 / 255
+        assert theirs.std() > 0.05  # of values up to 1
         for a, b in zip(
             device['data_samples'], workers['data_samples'], strict=True
         ):
