@@ -29,6 +29,7 @@ WORDS = {
     CLASSIFY: {
         'CONFIG': f'configs/pretrain/cvgssl/{CVGSSL}.py',
         'NAME': CVGSSL,
+        'MORE': 'parts/more_good',
     },
     'docs/howto/new_parts.md': {
         'CKPT': f'work_dirs/{CVGSSL}/epoch_400.pth',
@@ -89,7 +90,7 @@ NOT_RUN = {
     r'benchmarks/report\.py': 'starts a process, has its own test',
     r'benchmarks/map_memory\.py': 'starts processes, maps 20,000 images',
     r'benchmarks/(detection_)?tiles\.py': 'measures large images for minutes',
-    r'(train|few_shot)\.py neu\w*\.py': 'run with X-SDD',
+    r'(train|few_shot|propagation)\.py neu\w*\.py': 'run with X-SDD',
     r'one_class\.py .*resnet18_(sspcab_)?(cpu|lite)_': 'run with another',
     r'export_graph\.py .*--int8': 'measures ranges, has its own test',
     r'benchmarks/export\.py': 'measures, of files in int8',
@@ -131,6 +132,9 @@ PYTHON_NOT_RUN = {
 MORE = {
     r'benchmarks/false_alarms\.py': ['--rates', '0.3'],
     r'tools/check_data\.py': ['--fail-on', 'never'],
+    r'benchmarks/propagation\.py': [
+        *('--shots', '1', '--halves', '1', '--runs', '1')
+    ],
     # most of the tiny images are copies
     r'tools/select_images\.py': ['--budget', '3', '--size', '32'],
     r'tools/pipeline\.py': [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from copy import deepcopy
 from functools import cached_property
 from pathlib import Path
@@ -14,11 +14,14 @@ from mmengine.config import Config
 from torch import nn
 
 from mmcvgssl.apis.device import choose_device
+from mmcvgssl.apis.few_shot_network import build_network, extract_sets
 from mmcvgssl.apis.selection.draws import (
     EQUAL,
     check_draw,
     draw_labelled,
 )
+from mmcvgssl.apis.unlabelled_images import unlabelled_images
+from mmcvgssl.datasets import SurfaceImages
 from mmcvgssl.evaluation.few_shot import (
     FewShotResults,
     draw_seed,
@@ -34,7 +37,7 @@ from mmcvgssl.evaluation.few_shot.learners import (
 )
 from mmcvgssl.evaluation.few_shot.sets import check_sets
 from mmcvgssl.locks import locked
-from mmcvgssl.models.classifiers import Embedder, Standardized
+from mmcvgssl.models.classifiers import Standardized
 from mmcvgssl.models.teachers import FrozenTeacher
 from mmcvgssl.progress import progress_bar
 from mmcvgssl.provenance import (
@@ -46,7 +49,6 @@ from mmcvgssl.provenance import (
     of_versions,
     settle,
 )
-from mmcvgssl.registry import MODELS
 from mmcvgssl.runner.image_reading import (
     learned_range,
     list_paths,
@@ -55,12 +57,10 @@ from mmcvgssl.runner.image_reading import (
 )
 from mmcvgssl.selection.methods import compact
 from mmcvgssl.utils import atomic_write, check_least
-from mmcvgssl.weights import load
-from mmcvgssl.weights.pretrained import initialize
 
 PROPAGATION = 'propagation'
+UNLABELLED = 'unlabelled_images'  # in the provenance
 MODES = ('finetune', 'linear', 'probe', PROPAGATION)
-Encode = Callable[[torch.Tensor], torch.Tensor]
 
 
 class FewShot:
@@ -84,6 +84,9 @@ class FewShot:
             standardised over the training images, which needs no labels; see
             :class:`~mmcvgssl.models.classifiers.Standardized`.
         draw: Which training images get a label, see :func:`draw_labelled`.
+        unlabelled: Further images that labels are propagated to, all of
+            these classes, see :func:`unlabelled_images`; features are
+            standardised over them, too.
 
     Raises:
         ValueError: If options are out of range or contradict each other, or
@@ -104,6 +107,7 @@ class FewShot:
         workers: int = 0,
         standardize: bool = False,
         draw: str = EQUAL,
+        unlabelled: str | Path | None = None,
     ) -> None:
         if mode not in MODES:
             raise ValueError(f'mode must be one of {MODES}, got {mode!r}')
@@ -111,6 +115,11 @@ class FewShot:
             raise ValueError(
                 'features of a network that is trained cannot be '
                 'standardised before: use mode probe, linear or propagation'
+            )
+        if unlabelled is not None and mode != PROPAGATION:
+            raise ValueError(
+                f'images without labels are for mode {PROPAGATION}, got mode '
+                f'{mode}'
             )
         check_least(size=(size, 1), workers=(workers, 0))
         if cfg.get('few_shot') is None:
@@ -129,7 +138,10 @@ class FewShot:
                 )
         self.schedule = check_schedule(cfg.few_shot.get('schedule') or {})
         self.device = choose_device()
-        self.encoder = data.as_encoder(self._build_encoder(), self.device)
+        if mode == 'finetune' and checkpoint == 'teacher':
+            raise ValueError('a teacher is frozen: use --mode probe or linear')
+        network = build_network(cfg, checkpoint, seed)
+        self.encoder = data.as_encoder(network, self.device)
         self.standardized: Standardized | None = None
         if standardize:
             self.standardized = Standardized(self.encoder).to(self.device)
@@ -154,7 +166,13 @@ class FewShot:
         self.labels = data.labels_of(self.train)
         self.test_labels = data.labels_of(self.test)
         check_sets(self.train, self.test)
-        self._features: tuple[np.ndarray, np.ndarray] | None = None
+        self.unlabelled: SurfaceImages | None = None
+        if unlabelled is not None:
+            steps = data.input_steps(self.size, resize, reading_of(cfg))
+            self.unlabelled = unlabelled_images(
+                unlabelled, self.train, self.test, steps
+            )
+        self._features: list[np.ndarray] = []
 
     def run(
         self, shots: Sequence[int], runs: int, out: Path
@@ -224,9 +242,7 @@ class FewShot:
     def _probe(self, drawn: np.ndarray) -> tuple[list[float], float]:
         """Return accuracy and balanced accuracy of a probe."""
         train, test = self.extract()
-        others = None
-        if self.mode == PROPAGATION:
-            others = np.delete(train, drawn, axis=0)
+        others = self.others(drawn) if self.mode == PROPAGATION else None
         learned = fit_probe(train[drawn], self.labels[drawn], others)
         own = test, self.test_labels
         return [accuracy(learned, *own)], balanced_accuracy(learned, *own)
@@ -289,51 +305,31 @@ class FewShot:
 
     def extract(self) -> tuple[np.ndarray, np.ndarray]:
         """Return features [n, D] of the training and the test images."""
-        if self._features is None:
-            self.encoder.eval()
-            encode: Encode = self.encoder
-            if self.standardized is not None:
-                encode = self.standardized.join
-            train, test = (
-                data.extract(
-                    encode, part, self.device, 64, self.workers, title
-                )
-                for part, title in (
-                    (self.train, 'training images'),
-                    (self.test, 'test images'),
-                )
+        if not self._features:
+            self._features = extract_sets(
+                self.standardized or self.encoder,
+                *(self.train, self.test, self.unlabelled),
+                self.device,
+                self.workers,
             )
-            if self.standardized is not None:
-                train, test = self.standardized.fit_and_scale(train, test)
-            self._features = train, test
-        return self._features
+        return self._features[0], self._features[1]
+
+    def others(self, drawn: np.ndarray) -> np.ndarray:
+        """Return features [m, D] of the images that labels spread to.
+
+        Args:
+            drawn: Indices of the training images that have a label.
+        """
+        train, _ = self.extract()
+        return np.concatenate(
+            [np.delete(train, drawn, axis=0), *self._features[2:]]
+        )
 
     def _is_trained(self) -> bool:
         return self.mode not in ('probe', PROPAGATION)
 
     def _n_classes(self) -> int:
         return int(self.labels.max()) + 1
-
-    def _build_encoder(self) -> FrozenTeacher | Embedder:
-        model = self.cfg.model
-        if self.checkpoint == 'teacher':
-            if self.mode == 'finetune':
-                raise ValueError(
-                    'a teacher is frozen: use --mode probe or linear'
-                )
-            if not model.get('teachers'):
-                raise ValueError(f'{self.cfg.filename} has no teachers')
-            return MODELS.build(model.teachers[0])
-        torch.manual_seed(self.seed)
-        with_scope: Callable = MODELS.switch_scope_and_registry
-        with with_scope(self.cfg.get('default_scope', 'mmpretrain')) as models:
-            backbone = models.build(model.backbone)
-        initialize(backbone)
-        if self.checkpoint != 'none':
-            load(backbone, self.checkpoint)
-        scales = self.cfg.data_preprocessor
-        poolings = self.cfg.few_shot.get('poolings', ('mean',))
-        return Embedder(backbone, scales['mean'], scales['std'], poolings)
 
     def provenance(self, known: Provenance | None = None) -> Provenance:
         """Return what the runs depend on.
@@ -360,12 +356,15 @@ class FewShot:
             values['poolings'] = list(self.encoder.poolings)
         if self.draw != EQUAL:
             values['draw'] = self.draw
-        return (
+        found = (
             Provenance(values)
             | of_versions(self.cfg.model, also=('sklearn',))
             | of_dataset(self.train, 'train_images', known)
             | of_dataset(self.test, 'test_images', known)
         )
+        if self.unlabelled is not None:
+            found |= of_dataset(self.unlabelled, UNLABELLED, known)
+        return found
 
     def _settings(self) -> dict[str, Any]:
         """Return the settings for the file of results."""
@@ -391,6 +390,8 @@ class FewShot:
             settings['depth_range'] = list(self.cfg.depth_range)
         if self.standardized is not None:
             settings['standardize'] = True
+        if self.unlabelled is not None:
+            settings['n_unlabelled'] = len(self.unlabelled)
         if self.draw != EQUAL:
             settings['draw'] = self.draw
         if self._is_trained():

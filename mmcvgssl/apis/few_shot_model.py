@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from mmcvgssl.apis.encoder import Encoder
-from mmcvgssl.apis.few_shot import FewShot
+from mmcvgssl.apis.few_shot import PROPAGATION, UNLABELLED, FewShot
 from mmcvgssl.apis.probe_file import probe_file
 from mmcvgssl.apis.selection.draws import check_draw
 from mmcvgssl.evaluation.few_shot import draw_seed
@@ -30,7 +30,8 @@ def images_to_learn_from(
     """Choose training images, and check that a classifier can be saved.
 
     Args:
-        protocol: A few-shot evaluation of mode ``'probe'``.
+        protocol: A few-shot evaluation of mode ``'probe'`` or
+            ``'propagation'``.
         path: File that will be written.
         draw: Images a class, and number of the draw from 0; None: all
             labelled training images.
@@ -40,13 +41,14 @@ def images_to_learn_from(
 
     Raises:
         ValueError: If the mode is another, the file's name ends otherwise,
-            the draw is impossible, or a class has no image.
+            the draw is impossible, a class has no image, or there is none
+            that labels could spread to.
     """
     check_name(path)
-    if protocol.mode != 'probe':
+    if protocol.mode not in ('probe', PROPAGATION):
         raise ValueError(
-            f'only the classifier of --mode probe can be saved, got mode '
-            f'{protocol.mode!r}'
+            f'only the classifier of --mode probe or {PROPAGATION} can be '
+            f'saved, got mode {protocol.mode!r}'
         )
     names, present = protocol.train.CLASSES, {*protocol.labels.tolist()}
     without = [name for i, name in enumerate(names) if i not in present]
@@ -54,6 +56,13 @@ def images_to_learn_from(
         raise ValueError(
             f'no training image is of class {", ".join(without)}: leave it '
             'out of the classes of the data set, or add images'
+        )
+    spreads = protocol.mode == PROPAGATION
+    if spreads and draw is None and protocol.unlabelled is None:
+        raise ValueError(
+            'a classifier is saved of all labelled images, and there are none '
+            'that their labels could spread to: give some by --unlabelled, or '
+            'save that of a draw by --save-draw'
         )
     if draw is None:
         return np.arange(len(protocol.labels))
@@ -79,7 +88,8 @@ def save_classifier(
     """Learn a classifier and write it to a model file.
 
     Args:
-        protocol: A few-shot evaluation of mode ``'probe'``.
+        protocol: See :func:`images_to_learn_from`. Labels spread to the
+            images that have none.
         path: File to write; ends in ``.safetensors``.
         draw: See :func:`images_to_learn_from`.
 
@@ -107,7 +117,8 @@ def save_classifier(
     steps = data.input_steps(
         protocol.size, protocol.interpolation, reading_of(protocol.cfg)
     )
-    learned = fit_probe(train[rows], labels)
+    others = protocol.others(rows) if protocol.mode == PROPAGATION else None
+    learned = fit_probe(train[rows], labels, others)
     chosen = {
         'draw': None
         if draw is None
@@ -123,6 +134,11 @@ def save_classifier(
         known.files['train_images'] = FileTable(
             {k: v for k, v in table.items() if v.digest in drawn}
         )
+        if others is not None:
+            # of other folders than further ones, whose table stays
+            known.files[f'undrawn_{UNLABELLED}'] = FileTable(
+                {k: v for k, v in table.items() if v.digest not in drawn}
+            )
     content = probe_file(
         Encoder(protocol.standardized or protocol.encoder, config, steps),
         train[rows],
@@ -130,6 +146,7 @@ def save_classifier(
         names,
         chosen,
         json.loads(known.to_json()),
+        others,
     )
     content.write(path)
     return content

@@ -53,6 +53,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         'rounds, which look at no other labels (default: equal); results of '
         'several are in folders of their names',
     )
+    parser.add_argument(
+        '--unlabelled',
+        metavar='IMAGES',
+        help='for --mode propagation: further images, all of these classes, '
+        'that labels spread to; a folder, or a list, NAME.txt. Those that are '
+        'to be tested on, and copies of them, are left out',
+    )
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument('--size', type=int, help='side of the images, pixels')
     parser.add_argument(
@@ -126,6 +133,7 @@ def run(args: argparse.Namespace) -> Outcome:
         workers=args.workers,
         standardize=args.standardize,
         draw=draws[0],
+        unlabelled=args.unlabelled,
     )
     draw = tuple(args.save_draw) if args.save_draw else None
     if args.save is not None:  # complain before work starts

@@ -8,11 +8,7 @@ from mmcvgssl.evaluation.few_shot.learners import (
     balanced_accuracy,
     fit_probe,
 )
-from mmcvgssl.evaluation.few_shot.propagation import (
-    ALPHA,
-    POWER,
-    propagate_labels,
-)
+from mmcvgssl.evaluation.few_shot.propagation import propagate_labels
 
 
 def clusters(seed, count=30, classes=3, spread=0.5):
@@ -24,7 +20,7 @@ def clusters(seed, count=30, classes=3, spread=0.5):
     return rows / np.linalg.norm(rows, axis=1, keepdims=True), labels
 
 
-def by_hand(rows, labelled, labels, neighbours):
+def by_hand(rows, labelled, labels, neighbours, damping, power, balance):
     """Solve the system of equations that label spreading iterates."""
     n, classes = len(rows), labels.max() + 1
     cosine = rows @ rows.T
@@ -32,14 +28,14 @@ def by_hand(rows, labelled, labels, neighbours):
     for i in range(n):
         nearest = [j for j in np.argsort(-cosine[i]) if j != i][:neighbours]
         for j in nearest:
-            graph[i, j] = graph[j, i] = cosine[i, j] ** POWER
+            graph[i, j] = graph[j, i] = cosine[i, j] ** power
     degree = graph.sum(1)
     spread = graph / np.sqrt(degree[:, None] * degree[None])
     start = np.zeros((n, classes))
     start[labelled, labels] = 1
-    shares = np.linalg.solve(np.eye(n) - ALPHA * spread, start)
+    shares = np.linalg.solve(np.eye(n) - damping * spread, start)
     shares /= shares.sum(1, keepdims=True)
-    shares /= shares.sum(0)
+    shares /= shares.sum(0) ** balance
     shares /= shares.sum(1, keepdims=True)
     entropy = -(shares * np.log(shares)).sum(1) / np.log(classes)
     found, weights = shares.argmax(1), 1 - entropy
@@ -48,12 +44,14 @@ def by_hand(rows, labelled, labels, neighbours):
 
 
 @pytest.mark.parametrize('seed', range(4))
-@pytest.mark.parametrize('neighbours', [5, 10])
-def test_labels_spread_as_by_hand(seed, neighbours):
+@pytest.mark.parametrize(
+    'settings', [(5, 0.99, 3, 1), (10, 0.99, 3, 0), (10, 0.9, 6, 0.5)]
+)
+def test_labels_spread_as_by_hand(seed, settings):
     rows, _ = clusters(seed, spread=1.0)
     labelled, labels = np.array([0, 30, 60]), np.array([0, 1, 2])
-    found, weights = propagate_labels(rows, labelled, labels, neighbours)
-    expected, theirs = by_hand(rows, labelled, labels, neighbours)
+    found, weights = propagate_labels(rows, labelled, labels, *settings)
+    expected, theirs = by_hand(rows, labelled, labels, *settings)
     assert (found == expected).mean() > 0.98
     assert weights == pytest.approx(theirs, abs=0.02)
 
@@ -65,6 +63,34 @@ def test_one_label_a_class_names_the_cluster():
     assert (found == truth).all()
     assert (weights[labelled] == 1).all()
     assert ((weights >= 0) & (weights <= 1)).all()
+
+
+def test_the_usual_settings_are_those_of_the_benchmark():
+    rows, _ = clusters(0, spread=1.0)
+    labelled, labels = np.array([0, 30, 60]), np.array([0, 1, 2])
+    usual = propagate_labels(rows, labelled, labels)
+    stated = propagate_labels(rows, labelled, labels, 10, 0.9, 6, 0.5)
+    assert (usual[0] == stated[0]).all()
+    assert (usual[1] == stated[1]).all()
+
+
+def test_balance_gives_rare_classes_their_due():
+    # one class has ten times the images of the other, close around it
+    rng = np.random.default_rng(0)
+    rows = np.concatenate(
+        [
+            np.array([1, 0, 0]) + 0.3 * rng.normal(size=(200, 3)),
+            np.array([0.6, 0.8, 0]) + 0.3 * rng.normal(size=(20, 3)),
+        ]
+    )
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    labelled, labels = np.array([0, 200]), np.array([0, 1])
+    counts = [
+        (propagate_labels(rows, labelled, labels, balance=b)[0] == 1).sum()
+        for b in (0, 0.5, 1)
+    ]
+    assert counts == sorted(counts)
+    assert counts[0] < counts[2]
 
 
 def test_a_probe_learns_from_images_without_labels():

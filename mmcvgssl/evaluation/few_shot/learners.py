@@ -70,6 +70,7 @@ def fit_probe(
     features: np.ndarray,
     labels: np.ndarray,
     unlabelled: np.ndarray | None = None,
+    **options: Any,
 ) -> LogisticRegression:
     """Fit a logistic regression on features, L2-normalised here.
 
@@ -80,6 +81,7 @@ def fit_probe(
         unlabelled: [N, D] features of images that learn their labels from
             these, see :func:`propagate_labels`, and count by how sure they
             are; None: there are none.
+        **options: Of :func:`propagate_labels`.
     """
     model = LogisticRegression(C=INVERSE_PENALTY, max_iter=2000)
     rows = _normalise(features)
@@ -89,7 +91,8 @@ def fit_probe(
         return model.fit(rows, labels)
     rows = np.concatenate([rows, _normalise(unlabelled)])
     present, codes = np.unique(labels, return_inverse=True)
-    found, weights = propagate_labels(rows, np.arange(len(labels)), codes)
+    labelled = np.arange(len(labels))
+    found, weights = propagate_labels(rows, labelled, codes, **options)
     reached = weights > 0
     return model.fit(rows[reached], present[found[reached]], weights[reached])
 

@@ -10,8 +10,8 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.neighbors import kneighbors_graph
 from sklearn.semi_supervised import LabelSpreading
 
-# the published settings; neighbours for hundreds to thousands of images
-NEIGHBOURS, ALPHA, POWER = 10, 0.99, 3
+# chosen on halves of training images, by tools/benchmarks/propagation.py
+NEIGHBOURS, DAMPING, POWER, BALANCE = 10, 0.9, 6, 0.5
 _PASSES, _TOLERANCE = 2000, 1e-4
 
 
@@ -20,15 +20,18 @@ def propagate_labels(
     labelled: np.ndarray,
     labels: np.ndarray,
     neighbours: int = NEIGHBOURS,
+    damping: float = DAMPING,
+    power: float = POWER,
+    balance: float = BALANCE,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Spread the labels of a few images to all, and say how sure they are.
 
     Each image passes the shares of its classes on to its nearest neighbours
-    by cosine. Classes are then scaled to the same sum over all images, so
-    that one in a dense part of the features does not take those of others,
-    and an image is of the class with the largest share. Its weight is 1 less
-    the entropy of its shares, of the largest there can be; images with labels
-    keep them, and have weight 1. Sources: label spreading,
+    by cosine. Classes are then scaled down by the root of their sum over all
+    images, so that one in a dense part of the features does not take those of
+    others, and an image is of the class with the largest share. Its weight is
+    1 less the entropy of its shares, of the largest there can be; images with
+    labels keep them, and have weight 1. Sources: label spreading,
     https://proceedings.neurips.cc/paper/2003/hash/87682805257e619d49b8e0dfdc14affa;
     weights, https://arxiv.org/abs/1904.04717.
 
@@ -37,6 +40,11 @@ def propagate_labels(
         labelled: Indices of the labelled images, [m].
         labels: Their class indices from 0 without gaps, [m].
         neighbours: Neighbours of an image in the graph.
+        damping: Share of an image's classes that comes from its neighbours,
+            from 0 to below 1.
+        power: Of the cosine; the higher, the more the nearest of them count.
+        balance: Power of the sums that classes are scaled down by: 1 makes
+            all as frequent, 0 leaves them as they come.
 
     Returns:
         Class indices int64 [n] and weights [n] in [0, 1]; an image that no
@@ -56,8 +64,8 @@ def propagate_labels(
     start = np.full(len(features), -1)
     start[labelled] = labels
     model = LabelSpreading(
-        kernel=lambda rows, _: _graph(rows, count),
-        alpha=ALPHA,
+        kernel=lambda rows, _: _graph(rows, count, power),
+        alpha=damping,
         max_iter=_PASSES,
         tol=_TOLERANCE,
     )
@@ -66,19 +74,19 @@ def propagate_labels(
         warnings.simplefilter('ignore', RuntimeWarning)
         warnings.simplefilter('ignore', ConvergenceWarning)
         shares = np.nan_to_num(model.fit(features, start).label_distributions_)
-    shares = _shares(shares / np.maximum(shares.sum(0), 1e-12))
+    shares = _shares(shares / np.maximum(shares.sum(0), 1e-12) ** balance)
     weights = _certainty(shares)
     found = shares.argmax(1)
     found[labelled], weights[labelled] = labels, 1
     return found, weights
 
 
-def _graph(features: np.ndarray, neighbours: int) -> csr_matrix:
+def _graph(features: np.ndarray, neighbours: int, power: float) -> csr_matrix:
     """Return who is whose neighbour, by powers of the cosine [n, n]."""
     graph = kneighbors_graph(
         features, neighbours, mode='distance', metric='cosine'
     )
-    graph.data = np.maximum(1 - graph.data, 1e-12) ** POWER
+    graph.data = np.maximum(1 - graph.data, 1e-12) ** power
     return graph.maximum(graph.T)
 
 
