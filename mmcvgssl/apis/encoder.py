@@ -26,6 +26,8 @@ from mmcvgssl.weights.packages import PACKAGES
 from mmcvgssl.weights.safe_build import build_within
 
 PACKAGE = 'package:'
+# stages whose features are standardised, as of the recipes' teacher
+_LEVELS = (3, 4)
 _PARTS = (
     *('backbone', 'teacher', 'mean', 'std'),
     *('standardize', 'poolings'),
@@ -47,8 +49,16 @@ class Encoder:
     steps: list[dict[str, Any]]
 
     @classmethod
-    def of_package(cls, name: str, size: int) -> Encoder:
+    def of_package(
+        cls, name: str, size: int, standardize: bool = False
+    ) -> Encoder:
         """Return the network of an installed package, ``'package:NAME'``.
+
+        Args:
+            name: Its name.
+            size: Side of the images, pixels.
+            standardize: Take its last two stages, too, and standardise each
+                feature, see :class:`Standardized`, which is still to be fit.
 
         Raises:
             ValueError: If it is not a known one.
@@ -65,17 +75,32 @@ class Encoder:
             weights=name,
             input_size=size,
         )
-        return cls(
+        if standardize:
+            options['levels'] = list(_LEVELS)
+        return cls._of(
             TimmTeacher(**options),
             {'teacher': {'type': 'mmcvgssl.TimmTeacher', **options}},
             input_steps((size, size), 'bicubic'),
+            standardize,
         )
 
     @classmethod
     def of_checkpoint(
-        cls, checkpoint: str, config: str | Path | None, size: int
+        cls,
+        checkpoint: str,
+        config: str | Path | None,
+        size: int,
+        standardize: bool = False,
     ) -> Encoder:
         """Return the backbone of a checkpoint, with its normalisation.
+
+        Args:
+            checkpoint: File of a training.
+            config: Config of the training, for a file that holds none.
+            size: Side of the images, pixels.
+            standardize: Take all levels that the backbone gives, pooled as
+                the config says in ``few_shot.poolings``, see
+                :meth:`of_package`.
 
         Raises:
             ValueError: If nothing says of what architecture it is, or its
@@ -85,7 +110,7 @@ class Encoder:
         described = backbone_config(content, config, checkpoint)
         key = 'data_preprocessor'
         top, source = training_config(
-            content, config, checkpoint, (key, 'model')
+            content, config, checkpoint, (key, 'model', 'few_shot')
         )
         scales = top.get(key) or (top.get('model') or {}).get(key) or {}
         if not {'mean', 'std'} <= set(scales):
@@ -102,12 +127,36 @@ class Encoder:
         else:
             net = MODELS.build(described)
         load(net, checkpoint)
-        mean, std = list(scales['mean']), list(scales['std'])
-        name = Path(checkpoint).name
-        return cls(
-            Embedder(net, mean, std),
-            dict(backbone=described, mean=mean, std=std, checkpoint=name),
+        known: dict[str, Any] = {
+            'mean': list(scales['mean']),
+            'std': list(scales['std']),
+        }
+        poolings = (top.get('few_shot') or {}).get('poolings')
+        if standardize and poolings:
+            known['poolings'] = list(poolings)
+        return cls._of(
+            Embedder(net, **known),
+            {
+                'backbone': described,
+                **known,
+                'checkpoint': Path(checkpoint).name,
+            },
             input_steps((size, size), 'bilinear'),
+            standardize,
+        )
+
+    @classmethod
+    def _of(
+        cls,
+        network: FrozenTeacher | Embedder,
+        config: dict[str, Any],
+        steps: list[dict[str, Any]],
+        standardize: bool,
+    ) -> Encoder:
+        if not standardize:
+            return cls(network, config, steps)
+        return cls(
+            Standardized(network), {**config, 'standardize': True}, steps
         )
 
     @classmethod

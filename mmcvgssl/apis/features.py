@@ -33,7 +33,7 @@ from mmcvgssl.models.anomaly.tiled_images import (
     TiledImages,
     TilePreprocessor,
 )
-from mmcvgssl.models.classifiers import ProbeClassifier
+from mmcvgssl.models.classifiers import ProbeClassifier, Standardized
 from mmcvgssl.models.layers import global_pool
 from mmcvgssl.models.teachers import FrozenTeacher
 from mmcvgssl.processes import compute_threads, limited_threads
@@ -112,6 +112,8 @@ class FeatureExtractor:
         batch_size: Images that pass the network at once.
         workers: Processes that read images; 0: this one does.
         show_progress: Whether calls show a bar.
+        standardize: Give all levels of a packaged network or a checkpoint as
+            they are, for ``encoder.network`` to standardise.
 
     Raises:
         FileNotFoundError: If a file is missing.
@@ -135,6 +137,7 @@ class FeatureExtractor:
         batch_size: int = 32,
         workers: int | None = None,
         show_progress: bool = True,
+        standardize: bool = False,
     ) -> None:
         check_least(
             size=(size, 1), batch_size=(batch_size, 1), workers=(workers, 0)
@@ -147,13 +150,15 @@ class FeatureExtractor:
         self.source = name
         self._loaded: LoadedModel | None = None
         side = size or SIZE
+        scaled = True if standardize else None
         if isinstance(source, LoadedModel):
             _refuse(config, 'a config', name)
             _refuse(size, f'a size of {size} pixels', name)
+            _refuse(scaled, 'standardize', name)
             self._set_model(source)
         elif name.startswith(PACKAGE):
             _refuse(config, 'a config', name)
-            self._set_encoder(Encoder.of_package(name, side))
+            self._set_encoder(Encoder.of_package(name, side, standardize))
         elif not Path(name).is_file():
             raise FileNotFoundError(
                 f'expected features of a model file, a checkpoint or '
@@ -163,10 +168,13 @@ class FeatureExtractor:
         elif is_model_file(name):
             _refuse(config, 'a config', name)
             _refuse(size, f'a size of {size} pixels', name)
+            _refuse(scaled, 'standardize', name)
             self._set_model(load_model(name))
         else:
             with DefaultScope.overwrite_default_scope('mmpretrain'):
-                encoder = Encoder.of_checkpoint(name, config, side)
+                encoder = Encoder.of_checkpoint(
+                    name, config, side, standardize
+                )
             self._set_encoder(encoder)
 
     def __call__(self, paths: Sequence[str | Path]) -> Features:
@@ -259,6 +267,8 @@ class FeatureExtractor:
         self._encoder = encoder
         network = as_encoder(encoder.network, self.device).eval()
         self._network: Encode = network.forward
+        if isinstance(network, Standardized):
+            self._network = network.join
         self._alone = False
 
     def _set_model(self, loaded: LoadedModel) -> None:

@@ -22,6 +22,7 @@ from mmcvgssl.apis.update import noted_update, provenance_of_file, refuse_known
 from mmcvgssl.datasets.image_folders import class_folders
 from mmcvgssl.model_file import LoadedModel, ModelFile, build_model
 from mmcvgssl.model_file.classifier import support_of
+from mmcvgssl.models.classifiers import Standardized
 from mmcvgssl.provenance import (
     FileState,
     Provenance,
@@ -48,6 +49,7 @@ def fit_classes(
     show_progress: bool = True,
     unlabelled: Inputs | None = None,
     extractor: Extracts | None = None,
+    standardize: bool = False,
 ) -> LoadedModel:
     """Learn a classifier, as ``mmcvgssl few-shot --save`` does.
 
@@ -70,7 +72,11 @@ def fit_classes(
         unlabelled: Images without labels, of these classes, which labels are
             propagated to; see :func:`fit_probe`.
         extractor: Computes the features, instead of one that is made of
-            ``backbone``, ``config``, ``size`` and ``device``.
+            ``backbone``, ``config``, ``size``, ``device`` and
+            ``standardize``.
+        standardize: Take the inner levels of a packaged network or a
+            checkpoint, too, each feature standardised over all images that
+            are given; a model file has done so or not.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -95,10 +101,14 @@ def fit_classes(
             extractor = FeatureExtractor(
                 *(backbone, config, size, device, _BATCH),
                 show_progress=show_progress,
+                standardize=standardize,
             )
         found = extractor.encoder  # refused before work starts
         features = extractor([*paths, *free])
         rows = features.of_all()
+        network = found.network
+        if standardize and isinstance(network, Standardized):
+            rows, _ = network.fit_and_scale(rows, rows[:0])
         rows, others = rows[: len(paths)], rows[len(paths) :]
         encoder = Encoder(
             found.network, found.config, _settled(found.steps, features)

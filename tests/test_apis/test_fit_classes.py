@@ -19,8 +19,10 @@ from mmcvgssl.apis import (
 from mmcvgssl.apis.few_shot import FewShot
 from mmcvgssl.apis.few_shot_model import save_classifier
 from mmcvgssl.datasets.reading import UnreadableImageError
+from mmcvgssl.evaluation.few_shot.learners import fit_probe
 from mmcvgssl.model_file import ModelFile, ModelFileError
 from mmcvgssl.models.anomaly import FittedStateError
+from mmcvgssl.models.teachers import TimmTeacher
 from mmcvgssl.registry import MODELS
 from tests.data import CLASSES, picture, write_classes
 
@@ -263,3 +265,77 @@ def test_images_without_labels_help_and_are_not_kept(classes, tmp_path):
     again = FewShotClassifier(file, show_progress=False)
     with pytest.raises(ValueError, match='from 18 images without labels'):
         again.update(images(classes, 1, 2))
+
+
+def test_levels_are_standardised_over_all_images(classes, tmp_path):
+    few, free = images(classes, 0, 1), classes / 'test'
+    model = fit(few, unlabelled=free, standardize=True)
+    paths = [path for group in few.values() for path in group]
+    paths += sorted(free.rglob('*.png'))
+    teacher = TimmTeacher(
+        'tf_efficientnet_lite0',
+        weights='package:efficientnet-lite0',
+        input_size=64,
+        levels=(3, 4),
+    )
+    batch = []
+    for path in paths:
+        image = cv2.imread(str(path))[..., ::-1]
+        image = cv2.resize(image, (64, 64), interpolation=cv2.INTER_CUBIC)
+        batch.append(torch.from_numpy(image.copy()).permute(2, 0, 1))
+    with torch.no_grad():
+        parts = teacher.encode(torch.stack(batch).float() / 255)
+    made = []
+    for part in parts:
+        rows = part.double().numpy()
+        std = rows.std(0)
+        rows = (rows - rows.mean(0)) / np.where(std > 0, std, 1)
+        made.append(rows / np.linalg.norm(rows, axis=1, keepdims=True))
+    rows = np.concatenate(made, 1) / len(made) ** 0.5
+    learned = fit_probe(rows[:3], np.arange(3), rows[3:])
+    expected = learned.predict_proba(rows[3:])
+    assert probabilities(model, classes) == pytest.approx(expected, abs=1e-2)
+    # and from its file
+    model.save(tmp_path / 'model.safetensors')
+    again = FewShotClassifier(
+        tmp_path / 'model.safetensors', show_progress=False
+    )
+    assert np.array_equal(
+        probabilities(again, classes), probabilities(model, classes)
+    )
+
+
+def test_levels_of_a_training_are_pooled_as_its_config_says(
+    tiny_classes, tmp_path
+):
+    cfg = load_config(
+        tiny_classes, {'few_shot.poolings': ['mean', 'max'], 'view_size': 32}
+    )
+    config = tmp_path / 'poolings.py'
+    cfg.dump(config)
+    backbone = MODELS.build({**cfg.model.backbone, '_scope_': 'mmpretrain'})
+    file = tmp_path / 'student.pth'
+    state = {f'backbone.{k}': v for k, v in backbone.state_dict().items()}
+    torch.save({'state_dict': state}, file)
+    protocol = FewShot(cfg, str(file), standardize=True)
+    saved = save_classifier(protocol, tmp_path / 'saved.safetensors')
+    given = Path(cfg.data_root) / 'train'
+    model = fit(given, file, 32, config=config, standardize=True)
+    content = model.content
+    assert content.model['standardize'] is True
+    assert content.model['poolings'] == ['mean', 'max']
+    for name in ('head.weight', 'scale.mean', 'scale.std'):
+        assert torch.allclose(
+            content.tensors[name].double(),
+            saved.tensors[name].double(),
+            atol=1e-4,
+        )
+    with pytest.raises(ValueError, match='standardize is for the features'):
+        fit(given, tmp_path / 'saved.safetensors', None, standardize=True)
+    # its statistics stay
+    again = fit(
+        images(given.parent, 0, 2), tmp_path / 'saved.safetensors', None
+    )
+    assert torch.equal(
+        again.content.tensors['scale.mean'], saved.tensors['scale.mean']
+    )

@@ -53,6 +53,7 @@ class FewShotClassifier(DefectClassifier):
         device: str | None = None,
         show_progress: bool = True,
         unlabelled: Inputs | None = None,
+        standardize: bool = False,
     ) -> Self:
         """Learn from images, as ``mmcvgssl few-shot --save`` does.
 
@@ -76,6 +77,10 @@ class FewShotClassifier(DefectClassifier):
                 a folder or a list. Labels are propagated to them by likeness,
                 which helps most where there are one to four images a class;
                 :meth:`update` is not possible then.
+            standardize: Take the inner levels of a packaged network or a
+                checkpoint, too, each feature standardised over all images
+                that are given, which needs no labels and helps most together
+                with ``unlabelled``.
 
         Raises:
             FileNotFoundError: If there is no such file.
@@ -90,5 +95,6 @@ class FewShotClassifier(DefectClassifier):
         loaded = fit_classes(
             *(images, backbone, config, size, device, show_progress),
             unlabelled,
+            standardize=standardize,
         )
         return cls(loaded, device=device, show_progress=show_progress)
