@@ -145,9 +145,10 @@ def _write_neu(root: Path) -> None:
 def _write_tour(root: Path) -> None:
     """Write solar cells, and those that a reader has picked."""
     lines = []
-    for i in range(12):
+    for i in range(18):
         save(root / f'cells/images/cell{i:04d}.png', 200 + i, spot=i % 2 == 0)
         lines.append(f'images/cell{i:04d}.png {(i + 1) % 2}.0 mono\n')
+    for i in range(12):
         save(root / f'tour/good/{i}.png', 220 + i)
     (root / 'cells/labels.csv').write_text(''.join(lines))
     for i in range(4):
