@@ -35,6 +35,7 @@ from mmcvgssl.evaluation.few_shot.learners import (
     fit_probe,
     linear_layer,
 )
+from mmcvgssl.evaluation.few_shot.propagation import SETTINGS
 from mmcvgssl.evaluation.few_shot.sets import check_sets
 from mmcvgssl.locks import locked
 from mmcvgssl.models.classifiers import Standardized
@@ -138,9 +139,7 @@ class FewShot:
                 )
         self.schedule = check_schedule(cfg.few_shot.get('schedule') or {})
         self.device = choose_device()
-        if mode == 'finetune' and checkpoint == 'teacher':
-            raise ValueError('a teacher is frozen: use --mode probe or linear')
-        network = build_network(cfg, checkpoint, seed)
+        network = build_network(cfg, checkpoint, seed, mode == 'finetune')
         self.encoder = data.as_encoder(network, self.device)
         self.standardized: Standardized | None = None
         if standardize:
@@ -354,6 +353,8 @@ class FewShot:
         if self.standardized is not None:
             values['standardize'] = True
             values['poolings'] = list(self.encoder.poolings)
+        if self.mode == PROPAGATION:
+            values['propagation'] = SETTINGS
         if self.draw != EQUAL:
             values['draw'] = self.draw
         found = (

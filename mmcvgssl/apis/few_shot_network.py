@@ -19,7 +19,7 @@ from mmcvgssl.weights.pretrained import initialize
 
 
 def build_network(
-    cfg: Config, checkpoint: str, seed: int
+    cfg: Config, checkpoint: str, seed: int, trained: bool = False
 ) -> FrozenTeacher | Embedder:
     """Build a student with weights of a file, a random one or the teacher.
 
@@ -27,15 +27,18 @@ def build_network(
         cfg: A pretraining config.
         checkpoint: A file, ``'none'`` (random weights) or ``'teacher'``.
         seed: Seed of random weights.
+        trained: Whether all weights will be trained.
 
     Raises:
         FileNotFoundError: If the checkpoint does not exist.
-        ValueError: If the config has no teacher.
+        ValueError: If the config has no teacher, or it would be trained.
         mmcvgssl.weights.KeyMismatchError: If the checkpoint is of another
             architecture.
     """
     model = cfg.model
     if checkpoint == 'teacher':
+        if trained:
+            raise ValueError('a teacher is frozen: use --mode probe or linear')
         if not model.get('teachers'):
             raise ValueError(f'{cfg.filename} has no teachers')
         return MODELS.build(model.teachers[0])

@@ -19,6 +19,7 @@ from mmcvgssl.apis.inference.defect_classifier import Labelled
 from mmcvgssl.apis.inference.inputs import Inputs
 from mmcvgssl.apis.probe_file import UNLABELLED, probe_file
 from mmcvgssl.apis.update import noted_update, provenance_of_file, refuse_known
+from mmcvgssl.datasets.copies import others_than
 from mmcvgssl.datasets.image_folders import class_folders
 from mmcvgssl.model_file import LoadedModel, ModelFile, build_model
 from mmcvgssl.model_file.classifier import support_of
@@ -70,7 +71,8 @@ def fit_classes(
         device: Device of the network; by default the GPU, if there is one.
         show_progress: Show a bar.
         unlabelled: Images without labels, of these classes, which labels are
-            propagated to; see :func:`fit_probe`.
+            propagated to; see :func:`fit_probe`. Those that have a label, and
+            copies of them, are left out, which the log says.
         extractor: Computes the features, instead of one that is made of
             ``backbone``, ``config``, ``size``, ``device`` and
             ``standardize``.
@@ -85,6 +87,11 @@ def fit_classes(
         ValueError: If there are fewer than two classes, one has no image, an
             image is in two of them, or the backbone cannot be described.
     """
+    if extractor is not None and standardize:
+        raise ValueError(
+            'standardize is for features that are computed here, and an '
+            'extractor was given: leave one out'
+        )
     with undisturbed(), ImageFiles() as files:
         given = _by_class(images)
         if len(given) < 2:
@@ -97,6 +104,7 @@ def fit_classes(
         free = groups.pop(_FREE, [])
         paths, labels = _flat(groups)
         _warn_of_copies(check_apart(paths, labels, list(given)))
+        free = _unlabelled(free, paths)
         if extractor is None:
             extractor = FeatureExtractor(
                 *(backbone, config, size, device, _BATCH),
@@ -269,6 +277,24 @@ def _with(
 ) -> dict[str, Inputs]:
     """Add the images without labels to those of the classes."""
     return dict(given) if unlabelled is None else {**given, _FREE: unlabelled}
+
+
+def _unlabelled(free: list[str], labelled: Sequence[str]) -> list[str]:
+    """Leave out images that have a label, and copies of them."""
+    left = others_than(labelled, free)
+    out = [path for path in dict.fromkeys(free) if path not in {*left}]
+    if out:
+        print_log(
+            f'{some(map(printable, out), "image")} given without a label have '
+            'one, or are copies of such images: left out of those without',
+            logger='current',
+        )
+    if free and not left:
+        raise ValueError(
+            'all images given without a label have one, or are copies of '
+            'labelled ones: give others, or leave them out'
+        )
+    return left
 
 
 def _flat(groups: Mapping[str, list[str]]) -> tuple[list[str], np.ndarray]:

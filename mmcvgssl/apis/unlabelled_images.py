@@ -11,7 +11,7 @@ from mmcvgssl.apis.image_files import listed
 from mmcvgssl.apis.prediction.find_images import find_images
 from mmcvgssl.datasets import ImageList, SurfaceImages
 from mmcvgssl.datasets.contents import Contents
-from mmcvgssl.datasets.copies import copies_of
+from mmcvgssl.datasets.copies import others_than
 from mmcvgssl.evaluation.few_shot.features import paths_of
 from mmcvgssl.registry import DATASETS
 from mmcvgssl.utils import printable, some
@@ -49,10 +49,7 @@ def unlabelled_images(
         )
     paths = [*dict.fromkeys(os.path.realpath(path) for path in found)]
     for reason, data_set in ((_TESTED, test), (_LEARNED, train)):
-        known = [os.path.realpath(path) for path in paths_of(data_set)]
-        others = [path for path in paths if path not in {*known}]
-        copies = {*copies_of('', known, others)}
-        left = [path for path in others if path not in copies]
+        left = others_than(paths_of(data_set), paths)
         report.leave_out(reason, *sorted({*paths} - {*left}))
         paths = left
     report.used = {'images without labels': len(paths)}

@@ -75,6 +75,33 @@ def copies_of(
     ]
 
 
+def others_than(known: Sequence[str], paths: Sequence[str]) -> list[str]:
+    """Return the images that are neither known ones nor copies of them.
+
+    Args:
+        known: Absolute paths.
+        paths: Absolute paths.
+
+    Raises:
+        OSError: If one cannot be read.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     names = [f'{folder}/{name}' for name in 'abc']
+        ...     for name, text in zip(names, ('1', '1', '2'), strict=True):
+        ...         size = Path(name).write_text(text)
+        ...     others_than(names[:1], names) == names[2:]
+        True
+    """
+    there = [os.path.realpath(path) for path in known]
+    names = {path: os.path.realpath(path) for path in paths}
+    given = {*there}
+    others = [path for path, name in names.items() if name not in given]
+    copies = {*copies_of('', there, others)}
+    return [path for path in others if path not in copies]
+
+
 def same_content(root: str | Path, paths: Sequence[str]) -> list[list[str]]:
     """Group files of the same content, in order; single ones are left out."""
     sizes = defaultdict(list)

@@ -18,6 +18,7 @@ from mmcvgssl.apis import (
 )
 from mmcvgssl.apis.few_shot import FewShot
 from mmcvgssl.apis.few_shot_model import save_classifier
+from mmcvgssl.apis.fit_classes import fit_classes
 from mmcvgssl.datasets.reading import UnreadableImageError
 from mmcvgssl.evaluation.few_shot.learners import fit_probe
 from mmcvgssl.model_file import ModelFile, ModelFileError
@@ -339,3 +340,26 @@ def test_levels_of_a_training_are_pooled_as_its_config_says(
     assert torch.equal(
         again.content.tensors['scale.mean'], saved.tensors['scale.mean']
     )
+
+
+def test_labelled_images_are_none_without_a_label(classes, caplog, tmp_path):
+    few = images(classes, 0, 1)
+    copy = tmp_path / 'copy.png'
+    copy.write_bytes(next(iter(few.values()))[0].read_bytes())
+    rest = sorted((classes / 'test').rglob('*.png'))
+    labelled = [path for group in few.values() for path in group]
+    model = fit(few, unlabelled=[*labelled, copy, *rest])
+    assert model.content.chosen['unlabelled'] == len(rest)
+    alone = fit(few, unlabelled=rest)
+    for key, value in alone.content.tensors.items():
+        assert torch.equal(model.content.tensors[key], value)
+    with pytest.raises(ValueError, match='all images given without a label'):
+        fit(few, unlabelled=[*labelled, copy])
+
+
+def test_features_that_are_given_are_not_standardised(classes):
+    extractor = FeatureExtractor('package:efficientnet-lite0', size=64)
+    with pytest.raises(ValueError, match='leave one out'):
+        fit_classes(
+            images(classes, 0, 1), extractor=extractor, standardize=True
+        )

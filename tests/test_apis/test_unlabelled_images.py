@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mmcvgssl.apis import load_config
+from mmcvgssl.apis import few_shot, load_config
 from mmcvgssl.apis.few_shot import FewShot
 from mmcvgssl.apis.few_shot_model import save_classifier
 from mmcvgssl.apis.inference import DefectClassifier
@@ -137,6 +137,18 @@ def test_runs_with_other_images_are_done_anew(tiny_classes, free, tmp_path):
     assert not (out / 'earlier').exists()
     (free / '00.png').unlink()
     propagation(tiny_classes, free).run([1], 1, out)
+    assert (out / 'earlier').is_dir()
+
+
+def test_runs_of_other_settings_are_done_anew(
+    tiny_classes, tmp_path, monkeypatch
+):
+    out = tmp_path / 'out'
+    cfg = load_config(tiny_classes)
+    FewShot(cfg, 'none', 'propagation').run([1], 1, out)
+    other = {**few_shot.SETTINGS, 'power': 3}
+    monkeypatch.setattr(few_shot, 'SETTINGS', other)
+    FewShot(load_config(tiny_classes), 'none', 'propagation').run([1], 1, out)
     assert (out / 'earlier').is_dir()
 
 

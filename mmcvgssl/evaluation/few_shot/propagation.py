@@ -13,6 +13,10 @@ from sklearn.semi_supervised import LabelSpreading
 # chosen on halves of training images, by tools/benchmarks/propagation.py
 NEIGHBOURS, DAMPING, POWER, BALANCE = 10, 0.9, 6, 0.5
 _PASSES, _TOLERANCE = 2000, 1e-4
+# what runs depend on
+SETTINGS = dict(
+    neighbours=NEIGHBOURS, damping=DAMPING, power=POWER, balance=BALANCE
+)
 
 
 def propagate_labels(
