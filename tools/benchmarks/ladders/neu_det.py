@@ -66,6 +66,17 @@ stages = {
         },
         epochs=10,
     ),
+    'cvgssl-agbp': dict(
+        recipe='configs/pretrain/agbp/'
+        'cvgssl-agbp_csp-n_lite0_1xb32-30e_folder.py',
+        options={**unlabelled, 'maps': '{maps}'},
+        epochs=30,
+    ),
+    'agdp-cvgssl': dict(
+        recipe='configs/pretrain/agdp/agdp_yolov8_n_1xb16-10e_pseudo-boxes.py',
+        options={**pseudo, 'backbone_checkpoint': '{cvgssl-agbp}'},
+        epochs=10,
+    ),
     'agbp-lite0': dict(
         recipe='configs/pretrain/agbp/agbp_lite0_1xb32-30e_folder.py',
         options={**unlabelled, 'maps': '{maps}'},
@@ -98,6 +109,12 @@ rows = {
         **agssp,
         'detector': 'csp',
         'options': {'load_from': '{agdp-1}'},
+        'seeds': 2,
+    },
+    'CVGSSL and AGSSP': {
+        **agssp,
+        'detector': 'csp',
+        'options': {'load_from': '{agdp-cvgssl}'},
         'seeds': 2,
     },
     'scratch, self-trained': dict(
