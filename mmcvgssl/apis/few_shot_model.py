@@ -147,6 +147,7 @@ def save_classifier(
         chosen,
         json.loads(known.to_json()),
         others,
+        learned,
     )
     content.write(path)
     return content

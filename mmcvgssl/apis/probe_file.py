@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from sklearn.linear_model import LogisticRegression
 
 from mmcvgssl.apis.encoder import Encoder
 from mmcvgssl.evaluation.few_shot.learners import INVERSE_PENALTY, fit_probe
@@ -30,6 +31,7 @@ def probe_file(
     chosen: Mapping[str, Any],
     provenance: dict[str, Any],
     unlabelled: np.ndarray | None = None,
+    learned: LogisticRegression | None = None,
 ) -> ModelFile:
     """Learn a logistic regression, and describe it as a model file.
 
@@ -42,12 +44,14 @@ def probe_file(
         provenance: Provenance of the model.
         unlabelled: Features float32 [N, D] of images that learn their labels
             from these, see :func:`fit_probe`.
+        learned: What :func:`fit_probe` has made of these, if it has.
 
     Raises:
         mmcvgssl.weights.WeightsError: If the config of the network names
             what no file may name.
     """
-    learned = fit_probe(rows, labels, unlabelled)
+    if learned is None:
+        learned = fit_probe(rows, labels, unlabelled)
     size = {'num_classes': len(names), 'in_channels': rows.shape[1]}
     network: Any = encoder.network
     scaled = isinstance(network, Standardized)
