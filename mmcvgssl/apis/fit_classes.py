@@ -282,7 +282,7 @@ def _with(
 def _unlabelled(free: list[str], labelled: Sequence[str]) -> list[str]:
     """Leave out images that have a label, and copies of them."""
     left = others_than(labelled, free)
-    out = [path for path in dict.fromkeys(free) if path not in {*left}]
+    out = sorted({*free} - {*left})
     if out:
         print_log(
             f'{some(map(printable, out), "image")} given without a label have '

@@ -75,12 +75,15 @@ def copies_of(
     ]
 
 
-def others_than(known: Sequence[str], paths: Sequence[str]) -> list[str]:
+def others_than(
+    known: Sequence[str], paths: Sequence[str], root: str | Path = ''
+) -> list[str]:
     """Return the images that are neither known ones nor copies of them.
 
     Args:
-        known: Absolute paths.
-        paths: Absolute paths.
+        known: Paths of the known ones; those that are missing have no copy.
+        paths: Paths of the images.
+        root: Folder that the paths are relative to.
 
     Raises:
         OSError: If one cannot be read.
@@ -94,11 +97,13 @@ def others_than(known: Sequence[str], paths: Sequence[str]) -> list[str]:
         ...     others_than(names[:1], names) == names[2:]
         True
     """
-    there = [os.path.realpath(path) for path in known]
-    names = {path: os.path.realpath(path) for path in paths}
-    given = {*there}
-    others = [path for path, name in names.items() if name not in given]
-    copies = {*copies_of('', there, others)}
+
+    def real(path: str) -> str:
+        return os.path.realpath(os.path.join(root, path))
+
+    given = {real(path) for path in known}
+    others = [path for path in paths if real(path) not in given]
+    copies = {*copies_of(root, known, others)}
     return [path for path in others if path not in copies]
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from mmcvgssl.datasets.coco_check import check_coco
 from mmcvgssl.datasets.coco_file import first_categories, part_of_coco
-from mmcvgssl.datasets.copies import copies_of
+from mmcvgssl.datasets.copies import others_than
 from mmcvgssl.datasets.preparation import stratified_split
 from mmcvgssl.maps.images import images_below_root
 from mmcvgssl.maps.writer import relative_path
@@ -156,9 +156,7 @@ def read_inputs(
     else:
         train, test = _divide(train, test_fraction, seed)
     tested = {image['file_name'] for image in test['images']}
-    unlabelled = [path for path in paths if path not in tested]
-    copies = {*copies_of(home, sorted(tested), unlabelled)}
-    unlabelled = [path for path in unlabelled if path not in copies]
+    unlabelled = others_than(sorted(tested), paths, home)
     if not unlabelled:
         raise ValueError(f'all images of {images} are tested on')
     return Inputs(home, unlabelled, len(paths) - len(unlabelled), train, test)
