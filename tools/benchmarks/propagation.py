@@ -23,19 +23,18 @@ from mmcvgssl.evaluation.few_shot.learners import (
     balanced_accuracy,
     fit_probe,
 )
+from mmcvgssl.evaluation.few_shot.propagation import SETTINGS
 
 Settings = dict[str, float]
 PUBLISHED: Settings = {'damping': 0.99, 'power': 3, 'balance': 1}
+OURS: Settings = {key: SETTINGS[key] for key in PUBLISHED}
 GRID: list[Settings] = [
     {'damping': damping, 'power': power, 'balance': balance}
     for damping in (0.99, 0.95, 0.9)
     for power in (3, 6, 9)
     for balance in (1, 0.5, 0)
 ]
-NEIGHBOURS: list[Settings] = [
-    {'damping': 0.9, 'power': 6, 'balance': 0.5, 'neighbours': n}
-    for n in (5, 20)
-]
+NEIGHBOURS: list[Settings] = [{**SETTINGS, 'neighbours': n} for n in (5, 20)]
 
 
 def parse_args() -> argparse.Namespace:
@@ -109,6 +108,7 @@ def main() -> None:
     for i, kind in enumerate(kinds):
         name = ', '.join(f'{k} {v}' for k, v in (kind or {}).items())
         name += ' (published)' * (kind == PUBLISHED)
+        name += ' (ours)' * (kind is not None and kind == OURS)
         cells = []
         for shots in args.shots:
             values = np.array(found[i, shots])

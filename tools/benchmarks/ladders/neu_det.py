@@ -40,46 +40,36 @@ self_training = {
     'exclude': '{test}',
     'workers': 1,
 }
+agbp = dict(
+    recipe='configs/pretrain/agbp/agbp_csp-n_1xb32-30e_folder.py', epochs=30
+)
+cvgssl_agbp = dict(
+    recipe='configs/pretrain/agbp/cvgssl-agbp_csp-n_lite0_1xb32-30e_folder.py',
+    epochs=30,
+)
+agdp = dict(
+    recipe='configs/pretrain/agdp/agdp_yolov8_n_1xb16-10e_pseudo-boxes.py',
+    epochs=10,
+)
+with_maps = {**unlabelled, 'maps': '{maps}'}
+seed_1 = {'randomness.seed': 1}
 stages = {
-    'agbp': dict(
-        recipe='configs/pretrain/agbp/agbp_csp-n_1xb32-30e_folder.py',
-        options={**unlabelled, 'maps': '{maps}'},
-        epochs=30,
-    ),
-    'agdp': dict(
-        recipe='configs/pretrain/agdp/agdp_yolov8_n_1xb16-10e_pseudo-boxes.py',
-        options={**pseudo, 'backbone_checkpoint': '{agbp}'},
-        epochs=10,
-    ),
+    'agbp': {**agbp, 'options': with_maps},
+    'agdp': {**agdp, 'options': {**pseudo, 'backbone_checkpoint': '{agbp}'}},
     # both anew, with another seed
-    'agbp-1': dict(
-        recipe='configs/pretrain/agbp/agbp_csp-n_1xb32-30e_folder.py',
-        options={**unlabelled, 'maps': '{maps}', 'randomness.seed': 1},
-        epochs=30,
-    ),
-    'agdp-1': dict(
-        recipe='configs/pretrain/agdp/agdp_yolov8_n_1xb16-10e_pseudo-boxes.py',
-        options={
-            **pseudo,
-            'backbone_checkpoint': '{agbp-1}',
-            'randomness.seed': 1,
-        },
-        epochs=10,
-    ),
-    'cvgssl-agbp': dict(
-        recipe='configs/pretrain/agbp/'
-        'cvgssl-agbp_csp-n_lite0_1xb32-30e_folder.py',
-        options={**unlabelled, 'maps': '{maps}'},
-        epochs=30,
-    ),
-    'agdp-cvgssl': dict(
-        recipe='configs/pretrain/agdp/agdp_yolov8_n_1xb16-10e_pseudo-boxes.py',
-        options={**pseudo, 'backbone_checkpoint': '{cvgssl-agbp}'},
-        epochs=10,
-    ),
+    'agbp-1': {**agbp, 'options': {**with_maps, **seed_1}},
+    'agdp-1': {
+        **agdp,
+        'options': {**pseudo, 'backbone_checkpoint': '{agbp-1}', **seed_1},
+    },
+    'cvgssl-agbp': {**cvgssl_agbp, 'options': with_maps},
+    'agdp-cvgssl': {
+        **agdp,
+        'options': {**pseudo, 'backbone_checkpoint': '{cvgssl-agbp}'},
+    },
     'agbp-lite0': dict(
         recipe='configs/pretrain/agbp/agbp_lite0_1xb32-30e_folder.py',
-        options={**unlabelled, 'maps': '{maps}'},
+        options=with_maps,
         epochs=30,
     ),
     'agdp-lite0': dict(
