@@ -295,7 +295,7 @@ def test_levels_are_standardised_over_all_images(classes, tmp_path):
     rows = np.concatenate(made, 1) / len(made) ** 0.5
     learned = fit_probe(rows[:3], np.arange(3), rows[3:])
     expected = learned.predict_proba(rows[3:])
-    assert probabilities(model, classes) == pytest.approx(expected, abs=1e-2)
+    assert probabilities(model, classes) == pytest.approx(expected, abs=2e-3)
     # and from its file
     model.save(tmp_path / 'model.safetensors')
     again = FewShotClassifier(
@@ -342,7 +342,7 @@ def test_levels_of_a_training_are_pooled_as_its_config_says(
     )
 
 
-def test_labelled_images_are_none_without_a_label(classes, caplog, tmp_path):
+def test_labelled_images_are_none_without_a_label(classes, tmp_path):
     few = images(classes, 0, 1)
     copy = tmp_path / 'copy.png'
     copy.write_bytes(next(iter(few.values()))[0].read_bytes())

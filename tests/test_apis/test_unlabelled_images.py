@@ -11,6 +11,7 @@ from mmcvgssl.apis import few_shot, load_config
 from mmcvgssl.apis.few_shot import FewShot
 from mmcvgssl.apis.few_shot_model import save_classifier
 from mmcvgssl.apis.inference import DefectClassifier
+from mmcvgssl.datasets.reading import UnreadableImageError
 from mmcvgssl.evaluation.few_shot import draw_seed
 from mmcvgssl.evaluation.few_shot.features import paths_of
 from mmcvgssl.evaluation.few_shot.learners import fit_probe
@@ -78,7 +79,7 @@ def test_features_are_standardised_over_them(tiny_classes, free):
 
 
 def test_images_of_other_sets_and_copies_of_them_are_left_out(
-    tiny_classes, free, tmp_path, caplog
+    tiny_classes, free
 ):
     root = Path(load_config(tiny_classes).data_root)
     tested, learned = (
@@ -97,7 +98,7 @@ def test_images_of_other_sets_and_copies_of_them_are_left_out(
     assert not used & {str(path) for path in (*tested, *learned)}
 
 
-def test_what_is_left_out_is_said(tiny_classes, free, tmp_path, capsys):
+def test_what_is_left_out_is_said(tiny_classes):
     root = Path(load_config(tiny_classes).data_root)
     with pytest.raises(ValueError, match='no images without labels') as error:
         propagation(tiny_classes, root)
@@ -121,7 +122,7 @@ def test_a_list_names_them(tiny_classes, free, tmp_path):
 def test_one_that_cannot_be_read_is_named(tiny_classes, free):
     (free / '05.png').write_bytes(b'\x89PNG\r\n\x1a\n' + bytes(40))
     protocol = propagation(tiny_classes, free)
-    with pytest.raises(Exception, match=r'05\.png'):
+    with pytest.raises(UnreadableImageError, match=r'05\.png'):
         protocol.extract()
 
 
