@@ -223,6 +223,16 @@ def folded(name: str) -> str:
     return unicodedata.normalize('NFC', name).casefold()
 
 
+def spelled_alike(names: Iterable[str]) -> tuple[str, str] | None:
+    """Return two names that differ by case, spaces or Unicode form alone."""
+    seen: dict[str, str] = {}
+    for name in names:
+        other = seen.setdefault(folded(name).strip(), name)
+        if other != name:
+            return other, name
+    return None
+
+
 def some(items: Iterable[str], noun: str = '', first: int = 3) -> str:
     """Count things and name the first of them: ``2 maps (a, b)``."""
     items = list(items)

@@ -129,8 +129,8 @@ class FewShot:
                 'labelled images; see configs/_base_/loaders/multi_crop.py'
             )
         self.cfg, self.checkpoint, self.mode = cfg, checkpoint, mode
-        self.seed, self.report_best, self.workers = seed, report_best, workers
-        self.draw = draw
+        self.seed, self.report_best = seed, report_best
+        self.workers, self.draw = workers, draw
         for part in ('train', 'test'):
             if not cfg.few_shot.get(part):
                 raise ValueError(
@@ -149,17 +149,15 @@ class FewShot:
         if isinstance(self.encoder, FrozenTeacher):
             self.size = (side, side) if size else self.encoder.input_size
             resize = self.encoder.interpolation
-        self.interpolation = resize
         settle_images(
             cfg,
             testing=True,
             paths=list_paths(cfg, cfg.few_shot.train),
             learned=learned_range(checkpoint),
         )
+        self.steps = data.input_steps(self.size, resize, reading_of(cfg))
         self.train, self.test = (
-            data.build_labelled(
-                cfg.few_shot[part], self.size, resize, reading_of(cfg)
-            )
+            data.build_labelled(cfg.few_shot[part], self.steps)
             for part in ('train', 'test')
         )
         self.labels = data.labels_of(self.train)
@@ -167,9 +165,8 @@ class FewShot:
         check_sets(self.train, self.test)
         self.unlabelled: SurfaceImages | None = None
         if unlabelled is not None:
-            steps = data.input_steps(self.size, resize, reading_of(cfg))
             self.unlabelled = unlabelled_images(
-                unlabelled, self.train, self.test, steps
+                unlabelled, self.train, self.test, self.steps
             )
         self._features: list[np.ndarray] = []
 
@@ -343,6 +340,7 @@ class FewShot:
             'mode': self.mode,
             'seed': self.seed,
             'size': list(self.size),
+            'transforms': of_config(self.steps),
             'checkpoint': of_config(self.checkpoint, key='checkpoint'),
             'report_best': self.report_best,
             'schedule': self.schedule if self._is_trained() else None,

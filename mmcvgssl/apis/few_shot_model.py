@@ -18,7 +18,6 @@ from mmcvgssl.evaluation.few_shot.learners import accuracy, fit_probe
 from mmcvgssl.model_file import ModelFile, check_name
 from mmcvgssl.models.classifiers import Embedder
 from mmcvgssl.provenance import FileState, FileTable
-from mmcvgssl.runner.image_reading import reading_of
 from mmcvgssl.weights.safe_config import ORIGINS
 
 Draw = tuple[int, int]
@@ -114,9 +113,6 @@ def save_classifier(
         config = {'teacher': teacher}
     if protocol.standardized is not None:
         config['standardize'] = True
-    steps = data.input_steps(
-        protocol.size, protocol.interpolation, reading_of(protocol.cfg)
-    )
     others = protocol.others(rows) if protocol.mode == PROPAGATION else None
     learned = fit_probe(train[rows], labels, others)
     chosen = {
@@ -140,7 +136,9 @@ def save_classifier(
                 {k: v for k, v in table.items() if v.digest not in drawn}
             )
     content = probe_file(
-        Encoder(protocol.standardized or protocol.encoder, config, steps),
+        Encoder(
+            protocol.standardized or protocol.encoder, config, protocol.steps
+        ),
         train[rows],
         labels,
         names,

@@ -20,8 +20,9 @@ from mmcvgssl.apis.inference.inputs import Inputs
 from mmcvgssl.apis.probe_file import UNLABELLED, probe_file
 from mmcvgssl.apis.update import noted_update, provenance_of_file, refuse_known
 from mmcvgssl.datasets.copies import others_than
-from mmcvgssl.datasets.image_folders import class_folders
+from mmcvgssl.datasets.image_folders import EXTENSIONS, class_folders
 from mmcvgssl.model_file import LoadedModel, ModelFile, build_model
+from mmcvgssl.model_file.classes import check_new
 from mmcvgssl.model_file.classifier import support_of
 from mmcvgssl.models.classifiers import Standardized
 from mmcvgssl.provenance import (
@@ -155,7 +156,8 @@ def update_classes(
     """Have a classifier learn from more labelled images, or more classes.
 
     It becomes what a fit to all images gives, as the file has the features
-    of those of before.
+    of those of before; where they are standardised, they stay so by the
+    images of the fit, which the log says.
 
     Args:
         content: Content of the model file; is not changed.
@@ -172,11 +174,13 @@ def update_classes(
         ModelFileError: If the file has nothing to go on from.
         TypeError: If something can be no image.
         UnreadableImageError: If an image cannot be read.
-        ValueError: If an image is in two classes, or was learned from before.
+        ValueError: If an image is in two classes, or was learned from before,
+            or a new class has the name of another but for its spelling.
     """
     rows, labels = learned_from(content, source)
     with undisturbed(), ImageFiles() as files:
         given = _by_class(images)
+        check_new([*given], content.classes)
         new = [name for name in given if name not in content.classes]
         names = [*content.classes, *new]
         paths, found = _flat(files.groups(given))
@@ -189,6 +193,15 @@ def update_classes(
                 device=device,
                 batch_size=_BATCH,
                 show_progress=show_progress,
+            )
+        if isinstance(extractor.encoder.network, Standardized):
+            print_log(
+                f'{source}: features stay standardised over the '
+                f'{content.chosen.get("images", "")} images of its fit and '
+                'of earlier updates; a fit to all images standardises over '
+                'all, which few of them at the fit make better',
+                logger='current',
+                level=logging.WARNING,
             )
         more = extractor(paths).of_all()
         index = np.array([names.index(name) for name in given])
@@ -262,6 +275,7 @@ def _by_class(images: Labelled) -> dict[str, Inputs]:
                 'expected images by class, or a folder with one folder a '
                 f'class, found no folder {printable(str(folder))}'
             )
+        _warn_of_loose(folder)
         return {name: folder / name for name in class_folders(folder, (), ())}
     if not isinstance(images, Mapping):
         raise TypeError(
@@ -270,6 +284,21 @@ def _by_class(images: Labelled) -> dict[str, Inputs]:
             f'{type(images).__name__}'
         )
     return {str(name): given for name, given in images.items()}
+
+
+def _warn_of_loose(folder: Path) -> None:
+    loose = sorted(
+        path.name
+        for path in folder.iterdir()
+        if path.suffix.lower() in EXTENSIONS and path.is_file()
+    )
+    if loose:
+        print_log(
+            f'{some(map(printable, loose), "image")} in no class folder of '
+            f'{printable(str(folder))}: left out',
+            logger='current',
+            level=logging.WARNING,
+        )
 
 
 def _with(

@@ -18,7 +18,7 @@ from mmcvgssl.apis.remembered_features import RememberedFeatures
 from mmcvgssl.apis.update import provenance_of_file, refuse_known
 from mmcvgssl.evaluation.few_shot.learners import class_probabilities
 from mmcvgssl.model_file import ModelFile
-from mmcvgssl.model_file.classes import is_name
+from mmcvgssl.model_file.classes import check_new, is_name
 from mmcvgssl.predictions import ClassPrediction
 from mmcvgssl.selection import select, uncertainty
 from mmcvgssl.selection.methods import UNCERTAINTY
@@ -107,8 +107,9 @@ class Labelling:
 
         Raises:
             KeyError: If an image is not among those that could be read.
-            ValueError: If no class can have the name, the same image has
-                another class, or the file has learned from it.
+            ValueError: If no class can have the name, another class has it but
+                for its spelling, the same image has another class, or the
+                file has learned from it.
         """
         if name is not None and not is_name(name):
             raise ValueError(
@@ -121,6 +122,7 @@ class Labelling:
                 raise KeyError(f'{path} is none of the images to label')
         given = {p: n for p, n in self.labels.items() if p not in paths}
         if name is not None:
+            check_new([name], self.classes)
             given |= dict.fromkeys(paths, name)
             self._check(given, paths)
             if name not in self._names:

@@ -107,6 +107,53 @@ def others_than(
     return [path for path in others if path not in copies]
 
 
+def refuse_tested(
+    learned: Sequence[str], tested: Sequence[str], root: str | Path, what: str
+) -> None:
+    """Refuse to learn from images that are tested on, or copies of them.
+
+    Args:
+        learned: Paths of the images to learn from.
+        tested: Paths of the images to test on.
+        root: Folder that the paths are relative to.
+        what: The images to learn from, for the message.
+
+    Raises:
+        OSError: If one cannot be read.
+        ValueError: If there are some.
+    """
+    fine = {*others_than(tested, learned, root)}
+    both = [path for path in learned if path not in fine]
+    if both:
+        raise ValueError(
+            f'{some(map(printable, both), "image")} of {len(learned)} '
+            f'{what} are tested on, too, or are copies of such: nothing is '
+            'tested on what was learned; take them out of one side'
+        )
+
+
+def kept_together(
+    root: str | Path, paths: Sequence[str], sides: Sequence[int]
+) -> list[int]:
+    """Move images of the same content to the side of the first of them.
+
+    Args:
+        root: Folder that the paths are relative to.
+        paths: The images; those that are missing stay where they are.
+        sides: Side of each, such as the number of its fold.
+
+    Raises:
+        OSError: If one cannot be read.
+    """
+    index = {path: i for i, path in enumerate(paths)}
+    found = [*sides]
+    here = [path for path in index if os.path.isfile(os.path.join(root, path))]
+    for same in same_content(root, here):
+        for path in same:
+            found[index[path]] = sides[index[same[0]]]
+    return found
+
+
 def same_content(root: str | Path, paths: Sequence[str]) -> list[list[str]]:
     """Group files of the same content, in order; single ones are left out."""
     sizes = defaultdict(list)

@@ -13,7 +13,7 @@ from mmcvgssl.datasets import contents as why
 from mmcvgssl.datasets.contents import Contents
 from mmcvgssl.datasets.files import files_below, folders_in
 from mmcvgssl.datasets.reading import SUFFIXES
-from mmcvgssl.utils import folded, printable
+from mmcvgssl.utils import printable, spelled_alike
 
 EXTENSIONS = SUFFIXES
 # names of parts of a data set, in small letters
@@ -121,15 +121,13 @@ def _check_names(root: Path, names: list[str]) -> None:
             'classes by metainfo=dict(classes=...); mmcvgssl prepare '
             'folder takes parts that are named train and test'
         )
-    originals: dict[str, str] = {}
-    for name in names:
-        other = originals.setdefault(folded(name).strip(), name)
-        if other != name:
-            raise ValueError(
-                f'{root}: the class folders {other!a} and {name!a} '
-                'differ by case, spaces or form of Unicode alone; merge them, '
-                'or name all classes by metainfo=dict(classes=...)'
-            )
+    alike = spelled_alike(names)
+    if alike:
+        raise ValueError(
+            f'{root}: the class folders {alike[0]!a} and {alike[1]!a} '
+            'differ by case, spaces or form of Unicode alone; merge them, '
+            'or name all classes by metainfo=dict(classes=...)'
+        )
 
 
 def is_odd(name: str) -> bool:

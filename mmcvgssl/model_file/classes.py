@@ -6,11 +6,36 @@ from collections.abc import Sequence
 from typing import Any
 
 from mmcvgssl.model_file.model_file import ModelFileError
+from mmcvgssl.utils import spelled_alike
 
 
 def is_name(text: str) -> bool:
     """Whether a class can have a name: letters that can be printed."""
     return bool(text.strip()) and text.isprintable()
+
+
+def check_new(names: Sequence[str], known: Sequence[str]) -> None:
+    """Refuse a new class whose name is that of another but for its spelling.
+
+    Args:
+        names: Names that images are given.
+        known: Names of the classes that there are.
+
+    Raises:
+        ValueError: If there is one.
+    """
+    there = [*known]
+    for name in names:
+        if name in there:
+            continue
+        for other in there:
+            if spelled_alike((other, name)):
+                raise ValueError(
+                    f'{name!a} and the class {other!a} differ by case, spaces '
+                    f'or form of Unicode alone: spell it {other!a}, or choose '
+                    'another name'
+                )
+        there.append(name)
 
 
 def check_names(classes: Sequence[str], count: Any, source: str) -> None:

@@ -131,7 +131,7 @@ def call_of(
         return Call(stage.tool, given, folder)
     labels = values.get('labels_train', '')
     if stage.tool == 'folds':
-        given = {'file': labels, **made}
+        given = {'file': labels, **made, 'root': values['root']}
         given |= read_arguments(stage.arguments, stage.tool)
         return Call(stage.tool, given, folder)
     if stage.tool == 'self_train':

@@ -11,7 +11,12 @@ from mmengine.registry import DATASETS
 
 from mmcvgssl.datasets.preparation.images import images_below
 from mmcvgssl.models.anomaly.prompts import load_knowledge
-from mmcvgssl.pipeline.stage import INPUTS, Stage, is_of_test
+from mmcvgssl.pipeline.stage import (
+    INPUTS,
+    Stage,
+    is_of_test,
+    placeholders_in,
+)
 from mmcvgssl.provenance import (
     SPEED,
     FileTable,
@@ -79,11 +84,19 @@ def of_stage(
         ours |= Provenance({'processes': processes})
     for name in _inputs_of(stage, given):
         ours |= given[name]
-    if set(stage.learns_from) == {'root'}:  # no list names the images
+    own = [] if cfg is None else _own_sets(stage.tool, cfg)
+    asked = [{*placeholders_in(data_set)} for data_set in own]
+    # no list names the images
+    if set(stage.learns_from) == {'root'} or {'root'} in asked:
         paths = images_below(root, [work_dir])
         ours |= Provenance(None, {'root': FileTable.of(root, paths)})
     if cfg is not None:
-        ours |= _of_own_images(stage.tool, cfg) | _of_knowledge(cfg.model)
+        scope = cfg.get('default_scope', 'mmpretrain')
+        named = [own[i] for i, names in enumerate(asked) if not names]
+        for number, data_set in enumerate(named, 1):
+            table = f'own_images_{number}' if number > 1 else 'own_images'
+            ours |= _of_own_images(data_set, table, scope)
+        ours |= _of_knowledge(cfg.model)
     return ours
 
 
@@ -97,25 +110,37 @@ def _inputs_of(stage: Stage, given: Mapping[str, Provenance]) -> list[str]:
     return [name for name in given if name in wanted]
 
 
-def _of_own_images(tool: str, cfg: Config) -> Provenance:
-    """Return images that a config names itself, without the inputs."""
+def _own_sets(tool: str, cfg: Config) -> list[dict[str, Any]]:
+    """Return the data sets that a config reads, those in wrappers, too."""
     loader = cfg.get(_LOADERS[tool])
-    if loader is None or '{' in repr(_strings(loader.dataset)):
-        return Provenance()
+    if loader is None:
+        return []
     if tool == 'make_maps':
         kind = MODELS.get(cfg.model['type'])
         if getattr(kind, 'fits_on_collection', False):
-            return Provenance()
-    options = loader.dataset.to_dict()
-    if 'pipeline' in options:
-        options['pipeline'] = []
-    scope = cfg.get('default_scope', 'mmpretrain')
+            return []
+    return _inner_sets(loader.dataset.to_dict())
+
+
+def _inner_sets(options: dict[str, Any]) -> list[dict[str, Any]]:
+    inner = options.get('datasets') or [options.get('dataset')]
+    if inner == [None]:
+        return [
+            {**options, 'pipeline': []} if 'pipeline' in options else options
+        ]
+    return [found for part in inner for found in _inner_sets(part)]
+
+
+def _of_own_images(
+    options: dict[str, Any], name: str, scope: str
+) -> Provenance:
+    """Return images that a config names itself, without the inputs."""
     try:
         with DATASETS.switch_scope_and_registry(scope) as registry:
             data_set = registry.build(options)
-        return of_dataset(data_set, 'own_images')
+        return of_dataset(data_set, name)
     except FileNotFoundError:  # the stage says so, if it needs them
-        return Provenance({'own_images': 'missing'})
+        return Provenance({name: 'missing'})
 
 
 def _of_knowledge(model: Mapping[str, Any]) -> Provenance:
@@ -141,13 +166,3 @@ def _dicts(value: Any) -> list[Mapping[str, Any]]:
     if isinstance(value, (list, tuple)):
         return [d for item in value for d in _dicts(item)]
     return []
-
-
-def _strings(value: Any) -> list[str]:
-    """Return the texts directly in a data set's config, nested ones too."""
-    return [
-        text
-        for part in _dicts(value)
-        for text in part.values()
-        if isinstance(text, str)
-    ]

@@ -11,7 +11,11 @@ from typing import Any
 
 from mmcvgssl.datasets.coco_check import check_coco
 from mmcvgssl.datasets.coco_file import first_categories, part_of_coco
-from mmcvgssl.datasets.copies import others_than
+from mmcvgssl.datasets.copies import (
+    kept_together,
+    others_than,
+    refuse_tested,
+)
 from mmcvgssl.datasets.preparation import stratified_split
 from mmcvgssl.maps.images import images_below_root
 from mmcvgssl.maps.writer import relative_path
@@ -78,7 +82,7 @@ class Inputs:
         listed = {IMAGES: self.images}
         for name, coco in ((TRAIN, self.train), (TEST, self.test)):
             if coco is not None:
-                listed[name] = [i['file_name'] for i in coco['images']]
+                listed[name] = _names(coco)
         found = {}
         for name, paths in listed.items():
             values = {}
@@ -137,7 +141,8 @@ def read_inputs(
         FileNotFoundError: If images or labels are missing.
         AnnotationError: Names what is wrong with the labels.
         ValueError: If no image is left to learn from, the two files know
-            other categories or share images, or there is one label alone.
+            other categories, images to test on or copies of them are learned
+            from, or there is one label alone.
     """
     home, paths = images_below_root(images, root, encoding)
     if skip is not None:
@@ -153,10 +158,13 @@ def read_inputs(
     if test_labels is not None:
         test = _read(test_labels, home, testing=True)
         _compare(train, test)
+        refuse_tested(
+            *(_names(train), _names(test), home),
+            f'labelled images to train on ({labels})',
+        )
     else:
-        train, test = _divide(train, test_fraction, seed)
-    tested = {image['file_name'] for image in test['images']}
-    unlabelled = others_than(sorted(tested), paths, home)
+        train, test = _divide(train, home, test_fraction, seed)
+    unlabelled = others_than(sorted({*_names(test)}), paths, home)
     if not unlabelled:
         raise ValueError(f'all images of {images} are tested on')
     return Inputs(home, unlabelled, len(paths) - len(unlabelled), train, test)
@@ -181,29 +189,28 @@ def _compare(train: Mapping[str, Any], test: Mapping[str, Any]) -> None:
             f'labels to train on know {sides[0]}, those to test on '
             f'{sides[1]}: expected the same categories in the same order'
         )
-    both = {i['file_name'] for i in train['images']} & {
-        i['file_name'] for i in test['images']
-    }
-    if both:
-        raise ValueError(
-            f'{len(both)} images stand in both files of labels, '
-            f'{min(both)} among them: nothing is tested on what was learned'
-        )
+
+
+def _names(coco: Mapping[str, Any]) -> list[str]:
+    return [image['file_name'] for image in coco['images']]
 
 
 def _divide(
-    whole: dict[str, Any], test_fraction: float, seed: int
+    whole: dict[str, Any], root: Path, test_fraction: float, seed: int
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Divide images by the category of their first box."""
+    """Divide images by the category of their first box, copies together."""
     if len(whole['images']) < 2:
         raise ValueError(
             'a part to test on needs at least 2 labelled images, got '
             f'{len(whole["images"])}'
         )
     strata = first_categories(whole)
+    _, drawn = stratified_split(strata, test_fraction, seed)
+    sides = [int(i in {*drawn}) for i in range(len(strata))]
+    sides = kept_together(root, _names(whole), sides)
     train, test = (
-        part_of_coco(whole, side)
-        for side in stratified_split(strata, test_fraction, seed)
+        part_of_coco(whole, [i for i, own in enumerate(sides) if own == side])
+        for side in (0, 1)
     )
     if not (train['annotations'] and test['annotations']):
         raise ValueError(

@@ -6,6 +6,7 @@ import json
 import shlex
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from mmengine.config import Config
@@ -121,10 +122,19 @@ class Pipeline:
 
         Raises:
             ValueError: If there is no such stage.
-            StageError: If a stage fails, or runs elsewhere.
+            StageError: If a stage fails.
+            FolderInUseError: If another run has the folder of results.
         """
         chosen = self.choose(only, first)
-        self.inputs.write(self.work_dir / LISTS)
+        # of another run's inputs, the lists would be others
+        with locked(self.work_dir, '.lock', True) as handles:
+            self.inputs.write(self.work_dir / LISTS)
+            self._run_stages(chosen, handles)
+            return write_report(self.plan, self.inputs, self.work_dir)
+
+    def _run_stages(
+        self, chosen: Sequence[str], handles: tuple[int, ...]
+    ) -> None:
         for number, (name, planned) in enumerate(self.plan.items(), 1):
             if name not in chosen or planned.state in (UP_TO_DATE, LEFT_OUT):
                 continue
@@ -133,10 +143,9 @@ class Pipeline:
                 file=sys.stderr,
                 flush=True,
             )
-            self._run(planned)
-        return write_report(self.plan, self.inputs, self.work_dir)
+            self._run(planned, handles)
 
-    def _run(self, planned: Planned) -> None:
+    def _run(self, planned: Planned, whole: tuple[int, ...]) -> None:
         known = placeholder_values(self.plan, self.inputs, self.work_dir)
         planned.folder.mkdir(parents=True, exist_ok=True)
         name = planned.stage.name
@@ -151,7 +160,7 @@ class Pipeline:
             words = call.typed()
             print(shlex.join(words), file=sys.stderr, flush=True)
             start = time.monotonic()
-            code = _do(call, handles)
+            code = _do(call, whole + handles)
             if code:
                 raise StageError(
                     f'stage {name} ended with code {code}; what it says '
@@ -176,7 +185,7 @@ def _do(call: Call, handles: tuple[int, ...]) -> int:
 
     Args:
         call: Call of the stage, written to its folder.
-        handles: Handles of the stage's lock, which the process holds, too.
+        handles: Handles of locks, which the process holds, too.
     """
     if call.function not in ('maps_to_boxes', 'folds'):
         return run_child(call.process(), handles)

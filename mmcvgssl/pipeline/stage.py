@@ -99,7 +99,7 @@ class Stage:
         found = []
         texts = (*options.values(), *self.arguments.values(), self.held_out)
         for value in texts:
-            found += _PLACEHOLDER.findall(str(value))
+            found += placeholders_in(value)
         if self.tool in _TAKES:
             found.append(self.config)
         if self.tool == 'test':
@@ -167,6 +167,11 @@ def read_stages(cfg: Config) -> dict[str, Stage]:
         stages[name] = stage
         known.add(name)
     return stages
+
+
+def placeholders_in(value: Any) -> list[str]:
+    """Return the names in braces in nested texts, as often as they stand."""
+    return _PLACEHOLDER.findall(str(value))
 
 
 def fill(value: Any, values: Mapping[str, str]) -> Any:

@@ -430,3 +430,24 @@ def test_a_draw_without_a_class_is_measured_but_not_saved(
     assert results.data['shots']['1']['runs'] == [pytest.approx(share)]
     with pytest.raises(ValueError, match=f'has none of {CLASSES[0]}'):
         save_classifier(protocol, tmp_path / 'x.safetensors', (1, 0))
+
+
+def test_runs_depend_on_how_deep_images_are_read(
+    tiny_classes, student, tmp_path
+):
+    for path in (tmp_path / 'images').glob('*/*/*.png'):
+        grey = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
+        cv2.imwrite(str(path), grey.astype(np.uint16) * 16)
+    out = tmp_path / 'out'
+
+    def run(top: int, runs: int) -> list:
+        cfg = load_config(tiny_classes, {'depth_range': (0, top)})
+        FewShot(cfg, str(student)).run([1], runs, out)
+        content = json.loads((out / 'few_shot.json').read_text())
+        assert content['depth_range'] == [0, top]
+        return content['shots']['1']['runs']
+
+    assert len(run(4095, 1)) == 1
+    assert len(run(500, 2)) == 2
+    (kept,) = (out / 'earlier').glob('*/few_shot.json')
+    assert json.loads(kept.read_text())['depth_range'] == [0, 4095]

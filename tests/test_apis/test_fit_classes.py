@@ -363,3 +363,35 @@ def test_features_that_are_given_are_not_standardised(classes):
         fit_classes(
             images(classes, 0, 1), extractor=extractor, standardize=True
         )
+
+
+def test_names_that_are_spelled_otherwise_are_no_new_classes(classes):
+    given = images(classes, 0, 2)
+    model = fit({name: group[:1] for name, group in given.items()})
+    more = {'Dent ': given['dent'][1:]}
+    with pytest.raises(ValueError, match=r"'Dent ' and the class 'dent'"):
+        model.update(more)
+    with pytest.raises(ValueError, match=r"'New' and the class 'new'"):
+        model.update({'new': more['Dent '], 'New': given['rust'][1:]})
+    assert model.classes == CLASSES
+
+
+def test_images_beside_the_class_folders_are_named(classes, tmp_path, capfd):
+    root = tmp_path / 'classes'
+    for name, group in images(classes, 0, 1).items():
+        (root / name).mkdir(parents=True)
+        shutil.copy(group[0], root / name)
+    shutil.copy(group[0], root / 'loose.PNG')
+    assert fit(root).content.chosen['images'] == 3
+    assert '1 image (loose.PNG) in no class folder' in ''.join(capfd.readouterr())
+
+
+def test_an_update_keeps_how_features_are_standardised(classes, capfd):
+    given = images(classes, 0, 2)
+    model = fit(
+        {name: group[:1] for name, group in given.items()}, standardize=True
+    )
+    scale = model.content.tensors['scale.mean']
+    model.update({name: group[1:] for name, group in given.items()})
+    assert torch.equal(model.content.tensors['scale.mean'], scale)
+    assert 'stay standardised over the 3 images of its fit' in ''.join(capfd.readouterr())

@@ -304,6 +304,26 @@ def test_bad_scores(choose, table, change, match):
         choose(2, scores=table(change))
 
 
+def test_scores_of_other_images_of_the_same_names(
+    choose, folder, model, tmp_path
+):
+    predictions = scores_of(folder, model, tmp_path / 'predictions')
+    other = tmp_path / 'tuesday'
+    shutil.copytree(folder, other)
+    table = predictions / 'predictions.json'
+    # the very same images elsewhere are what was predicted
+    assert len(choose(2, other, scores=table).paths) == 2
+    changed = sorted(other.rglob('*.png'))[0]
+    save(changed, 70)
+    with pytest.raises(ValueError, match='of 10 as they are now'):
+        choose(2, other, scores=table)
+    # without the record beside it, a table is of the folder that it names
+    (tmp_path / 'moved.json').write_bytes(table.read_bytes())
+    assert len(choose(2, scores=tmp_path / 'moved.json').paths) == 2
+    with pytest.raises(ValueError, match='but of others of these names'):
+        choose(2, other, scores=tmp_path / 'moved.json')
+
+
 def test_scores_of_what_could_not_be_read_are_not_needed(choose, table):
     def change(i, row):
         return {**row, 'score': '', 'error': 'broken'} if i < 2 else row

@@ -139,6 +139,19 @@ def test_copies_of_labelled_and_tested_images_are_left_out(surface, joined):
     assert asked == ['2.png', '5.png', '6.png', '7.png']
 
 
+def test_labelled_images_that_are_tested_on_are_refused(surface, joined):
+    images = surface / 'images'
+    shutil.copy(images / '8.png', images / '1.png')
+    with pytest.raises(ValueError, match=r'1 image \(1\.png\) of 2 labelled'):
+        joined(TABLE, threshold=0.5)
+    held_out = json.loads((surface / 'labels.json').read_text())
+    held_out['images'][1]['file_name'] = '8.png'
+    (surface / 'part.json').write_text(json.dumps(held_out))
+    picture(1, SIDE).save(images / '1.png')
+    with pytest.raises(ValueError, match=r'8\.png\) of 2 .*part\.json'):
+        joined(TABLE, held_out=[('model', surface / 'part.json')])
+
+
 def test_doubtful_boxes_are_crowds_for_those_who_know_them(
     joined, monkeypatch
 ):

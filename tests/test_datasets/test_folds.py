@@ -8,6 +8,7 @@ from mmcvgssl.datasets.coco_check import AnnotationError, check_coco
 from mmcvgssl.datasets.copies import copies_of
 from mmcvgssl.datasets.preparation import PREPARATIONS, draw_folds
 from tests.boxes import write_boxes
+from tests.data import picture
 
 
 def names(file) -> list[str]:
@@ -91,3 +92,27 @@ def test_copies_have_the_content_and_not_the_name(tmp_path):
     found = copies_of(tmp_path, ['a', 'gone'], ['a', 'b', 'c', 'd', 'e'])
     assert found == ['c']
     assert copies_of(tmp_path, [], ['b', 'e']) == []
+
+
+def test_copies_stand_in_one_fold(tmp_path):
+    file = write_boxes(tmp_path / 'all.json', ('a', 'b'), 8)
+    for i in range(8):
+        # each image twice, but for the last, which is missing
+        picture(i // 2).save(tmp_path / f'{i}.png')
+    (tmp_path / '7.png').unlink()
+    apart = draw_folds(file, tmp_path / 'out', 2, seed=1)
+    draw_folds(file, tmp_path / 'near', 2, seed=1, root=tmp_path)
+    sides = {}
+    for number in (1, 2):
+        for name in names(tmp_path / f'near/held_out_{number}.json'):
+            sides[int(name.removesuffix('.png'))] = number
+    assert sorted(sides) == list(range(8))
+    assert [sides[i] for i in (0, 2, 4)] == [sides[i] for i in (1, 3, 5)]
+    # where nothing is alike, the draw stays
+    for i in range(8):
+        picture(i).save(tmp_path / f'{i}.png')
+    again = draw_folds(file, tmp_path / 'again', 2, seed=1, root=tmp_path)
+    assert again.images == apart.images
+    for part in ('train_1.json', 'held_out_2.json'):
+        expected = (tmp_path / 'out' / part).read_bytes()
+        assert (tmp_path / 'again' / part).read_bytes() == expected

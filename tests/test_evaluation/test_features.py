@@ -21,9 +21,13 @@ def config(tmp_path):
     }
 
 
+def built(config, size):
+    return features.build_labelled(config, features.input_steps(size))
+
+
 @pytest.mark.parametrize('size', [(16, 16), (12, 20)])
 def test_images_are_rgb_of_one_size_in_the_unit_range(config, size):
-    data_set = features.build_labelled(config, size)
+    data_set = built(config, size)
     order = np.array([5, 0, 3])
     images = features.load_images(data_set, order)
     assert images.shape == (3, 3, *size)
@@ -36,7 +40,7 @@ def test_images_are_rgb_of_one_size_in_the_unit_range(config, size):
 
 @pytest.mark.parametrize(('batch', 'workers'), [(4, 0), (64, 0), (4, 1)])
 def test_features_come_in_the_order_of_the_data(config, batch, workers):
-    data_set = features.build_labelled(config, (8, 8))
+    data_set = built(config, (8, 8))
     rows = features.extract(
         lambda x: x.mean(dim=(2, 3)),
         data_set,
@@ -53,6 +57,6 @@ def test_features_come_in_the_order_of_the_data(config, batch, workers):
 def test_broken_files_leave_with_their_labels(config, tmp_path):
     write_broken(tmp_path / 'train' / 'dent')
     config |= {'verify': True, 'max_unreadable': 0.5}
-    data_set = features.build_labelled(config, (8, 8))
+    data_set = built(config, (8, 8))
     assert features.labels_of(data_set).tolist() == [0, 0, 0, 1, 1, 1, 2, 2, 2]
     assert len(features.paths_of(data_set)) == 9

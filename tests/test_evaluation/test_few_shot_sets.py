@@ -60,8 +60,8 @@ def test_lists(tmp_path, train, test, message):
     ('test', 'message'),
     [
         (['a/5.png', 'b/6.png'], None),
-        (['b/5.png', 'c/6.png'], r'folders a, b .* in b, c: indices'),
-        (['a/5.png'], r'folders a, b .* in a: indices'),
+        (['b/5.png', 'c/6.png'], r'are a, b and .* on b, c: their'),
+        (['a/5.png'], r'are a, b and .* on a: their indices'),
     ],
 )
 def test_class_folders(tmp_path, test, message):
@@ -73,6 +73,23 @@ def test_class_folders(tmp_path, test, message):
         return
     with pytest.raises(ValueError, match=message):
         check_sets(*sets)
+
+
+def test_lists_of_other_classes(tmp_path):
+    write(tmp_path, IMAGES)
+    sets = []
+    for part, names in (('train', 'a\nb\n'), ('test', 'b\na\n')):
+        (tmp_path / part).mkdir()
+        lines = 'a/1.png 0\nb/3.png 1' if part == 'train' else 'b/4.png 0'
+        (tmp_path / part / 'list.txt').write_text(lines)
+        (tmp_path / part / 'classes.txt').write_text(names)
+        file = str(tmp_path / part / 'list.txt')
+        sets.append(make(tmp_path, ann_file=file))
+    with pytest.raises(ValueError, match=r'are a, b and of .* on b, a: their'):
+        check_sets(*sets)
+    # a list without names is taken by its indices
+    (tmp_path / 'test/classes.txt').unlink()
+    check_sets(sets[0], make(tmp_path, ann_file=file))
 
 
 def test_copies_under_other_names_are_warned_of(tmp_path, monkeypatch):

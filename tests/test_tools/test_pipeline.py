@@ -16,6 +16,7 @@ from mmengine.config import Config
 
 from mmcvgssl.apis import load_config
 from mmcvgssl.datasets.coco_check import AnnotationError
+from mmcvgssl.locks import FolderInUseError
 from mmcvgssl.pipeline import Pipeline, StageError, read_inputs
 from mmcvgssl.pipeline.child import run_child
 from mmcvgssl.pipeline.inputs import Inputs
@@ -179,6 +180,32 @@ def test_test_images_are_kept_out_of_all_training(images):
         assert again[name].digest == known.digest
 
 
+def test_copies_are_on_one_side(images, tmp_path):
+    root = tmp_path / 'images'
+    shutil.copytree(images, root)
+    content = json.loads((root / 'labels.json').read_text())
+    for box, image in zip(
+        content['annotations'][::2], content['images'][::2], strict=True
+    ):
+        key, name = image['id'] + 100, f'a/copy_{image["id"]}.png'
+        shutil.copy(root / image['file_name'], root / name)
+        content['images'].append({**image, 'id': key, 'file_name': name})
+        content['annotations'].append({**box, 'id': key, 'image_id': key})
+    (root / 'labels.json').write_text(json.dumps(content))
+    inputs = read_inputs(root, root / 'labels.json')
+    sides = [
+        {(root / i['file_name']).read_bytes() for i in part['images']}
+        for part in (inputs.train, inputs.test)
+    ]
+    assert not sides[0] & sides[1]
+    assert len(inputs.train['images']) + len(inputs.test['images']) == 12
+    half = {**content, 'images': content['images'][8:]}
+    half['annotations'] = content['annotations'][8:]
+    (tmp_path / 'test.json').write_text(json.dumps(half))
+    with pytest.raises(ValueError, match=r'images \(a/16\.png, .* of 12'):
+        read_inputs(root, root / 'labels.json', tmp_path / 'test.json')
+
+
 def test_paths_are_compared_however_they_are_spelled(images, tmp_path):
     content = json.loads((images / 'labels.json').read_text())
     content['images'][0]['file_name'] = (
@@ -301,6 +328,80 @@ def test_a_changed_image_or_label_is_noticed(images, tiny, tmp_path):
     assert set(states(again).values()) == {RUN}
 
 
+def test_images_that_a_config_names_are_noticed(images, tmp_path):
+    """In a folder below the images, and in one of two data sets."""
+    root, extra = tmp_path / 'images', tmp_path / 'extra'
+    shutil.copytree(images, root)
+    shutil.copytree(images / 'a', extra)
+    surface = dict(type='mmcvgssl.SurfaceImages', pipeline=[])
+    both = dict(
+        _delete_=True,
+        type='ConcatDataset',
+        datasets=[
+            dict(surface, data_root=str(extra)),
+            dict(surface, data_root='{root}', ann_file='{images}'),
+        ],
+    )
+    key = 'train_dataloader.dataset'
+    cfg = Config(
+        dict(
+            stages=dict(
+                maps=dict(
+                    tool='make_maps',
+                    config='mmcvgssl::anomaly/patchcore/'
+                    'patchcore_lite0_folder.py',
+                    options={'fit_dataloader.dataset.data_root': '{root}/a'},
+                ),
+                pre=dict(
+                    tool='train',
+                    config='mmcvgssl::pretrain/cvgssl/'
+                    'cvgssl-regress_resnet18_lite0_1xb64-400e_folder.py',
+                    options={key: both, 'train_dataloader.batch_size': 4},
+                ),
+            )
+        )
+    )
+    listed = tmp_path / 'images.txt'
+    listed.write_text(''.join(f'b/{i:02}.png\n' for i in range(1, 24, 2)))
+
+    def keys() -> list[str]:
+        inputs = read_inputs(listed, root=root)
+        plan = Pipeline(cfg, inputs, tmp_path / 'work').plan
+        return [plan[name].key for name in ('maps', 'pre')]
+
+    first = keys()
+    shutil.copy(extra / '02.png', extra / '00.png')
+    second = keys()
+    assert (second[0] == first[0], second[1] == first[1]) == (True, False)
+    shutil.copy(root / 'a/02.png', root / 'a/00.png')
+    third = keys()
+    assert (third[0] == second[0], third[1] == second[1]) == (False, True)
+
+
+def test_another_run_waits_for_its_turn(images, tmp_path, monkeypatch):
+    """Two runs in one folder would read each other's lists."""
+    cfg = Config(dict(stages=dict(parts=dict(tool='folds', arguments={}))))
+    first, other = (
+        Pipeline(
+            cfg,
+            read_inputs(images, images / 'labels.json', seed=seed),
+            tmp_path / 'work',
+        )
+        for seed in (0, 1)
+    )
+    do = sys.modules['mmcvgssl.pipeline.run']._do
+
+    def meanwhile(call, handles):
+        with pytest.raises(FolderInUseError, match='by another run'):
+            other.run()
+        return do(call, handles)
+
+    monkeypatch.setattr('mmcvgssl.pipeline.run._do', meanwhile)
+    first.run()
+    monkeypatch.undo()
+    other.run()
+
+
 def test_without_labels_the_detector_is_pretrained_alone(
     images, tiny, tmp_path
 ):
@@ -376,7 +477,7 @@ def test_bad_inputs_are_refused(images, tmp_path):
     labels = images / 'labels.json'
     with pytest.raises(ValueError, match='need labels to train on'):
         read_inputs(images, None, labels)
-    with pytest.raises(ValueError, match='stand in both files'):
+    with pytest.raises(ValueError, match=r'8 images .* are tested on'):
         read_inputs(images, labels, labels)
     content = json.loads(labels.read_text())
     content['categories'].reverse()

@@ -16,6 +16,7 @@ from mmcvgssl.apis.predict import Predictor
 from mmcvgssl.datasets.text_lists import read_text
 from mmcvgssl.maps.writer import relative_path
 from mmcvgssl.model_file import is_model_file
+from mmcvgssl.provenance import RECORD, Provenance
 from mmcvgssl.utils import printable, read_json, some
 
 _MIDDLE = 0.5  # weight of what has no score, as it cannot be read
@@ -44,7 +45,8 @@ def score_weights(
 
     Raises:
         FileNotFoundError: If the file is missing.
-        ValueError: If it is something else, or has no score of an image.
+        ValueError: If it is something else, has no score of an image, or
+            has those of other images than are there now.
     """
     source = Path(source)
     if not source.is_file():
@@ -55,9 +57,11 @@ def score_weights(
     if is_model_file(source):
         found = _predict(source, root, paths, device, workers)
     elif source.suffix == '.json':
-        found = _read_json(source)
+        home, found = _read_json(source)
+        _check_images(source, home, root, paths)
     elif source.suffix == '.csv':
         found = _read_csv(source, root)
+        _check_images(source, root, root, paths)
     else:
         raise ValueError(
             f'{source}: expected anomaly scores in predictions.json or '
@@ -100,7 +104,29 @@ def _predict(
     return found
 
 
-def _read_json(source: Path) -> dict[str, float]:
+def _check_images(
+    source: Path, home: Path, root: Path, paths: Sequence[str]
+) -> None:
+    """Refuse scores of other images that have the same names."""
+    record = Provenance.read(source.parent / RECORD)
+    states = None if record is None else record.files.get('images')
+    if states is not None:
+        other = [
+            path
+            for path in paths
+            if path in states and not states[path].holds(root / path)
+        ]
+    else:
+        other = [] if home.resolve() == root.resolve() else list(paths)
+    if other:
+        raise ValueError(
+            f'{source}: no score of {some(map(printable, other), "image")} '
+            f'of {len(paths)} as they are now, but of others of these names: '
+            f'predict all images of {root} by mmcvgssl predict'
+        )
+
+
+def _read_json(source: Path) -> tuple[Path, dict[str, float]]:
     content = read_json(source)
     try:
         root = str(content['root'])
@@ -108,7 +134,8 @@ def _read_json(source: Path) -> dict[str, float]:
             (relative_path(str(row['path']), root), row['score'], row['error'])
             for row in content['images']
         ]
-        return {path: _score(score, bool(e)) for path, score, e in rows}
+        found = {path: _score(score, bool(e)) for path, score, e in rows}
+        return Path(root), found
     except (KeyError, TypeError, ValueError) as error:
         raise _refusal(source, error) from error
 

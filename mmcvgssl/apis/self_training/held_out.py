@@ -11,30 +11,23 @@ from mmcvgssl.apis.self_training.inputs import Labels
 from mmcvgssl.datasets.coco_boxes import plain_box
 from mmcvgssl.datasets.reading import UnreadableImageError
 from mmcvgssl.evaluation.box_thresholds import BoxThresholds
-from mmcvgssl.utils import printable, some
+from mmcvgssl.utils import some
 
 
-def check_held_out(part: Labels, truth: Labels, tested: Labels | None) -> None:
+def check_held_out(part: Labels, truth: Labels) -> None:
     """Refuse labels that no threshold can be chosen on.
 
     Args:
         part: Labels that a detector has not learned from.
         truth: The true labels that boxes are joined to.
-        tested: Labels that are tested on, if they are known.
 
     Raises:
-        ValueError: If classes differ, or images are tested on.
+        ValueError: If classes differ.
     """
     if part.classes != truth.classes:
         raise ValueError(
             f'{part.file} knows {part.classes}, and {truth.file} '
             f'{truth.classes}: expected the same categories in the same order'
-        )
-    both = {*part.paths} & {*(tested.paths if tested else ())}
-    if both and tested is not None:
-        raise ValueError(
-            f'{some(map(printable, sorted(both)), "image")} of {part.file} '
-            f'are tested on ({tested.file}): choose thresholds on others'
         )
 
 

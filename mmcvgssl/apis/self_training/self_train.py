@@ -17,6 +17,7 @@ from mmcvgssl.apis.self_training.inputs import (
 from mmcvgssl.apis.self_training.joining import JoinOptions, join
 from mmcvgssl.apis.self_training.summary import SelfTraining
 from mmcvgssl.datasets.coco_seen import REGIONS
+from mmcvgssl.datasets.copies import refuse_tested
 from mmcvgssl.datasets.reading import UnreadableImageError
 from mmcvgssl.evaluation.box_recall import check_ious
 from mmcvgssl.evaluation.box_thresholds import BoxThreshold, BoxThresholds
@@ -71,7 +72,7 @@ def self_train(
         background: See :class:`JoinOptions`.
         ignore_from: See :class:`JoinOptions`.
         exclude: COCO file of images that are tested on: no boxes are found
-            in them, or in copies of them.
+            in them, or in copies of them, and none of these has a label.
         root: Folder that listed paths and the labels' ``file_name`` are
             relative to; by default the folder of images, or the list's.
         encoding: Encoding of the list.
@@ -83,8 +84,8 @@ def self_train(
         FileNotFoundError: If a file is missing.
         AnnotationError: If something is wrong with labels.
         UnreadableImageError: If no image can be read.
-        ValueError: If an option is out of range, classes differ, no image is
-            left, or no box is believed.
+        ValueError: If an option is out of range, classes differ, a labelled
+            image is tested on, no image is left, or no box is believed.
         mmcvgssl.weights.WeightsError: If ``model`` is no file of weights.
         FolderInUseError: If another run writes there.
 
@@ -108,7 +109,13 @@ def self_train(
     )
     parts = [(own, read_labels(file, home)) for own, file in held_out]
     for _, part in parts:
-        check_held_out(part, truth, tested)
+        check_held_out(part, truth)
+    if tested is not None:
+        for part in (truth, *(part for _, part in parts)):
+            refuse_tested(
+                *(part.paths, tested.paths, home),
+                f'labelled images ({part.file})',
+            )
     detector = Detector(model, truth.classes, config, device, workers)
     _check_crowds(detector, ignore_from, model)
     with locked(folder):

@@ -14,6 +14,7 @@ from sklearn.model_selection import StratifiedKFold
 
 from mmcvgssl.datasets.coco_check import check_coco
 from mmcvgssl.datasets.coco_file import first_categories, part_of_coco
+from mmcvgssl.datasets.copies import kept_together
 from mmcvgssl.datasets.preparation.annotations import Preparation
 from mmcvgssl.provenance import make_room
 from mmcvgssl.utils import atomic_write, check_folder
@@ -47,7 +48,11 @@ class Folds:
 
 
 def draw_folds(
-    file: str | Path, out: str | Path, folds: int = 3, seed: int = 0
+    file: str | Path,
+    out: str | Path,
+    folds: int = 3,
+    seed: int = 0,
+    root: str | Path | None = None,
 ) -> Folds:
     """Divide the images of a COCO file into folds.
 
@@ -60,6 +65,8 @@ def draw_folds(
         out: Folder to write to.
         folds: Their number, 2 or more.
         seed: Seed of the draw.
+        root: Folder of the images, whose copies then stand in one fold;
+            None: contents are not looked at.
 
     Raises:
         FileNotFoundError: If the file is missing.
@@ -84,10 +91,18 @@ def draw_folds(
         )
     files: dict[str, bytes] = {}
     counts = []
-    for number, (rest, fold) in enumerate(_divide(strata, folds, seed), 1):
+    sides = _divide(strata, folds, seed)
+    if root is not None:
+        paths = [image['file_name'] for image in content['images']]
+        sides = kept_together(root, paths, sides)
+    for number in range(1, folds + 1):
+        rest, fold = (
+            [i for i, side in enumerate(sides) if (side == number) == apart]
+            for apart in (False, True)
+        )
         counts.append((len(rest), len(fold)))
         for name, rows in ((TRAIN, rest), (HELD_OUT, fold)):
-            part = part_of_coco(content, sorted(rows))
+            part = part_of_coco(content, rows)
             if not part['annotations']:
                 raise ValueError(
                     f'--folds: a part of {file} would have no box: ask for '
@@ -104,9 +119,9 @@ def draw_folds(
     return Folds(folder, counts)
 
 
-def _divide(
-    strata: Sequence[str], folds: int, seed: int
-) -> list[tuple[list[int], list[int]]]:
+def _divide(strata: Sequence[str], folds: int, seed: int) -> list[int]:
+    """Return the number of the fold of each image, from 1."""
+    sides = [0] * len(strata)
     draw = StratifiedKFold(folds, shuffle=True, random_state=seed)
     most = max(strata.count(name) for name in {*strata})
     if most < folds:  # which it refuses: all are of one stratum then
@@ -114,10 +129,10 @@ def _divide(
     with warnings.catch_warnings():
         # of a category with fewer images than folds, some have none
         warnings.simplefilter('ignore', UserWarning)
-        return [
-            (rest.tolist(), fold.tolist())
-            for rest, fold in draw.split(strata, strata)
-        ]
+        for number, (_, fold) in enumerate(draw.split(strata, strata), 1):
+            for i in fold.tolist():
+                sides[i] = number
+    return sides
 
 
 def _add_arguments(parser: ArgumentParser) -> None:
@@ -127,6 +142,10 @@ def _add_arguments(parser: ArgumentParser) -> None:
         '--folds', type=int, default=3, help='their number (%(default)s)'
     )
     parser.add_argument('--seed', type=int, default=0)
+    parser.add_argument(
+        '--root',
+        help='folder of the images: copies of one then stand in one fold',
+    )
 
 
 PREPARATION = Preparation(

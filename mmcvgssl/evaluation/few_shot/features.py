@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
@@ -20,26 +20,15 @@ Network = TypeVar('Network', bound=nn.Module)
 
 
 def build_labelled(
-    cfg: dict,
-    size: tuple[int, int],
-    interpolation: str = 'bilinear',
-    reading: dict | None = None,
+    cfg: dict, steps: Sequence[dict[str, Any]]
 ) -> SurfaceImages:
     """Build a labelled data set that yields RGB images of one size.
 
     Args:
         cfg: Data set config without a pipeline.
-        size: Height and width in pixels; the aspect ratio may change.
-        interpolation: Interpolation of the resize.
-        reading: Options of ``LoadImage``.
+        steps: Result of :func:`input_steps`.
     """
-    return DATASETS.build(
-        {
-            **cfg,
-            'test_mode': True,
-            'pipeline': input_steps(size, interpolation, reading),
-        }
-    )
+    return DATASETS.build({**cfg, 'test_mode': True, 'pipeline': [*steps]})
 
 
 def input_steps(

@@ -20,15 +20,17 @@ def check_sets(train: SurfaceImages, test: SurfaceImages) -> None:
 
     Raises:
         ValueError: If an image is in both, a class has no training image, or
-            class folders differ.
+            classes differ.
     """
-    folders = not (train.ann_file or test.ann_file)
-    if folders and tuple(train.CLASSES) != tuple(test.CLASSES):
+    named = _is_named(train) and _is_named(test)
+    if named and tuple(train.CLASSES) != tuple(test.CLASSES):
         raise ValueError(
-            f'the training images are in folders {", ".join(train.CLASSES)} '
-            f'and those to test on in {", ".join(test.CLASSES)}: indices of '
-            'classes would differ; make the same folders, or name all '
-            'classes by metainfo=dict(classes=...) of both data sets'
+            f'the classes of the training images are '
+            f'{", ".join(train.CLASSES)} and of those to test on '
+            f'{", ".join(test.CLASSES)}: their indices would differ; make '
+            'the same folders, or classes.txt beside both lists with the '
+            'same lines and the indices in this order, or name all classes '
+            'by metainfo=dict(classes=...) of both data sets'
         )
     labels = set(data.labels_of(train).tolist())
     without = sorted(set(range(max(labels) + 1)) - labels)
@@ -53,6 +55,12 @@ def check_sets(train: SurfaceImages, test: SurfaceImages) -> None:
     }
     for note in notes_on_copies('', labelled):
         MMLogger.get_current_instance().warning(note)
+
+
+def _is_named(data_set: SurfaceImages) -> bool:
+    """Whether its classes have names, not the indices of a list alone."""
+    numbers = tuple(map(str, range(len(data_set.CLASSES))))
+    return not data_set.ann_file or tuple(data_set.CLASSES) != numbers
 
 
 def _check_apart(train: Sequence[str], test: Sequence[str]) -> None:
