@@ -383,7 +383,8 @@ def test_images_beside_the_class_folders_are_named(classes, tmp_path, capfd):
         shutil.copy(group[0], root / name)
     shutil.copy(group[0], root / 'loose.PNG')
     assert fit(root).content.chosen['images'] == 3
-    assert '1 image (loose.PNG) in no class folder' in ''.join(capfd.readouterr())
+    said = ''.join(capfd.readouterr())
+    assert '1 image (loose.PNG) in no class folder' in said
 
 
 def test_an_update_keeps_how_features_are_standardised(classes, capfd):
@@ -394,4 +395,5 @@ def test_an_update_keeps_how_features_are_standardised(classes, capfd):
     scale = model.content.tensors['scale.mean']
     model.update({name: group[1:] for name, group in given.items()})
     assert torch.equal(model.content.tensors['scale.mean'], scale)
-    assert 'stay standardised over the 3 images of its fit' in ''.join(capfd.readouterr())
+    said = ''.join(capfd.readouterr())
+    assert 'stay standardised over the 3 images of its fit' in said
