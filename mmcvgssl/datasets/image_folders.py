@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection
-from fnmatch import fnmatchcase
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path, PurePath
 
 from PIL import Image
@@ -12,8 +11,9 @@ from PIL import Image
 from mmcvgssl.datasets import contents as why
 from mmcvgssl.datasets.contents import Contents
 from mmcvgssl.datasets.files import files_below, folders_in
+from mmcvgssl.datasets.ignored import is_ignored
 from mmcvgssl.datasets.reading import SUFFIXES
-from mmcvgssl.utils import printable, spelled_alike
+from mmcvgssl.utils import printable, some, spelled_alike
 
 EXTENSIONS = SUFFIXES
 # names of parts of a data set, in small letters
@@ -130,6 +130,42 @@ def _check_names(root: Path, names: list[str]) -> None:
         )
 
 
+def check_classes(
+    root: Path,
+    classes: Sequence[str],
+    folders: Sequence[str],
+    counts: Mapping[str, int],
+    given: bool,
+) -> None:
+    """Refuse folders of no class, and classes without an image.
+
+    Args:
+        root: The folder that they are in.
+        classes: Names of the classes.
+        folders: Names of the class folders.
+        counts: Number of images by class folder.
+        given: Whether the user has named the classes.
+
+    Raises:
+        ValueError: Names them.
+    """
+    unknown = [name for name in folders if name not in classes]
+    if unknown:
+        raise ValueError(
+            f'{root}: {some(unknown, "folder")} not among the classes '
+            f'{", ".join(classes)}: correct classes, or leave the folders '
+            'out by ignore'
+        )
+    empty = [name for name in classes if not counts.get(name)]
+    if empty and counts and not given:
+        raise ValueError(
+            f'{root}: {some(empty, "class folder")} without an image: '
+            'indices of classes would depend on it; add images, or leave it '
+            'out by ignore, or name all classes by '
+            'metainfo=dict(classes=...)'
+        )
+
+
 def is_odd(name: str) -> bool:
     """Whether a list of images, one a line in UTF-8, cannot hold a name."""
     try:
@@ -137,17 +173,6 @@ def is_odd(name: str) -> bool:
     except UnicodeEncodeError:
         return True
     return any(sign in name for sign in '\t\n\r')
-
-
-def is_ignored(path: PurePath, ignore: Collection[str]) -> bool:
-    """Whether a pattern names a file, or a folder that it is in."""
-    levels = [path, *path.parents][:-1]  # the last is the root
-    return any(
-        fnmatchcase(level.name, pattern)
-        or fnmatchcase(level.as_posix(), pattern)
-        for level in levels
-        for pattern in ignore
-    )
 
 
 def _is_image(path: Path) -> bool:

@@ -76,8 +76,11 @@ class ImageList(SurfaceImages):
             paths = read_paths(source, root, self.encoding)
         else:
             source, paths = str(root), list(self.paths)
+        self.contents = Contents(source)
+        out = self._ignored(paths)
+        paths = [path for path in paths if path not in out]
         check_listed(self.list_file or 'paths', root, paths)
-        self.contents = Contents(source, {'images': len(paths)})
+        self.contents.used = {'images': len(paths)}
         return [{'img_path': str(root / path)} for path in paths]
 
     def _report(self) -> None:

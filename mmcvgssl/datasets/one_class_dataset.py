@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from mmcvgssl.datasets.contents import Contents
 from mmcvgssl.datasets.holdout import HELD_OUT, LEARN, divide
+from mmcvgssl.datasets.ignored import warn_of_unused
 from mmcvgssl.datasets.layouts import (
     CLASSES,
     DEFECT,
@@ -162,11 +163,14 @@ class OneClassDataset(SurfaceImages):
             samples = layout.listed(
                 Path(self.ann_file), self.split, self.encoding
             )
+            out = self._ignored(sample.path for sample in samples)
+            samples = [s for s in samples if s.path not in out]
             check_listed(self.ann_file, root, [s.path for s in samples])
             self.contents.warnings += tree.warnings
         else:
             self.contents = tree
             samples = self._walked(layout)
+            warn_of_unused(self.ignore, root, tree)
             if self.split == 'test' and not isinstance(layout, MvtecLayout):
                 good = sum(sample.label == GOOD for sample in samples)
                 tree.warnings.append(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +11,10 @@ import numpy as np
 from mmpretrain.datasets import CustomDataset
 
 from mmcvgssl.datasets.contents import UNREADABLE, Contents
+from mmcvgssl.datasets.ignored import ignored_of_list, warn_of_unused
 from mmcvgssl.datasets.image_folders import (
     EXTENSIONS,
+    check_classes,
     class_folders,
     first_folder,
     images_below,
@@ -61,7 +63,8 @@ class SurfaceImages(CustomDataset):
             of its own; for epochs of more steps than images give.
         min_classes: Fewest classes a labelled set must have.
         ignore: Names of files and folders to leave out, or paths relative to
-            the folder; they may hold ``*``.
+            the folder; they may hold ``*``. What a list names is left out,
+            too.
         encoding: Encoding of lists, by default UTF-8, or what a byte order
             mark says.
         classes: Names of the classes, or a file that lists them; by default
@@ -263,13 +266,16 @@ class SurfaceImages(CustomDataset):
                 if file
                 else self._find_samples()
             )
-            data = [
-                {'img_path': str(root / path), 'gt_label': label}
-                for path, label in samples
-            ]
-        else:
-            paths = read_paths(file, root, self.encoding)
-            data = [{'img_path': str(root / path)} for path in paths]
+        else:  # without a label, as if all had the same
+            samples = [(p, 0) for p in read_paths(file, root, self.encoding)]
+        out = self._ignored(path for path, _ in samples) if file else set()
+        data = [
+            {'img_path': str(root / path), 'gt_label': label}
+            if self.with_label
+            else {'img_path': str(root / path)}
+            for path, label in samples
+            if path not in out
+        ]
         if self.with_label and data:
             found = sorted({info['gt_label'] for info in data})
             if len(found) < self.min_classes:
@@ -318,7 +324,12 @@ class SurfaceImages(CustomDataset):
             ignore=self.ignore,
         )
         warn_of_masks(self._root, found, self.contents)
+        warn_of_unused(self.ignore, self._root, self.contents)
         return found
+
+    def _ignored(self, paths: Iterable[str]) -> set[str]:
+        """Return those of a list that are to be left out."""
+        return ignored_of_list(paths, self._root, self.ignore, self.contents)
 
     def _find_samples(self) -> list[tuple[str, int]]:
         """Find images in class folders; index classes by their order.
@@ -334,30 +345,11 @@ class SurfaceImages(CustomDataset):
         )
         folders = class_folders(self._root, self.ignore, self.CLASSES)
         classes = list(self.CLASSES or folders)
-        self._check_classes(classes, folders, counts)
+        check_classes(self._root, classes, folders, counts, bool(self.CLASSES))
         if classes:
             self._metainfo['classes'] = tuple(classes)
         self.folder_to_idx = {name: i for i, name in enumerate(classes)}
         return [(p, self.folder_to_idx[name]) for name, p in found if name]
-
-    def _check_classes(
-        self, classes: list[str], folders: list[str], counts: Counter
-    ) -> None:
-        unknown = [name for name in folders if name not in classes]
-        if unknown:
-            raise ValueError(
-                f'{self._root}: {some(unknown, "folder")} not among the '
-                f'classes {", ".join(classes)}: correct classes, or leave '
-                'the folders out by ignore'
-            )
-        empty = [name for name in classes if not counts[name]]
-        if empty and counts and not self.CLASSES:
-            raise ValueError(
-                f'{self._root}: {some(empty, "class folder")} without an '
-                'image: indices of classes would depend on it; add images, '
-                'or leave it out by ignore, or name all classes by '
-                'metainfo=dict(classes=...)'
-            )
 
     def _check_paths(self) -> None:
         folder = Path(self.img_prefix or self.data_root or '.')

@@ -32,6 +32,20 @@ def write(root, names) -> None:
             picture(i, 24).save(path)
 
 
+def test_what_ignore_does_not_find_is_told(tmp_path):
+    write(tmp_path, [*TWO, 'rejects/5.png', 'rejects/6.png'])
+    made = prepare_folder(tmp_path, ignore=['rejects/', 'rejcts*'])
+    assert made.classes == ['a', 'b']
+    assert '1 pattern (rejcts*) of ignore leaves nothing' in made.notes[0]
+    for part in ('train', 'test'):
+        write(tmp_path / 'parts' / part, [*TWO, 'old/5.png', 'a/odd/1.png'])
+    ignore = ['old', 'train/a/odd']
+    made = prepare_folder(tmp_path / 'parts', ignore=ignore)
+    assert made.classes == ['a', 'b']
+    assert [len(items) for items in made.splits.values()] == [4, 5]
+    assert not [note for note in made.notes if 'ignore leaves' in note]
+
+
 @pytest.mark.parametrize(
     ('more', 'note'),
     [

@@ -176,6 +176,16 @@ def test_what_is_passed_over_is_told_by_reason(tmp_path, case):
     contents.summary().encode()  # whatever the names are
 
 
+@pytest.mark.parametrize(
+    'pattern', ['old [1]/', './x/old [1]', 'x//old [[]1]/', 'old*', 'x/old*']
+)
+def test_ignore_takes_names_as_shells_and_folders_write_them(
+    tmp_path, pattern
+):
+    write(tmp_path, ['a.png', 'old 1.txt', 'x/old [1]/b.png', 'x/c.png'])
+    assert images_below(tmp_path, ignore=[pattern]) == ['a.png', 'x/c.png']
+
+
 def test_what_is_neither_file_nor_folder_is_told(tmp_path):
     write(tmp_path, ['a.png', 'x/b.png'])
     os.symlink(tmp_path / 'gone.png', tmp_path / 'c.png')

@@ -290,6 +290,26 @@ def test_which_folders_are_categories(tmp_path, tree, options, expected, told):
     assert told is None or told in data_set.contents.summary()
 
 
+@pytest.mark.parametrize(
+    'ignore', ['a/train/good/old/', 'good/old', 'old', 'b']
+)
+def test_paths_to_ignore_are_below_the_root(tmp_path, ignore):
+    good = ['1.png', 'old/2.png']
+    tree = [f'{k}/train/good/{name}' for k in 'ab' for name in good]
+    write(tmp_path, tree)
+    data_set = make(tmp_path, ignore=ignore)
+    kept = [path for path in tree if ignore.strip('/') not in path]
+    assert paths(data_set, tmp_path) == [
+        path for path in kept if not path.startswith(f'{ignore}/')
+    ]
+    assert data_set.contents.warnings == []
+    write(tmp_path, ['list/good/1.png', 'list/good/2.png'])
+    file = tmp_path / 'list.txt'
+    file.write_text('good/1.png\ngood/2.png\n')
+    listed = make(tmp_path / 'list', ann_file=str(file), ignore='2.png')
+    assert paths(listed, tmp_path) == ['list/good/1.png']
+
+
 def test_masks_of_no_image_are_told(tmp_path):
     write(tmp_path, ['a/test/dent/1.png', 'a/train/good/1.png'])
     mask(tmp_path / 'a/ground_truth/dent/01_mask.png')

@@ -9,7 +9,11 @@ from mmengine.dataset import default_collate
 from PIL import Image
 from torch.utils.data import DataLoader
 
-from mmcvgssl.datasets import SurfaceImages, TooManyUnreadableError
+from mmcvgssl.datasets import (
+    ImageList,
+    SurfaceImages,
+    TooManyUnreadableError,
+)
 from mmcvgssl.datasets.reading import UnreadableImageError, read
 from tests.data import CLASSES, picture, write_broken, write_classes
 from tests.data import write_images as write
@@ -88,6 +92,41 @@ def test_lists_may_be_read_instead(tmp_path):
     )
     assert list(labelled.get_gt_labels()) == [1, 0]
     assert labelled.CLASSES == ('0', '1')
+
+
+def test_ignore_counts_for_lists_and_says_what_it_does_not_find(tmp_path):
+    write(tmp_path, 4)
+    (tmp_path / 'old.txt').write_text(
+        f'00.png 0\n./deeper/01.png 1\n{tmp_path}/deeper/03.png 1\n02.png 1\n'
+    )
+    options = {'ann_file': 'old.txt', 'ignore': ['deeper/', 'depeer']}
+    labelled = make(tmp_path, **options, with_label=True)
+    assert names(labelled) == ['00.png', '02.png']
+    assert list(labelled.get_gt_labels()) == [0, 1]
+    left_out = {'named by ignore': ['deeper/01.png', 'deeper/03.png']}
+    assert labelled.contents.left_out == left_out
+    # a list need not hold what is ignored, a folder should
+    assert '1 pattern (depeer) of ignore' in labelled.contents.notes[0]
+    assert labelled.contents.warnings == []
+    (tmp_path / 'old.txt').write_text('00.png\ndeeper/01.png\n')
+    assert names(make(tmp_path, **options)) == ['00.png']
+    chosen = ImageList(
+        str(tmp_path),
+        paths=['00.png', 'deeper/01.png'],
+        pipeline=PIPELINE,
+        ignore='deeper',
+    )
+    assert names(chosen) == ['00.png']
+    with pytest.raises(
+        ValueError, match=r'all images are left out by ignore \(\*\)'
+    ):
+        make(tmp_path, ann_file='old.txt', ignore='*')
+
+    (tmp_path / 'empty').mkdir()
+    walked = make(tmp_path, ignore=['deeper', 'empty', 'Deeper', '*.jpeg'])
+    assert names(walked) == ['00.png', '02.png']
+    (warning,) = walked.contents.warnings
+    assert warning.startswith('2 patterns (Deeper, *.jpeg) of ignore leaves')
 
 
 def test_classes_have_the_names_beside_their_list(tmp_path):

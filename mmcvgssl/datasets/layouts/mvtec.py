@@ -6,13 +6,13 @@ import os
 from collections.abc import Collection, Sequence
 from pathlib import Path, PurePosixPath
 
-from mmcvgssl.datasets.contents import Contents
+from mmcvgssl.datasets.contents import IGNORED, Contents
 from mmcvgssl.datasets.files import folders_in
+from mmcvgssl.datasets.ignored import ignored_in, is_ignored
 from mmcvgssl.datasets.image_folders import (
     OUT_FOLDER,
     first_folder,
     images_below,
-    is_ignored,
 )
 from mmcvgssl.datasets.layouts.good_names import GoodNames
 from mmcvgssl.datasets.layouts.layout import (
@@ -96,8 +96,9 @@ class MvtecLayout(Layout):
     def _images(self, folder: PurePosixPath) -> list[str]:
         """List the images below a folder, relative to it."""
         report = Contents('')
+        ignore = ignored_in(folder.as_posix(), self.ignore)
         found = images_below(
-            self.root / folder, (), self.extensions, report, self.ignore
+            self.root / folder, (), self.extensions, report, ignore
         )
         for reason, names in report.left_out.items():
             self.contents.leave_out(reason, *[f'{folder}/{n}' for n in names])
@@ -145,6 +146,9 @@ class MvtecLayout(Layout):
             if name not in (*_PARTS, OUT_FOLDER)
         ]
         for folder, what, expected in strangers:
+            if is_ignored(PurePosixPath(folder), self.ignore):
+                self.contents.leave_out(IGNORED, folder)
+                continue
             found = self._images(PurePosixPath(folder))
             if found:
                 self.contents.leave_out(

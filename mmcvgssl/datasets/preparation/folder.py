@@ -8,6 +8,7 @@ from pathlib import Path
 
 from mmcvgssl.datasets.contents import Contents
 from mmcvgssl.datasets.files import folders_in
+from mmcvgssl.datasets.ignored import ignored_in, warn_of_unused
 from mmcvgssl.datasets.image_folders import (
     check_root,
     class_folders,
@@ -65,6 +66,7 @@ def prepare_folder(
     contents = Contents(str(root))
     if not all((root / name).is_dir() for name in SPLITS):
         classes, items = _read(root, root, out, contents, ignore, 2)
+        warn_of_unused(ignore, root, contents)
         labels = dict(items)
         divided = draw_splits(labels, labels.values(), test_fraction, seed)
         notes = notes_of(contents)
@@ -73,6 +75,7 @@ def prepare_folder(
         name: _read(root, root / name, out, contents, ignore, 1)
         for name in SPLITS
     }
+    warn_of_unused(ignore, root, contents)
     classes = read['train'][0]
     if classes != read['test'][0]:
         odd = sorted(set(classes) ^ set(read['test'][0]))
@@ -98,8 +101,11 @@ def _read(
     least: int,
 ) -> tuple[list[str], list[Item]]:
     """List the classes of a folder, and images with paths from the root."""
-    paths = images_below(folder, [out], contents=contents, ignore=ignore)
-    warn_of_masks(folder, paths, contents)
+    prefix = folder.relative_to(root)
+    ignore = ignored_in(prefix.as_posix(), ignore)
+    part = Contents(str(folder))
+    paths = images_below(folder, [out], contents=part, ignore=ignore)
+    warn_of_masks(folder, paths, part)
     own = {out.resolve(), *out.resolve().parents}
     found: dict[str, list[str]] = {
         name: []
@@ -111,14 +117,14 @@ def _read(
         if first_folder(path):
             found.setdefault(first_folder(path), []).append(path)
     loose = [path for path in paths if not first_folder(path)]
-    contents.leave_out('in no class folder', *loose)
+    part.leave_out('in no class folder', *loose)
+    contents.add(part, '' if folder == root else prefix.as_posix())
     few = [f'{c} has {len(p)}' for c, p in found.items() if len(p) < least]
     if len(found) < 2 or few:
         problem = f'{folder}: expected at least 2 class folders with at least '
         problem += f'{least} image{"s" * (least > 1)} each, found '
         problem += ', '.join(few) or f'{len(found)} class folders'
         raise layout_error(root, LAYOUTS, f'{problem}.')
-    prefix = folder.relative_to(root)
     classes = sorted(found)
     items = [
         ((prefix / path).as_posix(), index)
