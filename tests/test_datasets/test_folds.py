@@ -56,6 +56,25 @@ def test_files_of_other_folds_move_away(tmp_path):
     assert (tmp_path / 'out/train_1.json').read_bytes() == first
 
 
+def test_what_the_command_has_not_written_stays(tmp_path):
+    file = write_boxes(tmp_path / 'train_10pct.json', ('a',), 6)
+    own = ['held_out_mine.json', 'train_7.json', 'train_line2.json']
+    for name in own:
+        (tmp_path / name).write_text('{}')
+    for seed, folds in enumerate((3, 2, 2)):
+        draw_folds(file, tmp_path, folds, seed)
+    there = {path.name for path in tmp_path.glob('*.json')}
+    pairs = {
+        f'{part}_{k}.json' for part in ('train', 'held_out') for k in '12'
+    }
+    assert there == {*own, *pairs, file.name}
+    for source in (tmp_path / 'train_2.json', tmp_path / 'held_out_2.json'):
+        before = source.read_bytes()
+        with pytest.raises(ValueError, match=r'would replace .*_2\.json'):
+            draw_folds(source, tmp_path, 2)
+        assert source.read_bytes() == before
+
+
 @pytest.mark.parametrize(
     ('options', 'expected'),
     [

@@ -522,8 +522,10 @@ def test_lists_drawn_anew_are_kept_beside(tmp_path, change):
 def test_few_images_of_an_earlier_draw_do_not_stay(tmp_path):
     root, out = make_x_sdd(tmp_path), tmp_path / 'lists'
     prepare_x_sdd(root, out)
-    few = touch(out, 'train_05pct.txt', 'train_05pct.json', 'mine.txt')
+    # of the user: no preparation writes one of these without the others
+    own = {'mine.txt', 'train_10pct.json', 'good.txt', 'unlabelled.txt'}
+    few = touch(out, 'train_05pct.txt', 'train_05pct.json', *own)
     prepare_x_sdd(root, out, seed=1)
     left = {path.name for path in few.iterdir()}
-    assert {'mine.txt', 'earlier', 'train.txt'} <= left
+    assert {*own, 'earlier', 'train.txt'} <= left
     assert not left & {'train_05pct.txt', 'train_05pct.json'}

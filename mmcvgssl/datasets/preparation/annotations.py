@@ -18,11 +18,14 @@ from mmcvgssl.provenance import make_room
 from mmcvgssl.utils import atomic_write, some
 
 # of all preparations: lists of one draw are written together
-LISTS = (
-    *('train.txt', 'train_unlabelled.txt', 'train_*pct.txt', 'test.txt'),
-    *(CLASS_NAMES, 'unlabelled.txt', 'good.txt', 'anomaly.txt'),
-    *('train.json', 'train_*pct.json', 'test.json'),
-    *('detection_unlabelled.txt', 'defects_train.json', 'defects_test.json'),
+LISTS = 'train.txt', 'train_unlabelled.txt', 'test.txt', CLASS_NAMES
+# of some: a part of a set alone was not written by them
+SETS = (
+    ('unlabelled.txt', 'good.txt', 'anomaly.txt'),
+    ('train.json', 'test.json'),
+    ('train_05pct.txt', 'train_05pct.json'),
+    ('train_10pct.txt', 'train_10pct.json'),
+    ('detection_unlabelled.txt', 'defects_train.json', 'defects_test.json'),
 )
 
 # Path relative to the data root, with '/', and class index.
@@ -176,7 +179,9 @@ def write_annotations(
     copies = notes_on_copies(prepared.data_root, prepared.splits)
     prepared = replace(prepared, notes=[*prepared.notes, *copies])
     try:
-        make_room(out, texts, f'lists of images in {out}', LISTS)
+        sets = [s for s in SETS if all((out / n).is_file() for n in s)]
+        beside = [*LISTS, *(name for names in sets for name in names)]
+        make_room(out, texts, f'lists of images in {out}', beside)
         for name, text in texts.items():
             atomic_write(out / name, text)
     except OSError as error:

@@ -72,7 +72,8 @@ def draw_folds(
         FileNotFoundError: If the file is missing.
         AnnotationError: If something is wrong with it.
         ValueError: If there are fewer images than folds, a part would have
-            no box, or a number is out of range.
+            no box, a number is out of range, or a fold would replace the
+            file.
         OSError: If ``out`` cannot be written.
     """
     if type(folds) is not int or folds < 2:
@@ -110,13 +111,28 @@ def draw_folds(
                 )
             text = f'{json.dumps(part, ensure_ascii=False)}\n'
             files[name.format(number)] = text.encode()
-    make_room(
-        *(folder, files, f'the folds in {folder}'),
-        ['train_*.json', 'held_out_*.json'],
-    )
+    own = Path(file).resolve()
+    if own in [(folder / name).resolve() for name in files]:
+        raise ValueError(
+            f'--out: a fold would replace {file}, which the folds are drawn '
+            'from: choose another folder'
+        )
+    beside = [p.name for p in _folds_in(folder) if p.resolve() != own]
+    make_room(folder, files, f'the folds in {folder}', beside)
     for name, data in files.items():
         atomic_write(folder / name, data)
     return Folds(folder, counts)
+
+
+def _folds_in(folder: Path) -> list[Path]:
+    """Find folds, which have two files each; others are not of this draw."""
+    found = []
+    for train in sorted(folder.glob(TRAIN.format('[1-9]*'))):
+        number = train.stem.removeprefix('train_')
+        held_out = folder / HELD_OUT.format(number)
+        if number.isdecimal() and held_out.is_file():
+            found += [train, held_out]
+    return found
 
 
 def _divide(strata: Sequence[str], folds: int, seed: int) -> list[int]:
