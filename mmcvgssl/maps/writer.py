@@ -29,6 +29,7 @@ from mmcvgssl.utils import (
 )
 
 MANIFEST = 'manifest.jsonl'
+PARTS = 'manifest.*.jsonl'  # one of each process
 REMARKS = 'remarks.json'  # the generator's warnings about its fitting images
 DTYPES = ('float16', 'float32')
 # errors that concern one file name, not the disk or permissions
@@ -193,7 +194,9 @@ def paths_without_map(
     """Find the images without a map of their present content.
 
     Maps of images that have changed, and files that are not the maps which
-    were written, are moved aside, and it is said.
+    were written, are moved aside, and it is said. Manifests of processes that
+    were stopped are joined, so that no outdated line of them is left when
+    others write: call it before a :class:`MapWriter` is made.
 
     Args:
         out: Folder of the maps.
@@ -212,11 +215,10 @@ def paths_without_map(
             f'to {out / EARLIER / "images"}',
         )
     set_damaged_aside(out)
-    done = {
-        path
-        for path, line in read_manifests(out).items()
-        if (out / line['map']).is_file()
-    }
+    lines = read_manifests(out)
+    done = {p for p, line in lines.items() if (out / line['map']).is_file()}
+    if len(done) < len(lines) or any(out.glob(PARTS)):
+        join_manifests(out, done)
     return [path for path in paths if path not in done]
 
 
@@ -338,6 +340,6 @@ def join_manifests(
         lines = {path: line for path, line in lines.items() if path in wanted}
     text = ''.join(json.dumps(lines[path]) + '\n' for path in sorted(lines))
     atomic_write(out / MANIFEST, text.encode())
-    for part in out.glob('manifest.*.jsonl'):
+    for part in out.glob(PARTS):
         part.unlink()
     return lines

@@ -12,6 +12,7 @@ from PIL import Image
 from mmcvgssl.datasets.transforms import UnreadableImageError, read_image
 from mmcvgssl.maps import MapEntry, MapError, MapFolder, read_map
 from mmcvgssl.maps.mapped_images import check_size, find_mapped_images
+from mmcvgssl.maps.writer import MapWriter, paths_without_map
 from mmcvgssl.provenance import (
     RECORD,
     FileState,
@@ -102,6 +103,33 @@ def test_the_last_line_of_a_path_holds(folder):
     assert len(maps) == 3
     assert maps['a.png'].score == 3.0
     assert maps['a.png'].map_max == 0.25
+
+
+@pytest.mark.parametrize('ranks', [(1, 2), (2, 1), (12, 1), (3, 2)])
+def test_lines_of_a_stopped_run_of_other_processes_do_not_win(tmp_path, ranks):
+    out, names = tmp_path / 'maps', [f'{i:02}.png' for i in range(12)]
+    todo, made = names, []
+    for run, count in enumerate(ranks):
+        for name in todo:
+            (tmp_path / name).write_text(f'{run}')
+        if run:
+            todo = paths_without_map(out, tmp_path, names)
+            assert todo == [names[0], names[-1]]
+        for rank in range(count):  # stopped before the manifests are joined
+            with MapWriter(out, rank=rank) as writer:
+                for name in todo[rank::count]:
+                    values = np.full((2, 2), run, np.float32)
+                    state = FileState.of(tmp_path / name)
+                    writer.write(name, values, (4, 4), run, state)
+                    made.append(name)
+        todo = [names[0], names[-1]]
+    assert len(made) == 14
+    assert paths_without_map(out, tmp_path, names) == []
+    maps = MapFolder(out)
+    for name in names:
+        assert maps.entries[name].map_max == maps.load_map(name).max()
+        assert maps.entries[name].file.holds(tmp_path / name)
+    assert [path.name for path in out.glob('*.jsonl')] == ['manifest.jsonl']
 
 
 def test_a_line_torn_anywhere_is_ignored(folder):
