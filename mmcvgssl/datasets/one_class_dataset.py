@@ -63,9 +63,10 @@ class OneClassDataset(SurfaceImages):
         good_names: Names of folders of good images, in any case, perhaps with
             ``*``; ``auto``: the usual ones, as good, ok, normal and pass.
             ``*``: all images are good.
-        mask_suffix: End of a mask's name, after its image's stem,
-            where masks lie beside images; ``auto``: ``.png``, ``_mask.png``
-            and their like, if what has such a name looks like a mask.
+        mask_suffix: End of a mask's name, after its image's stem, which
+            layout ``folder`` does not take; ``auto``: ``_mask.png`` or
+            ``.png`` in ``ground_truth``, and, beside images, one of more
+            such ends, if what has such a name looks like a mask.
         holdout: Share of the images that ``part`` divides off, drawn by
             ``holdout_seed`` in each category; 0: none.
         holdout_seed: Seed of the draw.

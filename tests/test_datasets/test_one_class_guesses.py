@@ -218,6 +218,33 @@ MASKS = [
         {'layout': 'folder'},
         {'1.png': 0, '2.jpg': 0, '2.png': 0},
     ),
+    *(
+        (
+            [f'good/1{end}', f'dent/2{end}', 'dent/2_mask.png:m'],
+            {'layout': 'mask-beside'},
+            {f'1{end}': 0, f'2{end}': '2_mask.png'},
+        )
+        for end in ('.jpg', '.png')
+    ),
+    (
+        ['good/1.jpg', 'dent/2.jpg', 'dent/2_gt.png:m', 'dent/3_gt.png'],
+        {'layout': 'mask-beside'},
+        r'1 file \(dent/3_gt\.png\).*what ends in _gt\.png is a mask',
+    ),
+    (
+        ['good/1.jpg', 'dent/2.jpg', 'dent/2_seg.png:m'],
+        {'layout': 'folder', 'mask_suffix': '_seg.png'},
+        "'_seg.png' would do nothing: .*layout='mask-beside'",
+    ),
+    *(
+        (
+            ['test/good/1.png', 'test/dent/2.png', f'{truth}/2_seg.png:m'],
+            {'mask_suffix': suffix},
+            {'1.png': 0, '2.png': mask},
+        )
+        for truth in ['ground_truth/dent']
+        for suffix, mask in (('_seg.png', '2_seg.png'), ('.png', 0))
+    ),
     (
         ['good/1.png', 'dent/2.png', 'dent/2.seg.png:m'],
         {'mask_suffix': '.seg.png'},

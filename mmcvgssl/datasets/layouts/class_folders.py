@@ -11,9 +11,11 @@ from mmcvgssl.datasets.image_folders import PART_NAMES
 from mmcvgssl.datasets.layouts.good_names import MASKS, is_bad
 from mmcvgssl.datasets.layouts.layout import DEFECT, GOOD, Layout, Sample
 from mmcvgssl.datasets.layouts.mask_files import (
+    AUTO,
     find_masks,
     has_suffix,
     look_like_masks,
+    pair_by_usual,
     pair_masks,
 )
 from mmcvgssl.utils import printable, some
@@ -235,7 +237,8 @@ class MaskBesideLayout(FolderLayout):
     A mask has its image's stem and a suffix that no image has.
 
     Args:
-        mask_suffix: End of a mask's name, after the image's stem.
+        mask_suffix: End of a mask's name, after the image's stem; ``auto``:
+            one of the usual ones.
         masks: Image of each mask; by default, by the suffix.
         guessed: See :class:`FolderLayout`.
     """
@@ -257,16 +260,20 @@ class MaskBesideLayout(FolderLayout):
         masks: Mapping[str, str] | None = None,
         guessed: bool = False,
     ) -> None:
+        self._alone, self._suffixes = [], [mask_suffix]
         if masks is None:
-            masks = pair_masks(files, mask_suffix)
-            alone = [
+            if mask_suffix == AUTO:
+                masks, self._suffixes = pair_by_usual(files)
+            else:
+                masks = pair_masks(files, mask_suffix)
+            known = {*masks, *masks.values()}
+            self._alone = [
                 path
                 for path in files
-                if has_suffix(path, mask_suffix) and path not in masks
+                if path not in known
+                and any(has_suffix(path, s) for s in self._suffixes)
             ]
-        else:
-            alone = []
-        self._alone, self._suffix = alone, mask_suffix
+        alone = self._alone
         self._mask_files = {*masks, *alone}
         images = [path for path in files if path not in self._mask_files]
         super().__init__(
@@ -312,8 +319,9 @@ class MaskBesideLayout(FolderLayout):
             raise ValueError(
                 f'{self.root}: {some(map(printable, images), "file")} would '
                 'be left out: in layout mask-beside what ends in '
-                f'{self._suffix} is a mask, but these have no image beside '
-                "them and do not look like masks. Set layout='folder' or "
+                f'{" or ".join(self._suffixes)} is a mask, but these have '
+                'no image beside them and do not look like masks. Set '
+                "layout='folder' or "
                 'mask_suffix, or leave them out by ignore.'
             )
         self.contents.leave_out(ORPHAN, *self._alone)

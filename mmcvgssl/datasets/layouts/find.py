@@ -53,15 +53,22 @@ def find_layout(
         ignore: See :func:`images_below`.
         mask_suffix: End of a mask's name, after its image's stem;
             ``auto``: ``_mask.png``, ``.png`` and their like, if what ends
-            so looks like a mask.
+            so looks like a mask, or is named by ``mask-beside``.
 
     Raises:
-        ValueError: If the name is unknown, the tree is not as expected, or a
-            guess would take images for masks or the reverse.
+        ValueError: If the name is unknown, or takes no ``mask_suffix``, the
+            tree is not as expected, or a guess would take images for masks
+            or the reverse.
     """
     if name not in ('auto', *NAMES):
         raise ValueError(
             f'layout is one of auto, {", ".join(NAMES)}, got {name!r}'
+        )
+    if name == FolderLayout.name and mask_suffix != AUTO:
+        raise ValueError(
+            f'layout={name!r} takes all files for images, so that '
+            f'mask_suffix={mask_suffix!r} would do nothing: leave one of them '
+            f'out, or set layout={MaskBesideLayout.name!r}'
         )
     report = contents if contents is not None else Contents(str(root))
     good = GoodNames(good_names)
@@ -69,7 +76,13 @@ def find_layout(
         name == 'auto' and (categories or _is_mvtec(root, good, ignore))
     ):
         return MvtecLayout(
-            root, good_names, extensions, categories, report, ignore
+            root,
+            good_names,
+            extensions,
+            categories,
+            report,
+            ignore,
+            mask_suffix,
         )
     if categories:
         raise ValueError(
@@ -80,9 +93,8 @@ def find_layout(
     if name == FolderLayout.name:
         return FolderLayout(root, good_names, extensions, files, report)
     if name == MaskBesideLayout.name or mask_suffix != AUTO:
-        suffix = '.png' if mask_suffix == AUTO else mask_suffix
         return MaskBesideLayout(
-            root, good_names, extensions, files, report, suffix
+            root, good_names, extensions, files, report, mask_suffix
         )
     masks = _find_masks(root, files, report)
     if masks:

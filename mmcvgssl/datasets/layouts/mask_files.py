@@ -48,6 +48,33 @@ def pair_masks(files: Collection[str], suffix: str) -> dict[str, str]:
     }
 
 
+def pair_by_usual(
+    files: Collection[str],
+) -> tuple[dict[str, str], list[str]]:
+    """Find masks by the usual ends of their names: the image of each.
+
+    Args:
+        files: Paths with /.
+
+    Returns:
+        The image of each mask, and the ends that are in use; ``.png`` if
+        none is.
+    """
+    masks: dict[str, str] = {}
+    used = []
+    for suffix in SUFFIXES:
+        images = {*masks.values()}
+        pairs = {
+            mask: image
+            for mask, image in pair_masks(files, suffix).items()
+            if mask not in masks and mask not in images and image not in masks
+        }
+        if pairs:
+            used.append(suffix)
+        masks |= pairs
+    return masks, used or ['.png']
+
+
 def has_suffix(path: str, suffix: str) -> bool:
     """Say whether a name ends as that of a mask."""
     if not path.lower().endswith(suffix.lower()):

@@ -21,6 +21,7 @@ from mmcvgssl.datasets.layouts.layout import (
     Layout,
     Sample,
 )
+from mmcvgssl.datasets.layouts.mask_files import AUTO
 from mmcvgssl.utils import printable, some
 
 GROUND_TRUTH = 'ground_truth'
@@ -34,6 +35,8 @@ class MvtecLayout(Layout):
     Args:
         categories: Names of the wanted ones; empty: all.
         ignore: See :func:`images_below`.
+        mask_suffix: End of a mask's name, after its image's stem; ``auto``:
+            ``_mask.png`` or ``.png``.
     """
 
     name = 'mvtec'
@@ -52,9 +55,13 @@ class MvtecLayout(Layout):
         categories: Collection[str] = (),
         contents: Contents | None = None,
         ignore: Collection[str] = (),
+        mask_suffix: str = AUTO,
     ) -> None:
         super().__init__(root, good_names, extensions, contents)
         self.ignore = ignore
+        self.mask_ends = [mask_suffix]
+        if mask_suffix == AUTO:
+            self.mask_ends = ['_mask.png', '.png']
         # name and folder below the root
         found = category_folders(root, self.good_names, ignore)
         if not found:
@@ -173,7 +180,8 @@ class MvtecLayout(Layout):
         if alone:
             self.contents.warnings.append(
                 f'{name}: {some(map(printable, alone), "mask")} of no image: '
-                'a mask has the name of its image and _mask.png or .png'
+                'a mask has the stem of its image and '
+                f'{" or ".join(self.mask_ends)}; mask_suffix sets this end'
             )
 
     def describe(self, path: str) -> Sample:
@@ -197,7 +205,7 @@ class MvtecLayout(Layout):
 
     def _mask(self, prefix: str, image: PurePosixPath) -> str | None:
         base = PurePosixPath(prefix, GROUND_TRUTH)
-        for ending in ('_mask.png', '.png'):
+        for ending in self.mask_ends:
             mask = base / image.with_name(f'{image.stem}{ending}')
             if (self.root / mask).is_file():
                 return mask.as_posix()
