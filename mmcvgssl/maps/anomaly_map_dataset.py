@@ -9,6 +9,7 @@ from mmcvgssl.datasets.reading import TooManyUnreadableError
 from mmcvgssl.datasets.surface_images import SurfaceImages
 from mmcvgssl.maps.file import MapError
 from mmcvgssl.maps.map_folder import MapFolder
+from mmcvgssl.maps.writer import require_own_maps
 from mmcvgssl.registry import DATASETS
 from mmcvgssl.utils import some
 
@@ -38,8 +39,9 @@ class AnomalyMapDataset(SurfaceImages):
     Raises:
         FileNotFoundError: If the folder of maps is missing, or images have
             no map: says how many and names the first.
-        ValueError: If the manifest is malformed, no image has a map, or
-            images have changed since their maps were made.
+        ValueError: If the manifest is malformed, no image has a map, two
+            would share one, or images have changed since their maps were
+            made.
         TooManyUnreadableError: If too many have, or are broken.
 
     Example:
@@ -146,7 +148,9 @@ class AnomalyMapDataset(SurfaceImages):
             for path in paths:
                 if not path.startswith('../'):
                     file = (self.maps / path).with_suffix('.npy')
-                    found[path] = dict(map_path=file)
+                    if file.is_file():
+                        found[path] = dict(map_path=file)
+            require_own_maps(found)  # no manifest says whose they are
         return {
             path: {**info, 'map_path': str(info['map_path'])}
             for path, info in found.items()

@@ -218,6 +218,27 @@ MASKS = [
         {'layout': 'folder'},
         {'1.png': 0, '2.jpg': 0, '2.png': 0},
     ),
+    # images that one mask cannot tell apart
+    *(
+        (
+            ['good/1.jpg', 'dent/2.jpg', 'dent/2.bmp', f'dent/2{end}:m'],
+            options,
+            rf'dent/2\.bmp and dent/2\.jpg would share .*dent/2{end}',
+        )
+        for end, options in (
+            ('.png', {'layout': 'mask-beside'}),
+            ('_mask.png', {}),
+            ('_seg.png', {'mask_suffix': '_seg.png'}),
+        )
+    ),
+    (
+        [
+            *('test/good/1.png', 'test/dent/2.png', 'test/dent/2.jpg'),
+            'ground_truth/dent/2_mask.png:m',
+        ],
+        {},
+        r'2\.jpg and test/dent/2\.png would share .*2_mask\.png',
+    ),
     *(
         (
             [f'good/1{end}', f'dent/2{end}', 'dent/2_mask.png:m'],

@@ -136,6 +136,20 @@ def test_maps_are_found_by_manifest_or_by_place(folders, manifest):
     assert info.get('map_size') == ((40, 40) if manifest else None)
 
 
+def test_images_of_one_stem_share_no_map(tmp_path):
+    images, maps = tmp_path / 'images', tmp_path / 'maps'
+    for folder in (images, maps):
+        folder.mkdir()
+    for name in ('1.png', '1.jpg', '2.png'):
+        picture(0).save(images / name)
+    np.save(maps / '2.npy', np.zeros((2, 2), np.float16))
+    data_set = make(images, maps, allow_missing=True)
+    assert len(data_set) == 1
+    np.save(maps / '1.npy', np.zeros((2, 2), np.float16))
+    with pytest.raises(ValueError, match=r'1\.jpg and 1\.png would share'):
+        make(images, maps)
+
+
 def test_the_manifest_says_where_a_map_is(folders):
     images, maps = folders
     (maps / '00.npy').rename(maps / 'elsewhere.npy')

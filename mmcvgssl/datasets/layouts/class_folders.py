@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path, PurePosixPath
+from posixpath import splitext
 
 from mmcvgssl.datasets.contents import Contents
 from mmcvgssl.datasets.image_folders import PART_NAMES
@@ -17,6 +18,7 @@ from mmcvgssl.datasets.layouts.mask_files import (
     look_like_masks,
     pair_by_usual,
     pair_masks,
+    require_own_masks,
 )
 from mmcvgssl.utils import printable, some
 
@@ -280,6 +282,10 @@ class MaskBesideLayout(FolderLayout):
             root, good_names, extensions, images, contents, guessed
         )
         self.masks = {image: mask for mask, image in masks.items()}
+        by_stem = {splitext(image)[0]: m for image, m in self.masks.items()}
+        require_own_masks(
+            root, [(path, by_stem.get(splitext(path)[0])) for path in images]
+        )
 
     def walked(
         self, split: str, without: Collection[str] = ()
@@ -321,7 +327,6 @@ class MaskBesideLayout(FolderLayout):
                 'be left out: in layout mask-beside what ends in '
                 f'{" or ".join(self._suffixes)} is a mask, but these have '
                 'no image beside them and do not look like masks. Set '
-                "layout='folder' or "
-                'mask_suffix, or leave them out by ignore.'
+                "layout='folder' or mask_suffix, or leave them out by ignore."
             )
         self.contents.leave_out(ORPHAN, *self._alone)

@@ -75,6 +75,29 @@ def pair_by_usual(
     return masks, used or ['.png']
 
 
+def require_own_masks(
+    root: Path, masks: Iterable[tuple[str, str | None]]
+) -> None:
+    """Refuse images that would share a mask, as one is not of all of them.
+
+    Args:
+        root: Folder of the images.
+        masks: Each image and its mask, if it has one.
+
+    Raises:
+        ValueError: Names the two.
+    """
+    owners: dict[str, str] = {}
+    for path, mask in masks:
+        other = owners.setdefault(mask, path) if mask else path
+        if other != path:
+            raise ValueError(
+                f'{root}: {printable(other)} and {printable(path)} would '
+                f'share the mask {printable(str(mask))}: rename one of the '
+                'two images and its mask, or leave it out by ignore'
+            )
+
+
 def has_suffix(path: str, suffix: str) -> bool:
     """Say whether a name ends as that of a mask."""
     if not path.lower().endswith(suffix.lower()):

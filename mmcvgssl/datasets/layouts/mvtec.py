@@ -21,7 +21,7 @@ from mmcvgssl.datasets.layouts.layout import (
     Layout,
     Sample,
 )
-from mmcvgssl.datasets.layouts.mask_files import AUTO
+from mmcvgssl.datasets.layouts.mask_files import AUTO, require_own_masks
 from mmcvgssl.utils import printable, some
 
 GROUND_TRUTH = 'ground_truth'
@@ -98,6 +98,15 @@ class MvtecLayout(Layout):
                 samples.append(self.settle(whole, None, split, where))
             if split == 'test':
                 self._note_masks(name, prefix, samples)
+        require_own_masks(self.root, [(s.path, s.mask) for s in samples])
+        return samples
+
+    def listed(
+        self, file: Path, split: str, encoding: str = ''
+    ) -> list[Sample]:
+        """Return the images of a list; see :meth:`Layout.listed`."""
+        samples = super().listed(file, split, encoding)
+        require_own_masks(self.root, [(s.path, s.mask) for s in samples])
         return samples
 
     def _images(self, folder: PurePosixPath) -> list[str]:
