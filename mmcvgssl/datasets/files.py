@@ -40,7 +40,6 @@ PassedOver = Callable[[str, Path], None]
 def files_below(
     folder: str | Path,
     passed_over: PassedOver | None = None,
-    _above: tuple[str, ...] = (),
 ) -> Iterator[Path]:
     """Find files in any nesting, in order, through links, too.
 
@@ -53,6 +52,26 @@ def files_below(
         passed_over: Called with the reason, one of
             :mod:`mmcvgssl.datasets.contents`, and the path of what is not
             yielded.
+
+    Raises:
+        OSError: If a folder cannot be read: names it.
+    """
+    for path, _ in files_and_targets(folder, passed_over):
+        yield path
+
+
+def files_and_targets(
+    folder: str | Path,
+    passed_over: PassedOver | None = None,
+    _above: tuple[str, ...] = (),
+) -> Iterator[tuple[Path, str]]:
+    """Find files as :func:`files_below` does, and where each really lies.
+
+    Two paths of one file, as through a link, have the same such place.
+
+    Args:
+        folder: Where to look.
+        passed_over: See :func:`files_below`.
 
     Raises:
         OSError: If a folder cannot be read: names it.
@@ -71,9 +90,11 @@ def files_below(
         if reason is not None:
             report(reason, path)
         elif entry.is_dir():
-            yield from files_below(path, report, (*_above, real))
-        else:
-            yield path
+            yield from files_and_targets(path, report, (*_above, real))
+        elif entry.is_symlink():
+            yield path, os.path.realpath(path)
+        else:  # no look at the disk for each file
+            yield path, os.path.join(real, entry.name)
 
 
 def folders_in(folder: str | Path) -> list[str]:

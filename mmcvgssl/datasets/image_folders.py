@@ -10,7 +10,7 @@ from PIL import Image
 
 from mmcvgssl.datasets import contents as why
 from mmcvgssl.datasets.contents import Contents
-from mmcvgssl.datasets.files import files_below, folders_in
+from mmcvgssl.datasets.files import files_and_targets, folders_in
 from mmcvgssl.datasets.ignored import is_ignored
 from mmcvgssl.datasets.reading import SUFFIXES
 from mmcvgssl.utils import printable, some, spelled_alike
@@ -35,6 +35,9 @@ def images_below(
 ) -> list[str]:
     """List the images in a folder, in any nesting, as sorted paths with /.
 
+    A file that links make appear more than once is listed once, by its own
+    path if that is below the folder.
+
     Args:
         folder: Paths are relative to it.
         skip: Folders and files of results, which are no images to look at.
@@ -48,7 +51,8 @@ def images_below(
         OSError: If a folder cannot be read.
     """
     report = contents if contents is not None else Contents(str(folder))
-    found, others = [], []
+    found: dict[str, str] = {}  # path by where the file really lies
+    others = []
     base, skip = folder.resolve(), [path.resolve() for path in skip]
     start = os.path.join(folder, '')
 
@@ -59,7 +63,7 @@ def images_below(
     def leave_out(reason: str, path: Path) -> None:
         report.leave_out(reason, inner(path))
 
-    for path in files_below(folder, leave_out):
+    for path, target in files_and_targets(folder, leave_out):
         name = inner(path)
         if any((base / name).is_relative_to(s) for s in skip):
             leave_out(why.RESULTS, path)
@@ -69,12 +73,14 @@ def images_below(
             others.append(path)
         elif is_odd(name):
             leave_out(why.ODD_NAME, path)
-        else:
-            found.append(name)
+        elif (other := found.setdefault(target, name)) != name:
+            if target == os.path.join(base, name):
+                found[target], path = name, folder / other
+            leave_out(why.REPEATED, path)
     for i, path in enumerate(others):
         disguised = i < _LOOKED_INTO and _is_image(path)
         leave_out(why.DISGUISED if disguised else why.SUFFIX, path)
-    return sorted(found)
+    return sorted(found.values())
 
 
 def first_folder(path: str) -> str:
@@ -136,6 +142,7 @@ def check_classes(
     folders: Sequence[str],
     counts: Mapping[str, int],
     given: bool,
+    contents: Contents,
 ) -> None:
     """Refuse folders of no class, and classes without an image.
 
@@ -145,6 +152,7 @@ def check_classes(
         folders: Names of the class folders.
         counts: Number of images by class folder.
         given: Whether the user has named the classes.
+        contents: What is left out.
 
     Raises:
         ValueError: Names them.
@@ -162,7 +170,7 @@ def check_classes(
             f'{root}: {some(empty, "class folder")} without an image: '
             'indices of classes would depend on it; add images, or leave it '
             'out by ignore, or name all classes by '
-            'metainfo=dict(classes=...)'
+            f'metainfo=dict(classes=...); {contents.left_out_text()}'
         )
 
 

@@ -345,7 +345,10 @@ class SurfaceImages(CustomDataset):
         )
         folders = class_folders(self._root, self.ignore, self.CLASSES)
         classes = list(self.CLASSES or folders)
-        check_classes(self._root, classes, folders, counts, bool(self.CLASSES))
+        given = bool(self.CLASSES)
+        check_classes(
+            self._root, classes, folders, counts, given, self.contents
+        )
         if classes:
             self._metainfo['classes'] = tuple(classes)
         self.folder_to_idx = {name: i for i, name in enumerate(classes)}

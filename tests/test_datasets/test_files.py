@@ -204,6 +204,33 @@ def test_what_is_neither_file_nor_folder_is_told(tmp_path):
     }
 
 
+def test_what_links_repeat_is_read_once_by_its_own_path(tmp_path):
+    root, away = tmp_path / 'root', tmp_path / 'away'
+    write(root, ['b/1.png', 'b/2.png', '.store/3.png', 'd/4.png', 'd/4.txt'])
+    write(away, ['5.png'])
+    for link, target in (
+        ('a', root / 'b'),
+        ('c.png', root / 'b/1.png'),
+        ('d/3.png', root / '.store/3.png'),
+        ('latest', root / 'd'),
+        ('x', away),
+        ('y.png', away / '5.png'),
+    ):
+        (root / link).symlink_to(target)
+    contents = Contents('')
+    found = images_below(root, contents=contents)
+    assert found == ['b/1.png', 'b/2.png', 'd/3.png', 'd/4.png', 'x/5.png']
+    repeated = contents.left_out['link to what is read at another path']
+    assert sorted(repeated) == [
+        *('a/1.png', 'a/2.png', 'c.png', 'latest/3.png', 'latest/4.png'),
+        'y.png',
+    ]
+    # links to what is left out stand for it
+    kept = images_below(root, ignore=['b', 'd', 'x'])
+    expected = ['a/1.png', 'a/2.png', 'latest/3.png', 'latest/4.png', 'y.png']
+    assert kept == expected
+
+
 def test_a_folder_that_cannot_be_read_is_an_error(tmp_path, monkeypatch):
     write(tmp_path, ['a.png', 'x/b.png'])
     scan = os.scandir

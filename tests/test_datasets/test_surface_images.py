@@ -197,6 +197,16 @@ def test_class_folders_are_told_or_refused(tmp_path, files, kwargs, expected):
     assert data_set.contents.used['images'] == len(data_set)
 
 
+def test_a_class_folder_linked_beside_itself_is_refused(tmp_path):
+    write_classes(tmp_path, 2)
+    (tmp_path / 'train/today').symlink_to(tmp_path / 'train/rust')
+    message = r'\(today\) without an image.*link to what .* 2 \(today/'
+    with pytest.raises(ValueError, match=message):
+        make(tmp_path, data_prefix='train', with_label=True)
+    kwargs = {'data_prefix': 'train', 'with_label': True, 'ignore': 'today'}
+    assert make(tmp_path, **kwargs).CLASSES == CLASSES
+
+
 @pytest.mark.parametrize(
     ('text', 'kwargs', 'message'),
     [
