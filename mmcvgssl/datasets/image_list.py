@@ -92,6 +92,7 @@ class ImageList(SurfaceImages):
     def __getitem__(self, idx: int) -> dict:
         if not self._fully_initialized:
             self.full_init()
+        idx = self._position(idx)
         data = self.prepare_data(idx)
         return data if data is not None else self._placeholder(idx)
 

@@ -201,12 +201,18 @@ class SurfaceImages(CustomDataset):
         return super().__len__()
 
     def __getitem__(self, idx: int) -> dict:
-        if idx < 0:
-            idx += len(self)
+        idx = self._position(idx)
         # substitutes of an unreadable image depend on the sample, too,
         # whoever has found out that it is one
         self._substitutes = np.random.default_rng(self.views.words(idx))
         return super().__getitem__(idx)
+
+    def _position(self, idx: int) -> int:
+        """Count an index from the start; loops need an error at the end."""
+        position = idx + len(self) if idx < 0 else idx
+        if not 0 <= position < len(self):
+            raise IndexError(f'no sample {idx}: there are {len(self)}')
+        return position
 
     def _rand_another(self) -> int:
         return int(self._substitutes.integers(len(self)))

@@ -17,6 +17,7 @@ from mmcvgssl.randomness import (
     isolated,
     seed_generators,
 )
+from mmcvgssl.utils import check_least
 
 _UNKNOWN = -1
 
@@ -36,6 +37,9 @@ class ViewSeeds:
             new ones in each epoch.
         repeat: Passes over the images that count as an epoch.
 
+    Raises:
+        ValueError: If ``fixed_views`` is negative.
+
     Attributes:
         member: Number of this data set among those of a wrapper.
 
@@ -54,6 +58,7 @@ class ViewSeeds:
     def __init__(
         self, seed: int | None = None, fixed_views: int = 0, repeat: int = 1
     ) -> None:
+        check_least(fixed_views=(fixed_views, 0))
         self.seed, self.fixed_views, self.repeat = seed, fixed_views, repeat
         self.run_seed, self.member, self.n_images = 0, 0, 0
         self._epoch = Shared(torch.full((1,), _UNKNOWN))

@@ -1,6 +1,7 @@
 """Folders and lists of images, whole and broken."""
 
 import random
+from itertools import islice
 
 import numpy as np
 import pytest
@@ -149,6 +150,24 @@ def test_classes_have_the_names_beside_their_list(tmp_path):
         make(tmp_path, **given)
 
 
+@pytest.mark.parametrize('kind', [SurfaceImages, ImageList])
+def test_a_data_set_ends_as_a_list_does(tmp_path, kind):
+    write(tmp_path, 3)
+    data_set = kind(str(tmp_path), pipeline=PIPELINE, repeat=2)
+
+    def place(sample) -> str:
+        return sample['data_samples'].img_path
+
+    shown = [place(sample) for sample in islice(data_set, 9)]
+    assert len(shown) == 6
+    assert shown[:3] == shown[3:] == sorted({*shown})
+    assert [place(data_set[i]) for i in range(-6, 0)] == shown
+    assert np.array_equal(views(data_set, -1), views(data_set, 5))
+    for idx in (6, -7):
+        with pytest.raises(IndexError, match=f'no sample {idx}: there are 6'):
+            data_set[idx]
+
+
 def test_class_folders_give_labels(tmp_path):
     write_classes(tmp_path, 2)
     data_set = make(tmp_path, data_prefix='train', with_label=True)
@@ -284,6 +303,7 @@ def test_a_data_set_says_what_it_holds(tmp_path):
         ),
         ({'max_unreadable': 1.1}, ValueError, r'in \[0, 1\], got 1.1'),
         ({'max_unreadable': -0.1}, ValueError, 'share'),
+        ({'fixed_views': -1}, ValueError, 'fixed_views is 0 or more, got -1'),
     ],
 )
 def test_what_is_missing_or_out_of_place_is_named(
