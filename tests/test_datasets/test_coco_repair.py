@@ -7,7 +7,7 @@ import pytest
 from PIL import ExifTags, Image
 
 from mmcvgssl.datasets import coco_findings
-from mmcvgssl.datasets.coco_check import check_coco
+from mmcvgssl.datasets.coco_check import AnnotationError, check_coco
 from mmcvgssl.datasets.preparation import repair_boxes
 from mmcvgssl.datasets.preparation.repair import FIXES
 from mmcvgssl.datasets.transforms import read_image
@@ -92,6 +92,31 @@ def test_each_fix_mends_what_the_check_has_found(
     assert done.counts[fix] >= 1
     assert f'{fix}: {done.counts[fix]} changed' in done.summary()
     assert good.read_bytes() == before
+
+
+def test_numbers_as_text_stay_exact_and_finite(good, tmp_path):
+    content = json.loads(good.read_text())
+    long = 2**62 + 1
+    content['images'][0]['id'] = long
+    box = content['annotations'][0]
+    texts = ['10', '1e999', 'nan', ' 2.5 ']
+    box.update(image_id=str(long), bbox=texts, area='1_0', iscrowd='-0')
+    good.write_text(json.dumps(content))
+    repair_boxes(good, tmp_path / 'new.json', ['numbers'])
+    text = (tmp_path / 'new.json').read_text()
+    made = json.loads(text, parse_constant=pytest.fail)['annotations'][0]
+    assert made['image_id'] == long
+    assert made['bbox'] == [10, '1e999', 'nan', 2.5]
+    assert (made['area'], made['iscrowd']) == ('1_0', 0)
+
+
+def test_an_image_without_a_name_cannot_be_turned(good, tmp_path):
+    content = json.loads(good.read_text())
+    del content['images'][3]['file_name']
+    good.write_text(json.dumps(content))
+    with pytest.raises(AnnotationError, match=r'1 image \(3\).*file_name'):
+        repair_boxes(good, tmp_path / 'new.json', ['orientation'])
+    assert not (tmp_path / 'new.json').exists()
 
 
 @pytest.mark.parametrize('turned', [5, 6, 7, 8])

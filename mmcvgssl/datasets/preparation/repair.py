@@ -15,7 +15,7 @@ from mmcvgssl.datasets.coco_check import CocoFindings, check_coco
 from mmcvgssl.datasets.coco_file import AnnotationError, number, read_coco
 from mmcvgssl.datasets.preparation.annotations import Preparation
 from mmcvgssl.datasets.reading import OpenedImage
-from mmcvgssl.utils import atomic_write
+from mmcvgssl.utils import atomic_write, some
 
 Entry = dict[str, Any]
 
@@ -67,7 +67,8 @@ def repair_boxes(
 
     Raises:
         FileNotFoundError: If the file is missing.
-        AnnotationError: If it is no COCO file.
+        AnnotationError: If it is no COCO file, or a fix needs an image that
+            it does not name.
         UnreadableImageError: If a fix needs an image that cannot be read.
         ValueError: If a fix is unknown, or ``out`` would replace the file.
     """
@@ -120,12 +121,18 @@ def _numbers(coco: Entry, folder: Path) -> int:
 def _number(value: Any) -> Any:
     if isinstance(value, float) and value.is_integer():
         return int(value)
-    if isinstance(value, str):
-        try:
-            return _number(float(value))
-        except ValueError:
-            return value
-    return value
+    if not isinstance(value, str) or '_' in value:
+        return value
+    try:
+        return int(value)  # which float is not of long ids
+    except ValueError:
+        pass
+    try:
+        found = float(value)
+    except ValueError:
+        return value
+    # JSON has no NaN and no infinity
+    return _number(found) if math.isfinite(found) else value
 
 
 def _crowds(coco: Entry, folder: Path) -> int:
@@ -185,6 +192,14 @@ def _orientation(coco: Entry, folder: Path) -> int:
     Of images whose size in the file is that of the stored pixels alone;
     outlines are dropped, as no detector here reads them.
     """
+    unnamed = [i for i in coco['images'] if not i.get('file_name')]
+    if unnamed:
+        ids = [repr(image.get('id')) for image in unnamed]
+        raise AnnotationError(
+            f'the fix orientation reads the images, but {some(ids, "image")} '
+            'of the file, by id, have no file_name: add it, or leave this fix '
+            'out'
+        )
     moved: dict[str, tuple[int, int, int]] = {}
     for image in coco['images']:
         with OpenedImage(folder / str(image['file_name'])) as opened:
