@@ -198,6 +198,13 @@ class OneClassDataset(SurfaceImages):
             self.holdout_seed,
             self.part,
         )
+        if not selected:
+            raise ValueError(
+                f'holdout={self.holdout} holds out none of '
+                f'{len(samples)} images: a category needs two images or '
+                'more, one of them to learn from; add images, or set '
+                'holdout=0'
+            )
         chosen = {samples[i].path for i in selected}
         why = (
             'held out for the threshold'

@@ -131,8 +131,11 @@ def _table(
     more = 1e-6 if overlap else 0.5
     inside = (at >= start - more) & (at <= last + more)
     clamped = at.clip(start, last)
+    table: np.ndarray
     if values == 1:
         table = np.ones((len(at), 1))
+    elif tile == 1:  # of an image of one pixel: all values lie on it
+        table = np.eye(values)
     else:
         apart = np.abs(clamped[:, None] - own) / (own[1] - own[0])
         table = (1 - apart).clip(min=0)

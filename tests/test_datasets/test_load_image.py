@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from mmcvgssl.datasets import TooManyUnreadableError
 from mmcvgssl.datasets.transforms import (
     LoadImage,
     UnreadableImageError,
@@ -134,6 +135,23 @@ def test_what_is_no_picture_is_an_error_with_its_name(tmp_path):
             read_image(str(path))
     with pytest.raises(UnreadableImageError, match='missing'):
         LoadImage()({'img_path': str(tmp_path / 'missing.png')})
+
+
+def test_no_substitute_is_sought_among_broken_images_alone(
+    tmp_path, monkeypatch
+):
+    """Of data sets of mmyolo, whose images are drawn until one is whole."""
+    infos = [{'img_path': str(path)} for path in write_broken(tmp_path)]
+
+    class DataSet(list):
+        get_data_info = list.__getitem__
+
+    draws = iter([0, 0, 2, 1])
+    monkeypatch.setattr(np.random, 'randint', lambda count: next(draws))
+    step = LoadImage(max_unreadable=9)
+    with pytest.raises(TooManyUnreadableError, match='none of the 3 images'):
+        step({**infos[0], 'dataset': DataSet(infos)})
+    assert next(draws, None) is None
 
 
 @pytest.mark.parametrize('suffix', ['.jpg', '.png', '.bmp', '.tif'])

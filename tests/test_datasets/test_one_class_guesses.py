@@ -358,6 +358,13 @@ def test_paths_to_ignore_are_below_the_root(tmp_path, ignore):
     assert paths(listed, tmp_path) == ['list/good/1.png']
 
 
+def test_what_is_held_out_needs_an_image_to_learn_from(tmp_path):
+    write(tmp_path, ['good/1.png', 'dent/2.png'])
+    assert len(make(tmp_path, holdout=0.5)) == 1
+    with pytest.raises(ValueError, match='holds out none of 1 images: a cat'):
+        make(tmp_path, holdout=0.5, part='held-out')
+
+
 def test_masks_of_no_image_are_told(tmp_path):
     write(tmp_path, ['a/test/dent/1.png', 'a/train/good/1.png'])
     mask(tmp_path / 'a/ground_truth/dent/01_mask.png')

@@ -66,8 +66,9 @@ def test_a_slope_has_no_seams_whatever_the_patches(overlap, values):
     assert np.abs(back - whole).max() < apart
 
 
-def test_one_tile_is_the_map_as_it_is():
-    grid = TileGrid.over((30, 50), 64, 8)
+@pytest.mark.parametrize('size', [(30, 50), (30, 1), (1, 1)])
+def test_one_tile_is_the_map_as_it_is(size):
+    grid = TileGrid.over(size, 64, 8)
     assert len(grid) == 1
     maps = np.random.default_rng(0).random((1, 7, 7))
     joined = JoinedMap(grid)

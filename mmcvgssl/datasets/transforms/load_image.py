@@ -167,7 +167,8 @@ class LoadImage(BaseTransform):
         """Load another image of mmyolo's data sets, which take no None."""
         if data_set is None:
             return None
-        while True:
+        broken: set[int] = set()
+        while len(broken) < len(data_set):
             other = np.random.randint(len(data_set))
             results = copy.deepcopy(data_set.get_data_info(other))
             results['dataset'] = data_set
@@ -175,6 +176,11 @@ class LoadImage(BaseTransform):
                 return self._load(results)
             except UnreadableImageError as error:
                 self._count(results['img_path'], error)
+                broken.add(other)
+        raise TooManyUnreadableError(
+            f'none of the {len(data_set)} images of the data set can be read: '
+            'repair or replace them'
+        )
 
     def __repr__(self) -> str:
         return (
