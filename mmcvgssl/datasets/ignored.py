@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import fnmatch
 import os
 from collections.abc import Collection, Iterable
-from fnmatch import fnmatchcase
 from functools import lru_cache
 from pathlib import Path, PurePath
 from posixpath import normpath
 
 from mmcvgssl.datasets import contents as why
 from mmcvgssl.datasets.contents import Contents
-from mmcvgssl.datasets.files import folders_in
+from mmcvgssl.datasets.files import files_below, folders_in
 from mmcvgssl.utils import printable, some
 
 
@@ -62,7 +62,7 @@ def ignored_of_list(
     found = [p for p, own in below.items() if is_ignored(Path(own), ignore)]
     names = [below[path] for path in found]
     contents.leave_out(why.IGNORED, *names)
-    contents.notes += _unused(ignore, names)
+    contents.notes += _say(_unused(ignore, names))
     if below and len(found) == len(below):
         raise ValueError(
             f'{contents.source}: all images are left out by ignore '
@@ -81,25 +81,34 @@ def warn_of_unused(
         root: The folder.
         contents: What has been left out of it, with paths below it.
     """
-    if ignore:
-        names = [n for found in contents.left_out.values() for n in found]
-        # an empty one holds no file that was left out
-        names += folders_in(root)
-        contents.warnings += _unused(ignore, names)
+    names = [name for found in contents.left_out.values() for name in found]
+    # an empty one holds no file that was left out
+    unused = _unused(ignore, [*names, *folders_in(root)])
+    if unused:  # or of a part of the data that is not read here
+        start = os.path.join(root, '')
+        below = (str(path).removeprefix(start) for path in files_below(root))
+        contents.warnings += _say(_unused(unused, below))
 
 
 def _unused(ignore: Collection[str], names: Iterable[str]) -> list[str]:
-    """Say which patterns name none of these files and folders."""
+    """Return the patterns that name none of these files and folders."""
+    if not ignore:
+        return []
     levels: set[str] = set()
     for name in names:
-        parts = PurePath(name).as_posix().split('/')
+        parts = name.replace(os.sep, '/').split('/')
         for end in range(1, len(parts) + 1):
             levels |= {'/'.join(parts[i:end]) for i in range(end)}
-    unused = [
+    return [
         pattern
         for pattern in ignore
-        if not any(_names(level, _plain(pattern)) for level in levels)
+        if _plain(pattern) not in levels
+        and not fnmatch.filter(levels, _plain(pattern))
     ]
+
+
+def _say(unused: Collection[str]) -> list[str]:
+    """Make a line of the patterns, if there are any."""
     if not unused:
         return []
     return [
@@ -112,7 +121,7 @@ def _unused(ignore: Collection[str], names: Iterable[str]) -> list[str]:
 def _names(text: str, pattern: str) -> bool:
     plain = _plain(pattern)
     # brackets may be a part of a name, too
-    return text == plain or fnmatchcase(text, plain)
+    return text == plain or fnmatch.fnmatchcase(text, plain)
 
 
 @lru_cache(maxsize=1024)

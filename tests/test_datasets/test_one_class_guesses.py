@@ -351,6 +351,9 @@ def test_paths_to_ignore_are_below_the_root(tmp_path, ignore):
         path for path in kept if not path.startswith(f'{ignore}/')
     ]
     assert data_set.contents.warnings == []
+    # of another part than is read here
+    write(tmp_path, ['a/test/dent/worn/1.png'])
+    assert make(tmp_path, ignore='worn').contents.warnings == []
     write(tmp_path, ['list/good/1.png', 'list/good/2.png'])
     file = tmp_path / 'list.txt'
     file.write_text('good/1.png\ngood/2.png\n')
