@@ -189,8 +189,8 @@ class MvtecLayout(Layout):
         if alone:
             self.contents.warnings.append(
                 f'{name}: {some(map(printable, alone), "mask")} of no image: '
-                'a mask has the stem of its image and '
-                f'{" or ".join(self.mask_ends)}; mask_suffix sets this end'
+                'a mask has the name of its image and '
+                f'{" or ".join(self.mask_ends)}'
             )
 
     def describe(self, path: str) -> Sample:
