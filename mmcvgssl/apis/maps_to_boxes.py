@@ -261,11 +261,12 @@ class MapsToBoxes:
 
     def _read_truth(self, path: str | Path) -> GroundTruth:
         truth = read_ground_truth(path)
-        if not any(name in truth.images for name in self.images.paths):
+        known = [*truth.images, *truth.unboxed]
+        if {*known}.isdisjoint(self.images.paths):
             raise ValueError(
                 f'{path} knows none of the images: expected file_name as in '
                 f'{self.images.paths[0]!r}, got '
-                f'{next(iter(truth.images), None)!r}'
+                f'{next(iter(known), None)!r}'
             )
         return truth
 

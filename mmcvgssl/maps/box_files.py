@@ -43,11 +43,19 @@ class GroundTruth:
 
     Args:
         classes: Their names.
-        images: Boxes (x1, y1, x2, y2) [m, 4] and class indices [m] by path.
+        images: Boxes (x1, y1, x2, y2) [m, 4] and class indices [m] by path,
+            of the images whose boxes are known.
+        left_out: Class indices of labels that are no boxes, by path.
     """
 
     classes: tuple[str, ...]
     images: dict[str, tuple[np.ndarray, np.ndarray]]
+    left_out: dict[str, list[int]]
+
+    @property
+    def unboxed(self) -> list[str]:
+        """Paths of images that have labels, and none of them a box."""
+        return [path for path in self.left_out if path not in self.images]
 
 
 class Outputs:
@@ -182,7 +190,8 @@ def read_ground_truth(path: str | Path) -> GroundTruth:
     """Read true boxes from a COCO file.
 
     Crowds and boxes without an area are left out, as mmdet does, and counted
-    in the log.
+    in the log. An image that has no other labels is not good, so it is not
+    among the images without a box.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -192,7 +201,7 @@ def read_ground_truth(path: str | Path) -> GroundTruth:
     if not path.is_file():
         raise FileNotFoundError(f'no ground truth {path}')
     coco = read_coco(path)
-    left_out = []
+    left_out: dict[str, list[int]] = {}
     try:
         names = {c['id']: str(c['name']) for c in coco['categories']}
         labels = {key: i for i, key in enumerate(names)}
@@ -206,7 +215,7 @@ def read_ground_truth(path: str | Path) -> GroundTruth:
             label = labels[entry['category_id']]
             file = files[entry['image_id']]
             if entry.get('iscrowd') or entry.get('ignore') or min(w, h) <= 0:
-                left_out.append(printable(file))
+                left_out.setdefault(file, []).append(label)
             else:
                 found[file].append((x, y, x + w, y + h, label))
     except (AttributeError, KeyError, TypeError, ValueError) as error:
@@ -219,12 +228,14 @@ def read_ground_truth(path: str | Path) -> GroundTruth:
     if left_out:
         print_log(
             f'{path}: crowds and boxes without an area are left out: '
-            f'{some(left_out)}',
+            f'{some([printable(f) for f, n in left_out.items() for _ in n])}',
             'current',
             logging.WARNING,
         )
     images = {}
     for name, rows in found.items():
+        if name in left_out and not rows:
+            continue
         table = np.array(rows, dtype=np.float64).reshape(-1, 5)
         images[name] = table[:, :4], table[:, 4].astype(np.int64)
-    return GroundTruth(tuple(names.values()), images)
+    return GroundTruth(tuple(names.values()), images, left_out)

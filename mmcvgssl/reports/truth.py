@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from mmcvgssl.datasets import OneClassDataset, SurfaceImages
 from mmcvgssl.datasets.layouts import GOOD
 from mmcvgssl.maps.box_files import read_ground_truth
 from mmcvgssl.predictions import GOOD as GOOD_NAME
-from mmcvgssl.utils import printable
+from mmcvgssl.utils import printable, some
 
 ANOMALY, CLASSIFIER, DETECTOR = 'anomaly', 'classifier', 'detector'
 
@@ -100,7 +100,8 @@ class Truth:
             )
         self.matched = 0
         self.problem: Exception | None = None
-        self._read: dict[str, Mapping[str, TrueImage]] = {}
+        self._read: dict[str, Mapping[str, TrueImage | None]] = {}
+        self._unclear: dict[str, str] = {}
 
     def fit(
         self, kind: str, paths: Sequence[str], notes: list[str]
@@ -113,11 +114,14 @@ class Truth:
             notes: Gets the reason why it does not fit.
         """
         try:
-            return self.of(kind, paths)
+            found = self.of(kind, paths)
         except (OSError, ValueError) as error:
             self.problem = self.problem or error
             notes.append(str(error))
             return [None] * len(paths)
+        if kind in self._unclear:
+            notes.append(self._unclear[kind])
+        return found
 
     def of(self, kind: str, paths: Sequence[str]) -> list[TrueImage | None]:
         """Return what is true of images.
@@ -127,32 +131,30 @@ class Truth:
             paths: Their paths; the longest end of one that is known counts.
 
         Returns:
-            None for images that are not known.
+            None for images that are not known, or have no one class.
 
         Raises:
             AnnotationError: If a COCO file is none.
             ValueError: If none is known, or two would be the same.
         """
-        has_boxes = kind == DETECTOR or self.path.suffix.lower() == '.json'
-        how = 'boxes' if has_boxes else kind
-        if how not in self._read:
-            self._read[how] = self._of(how)
-        known = self._read[how]
+        if kind not in self._read:
+            self._read[kind] = self._of(kind)
+        known = self._read[kind]
         found = [_longest_end(path, known) for path in paths]
         self._check(paths, found, known)
         self.matched += 1
         return [None if end is None else known[end] for end in found]
 
-    def _of(self, how: str) -> Mapping[str, TrueImage]:
-        if how == 'boxes':
-            return _of_coco(find_coco(self.path)[0])
+    def _of(self, kind: str) -> Mapping[str, TrueImage | None]:
+        if kind == DETECTOR or self.path.suffix.lower() == '.json':
+            return self._of_coco(find_coco(self.path)[0], kind)
         home, file = self.path, ''
         if self.is_list:
             home, file = (
                 self.root or self.path.parent,
                 str(self.path.resolve()),
             )
-        if how == CLASSIFIER:
+        if kind == CLASSIFIER:
             images = SurfaceImages(
                 str(home),
                 file,
@@ -180,11 +182,46 @@ class Truth:
             for row in _infos(tested)
         }
 
+    def _of_coco(
+        self, file: Path, kind: str
+    ) -> Mapping[str, TrueImage | None]:
+        """Return what labels say of images; see what is not clear, too."""
+        truth = read_ground_truth(file)
+        found: dict[str, TrueImage | None] = {}
+        none = np.zeros((0, 4)), np.zeros(0, int)
+        several = []
+        for path in [*truth.images, *truth.unboxed]:
+            boxes, labels = truth.images.get(path, none)
+            every = [*labels, *truth.left_out.get(path, ())]
+            key = Path(path).as_posix()
+            found[key] = TrueImage(
+                truth.classes[every[0]] if every else GOOD_NAME,
+                bool(every),
+                has_boxes=path in truth.images,
+                boxes=boxes,
+                labels=tuple(truth.classes[label] for label in labels),
+            )
+            if kind == CLASSIFIER and len({*every}) > 1:
+                several.append(printable(path))
+                found[key] = None
+        if several:
+            self._unclear[kind] = (
+                f'{file}: {some(several, "image")} with labels of several '
+                'classes: none is the class of the image'
+            )
+        if kind == DETECTOR and truth.unboxed:
+            self._unclear[kind] = (
+                f'{file}: {some(map(printable, truth.unboxed), "image")} with '
+                'crowds or boxes without an area alone: where their defects '
+                'are is not known'
+            )
+        return found
+
     def _check(
         self,
         paths: Sequence[str],
         found: Sequence[str | None],
-        known: Mapping[str, TrueImage],
+        known: Mapping[str, TrueImage | None],
     ) -> None:
         owners: dict[str, str] = {}
         for path, end in zip(paths, found, strict=True):
@@ -210,7 +247,7 @@ def _key(path: str) -> str:
     return Path(path).resolve().as_posix()
 
 
-def _longest_end(path: str, known: Mapping[str, TrueImage]) -> str | None:
+def _longest_end(path: str, known: Collection[str]) -> str | None:
     """Return the longest end of a path, whole folders, that is known."""
     whole = _key(path)
     if whole in known:
@@ -218,18 +255,3 @@ def _longest_end(path: str, known: Mapping[str, TrueImage]) -> str | None:
     parts = whole.strip('/').split('/')
     ends = ('/'.join(parts[i:]) for i in range(len(parts)))
     return next((end for end in ends if end in known), None)
-
-
-def _of_coco(file: Path) -> dict[str, TrueImage]:
-    truth = read_ground_truth(file)
-    found = {}
-    for path, (boxes, labels) in truth.images.items():
-        names = tuple(truth.classes[label] for label in labels)
-        found[Path(path).as_posix()] = TrueImage(
-            names[0] if names else GOOD_NAME,
-            bool(names),
-            has_boxes=True,
-            boxes=boxes,
-            labels=names,
-        )
-    return found

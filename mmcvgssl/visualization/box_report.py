@@ -47,13 +47,15 @@ def compare(
 ) -> dict[str, Any]:
     """Measure recall and precision on the images the truth knows."""
     recall = BoxRecall(truth.classes, ious)
+    unboxed = len({*truth.unboxed} & {image.path for image in images})
     for image in images:
         if image.path in truth.images:
             boxes, labels = truth.images[image.path]
             recall.add(image.boxes, image.scores, boxes, labels)
     return {
         **recall.result(),
-        'images_without_truth': len(images) - recall.n_images,
+        'images_without_truth': len(images) - recall.n_images - unboxed,
+        'images_of_crowds_alone': unboxed,
         'truth_without_image': len(truth.images) - recall.n_images,
     }
 
@@ -203,6 +205,10 @@ def _recall_table(found: dict[str, Any]) -> list[str]:
         lines.append(f'| {what} | {count} | {" | ".join(cells)} |')
     for key, text in (
         ('images_without_truth', 'images are unknown to the ground truth'),
+        (
+            'images_of_crowds_alone',
+            'images have labels, but only crowds or boxes without an area',
+        ),
         ('truth_without_image', 'images of the ground truth have no map here'),
     ):
         if found[key]:

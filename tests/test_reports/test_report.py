@@ -190,6 +190,59 @@ def test_boxes_are_compared_with_the_truth(tmp_path, out):
     assert slider['falseAlarms']['above'][at] == 0
 
 
+def crowded(file, names, boxes, crowds):
+    """Write boxes as COCO; those of some images are crowds."""
+    content = coco(names, boxes, 'dent')
+    for box in content['annotations']:
+        box['iscrowd'] = int(box['image_id'] in crowds)
+    file.write_text(json.dumps(content))
+    return file
+
+
+def test_images_with_crowds_alone_are_defective(tmp_path, out):
+    folder = write_anomaly(tmp_path / 'p', tmp_path / 'parts')
+    names = [f'dent/{i}.png' for i in range(6)]
+    names += [f'good/{i}.png' for i in range(10)]
+    boxes = {i: [3, 3, 9, 9] for i in range(6)}
+    truth = crowded(tmp_path / 'a.json', names, boxes, {0, 1, 2})
+    write_report([folder], out, truth=truth)
+    slider = data_of(out)[0]['slider']
+    counts = slider['detected']['count'], slider['falseAlarms']['count']
+    assert counts == (6, 10)
+
+
+def test_boxes_on_images_with_crowds_alone_are_not_false(tmp_path, out):
+    folder, _ = write_boxes(tmp_path / 'p', tmp_path / 'b')
+    names = [f'a/{i}.png' for i in range(3)]
+    boxes = {0: [4, 4, 16, 16], 2: [9, 9, 9, 9]}
+    truth = crowded(tmp_path / 'a.json', names, boxes, {2})
+    content = json.loads(truth.read_text())
+    content['categories'][0]['name'] = HOSTILE
+    truth.write_text(json.dumps(content))
+    made = write_report([folder], out, truth=truth)
+    assert '1 image (a/2.png) with crowds or boxes' in made.notes[0]
+    assert 'The truth of 1 of 3 images is not known' in text_of(out)
+    slider = data_of(out)[0]['slider']
+    assert (slider['detected']['count'], slider['unknown']['count']) == (1, 1)
+    assert slider['falseAlarms']['above'][0] == 0
+
+
+def test_boxes_of_several_classes_are_no_class_of_an_image(tmp_path, out):
+    folder = write_classes(tmp_path / 'p', tmp_path / 'c')
+    names = [f'{name}/{i}.png' for name in ('rust', IN_PATHS) for i in (0, 1)]
+    content = coco(names, {i: [3, 3, 9, 9] for i in range(4)}, 'rust')
+    content['categories'].append({'id': 2, 'name': IN_PATHS})
+    for box in content['annotations'][2:]:
+        box.update(category_id=2, iscrowd=1)
+    other = {'id': 9, 'image_id': 0, 'category_id': 2}
+    content['annotations'].append({**content['annotations'][0], **other})
+    truth = tmp_path / 'a.json'
+    truth.write_text(json.dumps(content))
+    made = write_report([folder], out, truth=truth)
+    assert '1 image (rust/0.png) with labels of several' in made.notes[0]
+    assert 'accuracy 100.0 % of 3 images' in text_of(out)
+
+
 def test_pseudo_boxes_are_drawn_where_the_images_are_known(tmp_path, out):
     root = tmp_path / 'parts'
     write_anomaly(tmp_path / 'p', root)

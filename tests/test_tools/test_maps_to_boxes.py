@@ -276,6 +276,22 @@ def test_previews_show_map_boxes_and_truth(data, truth, tool, tmp_path):
     assert np.abs(drawn[8, 3:7] - np.array(TRUTH_COLOUR)).max() < 60
 
 
+def test_images_with_crowds_alone_are_not_counted(data, truth, tool, tmp_path):
+    content = json.loads(truth.read_text())
+    for label in content['annotations']:
+        label['iscrowd'] = int(label['image_id'] in (1, 4))
+    truth.write_text(json.dumps(content))
+    args = ['--out', tmp_path / 'b.json', '--ground-truth', truth]
+    code, text, err = tool(TOOL, *data, *args)
+    assert code == 0, err
+    found = json.loads((tmp_path / 'report.json').read_text())['ground_truth']
+    assert (found['images'], found['true']) == (2, 5)
+    assert found['images_without_truth'] == 2
+    assert found['images_of_crowds_alone'] == 2
+    assert found['truth_without_image'] == 1
+    assert 'note: 2 images have labels, but only crowds' in text
+
+
 @pytest.mark.parametrize(
     ('count', 'shown'),
     [(1, [0]), (2, [0, 5]), (3, [0, 2, 5]), (9, range(6))],

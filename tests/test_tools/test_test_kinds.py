@@ -11,10 +11,12 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from mmdet.structures import DetDataSample
 from mmengine.registry import DefaultScope
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
+from mmcvgssl.apis.testing.truth_rows import truth_in
 from mmcvgssl.evaluation import ClasswiseMetric
 from mmcvgssl.model_file import classifier, detector, load_model
 from mmcvgssl.registry import MODELS
@@ -289,6 +291,16 @@ def test_a_test_keeps_the_boxes_that_predict_shows(
     theirs = json.loads((tmp_path / 'out/predictions.bbox.json').read_text())
     ours = json.loads((kept['folder'] / 'predictions.bbox.json').read_text())
     assert ours == theirs
+
+
+def test_an_image_with_crowds_alone_is_not_kept_as_good():
+    crowd = {'bbox': [0, 0, 9, 9], 'bbox_label': 0, 'ignore_flag': 1}
+    sample = DetDataSample(metainfo={'instances': [crowd]})
+    assert truth_in('detector', sample, NAMES) is None
+    sample.set_metainfo({'instances': [{**crowd, 'ignore_flag': 0}, crowd]})
+    assert len(truth_in('detector', sample, NAMES)['boxes']) == 1
+    sample.set_metainfo({'instances': []})
+    assert truth_in('detector', sample, NAMES)['defective'] is False
 
 
 def test_a_test_keeps_classes_and_a_report_finds_them(

@@ -60,5 +60,7 @@ def _boxes(sample: Any, classes: Sequence[str]) -> dict[str, Any] | None:
         for one in instances
         if not one.get('ignore_flag')
     ]
+    if instances and not boxes:  # crowds alone: not good, and not located
+        return None
     name = boxes[0]['label'] if boxes else GOOD
     return {'name': name, 'defective': bool(boxes), 'boxes': boxes}
