@@ -31,7 +31,7 @@ def section_of_classes(found: Predicted, pictures: Pictures) -> Section:
         section.parts += confusion(
             [name for name, _ in known],
             [label for _, label in known],
-            list(found.rows[0].get('probabilities') or ()),
+            found.classes,
         )
         if len(known) < len(found.rows):
             section.notes.append(

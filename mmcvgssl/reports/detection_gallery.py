@@ -15,7 +15,6 @@ from mmcvgssl.reports.matched_boxes import (
     Matched,
     arrays_of,
     best_score,
-    classes_of,
     least_shown,
 )
 from mmcvgssl.reports.pictures import Pictures
@@ -82,7 +81,7 @@ def _errors(
 def _draw(found: Predicted, index: int, least: float) -> np.ndarray:
     row, true = found.rows[index], found.truth[index]
     image = found.source.read(row['path'], SIDE)
-    size, classes = tuple(row['size']), classes_of(found)
+    size, classes = tuple(row['size']), found.classes
     frames = [
         _frame(box['box'], box['label'], classes, box['score'])
         for box in reversed(row['boxes'])

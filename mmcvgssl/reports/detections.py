@@ -14,7 +14,6 @@ from mmcvgssl.reports.matched_boxes import (
     IOU,
     Matched,
     arrays_of,
-    classes_of,
     least_shown,
     match,
 )
@@ -148,7 +147,7 @@ def _confusion(found: Predicted, known: Mapping[int, TrueImage]) -> tuple:
         predicted += [NO_BOX] * len(missed)
     if not truth:
         return ()
-    plot, table = confusion(truth, predicted, [*classes_of(found), NO_BOX])
+    plot, table = confusion(truth, predicted, [*found.classes, NO_BOX])
     table.title = (
         f'boxes of a score of {least:.2g} or more, and true boxes, by class'
     )

@@ -53,11 +53,6 @@ def match(row: Mapping[str, Any], true: TrueImage) -> Matched:
     return made
 
 
-def classes_of(found: Predicted) -> list[str]:
-    """Return the classes of the detector."""
-    return [str(name) for name in found.head.get('classes') or ()]
-
-
 def least_shown(found: Predicted) -> float:
     """Return the score from which on boxes are drawn and counted.
 

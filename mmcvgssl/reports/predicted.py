@@ -62,6 +62,14 @@ class Predicted:
         """Paths of the images."""
         return [row['path'] for row in self.rows]
 
+    @property
+    def classes(self) -> list[str]:
+        """Names that the model knows, by index; none if it has no classes."""
+        known = self.head.get('classes') or (
+            self.rows[0].get('probabilities') if self.rows else None
+        )
+        return [str(name) for name in known or ()]
+
     def name_of(self, path: str) -> str:
         """Return an image's path below the folder of all of them."""
         whole = Path(path)

@@ -99,7 +99,10 @@ class Sections:
         found.truth = [_with_mask(t, found.source) for t in found.truth]
         if self.truth is not None and found.rows:
             files = [str(found.source.locate(path)) for path in found.paths]
-            found.truth = self.truth.fit(found.kind, files, self.notes)
+            found.truth = self.truth.fit(
+                *(found.kind, files, self.notes, found.classes),
+                str(found.head['model'].get('file') or result.name),
+            )
         if found.errors:
             self.notes.append(
                 f'{result.name}: {len(found.errors)} of '

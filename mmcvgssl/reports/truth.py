@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 
 from mmcvgssl.apis.testing.box_test import find_coco
+from mmcvgssl.apis.testing.kind import check_classes, check_listed
 from mmcvgssl.datasets import OneClassDataset, SurfaceImages
 from mmcvgssl.datasets.layouts import GOOD
+from mmcvgssl.datasets.text_lists import classes_beside
 from mmcvgssl.maps.box_files import read_ground_truth
 from mmcvgssl.predictions import GOOD as GOOD_NAME
 from mmcvgssl.utils import printable, some
@@ -104,7 +106,12 @@ class Truth:
         self._unclear: dict[str, str] = {}
 
     def fit(
-        self, kind: str, paths: Sequence[str], notes: list[str]
+        self,
+        kind: str,
+        paths: Sequence[str],
+        notes: list[str],
+        classes: Sequence[str] = (),
+        source: str = '',
     ) -> list[TrueImage | None]:
         """Return what is true of images; nothing, where it is of others.
 
@@ -112,9 +119,11 @@ class Truth:
             kind: Kind of the model that predicted them.
             paths: Their paths.
             notes: Gets the reason why it does not fit.
+            classes: Names that the model knows; by default any.
+            source: Its file, for messages.
         """
         try:
-            found = self.of(kind, paths)
+            found = self.of(kind, paths, classes, source)
         except (OSError, ValueError) as error:
             self.problem = self.problem or error
             notes.append(str(error))
@@ -123,27 +132,39 @@ class Truth:
             notes.append(self._unclear[kind])
         return found
 
-    def of(self, kind: str, paths: Sequence[str]) -> list[TrueImage | None]:
+    def of(
+        self,
+        kind: str,
+        paths: Sequence[str],
+        classes: Sequence[str] = (),
+        source: str = '',
+    ) -> list[TrueImage | None]:
         """Return what is true of images.
 
         Args:
             kind: Kind of the model that predicted them.
             paths: Their paths; the longest end of one that is known counts.
+            classes: Names that the model knows; by default any.
+            source: Its file, for messages.
 
         Returns:
             None for images that are not known, or have no one class.
 
         Raises:
             AnnotationError: If a COCO file is none.
-            ValueError: If none is known, or two would be the same.
+            ValueError: If none is known, two would be the same, or the model
+                does not know a class.
         """
         if kind not in self._read:
             self._read[kind] = self._of(kind)
         known = self._read[kind]
         found = [_longest_end(path, known) for path in paths]
         self._check(paths, found, known)
+        true = [None if end is None else known[end] for end in found]
+        if classes:
+            self._check_classes(kind, true, classes, source)
         self.matched += 1
-        return [None if end is None else known[end] for end in found]
+        return true
 
     def _of(self, kind: str) -> Mapping[str, TrueImage | None]:
         if kind == DETECTOR or self.path.suffix.lower() == '.json':
@@ -237,6 +258,24 @@ class Truth:
                 f'{printable(paths[0])} ends in, got '
                 f'{printable(next(iter(known), "none"))} and the like'
             )
+
+    def _check_classes(
+        self,
+        kind: str,
+        true: Sequence[TrueImage | None],
+        classes: Sequence[str],
+        source: str,
+    ) -> None:
+        if kind == CLASSIFIER and self.is_list:
+            names = classes_beside(self.path)
+            check_listed(self.path, names, classes, source)
+        found = dict.fromkeys(
+            name
+            for t in true
+            if t is not None
+            for name in (t.labels if kind == DETECTOR else (t.name,))
+        )
+        check_classes([*found], classes, source, str(self.path), some=True)
 
 
 def _infos(images: SurfaceImages) -> Iterator[dict[str, Any]]:

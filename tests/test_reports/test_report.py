@@ -171,6 +171,48 @@ def test_classes_are_compared_with_the_truth(tmp_path, out):
     assert 'accuracy 83.3 % of 6 images, balanced 83.3 %' in text_of(out)
 
 
+@pytest.mark.parametrize(
+    ('made', 'said'),
+    [
+        ('list', 'lists indices of classes without their names, and p knows'),
+        ('folder', f'p knows the classes {IN_PATHS}, rust, and'),
+        ('coco', 'has RUST: they must be the same'),
+    ],
+)
+def test_classes_of_other_names_are_no_truth(tmp_path, out, made, said):
+    folder = write_classes(tmp_path / 'p', tmp_path / 'c')
+    truth = tmp_path / 'c'
+    names = [
+        f'{name}/{i}.png' for name in ('rust', IN_PATHS) for i in range(3)
+    ]
+    if made == 'list':
+        truth /= 'test.txt'
+        truth.write_text(''.join(f'{n} {int("rust" in n)}\n' for n in names))
+    elif made == 'coco':
+        truth = tmp_path / 'c.json'
+        boxes = {i: [3, 3, 9, 9] for i in range(6)}
+        truth.write_text(json.dumps(coco(names, boxes, 'RUST')))
+    else:
+        file = folder / 'predictions.json'
+        file.write_text(file.read_text().replace('c/rust', 'c/Rust'))
+        (truth / 'rust').rename(truth / 'Rust')
+    with pytest.raises(ValueError, match=re.escape(said)):
+        write_report([folder], out, truth=truth)
+    if made == 'list':
+        (tmp_path / 'c' / 'classes.txt').write_text(f'{IN_PATHS}\nrust\n')
+        assert write_report([folder], out, truth=truth).notes == []
+        assert 'accuracy 83.3 % of 6 images' in text_of(out)
+
+
+def test_boxes_of_other_names_are_no_truth(tmp_path, out):
+    folder, truth = write_boxes(tmp_path / 'p', tmp_path / 'b')
+    truth.write_text(truth.read_text().replace('script', 'SCRIPT'))
+    with pytest.raises(
+        ValueError, match=r'p knows the classes .* must be the'
+    ):
+        write_report([folder], out, truth=truth)
+
+
 def test_boxes_are_compared_with_the_truth(tmp_path, out):
     folder, truth = write_boxes(tmp_path / 'p', tmp_path / 'b')
     write_report([folder], out, truth=truth)

@@ -13,13 +13,14 @@ from mmpretrain.datasets import CustomDataset, PackInputs
 from mmcvgssl.apis.testing.kind import (
     KindOfTest,
     check_classes,
+    check_listed,
     has_boxes,
     refuse_root,
     with_meta,
 )
 from mmcvgssl.datasets import OneClassDataset
 from mmcvgssl.datasets.image_folders import class_folders
-from mmcvgssl.datasets.text_lists import CLASS_NAMES, classes_beside
+from mmcvgssl.datasets.text_lists import classes_beside
 from mmcvgssl.utils import printable, some
 
 _METRICS = (
@@ -120,13 +121,8 @@ class ClassTest(KindOfTest):
             given = classes_beside(Path(*folders, file))
         if isinstance(given, (list, tuple)):
             check_classes(given, classes, self.source, 'the config')
-        numbers = [str(i) for i in range(len(classes))]
-        if given is None and file and classes != numbers:
-            raise ValueError(
-                f'{file} lists indices of classes without their names, and '
-                f'{self.source} knows the classes {", ".join(classes)}: name '
-                f'them in {CLASS_NAMES} beside the list, one a line, or by '
-                'metainfo=dict(classes=...) of the data set'
-            )
+        if file:
+            more = ', or by metainfo=dict(classes=...) of the data set'
+            check_listed(file, given, classes, self.source, more)
         if given is None:
             node['metainfo'] = {**meta, 'classes': tuple(classes)}

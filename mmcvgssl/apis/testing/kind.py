@@ -11,10 +11,12 @@ from mmengine.config import Config, ConfigDict
 from mmengine.registry import DATASETS
 from mmengine.runner import Runner
 
+from mmcvgssl.datasets.text_lists import CLASS_NAMES
 from mmcvgssl.datasets.wrapped import inner_sets
 from mmcvgssl.model_file import LoadedModel
 from mmcvgssl.registry import class_of
 from mmcvgssl.runner.load_steps import OPTIONS, image_steps, type_name
+from mmcvgssl.utils import printable
 from mmcvgssl.weights.safe_build import with_tuples
 
 # what a training, a validation or a fit reads, and no test
@@ -183,7 +185,11 @@ def _plain(value: Any) -> Any:
 
 
 def check_classes(
-    found: Sequence[str], expected: Sequence[str], source: str, where: str
+    found: Sequence[str],
+    expected: Sequence[str],
+    source: str,
+    where: str,
+    some: bool = False,
 ) -> None:
     """Refuse classes that are not those of a model file.
 
@@ -192,19 +198,52 @@ def check_classes(
         expected: Names of the file.
         source: The file.
         where: Source of the class names, for messages.
+        some: Whether some of them are enough, in any order.
 
     Raises:
         ValueError: If they are not the same, in the same order.
     """
-    if list(found) == list(expected):
+    if list(found) == list(expected) or (some and {*found} <= {*expected}):
         return
     order = ''
     if sorted(found) == sorted(expected):
         order = ', in this order'
     raise ValueError(
-        f'{source} knows the classes {", ".join(expected)}, and {where} has '
-        f'{", ".join(map(str, found))}: they must be the same{order}'
+        f'{source} knows the classes {_named(expected)}, and {where} has '
+        f'{_named(found)}: they must be the same{order}'
     )
+
+
+def check_listed(
+    file: str | Path,
+    given: Any,
+    classes: Sequence[str],
+    source: str,
+    more: str = '',
+) -> None:
+    """Refuse a list of indices that may be of other classes.
+
+    Args:
+        file: The list.
+        given: Names of its classes, None if it has none.
+        classes: Names of a model file.
+        source: The file.
+        more: Another way to name them, for the message.
+
+    Raises:
+        ValueError: If it has none, and those of the file are no indices.
+    """
+    numbers = [str(i) for i in range(len(classes))]
+    if given is None and list(classes) != numbers:
+        raise ValueError(
+            f'{file} lists indices of classes without their names, and '
+            f'{source} knows the classes {_named(classes)}: name them in '
+            f'{CLASS_NAMES} beside the list, one a line{more}'
+        )
+
+
+def _named(classes: Sequence[Any]) -> str:
+    return ', '.join(printable(str(name)) for name in classes)
 
 
 def _sets(node: Any) -> Iterator[MutableMapping[str, Any]]:
