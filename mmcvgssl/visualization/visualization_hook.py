@@ -12,6 +12,9 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from mmcvgssl.datasets.reading import read_image
+from mmcvgssl.datasets.tiles import TILES
+from mmcvgssl.datasets.transforms.load_image import reading_options
+from mmcvgssl.datasets.wrapped import inner_sets
 from mmcvgssl.registry import HOOKS
 from mmcvgssl.utils import check_least
 from mmcvgssl.visualization.fed_picture import fed_picture
@@ -93,8 +96,11 @@ class VisualizationHook(Hook):
             middle = getattr(model, 'map_threshold', None)
             if middle is not None:
                 sample.set_metainfo({'map_threshold': float(middle)})
-            inputs = _of_image(data_batch['inputs'], i)
-            picture = _whole(inputs, sample)
+            if sample.get(TILES) is None:
+                picture = fed_pictures(_of_image(data_batch['inputs'], i))
+            else:
+                loader = getattr(runner, f'{part}_dataloader')
+                picture = _whole(sample.img_path, loader.dataset)
             runner.visualizer.add_datasample(
                 f'{part}_{number:05d}_{_stem(sample)}',
                 picture,
@@ -106,7 +112,7 @@ class VisualizationHook(Hook):
 def fed_pictures(
     inputs: torch.Tensor | Sequence[torch.Tensor],
 ) -> np.ndarray | list[np.ndarray]:
-    """Return the picture of an image, or those of its views or tiles.
+    """Return the picture of an image, or those of its views.
 
     Args:
         inputs: [C, H, W]; or views of it, a sequence or [V, C, H, W].
@@ -129,11 +135,11 @@ def _of_image(inputs: Any, index: int) -> Any:
     return inputs[index]
 
 
-def _whole(inputs: Any, sample: Any) -> np.ndarray | list[np.ndarray]:
-    """Return the image that a map is of, also where it was fed in tiles."""
-    if isinstance(inputs, torch.Tensor) and inputs.ndim == 4:
-        return np.ascontiguousarray(read_image(sample.img_path)[..., ::-1])
-    return fed_pictures(inputs)
+def _whole(path: str, data_set: Any) -> np.ndarray:
+    """Return the image that a map is of, where it was fed in tiles."""
+    pipelines = (getattr(s, 'pipeline', None) for s in inner_sets(data_set))
+    reading = reading_options(p for p in pipelines if p is not None)
+    return np.ascontiguousarray(read_image(path, **reading)[..., ::-1])
 
 
 def _stem(sample: Any) -> str:

@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 import torch
 from mmengine.registry import VISUALIZERS as HOST
+from mmengine.runner import Runner
 from mmpretrain.structures import DataSample
+from PIL import Image
 
 from mmcvgssl.cli.parser import parser_of
 from mmcvgssl.registry import HOOKS, VISUALIZERS
@@ -146,7 +148,7 @@ class Seen:
         self.middles.append(getattr(data_sample, 'map_threshold', None))
 
 
-def test_some_of_the_tested_images_are_drawn(tmp_path):
+def test_some_of_the_tested_images_are_drawn():
     hook = HOOKS.build(dict(type='mmcvgssl.VisualizationHook', interval=3))
     seen = Seen()
     model = SimpleNamespace(map_threshold=torch.tensor(0.5))
@@ -162,17 +164,55 @@ def test_some_of_the_tested_images_are_drawn(tmp_path):
     assert seen.names == ['test_00000_0', 'test_00003_3']
     assert [p.max() for p in seen.pictures] == [0, 1]
     assert seen.middles == [0.5, 0.5]
-    # tiles are not the image: the file is
-    file = tmp_path / 'red.png'
-    cv2.imwrite(str(file), np.full((2, 3, 3), (0, 0, 9), np.uint8))
-    tiles = torch.zeros(1, 5, 3, 4, 4, dtype=torch.uint8)
-    sample = DataSample(metainfo={'img_path': str(file)})
-    hook.before_val_epoch(runner)
-    hook.after_val_iter(runner, 0, {'inputs': tiles}, [sample])
-    assert seen.names[-1] == 'val_00000_red'
-    assert seen.pictures[-1][0, 0].tolist() == [9, 0, 0]
     with pytest.raises(ValueError, match='interval'):
         HOOKS.build(dict(type='mmcvgssl.VisualizationHook', interval=0))
+
+
+@pytest.mark.parametrize('collate', ['pseudo_collate', 'default_collate'])
+def test_images_that_were_cut_are_drawn_whole(tmp_path, collate):
+    for i in range(2):
+        pages = [
+            Image.fromarray(np.full((64, 96, 3), (40 * i, page, 9), np.uint8))
+            for page in range(2)
+        ]
+        pages[1].putpixel((95, 63), (255, 0, 0))
+        file = tmp_path / f'{i}.tif'
+        pages[0].save(file, save_all=True, append_images=pages[1:])
+    steps = [
+        dict(type='mmcvgssl.LoadImage', page=1),
+        dict(type='mmcvgssl.SquareResize', input_size=32, tile=32, overlap=0),
+        dict(
+            type='mmpretrain.PackInputs',
+            meta_keys=('img_path', 'tiles'),
+        ),
+    ]
+    images = dict(
+        type='mmcvgssl.SurfaceImages',
+        data_root=str(tmp_path),
+        test_mode=True,
+        pipeline=steps,
+    )
+    loader = Runner.build_dataloader(
+        dict(
+            batch_size=2,
+            num_workers=0,
+            dataset=dict(type='RepeatDataset', dataset=images, times=1),
+            sampler=dict(type='DefaultSampler', shuffle=False),
+            collate_fn=dict(type=collate),
+        )
+    )
+    seen = Seen()
+    runner = SimpleNamespace(
+        visualizer=seen, model=None, iter=0, test_dataloader=loader
+    )
+    hook = HOOKS.build(dict(type='mmcvgssl.VisualizationHook', interval=1))
+    for batch in loader:
+        hook.after_test_iter(runner, 0, batch, batch['data_samples'])
+    assert seen.names == ['test_00000_0', 'test_00001_1']
+    for i, picture in enumerate(seen.pictures):
+        assert picture.shape == (64, 96, 3)
+        assert picture[0, 0].tolist() == [40 * i, 1, 9]
+        assert picture[63, 95].tolist() == [255, 0, 0]
 
 
 # as a config of a training says it
