@@ -22,7 +22,7 @@ class Scalars:
         training: Losses and the like by name, by iteration.
         validation: Metrics by name, by epoch, or by iteration in a training
             that counts these alone.
-        damaged: What could not be read, a sentence each.
+        damaged: What is left out, a sentence each.
     """
 
     training: Rows = field(default_factory=dict)
@@ -47,8 +47,9 @@ class Scalars:
 def read_scalars(folder: str | Path) -> Scalars:
     r"""Read what all runs of a training have logged.
 
-    A run that was resumed repeats steps; the last word on a step holds. A
-    line that is cut off, as while a training is writing, is left out.
+    A run takes the place of earlier ones from its first step on: one that was
+    resumed repeats steps, and one that began anew is another training. A line
+    that is cut off, as while a training is writing, is left out.
 
     Args:
         folder: Work directory of the training, or the folder of one run.
@@ -71,12 +72,12 @@ def read_scalars(folder: str | Path) -> Scalars:
     files = [path for pattern in LOGS for path in Path(folder).glob(pattern)]
     for file in sorted(files):
         lines = file.read_bytes().split(b'\n')
-        wrong = []
+        wrong, own, had_rows = [], Scalars(), bool(found.training)
         for number, line in enumerate(lines, 1):
             if not line.strip():
                 continue
             try:
-                _add(found, parse_json(line))
+                _add(own, parse_json(line))
             except (KeyError, OverflowError, TypeError, ValueError):
                 wrong.append(number)
         if wrong == [len(lines)]:  # no line break behind it
@@ -89,7 +90,29 @@ def read_scalars(folder: str | Path) -> Scalars:
                 f'{file}: {some(map(str, wrong), "line")} that are no JSON '
                 'objects with a step are left out'
             )
+        _go_on(found, own)
+        if had_rows and found.training == own.training:
+            found.damaged.append(
+                f'{file}: this training began anew, so what earlier runs '
+                'have logged in its work directory is left out'
+            )
     return found
+
+
+def _go_on(found: Scalars, own: Scalars) -> None:
+    """Add what a run has logged, in place of what it has done again."""
+    if own.training:
+        first = min(own.training)
+        epoch = own.training[first].get('epoch', first)
+        in_epochs = max(found.validation, default=0) <= found.epochs
+        for rows, start in (
+            (found.validation, epoch if in_epochs else first),
+            (found.training, first),
+        ):
+            for step in [step for step in rows if step >= start]:
+                del rows[step]
+    found.training.update(own.training)
+    found.validation.update(own.validation)
 
 
 def _add(found: Scalars, entry: dict[str, Any]) -> None:

@@ -1,5 +1,6 @@
 """Pictures of samples: heatmaps, masks and views."""
 
+import json
 import shlex
 import uuid
 from pathlib import Path
@@ -213,6 +214,40 @@ def test_images_that_were_cut_are_drawn_whole(tmp_path, collate):
         assert picture.shape == (64, 96, 3)
         assert picture[0, 0].tolist() == [40 * i, 1, 9]
         assert picture[63, 95].tolist() == [255, 0, 0]
+
+
+def logged(folder, run: str, loss: float, epochs, in_epochs: bool = True):
+    """Write what a run logs of two iterations an epoch."""
+    lines = []
+    for epoch in epochs:
+        for step in (2 * epoch - 1, 2 * epoch):
+            row = {'loss': loss, 'iter': step, 'step': step}
+            lines.append({**row, 'epoch': epoch} if in_epochs else row)
+        lines.append({'acc': loss, 'step': epoch if in_epochs else step})
+    file = folder / run / 'vis_data' / 'scalars.json'
+    file.parent.mkdir(parents=True)
+    file.write_text(''.join(f'{json.dumps(line)}\n' for line in lines))
+
+
+@pytest.mark.parametrize('in_epochs', [True, False])
+def test_curves_of_two_trainings_are_not_joined(tmp_path, in_epochs):
+    logged(tmp_path, '1', 1.0, range(1, 5), in_epochs)
+    logged(tmp_path, '2', 2.0, range(3, 4), in_epochs)  # resumed
+    found = read_scalars(tmp_path)
+    per = 1 if in_epochs else 2
+    assert {s: row['loss'] for s, row in found.training.items()} == {
+        **dict.fromkeys((1, 2, 3, 4), 1.0),
+        **dict.fromkeys((5, 6), 2.0),
+    }
+    assert {s: row['acc'] for s, row in found.validation.items()} == {
+        **{per: 1.0, 2 * per: 1.0, 3 * per: 2.0}
+    }
+    assert found.damaged == []
+    logged(tmp_path, '3', 3.0, range(1, 2), in_epochs)  # begun anew
+    found = read_scalars(tmp_path)
+    assert ['this training began anew' in s for s in found.damaged] == [True]
+    assert [row['loss'] for row in found.training.values()] == [3.0] * 2
+    assert [*found.validation] == [per]
 
 
 # as a config of a training says it
