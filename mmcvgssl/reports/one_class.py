@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import math
+import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,9 +36,9 @@ def scored_by_one_class(result: Result, images: Path | None) -> Scored:
     content = read_result(result.folder / 'result.json')
     file = result.folder / 'scores.csv'
     rows = list(csv.DictReader(io.StringIO(read_text(file))))
-    source = Source('', images)
     try:
         paths = [row['path'] for row in rows]
+        source = Source(_root_of(paths, images), images)
         point = content['threshold'] or {}
         values = [float(row['score']) for row in rows]
         if not all(map(math.isfinite, [*values, point.get('threshold') or 0])):
@@ -61,6 +63,22 @@ def scored_by_one_class(result: Result, images: Path | None) -> Scored:
             f'as mmcvgssl one-class writes them, but {type(error).__name__}: '
             f'{error}'
         ) from error
+
+
+def _root_of(paths: Sequence[str], images: Path | None) -> str:
+    """Return the folder whose images are in another now.
+
+    It holds all of them, and is the uppermost one below which one of them
+    has the same path there.
+    """
+    if not paths or images is None:
+        return ''
+    root = Path(os.path.commonpath([os.path.dirname(path) for path in paths]))
+    for upper in (*reversed(root.parents), root):
+        names = (Path(path).relative_to(upper) for path in paths)
+        if any((images / name).is_file() for name in names):
+            return str(upper)
+    return str(root)
 
 
 def _true(row: dict[str, Any]) -> TrueImage:

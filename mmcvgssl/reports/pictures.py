@@ -77,14 +77,13 @@ class Source:
 
         Args:
             path: Its path as it was recorded, from the folder that the
-                command was typed in.
+                command was typed in. One that is not below the root is
+                where it was: another image may have its name.
         """
         whole = Path(path)
-        if self.images is None:
+        if self.images is None or not whole.is_relative_to(self.root):
             return whole
-        if whole.is_relative_to(self.root):
-            return self.images / whole.relative_to(self.root)
-        return self.images / whole.name
+        return self.images / whole.relative_to(self.root)
 
     def read(self, path: str, side: int) -> np.ndarray:
         """Read an image whose longer side is this at most, in pixels.

@@ -393,6 +393,33 @@ def test_scores_of_one_class_know_their_truth(tmp_path, out):
     assert 'scores.csv: expected path' in write_report([folder], out).notes[0]
 
 
+@pytest.mark.parametrize('depth', [0, 1, 2])
+def test_images_of_one_class_that_have_moved_are_found(tmp_path, out, depth):
+    root = tmp_path / 'mvtec' / 'bottle' / 'test'
+    names = write_images(root, {'good': 3, 'dent': 3})
+    folder = write_one_class(tmp_path / 'w' / 'bottle', root, names)
+    (tmp_path / 'mvtec').rename(tmp_path / 'moved')
+    images = tmp_path.joinpath('moved', *('bottle', 'test')[:depth])
+    assert write_report([folder], out, images=images).pictures == 6
+    # no other image of the same name
+    images = tmp_path / 'moved' / 'bottle' / 'test' / 'good'
+    assert write_report([folder], out, images=images).pictures == 0
+    assert 'name the folder that the images are in now' in text_of(out)
+
+
+def test_an_image_of_the_same_name_is_not_shown(tmp_path, out):
+    write_images(tmp_path / 'i', {'good': 1, 'dent': 1})
+    found = [AnomalyPrediction('../gone/0.png', score=1.0)]
+    folder = write_predictions(
+        tmp_path / 'p', 'anomaly', tmp_path / 'i', found
+    )
+    file = folder / 'predictions.json'
+    file.write_text(file.read_text().replace('i/../gone', 'gone'))
+    images = tmp_path / 'i' / 'good'
+    assert write_report([folder], out, images=images).pictures == 0
+    assert 'gone/0.png: name the folder' in text_of(out)
+
+
 def test_names_are_text(tmp_path, out):
     root = tmp_path / 'work'
     write_pseudo_boxes(root / 'boxes', ['a.png'])
