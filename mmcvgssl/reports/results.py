@@ -113,6 +113,11 @@ def find_results(folders: Sequence[str | Path]) -> Results:
     return results
 
 
+def metrics_of(run: Path) -> Path:
+    """Return the file that a test writes its metrics to, in its folder."""
+    return run / f'{Path(os.path.abspath(run)).name}.json'
+
+
 def _checked(folder: str | Path) -> Path:
     path = Path(folder)
     if path.is_file():
@@ -178,7 +183,7 @@ def _of_run(
     """Yield what a run of mmengine has logged in a folder of its own."""
     home = folder if folder == root else folder.parent
     has_scalars = (folder / _VIS / 'scalars.json').is_file()
-    has_metrics = (folder / f'{folder.name}.json').is_file()
+    has_metrics = metrics_of(folder).is_file()
     if has_scalars:
         yield TRAINING, home
     if has_metrics:

@@ -11,7 +11,7 @@ import numpy as np
 
 from mmcvgssl.datasets.reading import read_image
 from mmcvgssl.reports.pictures import Pictures
-from mmcvgssl.reports.results import Result
+from mmcvgssl.reports.results import Result, metrics_of
 from mmcvgssl.reports.scores import draw_into
 from mmcvgssl.reports.section import Card, Cell, Gallery, Section, Table
 from mmcvgssl.utils import printable, read_json
@@ -25,9 +25,9 @@ def section_of_metrics(results: Sequence[Result]) -> Section:
     section = Section('Metrics of tests')
     found: dict[str, dict[str, Any]] = {}
     for result in results:
-        # of several tests of a folder, the last
-        for run in sorted(result.folder.glob('*/')) or [result.folder]:
-            file = run / f'{run.name}.json'
+        # the folder of a test, or of several, of which the last one counts
+        for run in (result.folder, *sorted(result.folder.glob('*/'))):
+            file = metrics_of(run)
             if not file.is_file():
                 continue
             try:

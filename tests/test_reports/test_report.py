@@ -58,6 +58,21 @@ def test_runs_of_one_name_are_told_apart(tmp_path, out):
     assert 'Settings that differ, training (1)' in text_of(out)
 
 
+@pytest.mark.parametrize('named', ['', '2', '1'])
+def test_metrics_of_a_test_are_shown(tmp_path, out, monkeypatch, named):
+    for run, value in (('1', 0.125), ('2', 0.75)):
+        (tmp_path / 'w' / run / 'vis_data').mkdir(parents=True)
+        file = tmp_path / 'w' / run / f'{run}.json'
+        file.write_text(json.dumps({'image_auroc': value}))
+    made = write_report([tmp_path / 'w' / named], out)
+    assert (made.found, made.notes) == ({'metrics': 1}, [])
+    monkeypatch.chdir(tmp_path / 'w' / named)
+    assert write_report(['.'], out).found == made.found
+    page = text_of(out)
+    assert ('>0.125</td>' in page) == (named == '1')
+    assert ('>0.75</td>' in page) == (named != '1')
+
+
 def test_a_line_that_is_cut_off_is_said(tmp_path, out):
     run = write_training(tmp_path / 'run', end='{"loss": 0.1, "st')
     made = write_report([run], out)
