@@ -83,10 +83,11 @@ def run(args: argparse.Namespace) -> Outcome:
     counts = ', '.join(
         f'{n} {name}' for name, n in checked['verdicts'].items()
     )
+    left_out = checked['unreadable']
     lines = [
         f'compared with PyTorch on {checked["images"]} images ({counts}): '
         f'{apart} of the largest at most; another verdict: '
-        f'{checked["flips"]}',
+        f'{checked["flips"]}' + f'; not readable: {left_out}' * bool(left_out),
         *(f'remark: {remark}' for remark in made.remarks),
         f'written: {args.out}',
     ]

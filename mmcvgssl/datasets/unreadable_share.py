@@ -10,6 +10,8 @@ from mmengine.logging import MMLogger
 from mmcvgssl.datasets.reading import TooManyUnreadableError
 from mmcvgssl.datasets.shared import Shared
 
+# largest share of unreadable images where nothing else is said
+MAX_UNREADABLE = 0.1
 # the workers of a loader are forked and share it
 _MARKING = multiprocessing.Lock()
 

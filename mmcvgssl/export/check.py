@@ -9,11 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from mmcvgssl.datasets.unreadable_share import MAX_UNREADABLE
 from mmcvgssl.predictions import (
     BoxPrediction,
     ClassPrediction,
     Prediction,
 )
+from mmcvgssl.utils import current_logger, printable, some
 
 # largest allowed difference, as a share of the largest value of its kind
 TOLERANCES: Mapping[str, float] = {
@@ -53,21 +55,20 @@ def compare(
 
     Returns:
         ``images``, ``tolerance``, the largest ``differences`` by kind of
-        value, ``verdicts``: how often each was given, and ``flips``: the
-        images with another verdict.
+        value, ``verdicts``: how often each was given, ``flips``: the images
+        with another verdict, and ``unreadable``: those that neither can read.
 
     Raises:
         ExportCheckError: If a difference is larger, too many verdicts or
-            classes differ, an image is read by one of them alone, none can
-            be read, or none has a box.
+            classes differ, an image is read by one of them alone, more than
+            a tenth cannot be read, or none has a box.
     """
-    pairs = [
-        (a, b)
-        for a, b in zip(expected, found, strict=True)
-        if a.is_read or b.is_read
-    ]
+    every = [*zip(expected, found, strict=True)]
+    pairs = [(a, b) for a, b in every if a.is_read or b.is_read]
     if not pairs:
         raise ExportCheckError(NONE_READ)
+    unreadable = [a for a, b in every if not (a.is_read or b.is_read)]
+    _say(unreadable, len(every))
     verdicts: dict[str, int] = {}
     flipped: list[tuple[Any, Any]] = []
     same: list[tuple[Any, Any]] = []
@@ -107,7 +108,25 @@ def compare(
         'differences': differences,
         'verdicts': verdicts,
         'flips': len(flipped),
+        'unreadable': len(unreadable),
     }
+
+
+def _say(unreadable: Sequence[Prediction], images: int) -> None:
+    """Name images that cannot be read; refuse more than a training would."""
+    if not unreadable:
+        return
+    names = [printable(prediction.path) for prediction in unreadable]
+    said = f'{some(names, "image")} of the {images} cannot be read'
+    if len(unreadable) > MAX_UNREADABLE * images:
+        raise ExportCheckError(
+            f'{said}, more than the share of '
+            f'{MAX_UNREADABLE:g} allowed; nothing is written: repair them, or '
+            f'leave them out of --images; the last: {unreadable[-1].error}'
+        )
+    current_logger().warning(
+        f'{said}: the exported file is compared on the others'
+    )
 
 
 def _flip_error(

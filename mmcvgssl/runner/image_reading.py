@@ -15,6 +15,7 @@ from mmcvgssl.datasets.coco_seen import build_infos
 from mmcvgssl.datasets.reading import check_depth_range, pixel_limit
 from mmcvgssl.datasets.reading.survey import Range, survey_images
 from mmcvgssl.datasets.transforms.unreadable_files import UNREADABLE
+from mmcvgssl.datasets.unreadable_share import MAX_UNREADABLE
 from mmcvgssl.models.anomaly.fitted_state import (
     FittedStateError,
     read_provenance,
@@ -31,9 +32,6 @@ from mmcvgssl.runner.load_steps import (
 from mmcvgssl.runner.tiling import settle_tiles
 from mmcvgssl.utils import log_once
 from mmcvgssl.weights import read_checkpoint
-
-# largest share of unreadable images in the training of a detector
-MAX_UNREADABLE = 0.1
 
 
 def settle_images(

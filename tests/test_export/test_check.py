@@ -1,5 +1,7 @@
 """An exported file must say what the model says."""
 
+import logging
+
 import numpy as np
 import pytest
 
@@ -104,6 +106,24 @@ def test_verdicts_are_counted():
         'good': 2,
         'defective': 1,
     }
+
+
+def test_images_that_cannot_be_read_are_named_and_counted(caplog, monkeypatch):
+    log = logging.getLogger('mmcvgssl')
+    monkeypatch.setattr('mmcvgssl.export.check.current_logger', lambda: log)
+    images = [anomaly(v / 20) for v in range(9)]
+    broken = anomaly(1, readable=False)
+    assert compare(images, images, 0.1)['unreadable'] == 0
+    with caplog.at_level('WARNING'):
+        report = compare([*images, broken], [*images, broken], 0.1)
+    assert (report['images'], report['unreadable']) == (9, 1)
+    assert '1 image (a.png) of the 10 cannot be read' in caplog.text
+    images = [*images[1:], broken, broken]
+    error = (
+        r'2 images \(.*\) of the 10 cannot be read, more than the share of 0.1'
+    )
+    with pytest.raises(ExportCheckError, match=error):
+        compare(images, images, 0.1)
 
 
 def test_a_share_of_other_verdicts_is_allowed_if_it_is_asked_for():
