@@ -7,6 +7,7 @@ import ipaddress
 import secrets
 import socket
 from dataclasses import dataclass
+from urllib.parse import quote
 
 LOOPBACK, PORT = '127.0.0.1', 7860
 _SHORTEST = 8  # letters of a token
@@ -89,7 +90,9 @@ class Address:
     @property
     def link(self) -> str:
         """The address with the token, if there is one."""
-        return f'{self.url}?token={self.token}' if self.token else self.url
+        if not self.token:
+            return self.url
+        return f'{self.url}?token={quote(self.token, safe="")}'
 
     def close(self) -> None:
         """Listen no more."""

@@ -1,9 +1,12 @@
 """What comes through to the page, and from whom."""
 
+from urllib.parse import urlsplit
+
 import pytest
 from starlette.responses import PlainTextResponse
 from starlette.testclient import TestClient
 
+from mmcvgssl.serving.address import Address
 from mmcvgssl.serving.gate import MAX_BODY, Gate
 
 TOKEN = 'a-token-of-letters'
@@ -108,6 +111,17 @@ def test_a_wrong_token_opens_nothing(given, monkeypatch):
     ):
         assert answer.status_code == 401
         assert 'set-cookie' not in answer.headers
+
+
+@pytest.mark.parametrize(
+    'token', [TOKEN, 'hall+2024', 'hall&2024', 'hall#2024', '100%25sure']
+)
+def test_the_link_that_is_printed_opens_the_page(token):
+    address = Address.take(port=0, token=token)
+    link = urlsplit(address.link)
+    address.close()
+    answer = client(token, link.netloc, True).get(f'/?{link.query}')
+    assert answer.text == 'the page'
 
 
 @pytest.mark.parametrize('how', ['link', 'form'])
