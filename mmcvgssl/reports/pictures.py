@@ -26,12 +26,16 @@ class Pictures:
 
     Raises:
         ValueError: If one is less than 1.
+
+    Attributes:
+        problems: Why some could not be drawn.
     """
 
     def __init__(self, megabytes: int = 20, most: int = 48) -> None:
         check_least(megabytes=(megabytes, 1), pictures=(most, 1))
         self.limit, self.most = megabytes * _MEGA, most
         self.used = self.count = self.left_out = 0
+        self.problems: list[str] = []
 
     @property
     def full(self) -> bool:

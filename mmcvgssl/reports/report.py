@@ -158,6 +158,11 @@ def _write(
     lacking = [kind for kind in KINDS if kind not in found]
     missing = Section('What is missing')
     missing.notes += [*results.notes, *made.notes]
+    if pictures.problems:
+        n, first = len(pictures.problems), pictures.problems[0]
+        missing.notes.append(
+            f'{n} picture{"s"[: n != 1]} cannot be shown; the first: {first}'
+        )
     problems = [note for own in sections for note in own.problems]
     notes = list(dict.fromkeys([*missing.notes, *problems]))
     missing.notes += [f'No {KINDS[kind]}.' for kind in lacking]

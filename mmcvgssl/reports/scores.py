@@ -156,6 +156,7 @@ def draw_into(
         card.picture = pictures.add(draw())
     except (UnreadableImageError, OSError, ValueError) as error:
         card.problem = str(error)
+        pictures.problems.append(card.problem)
         return
     if not card.picture:
         card.problem = 'not shown: the pictures of this page are too many'

@@ -18,6 +18,10 @@ from mmcvgssl.maps.box_files import read_ground_truth
 from mmcvgssl.predictions import GOOD as GOOD_NAME
 from mmcvgssl.utils import printable, some
 
+_NAME_IT = (
+    '; --images DIR names the folder that the images, and the paths of a '
+    'list, are in now'
+)
 ANOMALY, CLASSIFIER, DETECTOR = 'anomaly', 'classifier', 'detector'
 
 
@@ -156,7 +160,12 @@ class Truth:
                 does not know a class.
         """
         if kind not in self._read:
-            self._read[kind] = self._of(kind)
+            try:
+                self._read[kind] = self._of(kind)
+            except FileNotFoundError as error:
+                if not self.is_list or self.root is not None:
+                    raise
+                raise FileNotFoundError(f'{error}{_NAME_IT}') from error
         known = self._read[kind]
         found = [_longest_end(path, known) for path in paths]
         self._check(paths, found, known)
@@ -253,10 +262,12 @@ class Truth:
                     'name a file whose paths tell them apart'
                 )
         if paths and not owners:
+            by_end = not (self.is_list or self.path.is_dir())
             raise ValueError(
                 f'{self.path} knows none of the images: expected a path that '
                 f'{printable(paths[0])} ends in, got '
                 f'{printable(next(iter(known), "none"))} and the like'
+                + ('' if by_end or self.root else _NAME_IT)
             )
 
     def _check_classes(

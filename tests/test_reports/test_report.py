@@ -156,9 +156,18 @@ def test_pictures_do_not_exceed_their_megabytes(tmp_path, out, monkeypatch):
 def test_images_that_have_moved_are_found_again(tmp_path, out):
     folder = write_anomaly(tmp_path / 'p', tmp_path / 'parts')
     (tmp_path / 'parts').rename(tmp_path / 'moved')
-    assert write_report([folder], out).pictures == 0
-    assert 'name the folder that the images are in now' in text_of(out)
+    made = write_report([folder], out)
+    assert made.pictures == 0
+    assert made.notes[0].startswith('20 pictures cannot be shown; the first:')
+    assert '20 pictures cannot be shown' in text_of(out)
+    assert 'name the folder that the images are in now' in made.notes[0]
     moved = tmp_path / 'moved'
+    (tmp_path / 'all.txt').write_text('dent/0.png 1\ngood/0.png 0\n')
+    for truth in (moved, tmp_path / 'all.txt'):
+        with pytest.raises((OSError, ValueError), match='--images DIR names'):
+            write_report([folder], out, truth=truth)
+        write_report([folder], out, truth=truth, images=moved)
+        assert 'AUROC' in text_of(out)
     made = write_report([folder], out, truth=moved, images=moved)
     assert made.pictures == 20
     assert 'AUROC' in text_of(out)
