@@ -23,7 +23,7 @@ from mmcvgssl.models.anomaly.patch_grid import PatchGrid
 from mmcvgssl.models.backbones import TimmBackbone
 from mmcvgssl.models.classifiers import Embedder
 from mmcvgssl.models.teachers import TimmTeacher
-from mmcvgssl.weights import KeyMismatchError, WeightsError
+from mmcvgssl.weights import KeyMismatchError
 
 RESNET = {
     'type': 'mmpretrain.ResNet',
@@ -375,8 +375,36 @@ def test_timm_backbone_is_the_teacher(tmp_path):
         wrong.init_weights()
     torch.save({'stem.weight': torch.ones(2)}, tmp_path / 'w.pth')
     wrong = TimmBackbone('test_resnet', str(tmp_path / 'w.pth'))
-    with pytest.raises(WeightsError, match='does not hold weights of timm'):
+    with pytest.raises(KeyMismatchError, match='do not fit'):
         wrong.init_weights()
+
+
+def test_timm_backbone_takes_no_part_of_its_weights(tmp_path):
+    net = TimmBackbone('test_resnet').timm_model
+    state = {**net.state_dict(), 'fc.weight': torch.ones(2, 2)}
+    file = tmp_path / 'w.pth'
+    torch.save({k: v for k, v in state.items() if 'num_b' not in k}, file)
+    TimmBackbone('test_resnet', str(file)).init_weights()
+    kept = {k: v for k, v in state.items() if 'layer4' not in k}
+    torch.save(kept, file)
+    part = TimmBackbone('test_resnet', str(file))
+    with pytest.raises(
+        KeyMismatchError, match=r"w\.pth \(for timm's test_resnet\).*layer4"
+    ):
+        part.init_weights()
+
+
+def test_what_replaced_a_convolution_of_timm_starts_anew(tmp_path):
+    state = TimmBackbone('test_resnet').timm_model.state_dict()
+    torch.save(state, tmp_path / 'w.pth')
+    net = TimmBackbone('test_resnet', str(tmp_path / 'w.pth'))
+    block = net.timm_model.layer1[0]
+    block.conv2 = nn.Sequential(block.conv2)
+    net.init_weights()
+    found = net.timm_model.state_dict()
+    missing = [key for key in state if key not in found]
+    assert missing == ['layer1.0.conv2.weight']
+    assert all(torch.equal(found[k], state[k]) for k in found if k in state)
 
 
 def test_levels_of_timm_backbone_are_those_of_the_teacher():

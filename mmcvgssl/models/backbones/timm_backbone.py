@@ -12,9 +12,9 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from mmcvgssl.registry import MODELS
 from mmcvgssl.weights import (
-    WeightsError,
-    check_values,
+    Policy,
     compare,
+    load,
     plain_state,
     read_checkpoint,
 )
@@ -44,7 +44,7 @@ class TimmBackbone(TIMMBackbone):
         ValueError: If the package is not a known one, there is no such
             level, or ``levels`` and ``features_only`` are both given.
         FileNotFoundError: If the file is missing.
-        WeightsError: If weights do not fit.
+        mmcvgssl.weights.KeyMismatchError: If weights do not fit.
 
     Example:
         >>> import torch
@@ -90,17 +90,25 @@ class TimmBackbone(TIMMBackbone):
             return
         state = self._state(self.weights)
         report = compare(self.timm_model, state)
-        # a convolution that another block replaced keeps random weights
-        replaced = {key.rpartition('.')[0] for key in report.unexpected}
+        parents = {key.rpartition('.')[0] for key in report.unexpected}
         known = {name for name, _ in self.timm_model.named_modules()}
-        if not report.matched or report.mismatched or replaced - known - HEAD:
-            raise WeightsError(
-                f'{self.weights} does not hold weights of timm '
-                f'{self.model_name}\n{report.summary()}'
-            )
-        own = self.timm_model.state_dict()
-        check_values(state, self.weights, own)
-        self.timm_model.load_state_dict(state, strict=False)
+        # a convolution that another block replaced keeps random weights
+        replaced = {
+            f'{name}.'
+            for name in parents & known
+            if not any(key.startswith(f'{name}.') for key in report.matched)
+        }
+        left = {
+            key
+            for key in report.unexpected
+            if key.rpartition('.')[0] in known | HEAD
+        }
+        load(
+            self.timm_model,
+            state,
+            Policy((*replaced,), (*left,)),
+            f"{self.weights} (for timm's {self.model_name})",
+        )
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         """Return the levels and the last output of images [N, 3, H, W]."""
