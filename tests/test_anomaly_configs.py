@@ -112,6 +112,30 @@ def test_a_recipe_with_a_data_set_does_too(
     check_recipe(own, path, data, roots, tmp_path, kept_outputs)
 
 
+@pytest.mark.parametrize(
+    'path',
+    sorted((CONFIGS / 'anomaly').glob('[!_]*/*.py')),
+    ids=lambda p: p.stem,
+)
+def test_the_size_of_images_reaches_all_that_use_it(path):
+    cfg = load_config(path, {'data_root': '.', 'input_size': 544})
+    teachers = sizes({'model': cfg.model, 'detector': cfg.get('detector')})
+    # of an ensemble, the finest member sees images as they are loaded
+    assert not teachers or max(teachers) == 544
+    assert bool(teachers) == (path.parent.name != 'cutpaste')
+    for name in ('train', 'fit', 'holdout', 'test'):
+        if loader := cfg.get(f'{name}_dataloader'):
+            assert sizes(loader) == {544}
+
+
+def sizes(part) -> set[int]:
+    """Return the values of `input_size` in a part of a config."""
+    if isinstance(part, dict):
+        own = {part['input_size']} if 'input_size' in part else set()
+        return own.union(*map(sizes, part.values()))
+    return set().union(*map(sizes, part)) if isinstance(part, list) else set()
+
+
 def check_recipe(path, recipe, data, roots, tmp_path, kept_outputs) -> None:
     """Fit and test a config, of a recipe, on a tiny tree."""
     kind = recipe.stem.split('_')[0]
