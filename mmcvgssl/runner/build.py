@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import gc
 import importlib
+import logging
 import os
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
@@ -48,7 +49,7 @@ from mmcvgssl.runner.annotations import (
 from mmcvgssl.runner.cached_images import cache_images
 from mmcvgssl.runner.image_reading import settle_images
 from mmcvgssl.runner.resume import check_load_from, guard_weights
-from mmcvgssl.runner.run_values import check_run_values
+from mmcvgssl.runner.run_values import check_run_values, schedule_note
 from mmcvgssl.runner.seed import ensure_epoch_seeds, seed_views
 from mmcvgssl.runner.transfers import copy_ahead, pinned
 from mmcvgssl.runner.views import ViewsOnDevice, plan_views
@@ -179,6 +180,8 @@ def build_runner(
     guard_weights(runner, notes)
     ensure_epoch_seeds(runner)
     collect_sspcab_loss(runner)
+    if not testing and (note := schedule_note(cfg)):
+        lines = [*lines, (logging.WARNING, note)]
     for level, line in (*lines, *report.lines):
         runner.logger.log(level, line)
     if report.skipped:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 _TRAINING = ('train_dataloader', 'train_cfg', 'optim_wrapper')
@@ -53,3 +53,84 @@ def check_run_values(cfg: Mapping[str, Any]) -> None:
         raise ValueError(
             f'log_level={level!r}: expected DEBUG, INFO, WARNING or ERROR'
         )
+
+
+def schedule_note(cfg: Mapping[str, Any]) -> str:
+    """Say which parts of a schedule are for another number of epochs.
+
+    Args:
+        cfg: Whole config.
+
+    Returns:
+        The values, and the options that fit; '' where all do.
+    """
+    epochs = (cfg.get('train_cfg') or {}).get('max_epochs')
+    if epochs is None:
+        return ''
+    found = [*_rates(cfg, epochs), *_hooks(cfg, epochs)]
+    if not found:
+        return ''
+    are = ', '.join(f'{name}={value}' for name, value, _ in found)
+    fit = ' '.join(
+        f'{name}={value}'.replace(' ', '') for name, _, value in found
+    )
+    return (
+        f'train_cfg.max_epochs={epochs}, but the schedule is for another '
+        f'length ({are}): the learning rate or the transforms will not '
+        f'change when they should; set {fit}, if this is no short trial'
+    )
+
+
+def _rates(
+    cfg: Mapping[str, Any], epochs: int
+) -> Iterator[tuple[str, Any, Any]]:
+    """Give options of schedulers, their values and those that fit."""
+    steps = cfg.get('param_scheduler') or []
+    steps = [steps] if 'type' in steps else steps
+    if not isinstance(steps, Sequence):
+        return
+    ends: dict[int, int] = {}
+    for i, step in enumerate(steps):
+        if not isinstance(step, Mapping) or not step.get('by_epoch', True):
+            continue
+        begin, turns = step.get('begin', 0), step.get('milestones')
+        if turns and max(turns) >= epochs:
+            fits = [turn * epochs // (max(turns) + 1) for turn in turns]
+            yield f'param_scheduler.{i}.milestones', turns, fits
+        end = step.get('end', begin + step.get('T_max', 0))
+        if end > begin and not _warms_up(step):
+            ends[i] = end
+    last = max(ends.values(), default=epochs)
+    for i, end in ends.items():
+        if end != last or end == epochs:
+            continue
+        begin, turn = steps[i].get('begin', 0), steps[i].get('T_max')
+        fits = begin if begin < epochs else begin * epochs // end
+        if fits != begin:
+            yield f'param_scheduler.{i}.begin', begin, fits
+        if 'end' in steps[i]:
+            yield f'param_scheduler.{i}.end', end, epochs
+        if turn == end - begin:
+            yield f'param_scheduler.{i}.T_max', turn, epochs - fits
+
+
+def _warms_up(step: Mapping[str, Any]) -> bool:
+    """Whether a scheduler ends with the rate that the others start from."""
+    return step.get('type', '').endswith('LinearLR') and (
+        step.get('start_factor', 1 / 3) < step.get('end_factor', 1.0)
+    )
+
+
+def _hooks(
+    cfg: Mapping[str, Any], epochs: int
+) -> Iterator[tuple[str, Any, Any]]:
+    """Give options of hooks of detectors, their values and those that fit."""
+    own = (cfg.get('default_hooks') or {}).get('param_scheduler') or {}
+    if own.get('max_epochs', epochs) != epochs:
+        name = 'default_hooks.param_scheduler.max_epochs'
+        yield name, own['max_epochs'], epochs
+    for i, hook in enumerate(cfg.get('custom_hooks') or []):
+        switch = hook.get('switch_epoch', 0)
+        if switch >= epochs and hook['type'].endswith('PipelineSwitchHook'):
+            fits = max(epochs - 10, 1)
+            yield f'custom_hooks.{i}.switch_epoch', switch, fits

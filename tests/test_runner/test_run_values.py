@@ -4,9 +4,11 @@ import re
 
 import pytest
 
+from mmcvgssl.apis import load_config
 from mmcvgssl.evaluation.few_shot.learners import SCHEDULE, check_schedule
-from mmcvgssl.runner.run_values import check_run_values
+from mmcvgssl.runner.run_values import check_run_values, schedule_note
 from mmcvgssl.utils import check_folder
+from tests.data import CONFIGS
 
 RUN = {
     'model': {'type': 'X'},
@@ -52,6 +54,65 @@ def test_values_out_of_range_are_refused(own, message):
 )
 def test_values_in_range_are_taken(own):
     check_run_values({**RUN, **own})
+
+
+COSINE = {'type': 'CosineAnnealingLR', 'T_max': 95, 'begin': 5, 'end': 100}
+WARM_UP = {'type': 'LinearLR', 'start_factor': 0.1, 'end': 5}
+
+
+@pytest.mark.parametrize('epochs', [2, 20, 100, 200])
+@pytest.mark.parametrize(
+    'schedule',
+    [
+        {'param_scheduler': [WARM_UP, COSINE]},
+        {'param_scheduler': {**COSINE, 'begin': 0, 'T_max': 100}},
+        {'param_scheduler': [{'type': 'PolyLR', 'begin': 1, 'end': 100}]},
+        {'default_hooks': {'param_scheduler': {'max_epochs': 100}}},
+    ],
+)
+def test_a_schedule_of_another_length_is_noted(schedule, epochs):
+    note = schedule_note({**schedule, 'train_cfg': {'max_epochs': epochs}})
+    assert bool(note) == (epochs != 100)
+    assert epochs == 100 or f'={epochs} ' in f'{note} '.replace(',', ' ')
+
+
+@pytest.mark.parametrize('epochs', [20, 50, 200])
+def test_changes_that_never_come_are_noted(epochs):
+    steps = {'type': 'MultiStepLR', 'milestones': [30, 60]}
+    hooks = [{'type': 'mmdet.PipelineSwitchHook', 'switch_epoch': 90}]
+    for part, fits in (
+        ({'param_scheduler': [steps]}, 'milestones=['),
+        ({'custom_hooks': hooks}, f'switch_epoch={epochs - 10}'),
+    ):
+        note = schedule_note({**part, 'train_cfg': {'max_epochs': epochs}})
+        assert (fits in note) == (epochs < 100)
+        assert bool(note) == (epochs < 100)
+
+
+@pytest.mark.parametrize(
+    'schedule',
+    [
+        {},
+        {'param_scheduler': None},
+        {'param_scheduler': [WARM_UP]},
+        {'param_scheduler': [{**COSINE, 'by_epoch': False}]},
+        {'param_scheduler': [{'type': 'ExponentialLR', 'gamma': 0.9}]},
+    ],
+)
+def test_a_schedule_of_any_length_is_not(schedule):
+    assert not schedule_note({**schedule, 'train_cfg': {'max_epochs': 7}})
+    assert not schedule_note({**schedule, 'train_cfg': {'max_iters': 7}})
+
+
+def test_what_a_note_says_mends_it():
+    path = CONFIGS / 'detection/rtmdet/rtmdet_tiny_1xb8-60e_magnetic-tile.py'
+    assert not schedule_note(load_config(path))
+    options = {'train_cfg.max_epochs': 20}
+    note = schedule_note(load_config(path, options))
+    words = note.partition('; set ')[2].partition(', if')[0].split()
+    options |= {w.partition('=')[0]: int(w.partition('=')[2]) for w in words}
+    assert len(options) == 5
+    assert not schedule_note(load_config(path, options))
 
 
 @pytest.mark.parametrize(
