@@ -245,19 +245,19 @@ class CVGSSL(BaseSelfSupervisor):
             return self._encode(views)
         keys = self._cache_keys(data_samples)
         missing = self.cache.missing(keys)
-        if len(missing) == len(keys):
-            levels = self._encode(views)
-            self.cache.put(keys, _by_sample(levels))
-            return levels
-        device = views[0].device
-        there = [i for i in range(len(keys)) if i not in set(missing)]
-        known = self.cache.get([keys[i] for i in there]).to(device)
-        rows = known.new_empty(len(keys), *known.shape[1:])
-        rows[there] = known
+        there = sorted({*range(len(keys))} - {*missing})
+        parts = []
+        if there:
+            known = self.cache.get([keys[i] for i in there])
+            parts.append(known.to(views[0].device))
         if missing:
-            made = _by_sample(self._encode([v[missing] for v in views]))
-            self.cache.put([keys[i] for i in missing], made)
-            rows[missing] = made
+            seen = [v[missing] for v in views] if there else views
+            made = _by_sample(self._encode(seen))
+            parts.append(self.cache.put([keys[i] for i in missing], made))
+        rows = parts[0]
+        if len(parts) > 1:
+            back = torch.tensor([*there, *missing]).argsort()
+            rows = torch.cat(parts)[back.to(rows.device)]
         widths = [w for t in self.teachers for w in t.level_widths]
         split = rows.transpose(0, 1).split(widths, dim=2)
         return [list(level.unbind(0)) for level in split]

@@ -44,9 +44,15 @@ class FeatureCache:
         # autocast on CPUs stacks no float16
         return torch.stack([self._store[key].float() for key in keys])
 
-    def put(self, keys: Sequence[tuple[int, int]], features: Tensor) -> None:
-        """Store features [N, V, W], as far as there is room."""
-        for key, row in zip(keys, features.half().cpu(), strict=True):
+    def put(self, keys: Sequence[tuple[int, int]], features: Tensor) -> Tensor:
+        """Store features [N, V, W], as far as there is room.
+
+        Returns:
+            The features as :meth:`get` gives them, of those without room,
+            too, so that they are the same in each epoch and after a restart.
+        """
+        stored = features.half()
+        for key, row in zip(keys, stored.cpu(), strict=True):
             size = row.numel() * row.element_size()
             if size <= self._free and key not in self._store:
                 self._free -= size
@@ -59,3 +65,4 @@ class FeatureCache:
                     'computed each time (model.cache_megabytes)',
                     logger='current',
                 )
+        return stored.float()
