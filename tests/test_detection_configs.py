@@ -202,6 +202,8 @@ def test_a_recipe_is_what_its_name_says(path):
     assert not cfg.load_from
     backbone = cfg.model.backbone
     assert backbone.get('init_cfg') is None
+    if kinds[1] == 'ResNet':  # the host keeps statistics by default
+        assert backbone.get('norm_eval', True) == bool(said['agdp'])
     if said['agdp']:
         assert tuple(classes) == ('anomaly',)
         assert backbone.frozen_stages == (3 if 'swin' in path.stem else 4)
