@@ -29,6 +29,7 @@ from mmcvgssl.model_file import (
     prediction_steps,
 )
 from mmcvgssl.models.anomaly import AnomalyModel, OneClassDetector
+from mmcvgssl.models.anomaly.blocks import block_size, count_held_out
 from mmcvgssl.processes import on_first_process
 from mmcvgssl.registry import MODELS
 from mmcvgssl.runner.build import build_runner, start_processes
@@ -277,7 +278,8 @@ def _count_held_out(kind: type, cfg: Config) -> tuple[int, int]:
     if issubclass(kind, OneClassDetector) or not _learns(kind, cfg):
         return count, count
     share = (cfg.model.get('calibration') or {}).get('holdout', 0.2)
-    return count, count // max(round(1 / share), 2)
+    every = block_size(share, 'calibration.holdout')
+    return count, count_held_out(count, every)
 
 
 def _learns(kind: Any, cfg: Config) -> bool:

@@ -24,6 +24,7 @@ from mmcvgssl.model_file import (
     loaded_model,
 )
 from mmcvgssl.models.anomaly import Updatable
+from mmcvgssl.models.anomaly.blocks import is_held_out
 from mmcvgssl.models.anomaly.passes import Passes
 from mmcvgssl.provenance import (
     FileState,
@@ -53,7 +54,7 @@ def update_content(
     PaDiM and MahalanobisAD become what a fit to all images gives; PatchCore
     does so as long as its memory holds all patches, and afterwards chooses of
     its memory and the new patches. New images are held out as they would have
-    been in a fit to all, each fifth by default.
+    been in a fit to all, one of each five by default.
 
     Args:
         content: Content of the model file; is not changed.
@@ -194,8 +195,8 @@ def _divided(
     every, seen = model.hold_out_every, model.images_seen
     learned: list[str] = []
     measured: list[str] = []
-    for number, path in enumerate(paths, seen + 1):
-        apart = every and number % every == 0
+    for number, path in enumerate(paths, seen):
+        apart = every and is_held_out(number, every)
         (measured if apart else learned).append(path)
     return learned, measured
 

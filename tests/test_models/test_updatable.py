@@ -11,6 +11,7 @@ from mmcvgssl.models.anomaly import (
     PaDiM,
     PatchCore,
 )
+from mmcvgssl.models.anomaly.blocks import is_held_out
 from mmcvgssl.models.anomaly.moments import Moments
 from mmcvgssl.models.anomaly.neighbours import nearest_patches
 from tests.test_models.test_anomaly import SIDE, LocalTeacher
@@ -134,8 +135,8 @@ def test_the_threshold_of_all_images_or_with_the_scores_of_before():
     def split(first: int, last: int, held_out: bool) -> list[dict]:
         return [
             one
-            for number, one in enumerate(batches(0, last, 1), 1)
-            if number > first and (number % 5 == 0) == held_out
+            for number, one in enumerate(batches(0, last, 1))
+            if number >= first and is_held_out(number, 5) == held_out
         ]
 
     whole, model = with_threshold(), with_threshold()

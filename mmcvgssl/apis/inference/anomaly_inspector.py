@@ -108,8 +108,8 @@ class AnomalyInspector(Inferencer[AnomalyResult]):
         chooses of its memory and the new patches, and patches that it had
         left out do not come back. Other methods are to be fitted anew.
 
-        Where there is a threshold, each fifth image is held out for it, as in
-        a fit. The inspector stays as it was if anything fails.
+        Where there is a threshold, one of each five images is held out for
+        it, as in a fit. The inspector stays as it was if anything fails.
 
         Args:
             more_images: New good images.

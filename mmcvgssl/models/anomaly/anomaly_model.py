@@ -14,6 +14,7 @@ from mmengine.model import BaseModel
 from mmpretrain.structures import DataSample
 from torch import Tensor, nn
 
+from mmcvgssl.models.anomaly.blocks import block_size
 from mmcvgssl.models.anomaly.calibration import Calibration
 from mmcvgssl.models.anomaly.equal_parts import in_equal_parts
 from mmcvgssl.models.anomaly.fit_pass import Chooser, EveryImage, FitPass
@@ -111,11 +112,8 @@ class AnomalyModel(Measured, Storable, BaseModel):
             self.settings['false_alarm_rate'] = false_alarm_rate
         options = dict(calibration or {})
         self.holdout = options.pop('holdout', 0.2)
-        if not 0 < self.holdout < 1:
-            raise ValueError(
-                'calibration.holdout is a share between 0 and 1, got '
-                f'{self.holdout}'
-            )
+        # one of so many images is held out
+        self.block = block_size(self.holdout, 'calibration.holdout')
         self.calibration = (
             None if calibration is None else Calibration(**options)
         )
@@ -316,9 +314,8 @@ class AnomalyModel(Measured, Storable, BaseModel):
         self.basis, self.provenance = {}, None
         fitting, measuring = images, held_out or images
         if held_out is None and self._holds_out():
-            every = max(round(1 / self.holdout), 2)
-            fitting = images.part(every, held_out=False)
-            measuring = images.part(every, held_out=True)
+            fitting = images.part(self.block, held_out=False)
+            measuring = images.part(self.block, held_out=True)
         if self.needs_fit:
             self._fit(fitting)
         # contiguous as after loading, so that rounding is the same later

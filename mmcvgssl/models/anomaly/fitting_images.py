@@ -12,6 +12,7 @@ import torch
 from mmpretrain.structures import DataSample
 from torch import Tensor, nn
 
+from mmcvgssl.models.anomaly.blocks import is_held_out
 from mmcvgssl.models.anomaly.fit_pass import FitPass, pick
 from mmcvgssl.models.anomaly.passes import Passes
 
@@ -31,15 +32,15 @@ class Facts(NamedTuple):
 
 @dataclass(frozen=True)
 class FittingImages:
-    """Batches of a loader, whole or without every n-th image; re-iterable.
+    """Batches of a loader, whole or without one of n images; re-iterable.
 
     Args:
         batches: ``inputs`` and ``data_samples``, as a data loader gives.
             Of a :class:`~mmcvgssl.engine.fit_loader.FitLoader` no process
             reads the batches of others.
         preprocessor: Makes RGB images in [0, 1] of them.
-        divisions: One after the other: a number n, as each n-th image is held
-            out, and whether to give those held out or the others.
+        divisions: One after the other: a number n, as one of each n images is
+            held out, and whether to give those held out or the others.
         purpose: Use of the images, for the message if there are none.
         without: Absolute paths of images that are left out.
         passes: Counts the passes over the images of one fit.
@@ -168,12 +169,12 @@ class FittingImages:
     def _takes_next(self, counts: list[int]) -> bool:
         for i, (every, held_out) in enumerate(self.divisions):
             counts[i] += 1
-            if (counts[i] % every == 0) != held_out:
+            if is_held_out(counts[i] - 1, every) != held_out:
                 return False
         return True
 
     def part(self, every: int, held_out: bool) -> FittingImages:
-        """Divide these images: without every n-th, or those alone."""
+        """Divide these images: without one of each n, or those alone."""
         return replace(
             self,
             divisions=(*self.divisions, (every, held_out)),

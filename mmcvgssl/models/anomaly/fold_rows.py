@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 import torch
 from torch import Tensor
 
+from mmcvgssl.models.anomaly.blocks import place_in_block
 from mmcvgssl.models.anomaly.coreset import PatchPool
 from mmcvgssl.models.anomaly.density import Gaussian, KernelDensity
 from mmcvgssl.models.anomaly.fitted_state import part_of
@@ -89,7 +90,8 @@ class Folds:
         if pooled is not None:
             self.total = self.total.to(pooled) + pooled
         for row in rows:
-            self.folds[self.images % len(self.folds)].add(row)
+            fold = place_in_block(self.images, len(self.folds))
+            self.folds[fold].add(row)
             self.images += not of_one
         self.images += of_one
 
@@ -162,7 +164,8 @@ def predict_in_folds(
         predict: Returns maps [n, h, w] and scores [n] of images by the model
             of a fold, and maybe more.
     """
-    fold = torch.arange(before, before + len(images)) % folds
+    numbers = range(before, before + len(images))
+    fold = torch.tensor([place_in_block(n, folds) for n in numbers])
     made, order = [], []
     for k in fold.unique().tolist():
         indices = (fold == k).nonzero()[:, 0]

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from mmcvgssl.maps import resize_map
 from mmcvgssl.models.anomaly.anomaly_model import AnomalyModel
+from mmcvgssl.models.anomaly.blocks import block_size
 from mmcvgssl.models.anomaly.calibration import Calibration, RawValues
 from mmcvgssl.models.anomaly.fitted_state import part_of
 from mmcvgssl.models.anomaly.fitting_images import FittingImages
@@ -83,10 +84,7 @@ class MapEnsemble(AnomalyModel):
                 'expected one weight of maps and scores for each member, got '
                 f'{n} members, {len(map_weights)} and {len(score_weights)}'
             )
-        if not 0 < held_out < 1:
-            raise ValueError(
-                f'held_out is a share between 0 and 1, got {held_out}'
-            )
+        block_size(held_out, 'held_out')
         built = [_build(member) for member in members]
         learning = [m for m in built if m.needs_fit]
         kinds = {m.fits_on_collection: type(m).__name__ for m in learning}
@@ -235,7 +233,7 @@ class MapEnsemble(AnomalyModel):
             self._learn_members(images)
             self._measure_scales(images)
             return
-        every = max(round(1 / self.held_out), 2)
+        every = block_size(self.held_out, 'held_out')
         self._learn_members(images.part(every, held_out=False))
         self._measure_scales(images.part(every, held_out=True))
         # scales are measured: now fit the members to all images

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmcvgssl.models.anomaly.anomaly_model import AnomalyModel
+from mmcvgssl.models.anomaly.blocks import place_in_block
 from mmcvgssl.models.anomaly.contribution_map import contribution_map
 from mmcvgssl.models.anomaly.density import make_density, score_rows
 from mmcvgssl.models.anomaly.equal_parts import in_equal_parts
@@ -368,7 +369,7 @@ class OneClassDetector(AnomalyModel):
             inputs: Tensor | TiledImages, samples: list, before: int
         ) -> tuple[Tensor, Tensor]:
             if isinstance(inputs, TiledImages):  # a single one
-                state = states[before % len(states)]
+                state = states[place_in_block(before, len(states))]
                 return self._score_tiles(inputs, samples, state)
             return predict_in_folds(
                 *(inputs, before, len(states)),

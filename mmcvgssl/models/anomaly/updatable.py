@@ -80,10 +80,10 @@ class Updatable(AnomalyModel):
 
     @property
     def hold_out_every(self) -> int:
-        """Each n-th image is held out; 0: none is."""
+        """One of each n images is held out; 0: none is."""
         if not self._holds_out() or not self.images_seen:
             return 0
-        return max(round(1 / self.holdout), 2)
+        return self.block
 
     @property
     def images_seen(self) -> int:
