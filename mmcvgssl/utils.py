@@ -11,6 +11,7 @@ import sys
 import unicodedata
 import uuid
 from collections.abc import Iterable, Mapping
+from numbers import Integral
 from pathlib import Path
 from typing import Any, TypeGuard
 
@@ -277,17 +278,23 @@ def is_colour_image(value: object) -> TypeGuard[np.ndarray]:
 
 
 def check_least(**options: tuple[int | None, int]) -> None:
-    """Check that options are not too small.
+    """Check that options are whole numbers, and not too small.
 
     Args:
         **options: Value, None for a default, and the least one, by name.
 
     Raises:
-        ValueError: Names an option that is less.
+        ValueError: Names an option that is not, or is less.
 
     Example:
         >>> check_least(batch_size=(32, 1), workers=(None, 0))
     """
     for name, (value, least) in options.items():
-        if value is not None and value < least:
+        if value is None:
+            continue
+        if not isinstance(value, Integral) or isinstance(value, bool):
+            raise ValueError(
+                f'{name} is a whole number of {least} or more, got {value!r}'
+            )
+        if value < least:
             raise ValueError(f'{name} is {least} or more, got {value}')

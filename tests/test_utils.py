@@ -11,6 +11,7 @@ from mmcvgssl.utils import (
     atomic_write,
     check_file,
     check_folder,
+    check_least,
     evenly,
     log_once,
     printable,
@@ -171,3 +172,16 @@ def test_a_line_is_logged_once_and_a_kind_of_lines(warned):
     ):
         log_once(text, logging.WARNING, kind)
     assert warned() == ['a', 'b', 'c', 'c']
+
+
+@pytest.mark.parametrize(
+    ('value', 'words'),
+    [
+        (0, 'size is 1 or more, got 0'),
+        *((v, 'size is a whole number of 1 or') for v in (1.5, '3', True)),
+    ],
+)
+def test_a_number_of_things_is_whole(value, words):
+    check_least(size=(3, 1), count=(None, 1), other=(np.int64(2), 2))
+    with pytest.raises(ValueError, match=words):
+        check_least(size=(value, 1))

@@ -99,7 +99,7 @@ class _Share(Sampler):
 def fit_loader(config: dict[str, Any], model: AnomalyModel) -> FitLoader:
     """Make a loader over all fitting images.
 
-    A model that learns from a sample gets one, drawn by the loader's seed.
+    A model that learns from a sample gets one, drawn by its seed.
 
     Args:
         config: Config of ``fit_dataloader`` or ``holdout_dataloader``.
@@ -108,7 +108,7 @@ def fit_loader(config: dict[str, Any], model: AnomalyModel) -> FitLoader:
     data_set: Dataset = DATASETS.build(config['dataset'])
     n, wanted = len(data_set), model.fit_sample  # type: ignore[arg-type]
     if 0 < wanted < n:
-        random = torch.Generator().manual_seed(int(config.get('seed', 0)))
+        random = torch.Generator().manual_seed(model.fit_seed)
         drawn = torch.randperm(n, generator=random)[:wanted].sort().values
         data_set = Subset(data_set, drawn.tolist())
     return FitLoader(

@@ -4,6 +4,7 @@ import logging
 from types import SimpleNamespace
 
 import pytest
+import torch
 from mmengine.config import Config, ConfigDict
 from mmengine.registry import init_default_scope
 from torch import nn
@@ -11,9 +12,10 @@ from torch import nn
 from mmcvgssl.datasets import ImageList
 from mmcvgssl.datasets.reading import TooManyUnreadableError
 from mmcvgssl.engine import FitLoop, fit
+from mmcvgssl.engine.fit_loader import fit_loader
 from mmcvgssl.engine.fit_loop import fit_loop
 from mmcvgssl.locks import FolderInUseError, locked
-from mmcvgssl.models.anomaly import FittedStateError, MahalanobisAD
+from mmcvgssl.models.anomaly import FittedStateError, MahalanobisAD, MuSc
 from tests.data import picture
 from tests.test_models.test_anomaly import SIDE, LocalTeacher
 
@@ -52,6 +54,20 @@ def runner(tmp_path, model=None, **config):
         work_dir=str(tmp_path / 'work'),
         logger=logging.getLogger('mmcvgssl'),
     )
+
+
+def test_the_models_seed_draws_the_images_it_learns_from(tmp_path):
+    write_images(tmp_path, 'abcdefghijkl')
+    drawn = [
+        fit_loader(
+            loader(tmp_path), MuSc(LocalTeacher(), 5, seed=seed)
+        ).dataset.indices
+        for seed in (0, 0, 7)
+    ]
+    assert drawn[0] == drawn[1] != drawn[2]
+    random = torch.Generator().manual_seed(0)
+    first = torch.randperm(12, generator=random)[:5].sort().values
+    assert drawn[0] == first.tolist()
 
 
 def test_a_state_is_read_where_it_belongs_to_the_images(tmp_path):

@@ -590,6 +590,26 @@ def test_calibration_puts_quantiles_where_it_says():
     assert far[0] < far[1] < 1
 
 
+def test_a_sum_does_not_depend_on_the_size_of_batches():
+    typical = []
+    for size in (1, 10):
+        model = MahalanobisAD(LocalTeacher(), image_score='sum')
+        model.fit(batches(40, size=size))
+        typical.append(model.state['typical'])
+    torch.testing.assert_close(*typical)
+
+
+def test_a_number_of_images_can_be_taken():
+    chooser = EveryImage(images=5)
+    assert chooser.stops
+    assert chooser.choose([''] * 3) == ([0, 1, 2], 0)
+    assert not chooser.full
+    again = EveryImage(images=5)
+    again.load_state_dict(chooser.state_dict())
+    assert again.choose([''] * 3) == ([0, 1], 3)
+    assert again.full
+
+
 def test_calibration_with_a_floor_is_zero_below_it():
     torch.manual_seed(0)
     maps, scores = torch.randn(50, 8, 8) * 7 + 100, torch.rand(50)
@@ -672,6 +692,11 @@ def test_calibration_names_images_that_are_alike(maps, said):
         (lambda: MuSc(LocalTeacher(), share=0), 'share'),
         (lambda: MuSc(LocalTeacher(), references=1), 'references'),
         (lambda: MuSc(LocalTeacher(), neighbourhoods=()), 'one'),
+        (lambda: PatchCore(LocalTeacher(), coreset_size=0.1), 'coreset_size'),
+        (lambda: PatchCore(LocalTeacher(), 50, neighbours=1.5), 'whole num'),
+        (lambda: PatchCore(LocalTeacher(), 50, seed=1.5), 'seed is a whole'),
+        (lambda: MuSc(LocalTeacher(), references=10.5), 'a whole number of 2'),
+        (lambda: MahalanobisAD(LocalTeacher(), channels=0.5), 'channels'),
         (lambda: MapEnsemble([]), 'members'),
         (lambda: Calibration(quantile=0.4), 'quantile'),
         (lambda: Calibration(floor=0.99), 'floor'),

@@ -121,6 +121,9 @@ def test_what_it_is_fitted_to_is_what_its_members_are():
     of_collection = MapEnsemble([mutual(), mutual(references=9)])
     assert of_collection.fits_on_collection
     assert of_collection.fit_sample == 24
+    seeds = [mutual(references=9, seed=1), mutual(seed=7)]
+    assert [m.fit_seed for m in seeds] == [1, 7]
+    assert MapEnsemble(seeds).fit_seed == 7
     of_good = MapEnsemble([memory(), Witness()])
     assert not of_good.fits_on_collection
     assert of_good.fit_sample == 0

@@ -82,8 +82,10 @@ class AnomalyModel(Measured, Storable, BaseModel):
     # it learns from the very images it makes maps of, and is calibrated on
     # all of them
     fits_on_collection = False
-    # number of images that fitting draws at random; 0: all images
+    # number of images that fitting draws at random, and the seed of the draw;
+    # 0: all images
     fit_sample = 0
+    fit_seed = 0
 
     def __init__(
         self,

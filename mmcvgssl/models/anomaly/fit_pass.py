@@ -40,27 +40,33 @@ class EveryImage:
 
     Args:
         batches: Number of batches to take; 0: all.
+        images: Number of images to take; 0: all.
     """
 
-    def __init__(self, batches: int = 0) -> None:
-        self._limit, self._batches, self._images = batches, 0, 0
+    def __init__(self, batches: int = 0, images: int = 0) -> None:
+        self._limit, self._batches = batches, 0
+        self._most, self._images = images, 0
 
     @property
     def stops(self) -> bool:
         """Whether it may be full before all images were seen."""
-        return self._limit > 0
+        return self._limit > 0 or self._most > 0
 
     @property
     def full(self) -> bool:
         """Whether no image is needed any more."""
-        return self.stops and self._batches >= self._limit
+        return (
+            0 < self._limit <= self._batches or 0 < self._most <= self._images
+        )
 
     def choose(self, categories: Sequence[str]) -> tuple[list[int], int]:
-        """Take all images of the next batch."""
-        before = self._images
+        """Take the images of the next batch."""
+        before, count = self._images, len(categories)
+        if self._most:
+            count = min(count, self._most - before)
         self._batches += 1
-        self._images += len(categories)
-        return list(range(len(categories))), before
+        self._images += count
+        return list(range(count)), before
 
     def state_dict(self) -> dict[str, Tensor]:
         """Return the number of images so far."""

@@ -43,6 +43,7 @@ from mmcvgssl.models.anomaly.word_maps import (
 from mmcvgssl.models.layers import resize_images
 from mmcvgssl.processes import on_first_process, tensors_of_first_process
 from mmcvgssl.registry import MODELS
+from mmcvgssl.utils import check_least
 
 _AUTOCAST = {
     None: None,
@@ -143,8 +144,7 @@ class KeAD(StoredWords):
     ) -> None:
         if temperature <= 0:
             raise ValueError(f'temperature is positive, got {temperature}')
-        if k < 0:
-            raise ValueError(f'k is a number of images, got {k}')
+        check_least(k=(k, 0))
         if autocast not in _AUTOCAST:
             raise ValueError(
                 f'autocast is one of {", ".join(map(str, _AUTOCAST))}, got '

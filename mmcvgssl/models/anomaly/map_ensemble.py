@@ -100,6 +100,9 @@ class MapEnsemble(AnomalyModel):
         self.needs_fit = True
         samples = [m.fit_sample for m in learning]
         self.fit_sample = max(samples) if samples and all(samples) else 0
+        if self.fit_sample:
+            # of the member that learns from the most
+            self.fit_seed = learning[samples.index(self.fit_sample)].fit_seed
         super().__init__(
             dict(
                 members=[m.settings for m in built],

@@ -26,6 +26,7 @@ from mmcvgssl.models.anomaly.tiled_images import TiledImages
 from mmcvgssl.models.teachers import FrozenTeacher
 from mmcvgssl.processes import tensors_of_first_process
 from mmcvgssl.registry import MODELS
+from mmcvgssl.utils import check_least
 
 
 @MODELS.register_module()
@@ -93,10 +94,11 @@ class MuSc(AnomalyModel):
         seed: int = 0,
         **kwargs,
     ) -> None:
-        if references < 2 or not 0 < share <= 1 or not 0 <= top <= 1:
+        check_least(references=(references, 2), seed=(seed, 0))
+        if not 0 < share <= 1 or not 0 <= top <= 1:
             raise ValueError(
-                'expected references >= 2, share in (0, 1] and top in [0, 1]'
-                f', got {references}, {share} and {top}'
+                'expected share in (0, 1] and top in [0, 1], got '
+                f'{share} and {top}'
             )
         if not neighbourhoods:
             raise ValueError('expected at least one neighbourhood, got none')
@@ -121,7 +123,7 @@ class MuSc(AnomalyModel):
         self.teacher = first.teacher
         self.note_weights(self.teacher)
         self.references, self.share = references, share
-        self.fit_sample = references
+        self.fit_sample, self.fit_seed = references, seed
         self.top, self.seed = top, seed
         # by scale, with the patches of the state that they are made of
         self._made: dict[int, tuple[Tensor, QuantisedImages]] = {}

@@ -37,6 +37,7 @@ from mmcvgssl.models.anomaly.tiled_images import TiledImages, predict_tiles
 from mmcvgssl.models.layers import channel_scales, global_pool
 from mmcvgssl.processes import tensors_of_first_process
 from mmcvgssl.registry import MODELS
+from mmcvgssl.utils import check_least
 from mmcvgssl.weights import load
 from mmcvgssl.weights.pretrained import initialize
 
@@ -131,8 +132,7 @@ class OneClassDetector(AnomalyModel):
         data_preprocessor: dict | None = None,
         init_cfg: dict | None = None,
     ) -> None:
-        if folds < 2:
-            raise ValueError(f'folds is 2 or more, got {folds}')
+        check_least(folds=(folds, 2))
         if not 0 <= holdout < 1:
             raise ValueError(
                 f'holdout is a share of 0 or more below 1, got {holdout}'
@@ -164,6 +164,7 @@ class OneClassDetector(AnomalyModel):
         options = dict(patch or {})
         self.shared = options.pop('shared', True)
         self.pool = options.pop('pool', 50_000)
+        check_least(pool=(self.pool, 1))
         self.grid = None if patch is None else PatchGrid(**options)
         self.density = make_density(density, bandwidth)
         self.folds = folds

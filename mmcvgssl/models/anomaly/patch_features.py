@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from mmcvgssl.models.teachers import FrozenTeacher
 from mmcvgssl.provenance import of_config
 from mmcvgssl.registry import MODELS
+from mmcvgssl.utils import check_least
 
 COARSEST = 'coarsest'
 
@@ -64,7 +65,8 @@ class PatchFeatures(nn.Module):
                 f'{type(teacher).__name__} gives no local features: set its '
                 '`levels`, such as levels=(2, 3)'
             )
-        if neighbourhood < 1 or neighbourhood % 2 == 0:
+        check_least(neighbourhood=(neighbourhood, 1))
+        if neighbourhood % 2 == 0:
             raise ValueError(
                 f'neighbourhood must be odd and positive, got {neighbourhood}'
             )

@@ -32,13 +32,14 @@ from mmcvgssl.models.anomaly.whitening import (
 )
 from mmcvgssl.models.teachers import FrozenTeacher
 from mmcvgssl.processes import moved, tensors_of_first_process
+from mmcvgssl.utils import check_least
 
 _OLD_MEDIANS = (
     "the medians by which image_score='sum' divides are those of the first "
     'fit, and may differ from those of a fit to all images'
 )
 SCORES = ('max', 'pooled', 'sum')
-_TYPICAL = 32  # number of batches that measure the scale of a sum's terms
+_TYPICAL = 512  # number of images that measure the scale of a sum's terms
 
 
 class PatchGaussian(Updatable):
@@ -54,8 +55,8 @@ class PatchGaussian(Updatable):
             uses all.
         image_score: ``'max'`` of the map; ``'pooled'``: sum over levels of
             the Mahalanobis distance of mean- and max-pooled features;
-            ``'sum'``: both, each divided by its median over the fitting
-            images.
+            ``'sum'``: both, each divided by its median over the first 512
+            fitting images.
         pooled_images: Images that the Gaussians of pooled features are
             fitted to at most.
         ridge: Added to the diagonal, as a share of the mean variance.
@@ -93,11 +94,13 @@ class PatchGaussian(Updatable):
             raise ValueError(
                 f'image_score must be one of {SCORES}, got {image_score!r}'
             )
-        if channels < 0 or ridge < 0 or pooled_images < 2:
-            raise ValueError(
-                'expected channels >= 0, ridge >= 0 and pooled_images >= 2, '
-                f'got {channels}, {ridge} and {pooled_images}'
-            )
+        check_least(
+            channels=(channels, 0),
+            pooled_images=(pooled_images, 2),
+            seed=(seed, 0),
+        )
+        if ridge < 0:
+            raise ValueError(f'expected ridge >= 0, got {ridge}')
         settings = dict(
             teacher=describe(teacher),
             channels=channels,
@@ -273,7 +276,7 @@ class PatchGaussian(Updatable):
         return state
 
     def _measure_typical(self, images: FittingImages) -> None:
-        """Measure the median distances of the first batches."""
+        """Measure the median distances of the first images."""
         found = Columns()
 
         def compute(inputs: Tensor, *_: Any) -> tuple[Tensor, Tensor]:
@@ -297,7 +300,7 @@ class PatchGaussian(Updatable):
             compute,
             lambda made: found.add(peaks=made[0], pooled=made[1]),
             {'found': found},
-            EveryImage(batches=_TYPICAL),
+            EveryImage(images=_TYPICAL),
         )
         self.state = tensors_of_first_process(settle, self.device)
 

@@ -51,6 +51,7 @@ from mmcvgssl.models.anomaly.whitening import (
 from mmcvgssl.models.teachers import FrozenTeacher
 from mmcvgssl.processes import moved, tensors_of_first_process
 from mmcvgssl.registry import MODELS
+from mmcvgssl.utils import check_least
 
 _RIDGE = 0.01  # of the mean variance, as PatchGaussian's default
 _THINNED = (
@@ -139,19 +140,17 @@ class PatchCore(Updatable):
         **kwargs,
     ) -> None:
         pool_size = pool_size or 10 * coreset_size
-        if not 0 < coreset_size <= pool_size:
-            raise ValueError(
-                'expected 0 < coreset_size <= pool_size, got '
-                f'{coreset_size} and {pool_size}'
-            )
+        check_least(
+            coreset_size=(coreset_size, 1),
+            pool_size=(pool_size, coreset_size),
+            neighbours=(neighbours, 1),
+            local_scale=(local_scale, 0),
+            reweight=(reweight, 0),
+            seed=(seed, 0),
+        )
         if metric not in METRICS:
             raise ValueError(
                 f'metric must be one of {METRICS}, got {metric!r}'
-            )
-        if neighbours < 1 or min(reweight, local_scale) < 0:
-            raise ValueError(
-                'expected neighbours >= 1, local_scale >= 0 and reweight >= '
-                f'0, got {neighbours}, {local_scale} and {reweight}'
             )
         if not 0 <= top <= 1:
             raise ValueError(f'top is a share in [0, 1], got {top}')
