@@ -45,8 +45,8 @@ def place_in_block(number: int, size: int) -> int:
         >>> sorted(place_in_block(number, 5) for number in range(20, 25))
         [0, 1, 2, 3, 4]
     """
-    block, place = divmod(number, size)
-    return _order(block, size)[place] if block else place
+    block, index = divmod(number, size)
+    return _order(block, size)[index] if block else index
 
 
 def is_held_out(number: int, every: int) -> bool:
