@@ -116,21 +116,29 @@ def _rates(
 
 def _warms_up(step: Mapping[str, Any]) -> bool:
     """Whether a scheduler ends with the rate that the others start from."""
-    return step.get('type', '').endswith('LinearLR') and (
+    return 'LinearLR' in _kind(step) and (
         step.get('start_factor', 1 / 3) < step.get('end_factor', 1.0)
     )
+
+
+def _kind(part: Any) -> str:
+    """Return the type that a config names, or is; '' of a ready object."""
+    return str(part.get('type')) if isinstance(part, Mapping) else ''
 
 
 def _hooks(
     cfg: Mapping[str, Any], epochs: int
 ) -> Iterator[tuple[str, Any, Any]]:
     """Give options of hooks of detectors, their values and those that fit."""
-    own = (cfg.get('default_hooks') or {}).get('param_scheduler') or {}
+    own = (cfg.get('default_hooks') or {}).get('param_scheduler')
+    own = own if isinstance(own, Mapping) else {}
     if own.get('max_epochs', epochs) != epochs:
         name = 'default_hooks.param_scheduler.max_epochs'
         yield name, own['max_epochs'], epochs
     for i, hook in enumerate(cfg.get('custom_hooks') or []):
+        if 'PipelineSwitchHook' not in _kind(hook):
+            continue
         switch = hook.get('switch_epoch', 0)
-        if switch >= epochs and hook['type'].endswith('PipelineSwitchHook'):
+        if switch > epochs:
             fits = max(epochs - 10, 1)
             yield f'custom_hooks.{i}.switch_epoch', switch, fits

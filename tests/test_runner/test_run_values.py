@@ -104,6 +104,12 @@ def test_a_schedule_of_any_length_is_not(schedule):
     assert not schedule_note({**schedule, 'train_cfg': {'max_iters': 7}})
 
 
+def test_a_switch_at_the_end_is_meant():
+    hooks = [{'type': 'mmdet.PipelineSwitchHook', 'switch_epoch': 1}]
+    own = {'custom_hooks': hooks, 'train_cfg': {'max_epochs': 1}}
+    assert not schedule_note(own)
+
+
 def test_what_a_note_says_mends_it():
     path = CONFIGS / 'detection/rtmdet/rtmdet_tiny_1xb8-60e_magnetic-tile.py'
     assert not schedule_note(load_config(path))
