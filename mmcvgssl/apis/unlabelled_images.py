@@ -37,6 +37,8 @@ def unlabelled_images(
     Raises:
         FileNotFoundError: If there is no such folder or list, or a listed
             image is missing.
+        TooManyUnreadableError: If more than a tenth cannot be read; fewer
+            are left out and named.
         ValueError: If no image is left.
     """
     report = Contents(str(source))
@@ -59,4 +61,4 @@ def unlabelled_images(
             f'{report.left_out_text()}'
         )
     report.log()
-    return DATASETS.build(listed(paths, steps))
+    return DATASETS.build({**listed(paths, steps), 'verify': True})

@@ -11,7 +11,7 @@ from mmcvgssl.apis import few_shot, load_config
 from mmcvgssl.apis.few_shot import FewShot
 from mmcvgssl.apis.few_shot_model import save_classifier
 from mmcvgssl.apis.inference import DefectClassifier
-from mmcvgssl.datasets.reading import UnreadableImageError
+from mmcvgssl.datasets.reading import TooManyUnreadableError
 from mmcvgssl.evaluation.few_shot import draw_seed
 from mmcvgssl.evaluation.few_shot.features import paths_of
 from mmcvgssl.evaluation.few_shot.learners import fit_probe
@@ -119,11 +119,19 @@ def test_a_list_names_them(tiny_classes, free, tmp_path):
         propagation(tiny_classes, tmp_path / 'nothing')
 
 
-def test_one_that_cannot_be_read_is_named(tiny_classes, free):
-    (free / '05.png').write_bytes(b'\x89PNG\r\n\x1a\n' + bytes(40))
+def test_those_that_cannot_be_read_are_left_out(tiny_classes, free, warned):
+    broken = b'\x89PNG\r\n\x1a\n' + bytes(40)
+    (free / '05.png').write_bytes(broken)
     protocol = propagation(tiny_classes, free)
-    with pytest.raises(UnreadableImageError, match=r'05\.png'):
-        protocol.extract()
+    names = [Path(path).name for path in paths_of(protocol.unlabelled)]
+    assert len(names) == 11
+    assert '05.png' not in names
+    assert '05.png' in ''.join(warned())
+    assert len(protocol.extract()) == 2
+    for name in ('06.png', '07.png'):
+        (free / name).write_bytes(broken)
+    with pytest.raises(TooManyUnreadableError, match='of 12'):
+        propagation(tiny_classes, free)
 
 
 def test_other_modes_have_no_use_for_them(tiny_classes, free):
