@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, MutableMapping
 from typing import Any
 
 import numpy as np
@@ -35,6 +36,28 @@ def inner_sets(data_set: Any) -> list:
             if not any(one is other for other in found):
                 found.append(one)
     return found
+
+
+def inner_configs(node: Any) -> Iterator[MutableMapping[str, Any]]:
+    """Yield the configs of data sets inside those of wrappers, in order.
+
+    Args:
+        node: Config of a data set, or a list of some, in any nesting.
+
+    Example:
+        >>> wrapped = {'type': 'RepeatDataset', 'dataset': {'type': 'A'}}
+        >>> [*inner_configs([wrapped, {'type': 'B'}])]
+        [{'type': 'A'}, {'type': 'B'}]
+    """
+    if isinstance(node, MutableMapping):
+        inner = [node[k] for k in ('dataset', 'datasets') if node.get(k)]
+        if not inner:
+            yield node
+        for each in inner:
+            yield from inner_configs(each)
+    elif isinstance(node, (list, tuple)):
+        for item in node:
+            yield from inner_configs(item)
 
 
 def passes(data_set: Any) -> np.ndarray | None:

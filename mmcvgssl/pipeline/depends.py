@@ -10,6 +10,7 @@ from mmengine.config import Config
 from mmengine.registry import DATASETS
 
 from mmcvgssl.datasets.preparation.images import images_below
+from mmcvgssl.datasets.wrapped import inner_configs
 from mmcvgssl.models.anomaly.prompts import load_knowledge
 from mmcvgssl.pipeline.stage import (
     INPUTS,
@@ -119,16 +120,10 @@ def _own_sets(tool: str, cfg: Config) -> list[dict[str, Any]]:
         kind = MODELS.get(cfg.model['type'])
         if getattr(kind, 'fits_on_collection', False):
             return []
-    return _inner_sets(loader.dataset.to_dict())
-
-
-def _inner_sets(options: dict[str, Any]) -> list[dict[str, Any]]:
-    inner = options.get('datasets') or [options.get('dataset')]
-    if inner == [None]:
-        return [
-            {**options, 'pipeline': []} if 'pipeline' in options else options
-        ]
-    return [found for part in inner for found in _inner_sets(part)]
+    return [
+        {**found, 'pipeline': []} if 'pipeline' in found else {**found}
+        for found in inner_configs(loader.dataset.to_dict())
+    ]
 
 
 def _of_own_images(

@@ -205,8 +205,9 @@ def _divide(
             f'{len(whole["images"])}'
         )
     strata = first_categories(whole)
-    _, drawn = stratified_split(strata, test_fraction, seed)
-    sides = [int(i in {*drawn}) for i in range(len(strata))]
+    sides = [0] * len(strata)
+    for i in stratified_split(strata, test_fraction, seed)[1]:
+        sides[i] = 1
     sides = kept_together(root, _names(whole), sides)
     train, test = (
         part_of_coco(whole, [i for i, own in enumerate(sides) if own == side])

@@ -120,6 +120,9 @@ def test_copies_stand_in_one_fold(tmp_path):
         picture(i // 2).save(tmp_path / f'{i}.png')
     (tmp_path / '7.png').unlink()
     apart = draw_folds(file, tmp_path / 'out', 2, seed=1)
+    one = names(tmp_path / 'out/held_out_1.json')
+    first = [f'{i}.png' in one for i in range(6)]
+    assert first[::2] != first[1::2]  # the draw alone parts some of them
     draw_folds(file, tmp_path / 'near', 2, seed=1, root=tmp_path)
     sides = {}
     for number in (1, 2):

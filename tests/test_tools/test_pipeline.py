@@ -16,6 +16,7 @@ from mmengine.config import Config
 
 from mmcvgssl.apis import load_config
 from mmcvgssl.datasets.coco_check import AnnotationError
+from mmcvgssl.datasets.preparation import stratified_split
 from mmcvgssl.locks import FolderInUseError
 from mmcvgssl.pipeline import Pipeline, StageError, read_inputs
 from mmcvgssl.pipeline.child import run_child
@@ -192,6 +193,10 @@ def test_copies_are_on_one_side(images, tmp_path):
         content['images'].append({**image, 'id': key, 'file_name': name})
         content['annotations'].append({**box, 'id': key, 'image_id': key})
     (root / 'labels.json').write_text(json.dumps(content))
+    strata = [box['category_id'] for box in content['annotations']]
+    test = {*stratified_split(strata, 0.5, 0)[1]}
+    # the draw alone parts some of them
+    assert any((2 * i in test) != (8 + i in test) for i in range(4))
     inputs = read_inputs(root, root / 'labels.json')
     sides = [
         {(root / i['file_name']).read_bytes() for i in part['images']}

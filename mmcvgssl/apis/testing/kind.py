@@ -12,7 +12,7 @@ from mmengine.registry import DATASETS
 from mmengine.runner import Runner
 
 from mmcvgssl.datasets.text_lists import CLASS_NAMES
-from mmcvgssl.datasets.wrapped import inner_sets
+from mmcvgssl.datasets.wrapped import inner_configs, inner_sets
 from mmcvgssl.model_file import LoadedModel
 from mmcvgssl.registry import class_of
 from mmcvgssl.runner.load_steps import OPTIONS, image_steps, type_name
@@ -158,7 +158,7 @@ class KindOfTest(ABC):
                 the labels that the kind is tested on.
         """
         loader = cfg.get('test_dataloader') or {}
-        found = list(_sets(loader.get('dataset')))
+        found = list(inner_configs(loader.get('dataset')))
         if not found:
             raise self.refuse(cfg)
         scope, where = cfg.get('default_scope'), 'test_dataloader.dataset'
@@ -244,18 +244,6 @@ def check_listed(
 
 def _named(classes: Sequence[Any]) -> str:
     return ', '.join(printable(str(name)) for name in classes)
-
-
-def _sets(node: Any) -> Iterator[MutableMapping[str, Any]]:
-    if isinstance(node, MutableMapping):
-        inner = [node[k] for k in ('dataset', 'datasets') if node.get(k)]
-        if not inner:
-            yield node
-        for each in inner:
-            yield from _sets(each)
-    elif isinstance(node, (list, tuple)):
-        for item in node:
-            yield from _sets(item)
 
 
 def has_boxes(kind: type) -> bool:
